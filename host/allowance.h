@@ -1,0 +1,37 @@
+/* allowance.h -- how much memory Lua may use: the allocator that it is given.
+ *
+ * Two limits: one visit may use so much above what was in use when it began, and nothing
+ * may pass the ceiling: what was in use after the last load, and room for the input and
+ * for work. Plain data; Lua owns the blocks. */
+#ifndef PIGEON_ALLOWANCE_H
+#define PIGEON_ALLOWANCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct allowance {
+    size_t bytes; /* in use */
+    size_t limit; /* how far they may grow now */
+    size_t base;  /* in use after the last load */
+    size_t room;  /* for work, beside base and input */
+    size_t input; /* for what the input becomes */
+    /* Memory was refused since allow(): with a failure the proof of out of memory. A
+     * refusal alone is not, since Lua collects and tries again; a message can be
+     * forged. */
+    bool refused;
+};
+
+/* Room of 128 MB, or three quarters of the function's memory (0: not known) where that
+ * is less. */
+void allowance_open(struct allowance *allowance, long memory_mb);
+
+/* A new visit: up to `growth` bytes more than now, below the ceiling. */
+void allow(struct allowance *allowance, size_t growth);
+
+/* More than half of the ceiling is in use. */
+bool allowance_strained(const struct allowance *allowance);
+
+/* A lua_Alloc; ud is the struct allowance. */
+void *allowance_alloc(void *ud, void *ptr, size_t old, size_t new);
+
+#endif

@@ -1,0 +1,459 @@
+/* broker.c -- the AMQP side: rabbitmq-c, one connection, one channel.
+ *
+ * From the bottom: how rabbitmq-c says that something failed, a connection (log in, open
+ * the channel), what a frame means, and a batch (publish in a window, read what
+ * comes, until every message is settled). Two traps of rabbitmq-c 0.11 shape it: a
+ * publish may block for ever (https://github.com/alanxz/rabbitmq-c/issues/519), so the
+ * guard shuts the socket at the deadline; and so may a publish after a long silence
+ * (issue 788 there), so the socket is drained before each batch. */
+#include "broker.h"
+
+#include <amqp.h>
+#include <amqp_framing.h>
+#include <amqp_tcp_socket.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "confirms.h"
+#include "dial.h"
+#include "returned.h"
+
+#define CHANNEL 1
+#define FRAME_MAX 131072
+#define HEARTBEAT_S 30 /* the broker forgets a dead client within 90 s */
+#define CLOSE_MS 500   /* for a polite end */
+
+struct broker {
+    struct broker_settings settings;
+
+    amqp_connection_state_t connection; /* NULL: none */
+    int fd;                             /* its socket; the connection owns it */
+    int64_t used_ms; /* when it last showed that it works, clock_ms() */
+    struct confirms confirms;
+    struct returned returned;
+};
+
+/* ------------------------------------------------------------- failures */
+
+static bool fail_status(struct failure *failure, const char *stage, int status,
+                        int saved_errno)
+{
+    if (guard_fired() || status == AMQP_STATUS_TIMEOUT)
+        return failure_set(failure, stage, 0, "no answer in time");
+    if (status == AMQP_STATUS_HEARTBEAT_TIMEOUT)
+        return failure_set(failure, stage, 0, "no sign of life for %d s",
+                           2 * HEARTBEAT_S);
+    if (status == AMQP_STATUS_CONNECTION_CLOSED)
+        return failure_set(failure, stage, 0, "the broker's end closed the connection");
+    if (status == AMQP_STATUS_SOCKET_ERROR && saved_errno != 0)
+        return failure_set(failure, stage, 0, "connection lost: %s",
+                           strerror(saved_errno));
+    return failure_set(failure, stage, 0, "%s", amqp_error_string2(status));
+}
+
+/* A close of connection or channel by the broker. */
+static bool fail_closed(struct failure *failure, const char *stage,
+                        const amqp_method_t *method)
+{
+    const amqp_connection_close_t *connection = method->decoded;
+    const amqp_channel_close_t *channel = method->decoded;
+    bool whole = method->id == AMQP_CONNECTION_CLOSE_METHOD;
+    amqp_bytes_t text = whole ? connection->reply_text : channel->reply_text;
+
+    return failure_set(failure, stage,
+                       whole ? connection->reply_code : channel->reply_code, "%.*s",
+                       (int)text.len, (const char *)text.bytes);
+}
+
+static bool fail_reply(struct failure *failure, const char *stage, amqp_rpc_reply_t reply,
+                       int saved_errno)
+{
+    if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
+        return fail_status(failure, stage, reply.library_error, saved_errno);
+    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
+        (reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD ||
+         reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD))
+        return fail_closed(failure, stage, &reply.reply);
+    return failure_set(failure, stage, 0, "an answer that AMQP does not allow here");
+}
+
+/* ------------------------------------------------------------- a connection */
+
+static void drop(struct broker *broker)
+{
+    if (!broker->connection)
+        return;
+    guard_stop();
+    amqp_destroy_connection(broker->connection); /* closes the socket, too */
+    broker->connection = NULL;
+}
+
+static struct timeval timeval_of(int64_t ms)
+{
+    return (struct timeval){.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+}
+
+static amqp_table_entry_t text_entry(const char *key, const char *value)
+{
+    return (amqp_table_entry_t){.key = amqp_cstring_bytes(key),
+                                .value = {.kind = AMQP_FIELD_KIND_UTF8,
+                                          .value.bytes = amqp_cstring_bytes(value)}};
+}
+
+static amqp_rpc_reply_t log_in(struct broker *broker, amqp_connection_state_t connection)
+{
+    amqp_table_entry_t capabilities[] = {
+        {.key = amqp_cstring_bytes("connection.blocked"),
+         .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}}};
+    amqp_table_entry_t properties[] = {
+        text_entry("product", "Pigeon"),
+        text_entry("version", broker->settings.version),
+        text_entry("connection_name", broker->settings.connection_name),
+        {.key = amqp_cstring_bytes("capabilities"),
+         .value = {.kind = AMQP_FIELD_KIND_TABLE,
+                   .value.table = {.num_entries = 1, .entries = capabilities}}}};
+    amqp_table_t table = {.num_entries = 4, .entries = properties};
+
+    return amqp_login_with_properties(
+        connection, broker->settings.virtual_host, 1, FRAME_MAX, HEARTBEAT_S, &table,
+        AMQP_SASL_METHOD_PLAIN, broker->settings.user, broker->settings.password);
+}
+
+/* From a connected socket to a channel in confirm mode. */
+static bool open_channel(struct broker *broker, amqp_connection_state_t connection,
+                         const struct deadline *deadline, struct failure *failure)
+{
+    struct timeval left = timeval_of(deadline_left_ms(deadline));
+    amqp_rpc_reply_t reply;
+
+    amqp_set_handshake_timeout(connection, &left);
+    errno = 0;
+    reply = log_in(broker, connection);
+    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
+        return fail_reply(failure, "login", reply, errno);
+    left = timeval_of(deadline_left_ms(deadline));
+    amqp_set_rpc_timeout(connection, &left);
+    errno = 0;
+    amqp_channel_open(connection, CHANNEL);
+    reply = amqp_get_rpc_reply(connection);
+    if (reply.reply_type == AMQP_RESPONSE_NORMAL) {
+        amqp_confirm_select(connection, CHANNEL);
+        reply = amqp_get_rpc_reply(connection);
+    }
+    if (reply.reply_type != AMQP_RESPONSE_NORMAL)
+        return fail_reply(failure, "channel", reply, errno);
+    return true;
+}
+
+bool broker_connect(struct broker *broker, int fd, const struct deadline *deadline,
+                    struct failure *failure)
+{
+    struct err err = {0};
+    amqp_connection_state_t connection = amqp_new_connection();
+    amqp_socket_t *socket = connection ? amqp_tcp_socket_new(connection) : NULL;
+
+    if (!socket) {
+        close(fd);
+        if (connection)
+            amqp_destroy_connection(connection);
+        return failure_set(failure, "login", 0, "out of memory");
+    }
+    amqp_tcp_socket_set_sockfd(socket, fd); /* the connection owns fd now */
+    broker->connection = connection;
+    broker->fd = fd;
+    if (!guard_start(fd, deadline, &err))
+        failure_set(failure, "login", 0, "%s", err.text);
+    else if (open_channel(broker, connection, deadline, failure)) {
+        guard_stop();
+        broker->used_ms = clock_ms();
+        confirms_start(&broker->confirms, NULL);
+        return true;
+    }
+    drop(broker);
+    return false;
+}
+
+/* ------------------------------------------------------------- frames */
+
+static struct bytes bytes_of(amqp_bytes_t bytes)
+{
+    return (struct bytes){.data = bytes.bytes, .len = bytes.len};
+}
+
+static bool return_message(struct broker *broker, struct failure *failure)
+{
+    const struct returned *r = &broker->returned;
+    struct failure words;
+    struct err err = {0};
+
+    failure_set(&words, "publish", r->code, "%s", r->text.data);
+    return confirms_return(&broker->confirms,
+                           (struct bytes){r->exchange.data, r->exchange.len},
+                           (struct bytes){r->routing_key.data, r->routing_key.len},
+                           (struct bytes){r->message_id.data, r->message_id.len}, r->code,
+                           words.text, &err) ||
+           failure_set(failure, "confirm", 0, "%s", err.text);
+}
+
+/* A frame of a returned message's header or body. */
+static bool take_content(struct broker *broker, const amqp_frame_t *frame,
+                         struct failure *failure)
+{
+    struct returned *r = &broker->returned;
+    bool ok;
+
+    if (frame->frame_type == AMQP_FRAME_HEADER) {
+        const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+        bool named = properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG;
+
+        ok = returned_header(
+            r, named ? bytes_of(properties->message_id) : (struct bytes){"", 0},
+            frame->payload.properties.body_size);
+    } else {
+        ok = returned_body(r, frame->payload.body_fragment.len);
+    }
+    if (!ok)
+        return failure_set(failure, "confirm", 0,
+                           "the broker sent a content frame that belongs nowhere");
+    return returned_open(r) || return_message(broker, failure);
+}
+
+static bool settle(struct broker *broker, uint64_t tag, bool multiple, enum fate fate,
+                   struct failure *failure)
+{
+    struct err err;
+
+    return confirms_settle(&broker->confirms, tag, multiple, fate, &err) ||
+           failure_set(failure, "confirm", 0, "%s", err.text);
+}
+
+/* One method frame. False: the connection is of no use any more. */
+static bool take_method(struct broker *broker, const amqp_method_t *method,
+                        struct failure *failure)
+{
+    amqp_connection_close_ok_t ok = {0}; /* empty, as the channel's is */
+
+    if (returned_open(&broker->returned))
+        return failure_set(failure, "confirm", 0,
+                           "the broker broke off a returned message");
+    switch (method->id) {
+    case AMQP_BASIC_ACK_METHOD: {
+        const amqp_basic_ack_t *ack = method->decoded;
+        return settle(broker, ack->delivery_tag, ack->multiple, FATE_CONFIRMED, failure);
+    }
+    case AMQP_BASIC_NACK_METHOD: {
+        const amqp_basic_nack_t *nack = method->decoded;
+        return settle(broker, nack->delivery_tag, nack->multiple, FATE_NACKED, failure);
+    }
+    case AMQP_BASIC_RETURN_METHOD: {
+        const amqp_basic_return_t *r = method->decoded;
+        return returned_method(&broker->returned, r->reply_code, bytes_of(r->reply_text),
+                               bytes_of(r->exchange), bytes_of(r->routing_key)) ||
+               failure_set(failure, "confirm", 0, "a name of over 255 bytes");
+    }
+    case AMQP_CHANNEL_CLOSE_METHOD:
+        fail_closed(failure, "publish", method);
+        amqp_send_method(broker->connection, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD, &ok);
+        return false;
+    case AMQP_CONNECTION_CLOSE_METHOD:
+        fail_closed(failure, "confirm", method);
+        amqp_send_method(broker->connection, 0, AMQP_CONNECTION_CLOSE_OK_METHOD, &ok);
+        return false;
+    case AMQP_CONNECTION_BLOCKED_METHOD: {
+        const amqp_connection_blocked_t *blocked = method->decoded;
+        failure_set(failure, "confirm", 0,
+                    "the broker takes no messages (connection.blocked): %.*s",
+                    (int)blocked->reason.len, (char *)blocked->reason.bytes);
+        failure->final = true; /* a new connection would be blocked as well */
+        return false;
+    }
+    default: /* unblocked, cancel, flow: nothing that a publisher has to answer */
+        return true;
+    }
+}
+
+enum reading { READ_FRAME, READ_NOTHING, READ_BROKEN };
+
+/* Waits at most `ms` for one frame and acts on it. */
+static enum reading read_frame(struct broker *broker, int64_t ms, struct failure *failure)
+{
+    struct timeval wait = timeval_of(ms);
+    amqp_frame_t frame;
+    bool good;
+    int status;
+
+    errno = 0;
+    status = amqp_simple_wait_frame_noblock(broker->connection, &frame, &wait);
+    if (status == AMQP_STATUS_TIMEOUT && !guard_fired())
+        return READ_NOTHING;
+    if (status != AMQP_STATUS_OK) {
+        fail_status(failure, "confirm", status, errno);
+        return READ_BROKEN;
+    }
+    good = frame.frame_type == AMQP_FRAME_METHOD
+               ? take_method(broker, &frame.payload.method, failure)
+               : take_content(broker, &frame, failure);
+    if (!good)
+        return READ_BROKEN;
+    broker->used_ms = clock_ms();
+    if (!returned_open(&broker->returned))
+        amqp_maybe_release_buffers(broker->connection);
+    return READ_FRAME;
+}
+
+/* Acts on all that has already arrived. */
+static bool drain(struct broker *broker, struct failure *failure)
+{
+    enum reading reading;
+
+    do
+        reading = read_frame(broker, 0, failure);
+    while (reading == READ_FRAME);
+    return reading == READ_NOTHING;
+}
+
+/* ------------------------------------------------------------- a batch */
+
+/* Reads what comes while the socket does not take more. */
+static bool wait_for_room(struct broker *broker, const struct deadline *deadline,
+                          struct failure *failure)
+{
+    struct pollfd ready = {.fd = broker->fd, .events = POLLIN | POLLOUT};
+
+    for (;;) {
+        int n = poll(&ready, 1, (int)deadline_left_ms(deadline));
+
+        if (n < 0 && errno != EINTR)
+            return failure_set(failure, "publish", 0, "%s", strerror(errno));
+        if (n == 0 && deadline_left_ms(deadline) == 0)
+            return failure_set(failure, "publish", 0,
+                               "the broker's end took no more bytes in time");
+        if (n > 0 && (ready.revents & ~POLLOUT) && !drain(broker, failure))
+            return false;
+        if (n > 0 && (ready.revents & POLLOUT))
+            return true;
+    }
+}
+
+static amqp_bytes_t amqp_bytes_of(struct bytes bytes)
+{
+    return (amqp_bytes_t){.len = bytes.len, .bytes = (void *)(uintptr_t)bytes.data};
+}
+
+static bool publish(struct broker *broker, size_t number, struct failure *failure)
+{
+    const struct message *message = &broker->confirms.outbox->messages[number];
+    amqp_basic_properties_t properties = {
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
+                  AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TIMESTAMP_FLAG |
+                  AMQP_BASIC_APP_ID_FLAG,
+        .content_type = amqp_cstring_bytes("text/plain"),
+        .delivery_mode = AMQP_DELIVERY_PERSISTENT,
+        .message_id = amqp_bytes_of(message->message_id),
+        .timestamp = (uint64_t)time(NULL),
+        .app_id = amqp_cstring_bytes("pigeon"),
+    };
+    struct failure close = {0};
+    int status;
+
+    confirms_publish(&broker->confirms, number);
+    errno = 0;
+    status =
+        amqp_basic_publish(broker->connection, CHANNEL, amqp_bytes_of(message->exchange),
+                           amqp_bytes_of(message->routing_key), 1 /* mandatory */,
+                           0 /* immediate */, &properties, amqp_bytes_of(message->body));
+    if (status == AMQP_STATUS_OK)
+        return true;
+    fail_status(failure, "publish", status, errno);
+    if (!drain(broker, &close) && close.code != 0)
+        *failure = close; /* the broker had said why before it went */
+    return false;
+}
+
+/* Waits for one frame more. */
+static bool read_more(struct broker *broker, const struct deadline *deadline,
+                      struct failure *failure)
+{
+    enum reading reading = read_frame(broker, deadline_left_ms(deadline), failure);
+
+    if (reading == READ_NOTHING && deadline_left_ms(deadline) == 0)
+        return failure_set(failure, "confirm", 0, "no confirm in time");
+    return reading != READ_BROKEN;
+}
+
+static bool send_batch(struct broker *broker, struct outbox *outbox,
+                       const struct deadline *deadline, struct failure *failure)
+{
+    struct err err = {0};
+    bool ok = true;
+
+    confirms_continue(&broker->confirms, outbox);
+    broker->returned.state = RETURNED_NOTHING;
+    dial_notice_silence(broker->fd, deadline);
+    if (!guard_start(broker->fd, deadline, &err))
+        return failure_set(failure, "publish", 0, "%s", err.text);
+    for (size_t i = 0; ok && i < outbox->count; i++) {
+        if (outbox->messages[i].fate != FATE_NONE)
+            continue;
+        while (ok && confirms_full(&broker->confirms))
+            ok = read_more(broker, deadline, failure);
+        ok =
+            ok && wait_for_room(broker, deadline, failure) && publish(broker, i, failure);
+    }
+    while (ok && broker->confirms.open > 0)
+        ok = read_more(broker, deadline, failure);
+    return ok;
+}
+
+/* ------------------------------------------------------------- public */
+
+struct broker *broker_open(const struct broker_settings *settings)
+{
+    struct broker *broker = calloc(1, sizeof(*broker));
+
+    if (broker)
+        broker->settings = *settings;
+    return broker;
+}
+
+bool broker_connected(struct broker *broker)
+{
+    struct failure why;
+
+    if (broker->connection &&
+        (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000 || !drain(broker, &why)))
+        drop(broker);
+    return broker->connection != NULL;
+}
+
+bool broker_publish(struct broker *broker, struct outbox *outbox,
+                    const struct deadline *deadline, struct failure *failure)
+{
+    bool ok = send_batch(broker, outbox, deadline, failure);
+
+    guard_stop();
+    if (!ok)
+        drop(broker);
+    return ok;
+}
+
+void broker_close(struct broker *broker)
+{
+    struct deadline soon = deadline_in(CLOSE_MS);
+    struct timeval wait = timeval_of(CLOSE_MS);
+    struct err err;
+
+    if (!broker)
+        return;
+    if (broker->connection && guard_start(broker->fd, &soon, &err)) {
+        amqp_set_rpc_timeout(broker->connection, &wait);
+        amqp_connection_close(broker->connection, AMQP_REPLY_SUCCESS);
+    }
+    drop(broker);
+    free(broker);
+}

@@ -1,0 +1,48 @@
+/* broker.h -- one AMQP connection to RabbitMQ: connect, publish, wait for the proof.
+ *
+ * One connection and one channel in confirm mode; every message persistent and
+ * mandatory. No wait is longer than the deadline it is given. What to do after a failure
+ * is delivery.h's to know: a broker that failed has no connection any more. The
+ * settings' strings stay the caller's and must live as long as the broker. */
+#ifndef PIGEON_BROKER_H
+#define PIGEON_BROKER_H
+
+#include <stdbool.h>
+
+#include "deadline.h"
+#include "failure.h"
+#include "outbox.h"
+
+struct broker;
+
+struct broker_settings {
+    const char *virtual_host;
+    const char *user;
+    const char *password;
+    const char *connection_name; /* what the broker's own list of connections shows */
+    const char *version;
+};
+
+/* No connection is made yet. NULL: memory ran out. */
+struct broker *broker_open(const struct broker_settings *settings);
+
+/* Logs in over a connected, non-blocking socket, which it takes over even when it fails,
+ * and opens the channel; there must be no connection. False: failure says why not. */
+bool broker_connect(struct broker *broker, int fd, const struct deadline *deadline,
+                    struct failure *failure);
+
+/* Whether there is a connection that may be used: one that was idle for longer than the
+ * heartbeat, or of which the broker has meanwhile said or shown that it is closed, is
+ * dropped here. False without a connection. */
+bool broker_connected(struct broker *broker);
+
+/* Publishes each message that has no fate, at most CONFIRMS_WINDOW at a time without a
+ * confirm, and waits until the broker settled it. Needs a connection. False: the
+ * connection is gone, and the messages that still have no fate have no proof. */
+bool broker_publish(struct broker *broker, struct outbox *outbox,
+                    const struct deadline *deadline, struct failure *failure);
+
+/* Says connection.close where there is a connection, and waits 500 ms at most. */
+void broker_close(struct broker *broker);
+
+#endif

@@ -1,0 +1,108 @@
+/* config.c -- reads the environment, and judges what Lambda cannot work without. */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_BYTES 40 /* of a bad value */
+
+void config_read(struct config *config)
+{
+    const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
+
+    *config = (struct config){
+        .runtime_api = getenv("AWS_LAMBDA_RUNTIME_API"),
+        .handler = getenv("_HANDLER"),
+        .task_root = getenv("LAMBDA_TASK_ROOT"),
+        .function_name = getenv("AWS_LAMBDA_FUNCTION_NAME"),
+        .log_stream = getenv("AWS_LAMBDA_LOG_STREAM_NAME"),
+        .log_level = getenv("AWS_LAMBDA_LOG_LEVEL"),
+        .memory_mb = memory ? strtol(memory, NULL, 10) : 0,
+        .host = getenv("PIGEON_HOST"),
+        .port_text = getenv("PIGEON_PORT"),
+        .virtual_host = getenv("PIGEON_VIRTUAL_HOST"),
+        .user = getenv("PIGEON_USER"),
+        .password = getenv("PIGEON_PASSWORD"),
+        .queue = getenv("PIGEON_QUEUE"),
+        .aws_region = getenv("PIGEON_AWS_REGION"),
+        .env = getenv("PIGEON_ENV"),
+    };
+    if (config->memory_mb < 0)
+        config->memory_mb = 0;
+}
+
+static bool check_required(const struct config *config, struct err *err)
+{
+    const struct {
+        const char *name;
+        const char *value;
+    } required[] = {
+        {"PIGEON_HOST", config->host},
+        {"PIGEON_PORT", config->port_text},
+        {"PIGEON_VIRTUAL_HOST", config->virtual_host},
+        {"PIGEON_USER", config->user},
+        {"PIGEON_PASSWORD", config->password},
+        {"PIGEON_QUEUE", config->queue},
+        {"PIGEON_AWS_REGION", config->aws_region},
+    };
+    char missing[256] = "";
+    size_t used = 0, i;
+
+    for (i = 0; i < sizeof(required) / sizeof(required[0]); i++)
+        if (!required[i].value || required[i].value[0] == '\0')
+            used += (size_t)snprintf(missing + used, sizeof(missing) - used, "%s%s",
+                                     used ? ", " : "", required[i].name);
+    if (used == 0)
+        return true;
+    err->type = "KeyError";
+    return err_set(err,
+                   "missing or empty: %s; set it in the function's environment variables",
+                   missing);
+}
+
+/* The value for people to read: bytes that are no printable ASCII as \xNN, cut. */
+static void show(const char *value, char *shown, size_t size)
+{
+    size_t used = 0, i;
+
+    for (i = 0; value[i] != '\0' && i < SHOWN_BYTES; i++)
+        used += (size_t)snprintf(shown + used, size - used,
+                                 value[i] < 0x20 || value[i] > 0x7e ? "\\x%02x" : "%c",
+                                 (unsigned char)value[i]);
+    if (value[i] != '\0')
+        snprintf(shown + used, size - used, "...");
+}
+
+static bool check_port(struct config *config, struct err *err)
+{
+    const char *text = config->port_text;
+    size_t digits = strspn(text, "0123456789");
+    char shown[SHOWN_BYTES * 4 + 4];
+    char bad[5] = "";
+    long port;
+
+    if (text[digits] == '\0') {
+        port = strtol(text, NULL, 10); /* LONG_MAX where there are too many digits */
+        if (port >= 1 && port <= 65535) {
+            config->port = (int)port;
+            return true;
+        }
+    }
+    err->type = "ValueError";
+    show(text, shown, sizeof(shown));
+    if (text[digits] == '\0')
+        return err_set(err,
+                       "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535",
+                       shown);
+    show((const char[]){text[digits], '\0'}, bad, sizeof(bad));
+    return err_set(err,
+                   "PIGEON_PORT, position %zu: \"%s\" is not a digit, in \"%s\"; a port "
+                   "is a number from 1 to 65535",
+                   digits + 1, bad, shown);
+}
+
+bool config_check(struct config *config, struct err *err)
+{
+    return check_required(config, err) && check_port(config, err);
+}

@@ -1,0 +1,42 @@
+/* config.h -- every environment variable, read once; nothing else calls getenv().
+ *
+ * The strings belong to the environment and live as long as the process. What needs no
+ * system call to judge (PIGEON_QUEUE, PIGEON_ENV) is judged by lua/pigeon. */
+#ifndef PIGEON_CONFIG_H
+#define PIGEON_CONFIG_H
+
+#include <stdbool.h>
+
+#include "err.h"
+
+struct config {
+    /* what Lambda sets; NULL where it is not set */
+    const char *runtime_api;   /* AWS_LAMBDA_RUNTIME_API, host:port */
+    const char *handler;       /* _HANDLER, the name of the rules script */
+    const char *task_root;     /* LAMBDA_TASK_ROOT, the folder of the unpacked zip */
+    const char *function_name; /* AWS_LAMBDA_FUNCTION_NAME */
+    const char *log_stream;    /* AWS_LAMBDA_LOG_STREAM_NAME */
+    const char *log_level;     /* AWS_LAMBDA_LOG_LEVEL */
+    long memory_mb;            /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not said */
+
+    /* what people set; NULL where it is not set */
+    const char *host;         /* PIGEON_HOST */
+    const char *port_text;    /* PIGEON_PORT, as it stands */
+    int port;                 /* the same as a number from 1 to 65535, by config_check */
+    const char *virtual_host; /* PIGEON_VIRTUAL_HOST */
+    const char *user;         /* PIGEON_USER */
+    const char *password;     /* PIGEON_PASSWORD */
+    const char *queue;        /* PIGEON_QUEUE */
+    const char *aws_region;   /* PIGEON_AWS_REGION */
+    const char *env;          /* PIGEON_ENV, optional */
+};
+
+/* Reads the environment; judges nothing. */
+void config_read(struct config *config);
+
+/* What Lambda needs: each required variable set (set but empty counts as missing), the
+ * port a port. False: err->type is "KeyError" for a missing variable, and the text names
+ * every missing one; "ValueError" for a bad value, with variable, position and value. */
+bool config_check(struct config *config, struct err *err);
+
+#endif

@@ -1,0 +1,281 @@
+/* deadline.c -- clocks, deadlines, and two ways to end what does not end by itself.
+ *
+ * Three POSIX timers, made at the first use and then only armed and disarmed: the
+ * watchdog's tick (CPU time) and its end, and the guard. Each signal goes to the thread
+ * that made the timers, so a handler never runs beside the code whose state it reads,
+ * only between two of its instructions: volatile and compiler fences are enough. */
+#include "deadline.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "log.h"
+
+#define MAX_TICKS 10
+#define TICK_MS 100
+#define LONGEST_TIMEOUT_MS (15 * 60 * 1000) /* of a Lambda function */
+#define KEY_BYTES 1024                      /* of a key in the watchdog's line */
+
+#ifndef sigev_notify_thread_id
+#define sigev_notify_thread_id _sigev_un._tid /* glibc does not give it its name */
+#endif
+
+/* ---------------------------------------------------------------- deadlines */
+
+static int64_t milliseconds_of(clockid_t clock)
+{
+    struct timespec now = {0};
+
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t clock_ms(void)
+{
+    return milliseconds_of(CLOCK_BOOTTIME);
+}
+
+int64_t clock_us(void)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t clock_unix_ms(void)
+{
+    return milliseconds_of(CLOCK_REALTIME);
+}
+
+struct deadline deadline_in(int64_t ms)
+{
+    int64_t now = clock_ms();
+
+    return (struct deadline){.start_ms = now, .end_ms = now + ms};
+}
+
+struct deadline deadline_of_invocation(int64_t unix_ms)
+{
+    int64_t left = unix_ms > 0 ? unix_ms - clock_unix_ms() : LONGEST_TIMEOUT_MS;
+    int64_t margin = left / 10;
+
+    if (margin < 300)
+        margin = 300;
+    if (margin > 5000)
+        margin = 5000;
+    return deadline_in(left > margin ? left - margin : 0);
+}
+
+int64_t deadline_left_ms(const struct deadline *deadline)
+{
+    int64_t left = deadline->end_ms - clock_ms();
+
+    return left > 0 ? left : 0;
+}
+
+struct deadline deadline_within(const struct deadline *deadline, int64_t ms)
+{
+    struct deadline soon = deadline_in(ms);
+
+    return soon.end_ms < deadline->end_ms ? soon : *deadline;
+}
+
+bool deadline_half_spent(const struct deadline *deadline)
+{
+    int64_t now = clock_ms();
+
+    return now >= deadline->end_ms || now - deadline->start_ms > deadline->end_ms - now;
+}
+
+/* ------------------------------------------------------------------- timers */
+
+static struct {
+    bool made;
+    timer_t tick;
+    timer_t end;
+    timer_t guard;
+} timers;
+
+static bool make_timer(clockid_t clock, int signal, void (*handler)(int), timer_t *timer,
+                       struct err *err)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = signal};
+
+    event.sigev_notify_thread_id = gettid();
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signal, &action, NULL) != 0)
+        return err_set(err, "deadline: sigaction: %s", strerror(errno));
+    if (timer_create(clock, &event, timer) != 0)
+        return err_set(err, "deadline: timer_create: %s", strerror(errno));
+    return true;
+}
+
+/* Once, at the end of the deadline; at once where that has passed. */
+static void arm_at(timer_t timer, const struct deadline *deadline)
+{
+    int64_t at_ms = deadline->end_ms > 0 ? deadline->end_ms : 1; /* 0 would disarm */
+    struct itimerspec when = {0};
+
+    when.it_value.tv_sec = at_ms / 1000;
+    when.it_value.tv_nsec = at_ms % 1000 * 1000000;
+    timer_settime(timer, TIMER_ABSTIME, &when, NULL);
+}
+
+static void disarm(timer_t timer)
+{
+    const struct itimerspec never = {0};
+
+    timer_settime(timer, 0, &never, NULL);
+}
+
+/* ------------------------------------------------------------- the watchdog */
+
+/* label_len is 0 while the other two change. */
+static struct {
+    volatile sig_atomic_t active;
+    volatile sig_atomic_t ticks;
+    const char *volatile script;
+    const char *volatile label;
+    volatile size_t label_len;
+} watched;
+
+static size_t add(char *line, size_t used, const char *text, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        line[used + i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
+    return used + len;
+}
+
+/* In a signal handler: only what is async-signal-safe. */
+static void end_process(const char *why)
+{
+    static char line[KEY_BYTES + 512];
+    const char *script = watched.script ? watched.script : "Lua";
+    size_t label_len = watched.label_len;
+    size_t used = add(line, 0, script, strnlen(script, 256));
+
+    used = add(line, used, why, strlen(why));
+    if (label_len > 0) {
+        used = add(line, used, " at key \"", 9);
+        used = add(line, used, watched.label,
+                   label_len < KEY_BYTES ? label_len : KEY_BYTES);
+        used = add(line, used, "\"", 1);
+    }
+    log_from_signal(line, used);
+    _exit(1);
+}
+
+static void on_tick(int signal)
+{
+    (void)signal;
+    if (!watched.active)
+        return;
+    watched.ticks++;
+    if (watched.ticks >= MAX_TICKS)
+        end_process(" was stopped after 1 s of CPU");
+}
+
+static void on_end(int signal)
+{
+    (void)signal;
+    if (watched.active)
+        end_process(" was stopped, because the invocation's time is over,");
+}
+
+void watchdog_watch(const char *script, const char *label, size_t label_len)
+{
+    watched.label_len = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    watched.script = script;
+    watched.label = label;
+    watched.ticks = 0;
+    atomic_signal_fence(memory_order_seq_cst);
+    watched.label_len = label_len;
+}
+
+/* ---------------------------------------------------------------- the guard */
+
+static struct {
+    volatile sig_atomic_t fd;
+    volatile sig_atomic_t fired;
+} guarded = {.fd = -1};
+
+static void on_guard(int signal)
+{
+    int saved = errno;
+
+    (void)signal;
+    if (guarded.fd >= 0) {
+        guarded.fired = 1;
+        shutdown(guarded.fd, SHUT_RDWR);
+    }
+    errno = saved;
+}
+
+/* --------------------------------------------------- starting and stopping */
+
+static bool make_timers(struct err *err)
+{
+    if (!timers.made)
+        timers.made =
+            make_timer(CLOCK_PROCESS_CPUTIME_ID, SIGPROF, on_tick, &timers.tick, err) &&
+            make_timer(CLOCK_BOOTTIME, SIGALRM, on_end, &timers.end, err) &&
+            make_timer(CLOCK_BOOTTIME, SIGRTMIN, on_guard, &timers.guard, err);
+    return timers.made;
+}
+
+bool watchdog_start(const struct deadline *deadline, struct err *err)
+{
+    const struct itimerspec ticking = {
+        .it_interval.tv_nsec = TICK_MS * 1000000,
+        .it_value.tv_nsec = TICK_MS * 1000000,
+    };
+
+    if (!make_timers(err))
+        return false;
+    watchdog_watch(NULL, NULL, 0);
+    watched.active = 1;
+    timer_settime(timers.tick, 0, &ticking, NULL);
+    arm_at(timers.end, deadline);
+    return true;
+}
+
+void watchdog_stop(void)
+{
+    watched.active = 0;
+    if (!timers.made)
+        return;
+    disarm(timers.tick);
+    disarm(timers.end);
+}
+
+bool guard_start(int fd, const struct deadline *deadline, struct err *err)
+{
+    if (!make_timers(err))
+        return false;
+    guarded.fired = 0;
+    guarded.fd = fd;
+    arm_at(timers.guard, deadline);
+    return true;
+}
+
+void guard_stop(void)
+{
+    guarded.fd = -1;
+    if (timers.made)
+        disarm(timers.guard);
+}
+
+bool guard_fired(void)
+{
+    return guarded.fired;
+}

@@ -1,0 +1,297 @@
+/* dial.c -- resolve and connect.
+ *
+ * rabbitmq-c could do both, but its look-up has no bound, its first silent address eats
+ * all of the time, and it drops the errno that tells refused from unreachable. */
+#include "dial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define HOSTS_MAX 16
+#define SILENCE_MS 3000
+
+struct host {
+    char name[256];
+    char port[8];
+    char label[280]; /* name:port */
+    bool looking;    /* the look-up may still run in libc's thread */
+    struct addrinfo hints;
+    struct gaicb lookup;
+};
+
+struct dial {
+    size_t count;
+    struct host hosts[HOSTS_MAX];
+};
+
+/* ------------------------------------------------------------- PIGEON_HOST */
+
+static bool valid_port(const char *text)
+{
+    char *end;
+    long port = strtol(text, &end, 10);
+
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && port >= 1 && port <= 65535;
+}
+
+/* "[::1]:5673" -> name and port; a bare IPv6 address has two colons or more. */
+static bool split_entry(char *entry, char **name, char **port)
+{
+    char *colon = strrchr(entry, ':');
+    char *bracket = strchr(entry, ']');
+
+    *name = entry;
+    *port = NULL;
+    if (entry[0] == '[') {
+        if (!bracket || (bracket[1] != '\0' && bracket[1] != ':'))
+            return false;
+        *name = entry + 1;
+        *port = bracket[1] == ':' ? bracket + 2 : NULL;
+        *bracket = '\0';
+    } else if (colon && colon == strchr(entry, ':')) {
+        *colon = '\0';
+        *port = colon + 1;
+    }
+    return **name != '\0';
+}
+
+static bool add_entry(struct dial *dial, const char *entry, size_t len,
+                      const char *default_port, const char *setting, struct err *err)
+{
+    size_t position = dial->count + 1;
+    struct host *host = &dial->hosts[dial->count];
+    char copy[256];
+    char *name;
+    char *port;
+
+    err->type = "ValueError";
+    while (len > 0 && (entry[0] == ' ' || entry[0] == '\t')) {
+        entry++;
+        len--;
+    }
+    while (len > 0 && (entry[len - 1] == ' ' || entry[len - 1] == '\t'))
+        len--;
+    if (len == 0)
+        return err_set(err, "PIGEON_HOST: entry %zu of \"%s\" is empty", position,
+                       setting);
+    if (len >= sizeof(copy) || dial->count == HOSTS_MAX)
+        return err_set(err, "PIGEON_HOST: entry %zu is %s", position,
+                       len >= sizeof(copy) ? "longer than 255 bytes"
+                                           : "one too many, 16 hosts at most");
+    memcpy(copy, entry, len);
+    copy[len] = '\0';
+    if (!split_entry(copy, &name, &port) || strpbrk(name, " \t/@") ||
+        (port && !valid_port(port)))
+        return err_set(err,
+                       "PIGEON_HOST: entry %zu, \"%.*s\", is not HOST, HOST:PORT or "
+                       "[ADDRESS]:PORT",
+                       position, (int)len, entry);
+    snprintf(host->name, sizeof(host->name), "%s", name);
+    snprintf(host->port, sizeof(host->port), "%s", port ? port : default_port);
+    snprintf(host->label, sizeof(host->label), strchr(name, ':') ? "[%s]:%s" : "%s:%s",
+             host->name, host->port);
+    dial->count++;
+    return true;
+}
+
+struct dial *dial_open(const char *hosts, int port, struct err *err)
+{
+    struct dial *dial = calloc(1, sizeof(*dial));
+    char default_port[8];
+    const char *comma;
+
+    if (!dial) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    snprintf(default_port, sizeof(default_port), "%u", (unsigned)port & 0xFFFFu);
+    for (const char *at = hosts; at; at = comma ? comma + 1 : NULL) {
+        comma = strchr(at, ',');
+        if (!add_entry(dial, at, comma ? (size_t)(comma - at) : strlen(at), default_port,
+                       hosts, err)) {
+            dial_close(dial);
+            return NULL;
+        }
+    }
+    return dial;
+}
+
+/* ------------------------------------------------------------- resolve */
+
+static struct timespec timespec_of(int64_t ms)
+{
+    return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+}
+
+/* The addresses of a host, to be given back by freeaddrinfo(); NULL: err. */
+static struct addrinfo *resolve(struct host *host, const struct deadline *deadline,
+                                struct err *err)
+{
+    const struct gaicb *lookups[] = {&host->lookup};
+    struct gaicb *started[] = {&host->lookup};
+    struct addrinfo *found = NULL;
+    int status;
+
+    host->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    if (!host->looking && getaddrinfo(host->name, host->port, &host->hints, &found) == 0)
+        return found; /* an address needs no thread */
+    if (!host->looking) {
+        host->hints.ai_flags = AI_NUMERICSERV;
+        host->lookup = (struct gaicb){
+            .ar_name = host->name, .ar_service = host->port, .ar_request = &host->hints};
+        status = getaddrinfo_a(GAI_NOWAIT, started, 1, NULL);
+        if (status != 0) {
+            err_set(err, "%s", gai_strerror(status));
+            return NULL;
+        }
+        host->looking = true;
+    }
+    status = gai_error(&host->lookup);
+    while (status == EAI_INPROGRESS && deadline_left_ms(deadline) > 0) {
+        struct timespec left = timespec_of(deadline_left_ms(deadline));
+
+        gai_suspend(lookups, 1, &left);
+        status = gai_error(&host->lookup);
+    }
+    if (status == EAI_INPROGRESS) {
+        err_set(err, "the name look-up has not ended");
+        return NULL;
+    }
+    host->looking = false;
+    if (status != 0) {
+        err_set(err, "%s", gai_strerror(status));
+        return NULL;
+    }
+    return host->lookup.ar_result;
+}
+
+/* ------------------------------------------------------------- connect */
+
+static void set_options(int fd)
+{
+    const int on = 1;
+    const int idle_s = 15;
+    const int probes = 3;
+
+    /* An option that is refused costs speed, not correctness. */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+}
+
+/* 0 or an errno. */
+static int wait_connected(int fd, const struct deadline *deadline)
+{
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    socklen_t len = sizeof(int);
+    int error = 0;
+    int n;
+
+    do
+        n = poll(&ready, 1, (int)deadline_left_ms(deadline));
+    while (n < 0 && errno == EINTR);
+    if (n == 0)
+        return ETIMEDOUT;
+    if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+        return errno;
+    return error;
+}
+
+/* A connected socket, or -1 with errno. */
+static int connect_address(const struct addrinfo *address,
+                           const struct deadline *deadline)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error = 0;
+
+    if (fd < 0)
+        return -1;
+    set_options(fd);
+    if (connect(fd, address->ai_addr, address->ai_addrlen) < 0)
+        error = errno == EINPROGRESS ? wait_connected(fd, deadline) : errno;
+    if (error == 0)
+        return fd;
+    close(fd);
+    errno = error;
+    return -1;
+}
+
+int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
+                 const char **stage, struct err *err)
+{
+    struct host *host = &dial->hosts[i];
+    struct addrinfo *addresses;
+    int left = 0;
+    int fd = -1;
+
+    *stage = "resolve";
+    addresses = resolve(host, deadline, err);
+    if (!addresses)
+        return -1;
+    *stage = "connect";
+    err->text[0] = '\0';
+    for (struct addrinfo *a = addresses; a; a = a->ai_next)
+        left++;
+    for (struct addrinfo *a = addresses; a && fd < 0; a = a->ai_next, left--) {
+        struct deadline share =
+            deadline_within(deadline, deadline_left_ms(deadline) / left);
+        char address[64] = "?";
+
+        fd = connect_address(a, &share);
+        if (fd >= 0)
+            break;
+        int error = errno;
+        getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address), NULL, 0,
+                    NI_NUMERICHOST);
+        err_add(err, "%s%s: %s", err->text[0] ? "; " : "", address,
+                error == ETIMEDOUT ? "no answer to the connect" : strerror(error));
+    }
+    freeaddrinfo(addresses);
+    return fd;
+}
+
+void dial_notice_silence(int fd, const struct deadline *deadline)
+{
+    int64_t third = deadline_left_ms(deadline) / 3;
+    unsigned ms = (unsigned)(third < SILENCE_MS ? third : SILENCE_MS);
+
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+}
+
+size_t dial_count(const struct dial *dial)
+{
+    return dial->count;
+}
+
+const char *dial_name(const struct dial *dial, size_t i)
+{
+    return dial->hosts[i].label;
+}
+
+void dial_close(struct dial *dial)
+{
+    if (!dial)
+        return;
+    for (size_t i = 0; i < dial->count; i++) {
+        struct host *host = &dial->hosts[i];
+
+        if (host->looking && gai_error(&host->lookup) == EAI_INPROGRESS)
+            return; /* libc's thread still writes into it: left to the process's end */
+        if (host->looking && gai_error(&host->lookup) == 0)
+            freeaddrinfo(host->lookup.ar_result);
+    }
+    free(dial);
+}

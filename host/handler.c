@@ -1,0 +1,20 @@
+/* handler.c -- the way of an event, and how long each part of it took. */
+#include "handler.h"
+
+bool handler_event(struct handler *handler, const struct invocation *invocation,
+                   struct answer *answer, struct err *err)
+{
+    struct outbox outbox = {0};
+    struct facts facts = {.cold = !handler->warm};
+    int64_t start_us = clock_us();
+    bool ok = script_decide(handler->script, invocation, &outbox, err);
+
+    facts.decide_us = clock_us() - start_us;
+    if (ok) {
+        delivery_publish(handler->delivery, &outbox, &invocation->deadline, &facts);
+        ok = script_conclude(handler->script, &outbox, &facts, answer, err);
+    }
+    handler->warm = true;
+    outbox_clear(&outbox);
+    return ok;
+}

@@ -1,0 +1,22 @@
+/* handler.h -- one event: decide everything, then send everything, then conclude.
+ *
+ * The parts stay the caller's. */
+#ifndef PIGEON_HANDLER_H
+#define PIGEON_HANDLER_H
+
+#include <stdbool.h>
+
+#include "delivery.h"
+#include "script.h"
+
+struct handler {
+    struct script *script;
+    struct delivery *delivery;
+    bool warm; /* an event was handled before */
+};
+
+/* Fills answer with what Lambda is told. False: Lua itself broke, and err says how. */
+bool handler_event(struct handler *handler, const struct invocation *invocation,
+                   struct answer *answer, struct err *err);
+
+#endif

@@ -1,0 +1,229 @@
+/* main.c -- wiring only: opens the parts and runs one command.
+ *
+ * What each failure means for the process:
+ *   a bad command line, or no Runtime API      help, exit 2
+ *   a bad setting, rules that do not load      told by /init/error, exit 1
+ *   no broker during init                      a log line; the first event tries again
+ *   an event that failed                       told by the event's answer; the next one
+ *   Lua itself broke, or holds too much memory the event is answered, exit 1
+ *   the Runtime API is gone                    a log line, exit 1
+ *   SIGTERM between events                     the connection is closed, exit 0
+ * After exit 1 Lambda starts a fresh process. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+#include "handler.h"
+#include "log.h"
+#include "modules.h"
+#include "runtime.h"
+
+#define INIT_MS 7000    /* all of init: Lambda's own clock is 10 s */
+#define CONNECT_MS 2000 /* for the broker during init */
+
+/* The parts, in the order in which they open. */
+struct pigeon {
+    struct config config;
+    struct runtime *runtime;
+    struct script *script;
+    struct dial *dial;
+    struct broker *broker;
+    struct delivery delivery;
+    char connection_name[512];
+};
+
+static const char help[] =
+    "Usage: pigeon --help | --version\n"
+    "\n"
+    "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
+    "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function: Lambda\n"
+    "starts it so, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
+    "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
+    "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
+    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV; README.md explains each.\n";
+
+static int print_version(void)
+{
+    return printf("pigeon " PIGEON_VERSION "\n%s", built_with) < 0;
+}
+
+/* ------------------------------------------------------------- init */
+
+static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
+                        struct err *err)
+{
+    const struct config *config = &pigeon->config;
+    char path[4096];
+    struct script_settings settings = {.command = "lambda",
+                                       .path = path,
+                                       .queue = config->queue,
+                                       .env = config->env,
+                                       .memory_mb = config->memory_mb};
+
+    err->type = "KeyError";
+    if (!config->handler)
+        return err_set(err, "_HANDLER is not set; the function's handler setting names "
+                            "the rules script, rules.lua");
+    if (snprintf(path, sizeof(path), "%s/%s", config->task_root ? config->task_root : ".",
+                 config->handler) >= (int)sizeof(path))
+        return err_set(err, "_HANDLER is too long a path");
+    pigeon->script = script_open(&settings, deadline, err);
+    return pigeon->script != NULL;
+}
+
+static bool open_broker(struct pigeon *pigeon, struct err *err)
+{
+    const struct config *config = &pigeon->config;
+    struct broker_settings settings = {.virtual_host = config->virtual_host,
+                                       .user = config->user,
+                                       .password = config->password,
+                                       .connection_name = pigeon->connection_name,
+                                       .version = PIGEON_VERSION};
+
+    if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
+                 config->function_name ? config->function_name : "-",
+                 config->log_stream ? config->log_stream : "-") < 0)
+        return err_set(err, "the connection's name cannot be made");
+    pigeon->dial = dial_open(config->host, config->port, err);
+    if (!pigeon->dial)
+        return false;
+    pigeon->broker = broker_open(&settings);
+    if (!pigeon->broker)
+        return err_set(err, "out of memory");
+    pigeon->delivery = (struct delivery){.broker = pigeon->broker, .dial = pigeon->dial};
+    return true;
+}
+
+static void connect_early(struct pigeon *pigeon, const struct deadline *init)
+{
+    struct deadline deadline = deadline_within(init, CONNECT_MS);
+    struct failure failure;
+
+    if (!delivery_connect(&pigeon->delivery, &deadline, &failure))
+        log_say(LOG_LEVEL_WARN, "no broker yet, the first event tries again: %s: %s",
+                failure.stage, failure.text);
+}
+
+static bool open_parts(struct pigeon *pigeon, struct err *err)
+{
+    struct deadline deadline = deadline_in(INIT_MS);
+    int64_t start_us = clock_us();
+
+    if (!config_check(&pigeon->config, err) || !open_script(pigeon, &deadline, err) ||
+        !open_broker(pigeon, err))
+        return false;
+    connect_early(pigeon, &deadline);
+    log_say(LOG_LEVEL_INFO,
+            "pigeon %s, rules %s (%s), queues %s, broker %s, TLS off, ready in %.1f ms",
+            PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
+            script_queues(pigeon->script), pigeon->config.host,
+            (double)(clock_us() - start_us) / 1000);
+    return true;
+}
+
+/* ------------------------------------------------------------- events */
+
+static bool answer_event(struct pigeon *pigeon, struct handler *handler,
+                         const struct runtime_event *event, struct answer *answer,
+                         struct err *err)
+{
+    struct invocation invocation = {.kind = "event",
+                                    .input = event->payload,
+                                    .input_len = event->payload_len,
+                                    .request_id = event->request_id,
+                                    .trace_id = event->trace_id,
+                                    .deadline =
+                                        deadline_of_invocation(event->deadline_ms)};
+    struct buffer body = {.max = 65536};
+    struct err ignored;
+
+    if (handler_event(handler, &invocation, answer, err)) {
+        if (!answer->error_type[0])
+            return runtime_respond(pigeon->runtime, answer->body.data, answer->body.len,
+                                   err);
+        return runtime_fail(pigeon->runtime, answer->error_type, answer->body.data,
+                            answer->body.len, err);
+    }
+    buffer_append(&body,
+                  "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":", 53);
+    buffer_append_json_string(&body, err->text, strlen(err->text));
+    buffer_append(&body, "}", 1);
+    runtime_fail(pigeon->runtime, "Function.ScriptBroken", body.data, body.len, &ignored);
+    buffer_free(&body);
+    return false;
+}
+
+/* Until the environment ends. Returns the exit status. */
+static int serve_events(struct pigeon *pigeon)
+{
+    struct handler handler = {.script = pigeon->script, .delivery = &pigeon->delivery};
+    struct answer answer = {0};
+    struct runtime_event event;
+    struct err err = {0};
+    enum runtime_next next;
+    bool ok = true;
+
+    while (ok && (next = runtime_next(pigeon->runtime, &event, &err)) == RUNTIME_EVENT) {
+        log_context(event.request_id);
+        ok = answer_event(pigeon, &handler, &event, &answer, &err);
+        if (ok && script_exhausted(pigeon->script))
+            ok = err_set(&err, "the rules hold too much memory: a fresh process is due");
+        if (ok)
+            log_context(NULL);
+    }
+    buffer_free(&answer.body);
+    if (ok && next == RUNTIME_STOP)
+        return 0;
+    log_say(LOG_LEVEL_ERROR, "%s", err.text);
+    return 1;
+}
+
+static int run_lambda(struct pigeon *pigeon)
+{
+    struct err err = {0};
+    struct err ignored;
+    int status = 1;
+
+    pigeon->runtime =
+        runtime_open(pigeon->config.runtime_api, "pigeon/" PIGEON_VERSION, &err);
+    if (!pigeon->runtime) {
+        log_say(LOG_LEVEL_ERROR, "%s", err.text);
+        return 1;
+    }
+    if (open_parts(pigeon, &err)) {
+        status = serve_events(pigeon);
+    } else {
+        const char *type = err.type ? err.type : "Runtime.InitFailed";
+
+        log_say(LOG_LEVEL_ERROR, "%s: %s", type, err.text);
+        runtime_init_error(pigeon->runtime,
+                           strchr(type, '.') ? type : "Runtime.ConfigInvalid", type,
+                           err.text, &ignored);
+    }
+    broker_close(pigeon->broker);
+    dial_close(pigeon->dial);
+    script_close(pigeon->script);
+    runtime_close(pigeon->runtime);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct pigeon pigeon = {0};
+
+    signal(SIGPIPE, SIG_IGN);
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(help, stdout) < 0;
+    if (argc == 2 && strcmp(argv[1], "--version") == 0)
+        return print_version();
+    config_read(&pigeon.config);
+    log_open(log_level_named(pigeon.config.log_level));
+    if (argc == 1 && pigeon.config.runtime_api)
+        return run_lambda(&pigeon);
+    if (argc > 1)
+        fprintf(stderr, "pigeon: unknown argument: %s\n\n", argv[1]);
+    fputs(help, stderr);
+    return 2;
+}

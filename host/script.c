@@ -1,0 +1,458 @@
+/* script.c -- the protected door.
+ *
+ * Lua reports errors by longjmp, and almost any API call may raise one (even pushing a
+ * string can run out of memory). So every visit to Lua is a C function run by
+ * call_protected(): inside it the full API may be used, outside it only calls that
+ * cannot raise. Because a longjmp skips cleanup code, such a function owns nothing; what
+ * it hands back goes into a struct that its caller owns (`struct visit`).
+ *
+ * A decision that failed while memory was refused is followed by a reload, which frees
+ * what the rules hoarded.
+ *
+ * Comments at the end of a line show the Lua stack after it, top on the right. */
+#include "script.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+#include <lualib.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allowance.h"
+#include "log.h"
+#include "modules.h"
+#include "source.h"
+
+#define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
+#define ALL SIZE_MAX              /* for trusted code: up to the ceiling */
+#define INPUT_FACTOR 16    /* tables that a decoded input may become, times its bytes */
+#define ANSWER_MAX 6291556 /* what Lambda takes */
+
+struct script {
+    lua_State *L;
+    struct source source; /* kept for its name and hash; Lua has the text */
+    char *queues;
+    struct allowance allowance;
+    bool exhausted;
+
+    const struct invocation *invocation; /* of the batch, while it is decided */
+    size_t objects;                      /* how many the batch has */
+};
+
+/* What one visit is given and what it brings back. */
+struct visit {
+    struct script *script;
+    const struct script_settings *settings;
+    size_t object; /* from 1, as Lua counts */
+    struct outbox *outbox;
+    bool decided;
+    const struct facts *facts;
+    struct answer *answer;
+};
+
+int luaopen_cjson(lua_State *L);
+
+/* ------------------------------------------------------------- protected visits */
+
+static int open_body(lua_State *L);
+
+static int add_traceback(lua_State *L)
+{
+    luaL_traceback(L, L, luaL_tolstring(L, 1, NULL), 1);
+    return 1;
+}
+
+/* Runs `body` with up to `growth` bytes more than Lua uses now, below the ceiling. */
+static bool call_protected(struct visit *visit, lua_CFunction body, size_t growth,
+                           struct err *err)
+{
+    struct script *script = visit->script;
+    lua_State *L = script->L;
+    int top = lua_gettop(L);
+    bool ok;
+
+    allow(&script->allowance, growth);
+    lua_pushcfunction(L, add_traceback); /* handler */
+    lua_pushcfunction(L, body);          /* handler body */
+    lua_pushlightuserdata(L, visit);     /* handler body visit */
+    ok = lua_pcall(L, 1, 0, body == open_body ? 0 : top + 1) == LUA_OK;
+    /* what open raises are sentences for people; all else is a bug and has a traceback */
+    if (!ok)
+        err_set(err, "%s",
+                lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                               : "Lua failed without a message");
+    lua_settop(L, top);
+    return ok;
+}
+
+static void set_string(lua_State *L, const char *name, const char *value)
+{
+    if (!value)
+        return;
+    lua_pushstring(L, value);  /* ... table value */
+    lua_setfield(L, -2, name); /* ... table */
+}
+
+static void set_integer(lua_State *L, const char *name, int64_t value)
+{
+    lua_pushinteger(L, value); /* ... table value */
+    lua_setfield(L, -2, name); /* ... table */
+}
+
+static struct bytes string_field(lua_State *L, int message, const char *name)
+{
+    struct bytes bytes;
+
+    if (lua_getfield(L, message, name) != LUA_TSTRING)
+        luaL_error(L, "message.%s: string expected, got %s", name, luaL_typename(L, -1));
+    bytes.data = lua_tolstring(L, -1, &bytes.len);
+    return bytes;
+}
+
+/* The function of a verb, on top of the stack. */
+static void push_verb(lua_State *L, const char *verb)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, "pigeon"); /* ... pigeon */
+    lua_getfield(L, -1, verb);                    /* ... pigeon verb */
+    lua_remove(L, -2);                            /* ... verb */
+}
+
+/* ------------------------------------------------------------- open */
+
+/* A package searcher: what require() asks. */
+static int find_module(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+
+    for (const struct module *module = modules; module->name; module++) {
+        if (strcmp(module->name, name) != 0)
+            continue;
+        lua_pushfstring(L, "@lua/%s.lua", luaL_gsub(L, name, ".", "/")); /* name chunk */
+        if (luaL_loadbufferx(L, (const char *)module->bytes, module->len,
+                             lua_tostring(L, -1), "t"))
+            return lua_error(L);
+        return 1;
+    }
+    lua_pushfstring(L, "\n\tno embedded module '%s'", name); /* name words */
+    return 1;
+}
+
+static void open_libraries(lua_State *L)
+{
+    lua_pushboolean(L, 1);                           /* true */
+    lua_setfield(L, LUA_REGISTRYINDEX, "LUA_NOENV"); /* LUA_PATH is not for us */
+    luaL_openlibs(L);
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); /* preload */
+    lua_pushcfunction(L, luaopen_cjson);                       /* preload open */
+    lua_setfield(L, -2, "cjson");                              /* preload */
+    lua_getglobal(L, "package");                               /* preload package */
+    set_string(L, "path", "");
+    set_string(L, "cpath", "");
+    lua_getfield(L, -1, "searchers");  /* preload package searchers */
+    lua_pushcfunction(L, find_module); /* preload package searchers find */
+    lua_rawseti(L, -2, 2);             /* preload package searchers */
+    lua_pop(L, 3);
+}
+
+static int open_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+    struct script *script = visit->script;
+
+    open_libraries(L);
+    lua_getglobal(L, "require");                  /* visit require */
+    lua_pushliteral(L, "pigeon");                 /* visit require name */
+    lua_call(L, 1, 1);                            /* visit pigeon */
+    lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* visit */
+
+    push_verb(L, "open");     /* visit open */
+    lua_createtable(L, 0, 4); /* visit open settings */
+    set_string(L, "command", visit->settings->command);
+    set_string(L, "PIGEON_QUEUE", visit->settings->queue);
+    set_string(L, "PIGEON_ENV", visit->settings->env);
+    lua_createtable(L, 0, 4); /* visit open settings rules */
+    set_string(L, "name", script->source.name);
+    set_string(L, "path", visit->settings->path);
+    set_string(L, "hash", script->source.hash);
+    lua_pushlstring(L, script->source.text.data ? script->source.text.data : "",
+                    script->source.text.len); /* visit open settings rules source */
+    lua_setfield(L, -2, "source");            /* visit open settings rules */
+    lua_setfield(L, -2, "rules");             /* visit open settings */
+    lua_call(L, 1, 1);                        /* visit queues */
+
+    lua_getglobal(L, "table");     /* visit queues table */
+    lua_getfield(L, -1, "concat"); /* visit queues table concat */
+    lua_pushvalue(L, 2);           /* visit queues table concat queues */
+    lua_pushliteral(L, ",");       /* visit queues table concat queues "," */
+    lua_call(L, 2, 1);             /* visit queues table names */
+    script->queues = strdup(lua_tostring(L, -1));
+    if (!script->queues)
+        return luaL_error(L, "out of memory");
+    lua_gc(L, LUA_GCCOLLECT);
+    return 0;
+}
+
+static bool load(struct script *script, const struct script_settings *settings,
+                 const struct deadline *deadline, struct err *err)
+{
+    struct visit visit = {.script = script, .settings = settings};
+    static const char label[] = "(loading)";
+    bool ok;
+
+    script->L = lua_newstate(allowance_alloc, &script->allowance);
+    if (!script->L)
+        return err_set(err, "out of memory");
+    if (!watchdog_start(deadline, err))
+        return false;
+    watchdog_watch(script->source.name, label, sizeof(label) - 1);
+    ok = call_protected(&visit, open_body, GROWTH, err);
+    watchdog_stop();
+    script->allowance.base = script->allowance.bytes;
+    return ok;
+}
+
+struct script *script_open(const struct script_settings *settings,
+                           const struct deadline *deadline, struct err *err)
+{
+    struct script *script = calloc(1, sizeof(*script));
+    bool ok;
+
+    err->type = "Runtime.RulesInvalid";
+    if (!script) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    allowance_open(&script->allowance, settings->memory_mb);
+    ok = source_read(&script->source, settings->path, err) &&
+         load(script, settings, deadline, err);
+    source_free(&script->source);
+    if (ok)
+        return script;
+    if (strncmp(err->text, "PIGEON_", 7) == 0)
+        err->type = "ValueError"; /* a setting's fault, not the rules' */
+    script_close(script);
+    return NULL;
+}
+
+/* ------------------------------------------------------------- decide */
+
+static int receive_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+    const struct invocation *invocation = visit->script->invocation;
+
+    push_verb(L, "receive"); /* visit receive */
+    lua_pushlstring(L, invocation->input,
+                    invocation->input_len); /* visit receive input */
+    lua_createtable(L, 0, 4);               /* ... facts */
+    set_string(L, "kind", invocation->kind);
+    set_string(L, "request_id", invocation->request_id);
+    set_string(L, "trace_id", invocation->trace_id);
+    set_integer(L, "now_ms", clock_unix_ms());
+    lua_call(L, 2, 1); /* visit labels */
+    visit->script->objects = (size_t)luaL_len(L, 2);
+    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit: kept for the watchdog */
+    return 0;
+}
+
+static void watch(lua_State *L, const struct visit *visit)
+{
+    size_t len;
+    const char *label;
+
+    lua_getfield(L, LUA_REGISTRYINDEX, "labels");   /* ... labels */
+    lua_rawgeti(L, -1, (lua_Integer)visit->object); /* ... labels label */
+    label = lua_tolstring(L, -1, &len);
+    watchdog_watch(visit->script->source.name, label ? label : "", label ? len : 0);
+    lua_pop(L, 2); /* the labels hold it */
+}
+
+static int decide_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+
+    watch(L, visit);
+    push_verb(L, "decide");                         /* visit decide */
+    lua_pushinteger(L, (lua_Integer)visit->object); /* visit decide i */
+    lua_call(L, 1, 1);                              /* visit messages */
+    if (lua_isnil(L, 2))
+        return 0;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    for (lua_Integer i = 1, n = luaL_len(L, 2); i <= n; i++) {
+        lua_rawgeti(L, 2, i); /* visit messages message */
+        if (!outbox_add(visit->outbox, string_field(L, 3, "exchange"),
+                        string_field(L, 3, "routing_key"),
+                        string_field(L, 3, "message_id"), string_field(L, 3, "body"))) {
+            visit->script->allowance.refused = true;
+            return luaL_error(L, "out of memory");
+        }
+        lua_settop(L, 2); /* visit messages */
+    }
+    visit->decided = true;
+    return 0;
+}
+
+static int reload_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+
+    push_verb(L, "reload");                         /* visit reload */
+    lua_pushinteger(L, (lua_Integer)visit->object); /* visit reload i */
+    lua_call(L, 1, 0);                              /* visit */
+    lua_gc(L, LUA_GCCOLLECT);
+    return 0;
+}
+
+/* False only when Lua itself broke. */
+static bool decide_one(struct script *script, size_t object, struct outbox *outbox,
+                       struct err *err)
+{
+    struct visit visit = {.script = script, .object = object, .outbox = outbox};
+    size_t before = outbox->count;
+    bool ok = call_protected(&visit, decide_body, GROWTH, err);
+
+    if (ok && (visit.decided || !script->allowance.refused))
+        return true;
+    outbox_truncate(outbox, before);
+    if (!script->allowance.refused)
+        return false;
+    ok = call_protected(&visit, reload_body, ALL, err);
+    script->exhausted = script->exhausted || allowance_strained(&script->allowance);
+    return ok;
+}
+
+bool script_decide(struct script *script, const struct invocation *invocation,
+                   struct outbox *outbox, struct err *err)
+{
+    struct visit visit = {.script = script};
+    bool ok;
+
+    script->invocation = invocation;
+    script->allowance.input = INPUT_FACTOR * invocation->input_len;
+    ok = call_protected(&visit, receive_body, ALL, err) &&
+         watchdog_start(&invocation->deadline, err);
+    for (size_t i = 1;
+         ok && i <= script->objects && !deadline_half_spent(&invocation->deadline); i++)
+        ok = decide_one(script, i, outbox, err);
+    watchdog_stop();
+    return ok;
+}
+
+/* ------------------------------------------------------------- conclude */
+
+static void push_fates(lua_State *L, const struct outbox *outbox)
+{
+    lua_newtable(L); /* ... fates */
+    for (size_t i = 0; i < outbox->count; i++) {
+        const struct message *message = &outbox->messages[i];
+
+        if (message->fate == FATE_CONFIRMED)
+            continue;
+        lua_createtable(L, 0, 4); /* ... fates fate */
+        set_string(L, "fate", fate_name(message->fate));
+        set_string(L, "stage", message->stage);
+        set_integer(L, "code", message->code);
+        set_string(L, "text", message->text);
+        lua_rawseti(L, -2, (lua_Integer)i + 1); /* ... fates */
+    }
+}
+
+static void push_facts(lua_State *L, const struct facts *facts)
+{
+    lua_createtable(L, 0, 8); /* ... facts */
+    set_integer(L, "now_ms", clock_unix_ms());
+    set_integer(L, "confirmed", (int64_t)facts->confirmed);
+    set_string(L, "broker_wide", facts->broker_wide[0] ? facts->broker_wide : NULL);
+    set_integer(L, "reconnects", facts->reconnects);
+    lua_pushboolean(L, facts->cold);
+    lua_setfield(L, -2, "cold");
+    set_integer(L, "decide_us", facts->decide_us);
+    set_integer(L, "publish_us", facts->publish_us);
+    set_integer(L, "connect_us", facts->connect_us);
+}
+
+static void log_lines(lua_State *L, int lines)
+{
+    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
+        size_t message_len;
+        size_t fields_len = 0;
+        int top = lua_gettop(L);
+        const char *level, *message, *fields;
+
+        lua_rawgeti(L, lines, i); /* ... line */
+        lua_getfield(L, top + 1, "level");
+        lua_getfield(L, top + 1, "message");
+        lua_getfield(L, top + 1, "fields"); /* ... line level message fields */
+        level = luaL_checkstring(L, top + 2);
+        message = luaL_checklstring(L, top + 3, &message_len);
+        fields = luaL_optlstring(L, top + 4, NULL, &fields_len);
+        log_line(log_level_named(level), message, message_len, fields, fields_len);
+        lua_settop(L, top); /* ... */
+    }
+}
+
+static int conclude_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+    size_t len;
+    const char *body;
+    const char *type;
+
+    push_verb(L, "conclude");                     /* visit conclude */
+    push_fates(L, visit->outbox);                 /* visit conclude fates */
+    push_facts(L, visit->facts);                  /* visit conclude fates facts */
+    lua_call(L, 2, 3);                            /* visit body type lines */
+    lua_pushnil(L);                               /* visit body type lines nil */
+    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type lines */
+    body = luaL_checklstring(L, 2, &len);
+    type = luaL_optstring(L, 3, "");
+    log_lines(L, 4);
+    if (!buffer_append(&visit->answer->body, body, len))
+        return luaL_error(L, "an answer of %I bytes is more than Lambda takes",
+                          (lua_Integer)len);
+    snprintf(visit->answer->error_type, sizeof(visit->answer->error_type), "%s", type);
+    return 0;
+}
+
+bool script_conclude(struct script *script, struct outbox *outbox,
+                     const struct facts *facts, struct answer *answer, struct err *err)
+{
+    struct visit visit = {
+        .script = script, .outbox = outbox, .facts = facts, .answer = answer};
+    bool ok;
+
+    buffer_clear(&answer->body);
+    answer->body.max = ANSWER_MAX;
+    ok = call_protected(&visit, conclude_body, ALL, err);
+    script->allowance.input = 0;
+    script->invocation = NULL;
+    return ok;
+}
+
+/* ------------------------------------------------------------- the rest */
+
+const char *script_queues(const struct script *script)
+{
+    return script->queues;
+}
+
+const char *script_hash(const struct script *script)
+{
+    return script->source.hash;
+}
+
+bool script_exhausted(const struct script *script)
+{
+    return script->exhausted;
+}
+
+void script_close(struct script *script)
+{
+    if (!script)
+        return;
+    if (script->L)
+        lua_close(script->L);
+    free(script->queues);
+    free(script);
+}

@@ -1,0 +1,41 @@
+/* source.c -- reads a rules script, and notices what is none. */
+#include "source.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#define TEXT_MAX (1 << 20)
+
+static bool is_program(const struct buffer *text)
+{
+    return text->len >= 4 && memcmp(text->data, "\177ELF", 4) == 0;
+}
+
+static void hash(const struct buffer *text, char *digits, size_t size)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE] = {0};
+
+    EVP_Digest(text->data ? text->data : "", text->len, digest, NULL, EVP_sha256(), NULL);
+    for (size_t i = 0; 2 * i + 2 < size; i++)
+        snprintf(digits + 2 * i, 3, "%02x", digest[i]);
+}
+
+bool source_read(struct source *source, const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+
+    *source = (struct source){.text = {.max = TEXT_MAX}};
+    snprintf(source->name, sizeof(source->name), "%.255s", slash ? slash + 1 : path);
+    if (!buffer_read_file(&source->text, path, err))
+        return err_wrap(err, "the function's handler setting names the rules script");
+    if (is_program(&source->text))
+        return err_set(err, "handler is `%s`; set it to rules.lua", source->name);
+    hash(&source->text, source->hash, sizeof(source->hash));
+    return true;
+}
+
+void source_free(struct source *source)
+{
+    buffer_free(&source->text);
+}

@@ -1,0 +1,7 @@
+-- What luacheck accepts, run from the project's root. It runs this in Lua 5.1.
+std = "lua54"
+
+files["spec"] = { std = "+busted" }
+
+-- A rules script has the words of Pigeon and no others.
+files["rules"] = { std = "none", read_globals = dofile("lua/pigeon/words.lua") }

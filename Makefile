@@ -1,0 +1,121 @@
+# Pigeon. Each of these is enough on a bare Debian 12: what is missing is installed first.
+#
+#   make help         this list
+#   make build        the program, build/bootstrap, and the tools for developing it
+#   make run          sends sample events through it and shows what RabbitMQ received
+#   make test         runs all specs
+#   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script
+#   make testshell    a shell with a RabbitMQ running and PIGEON_* set
+#   make check        format, lint, all specs, and those of the host again with sanitizers
+#   make clean        stops the private RabbitMQ and removes build/
+#
+# After a security update of Debian: make clean build.
+# Q= shows every command as it is run.
+
+VERSION = 0.1.0
+RULES   = rules/rules.lua
+BUILD   = build
+CURL    = build/curl
+LIBDIR  = /usr/lib/$(shell uname -m)-linux-gnu
+Q       = @
+
+# build/asan is the same once more with sanitizers, by a make of its own (asan, below).
+SANITIZE =
+VARIANT  = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
+           -fno-sanitize-recover=all,-Os -D_FORTIFY_SOURCE=2)
+CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
+           -Ihost -isystem $(CURL)/include -isystem /usr/include/lua5.4
+CFLAGS   = -std=c11 -g $(VARIANT) -fPIE -fstack-protector-strong \
+           -ffunction-sections -fdata-sections -Wall -Wextra -Wshadow -Wconversion \
+           -Wstrict-prototypes -Wmissing-prototypes -Werror
+LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed
+ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a \
+           liblua5.4.a libssl.a libcrypto.a)
+
+LUA   := $(shell find lua/pigeon | sort)
+HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
+TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(wildcard host/tools/*.c))
+SPECS := $(patsubst spec/host/%_spec.c,$(BUILD)/spec/%,$(wildcard spec/host/*_spec.c))
+
+.PHONY: help build run test package testshell check clean setup programs specs asan
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-print-directory
+# In parallel, but `make clean build` is one after the other.
+ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+help:
+	@sed -n '/^#/!q; s/^# \?//p' Makefile
+
+build: programs
+
+run: build
+	@bin/run
+
+test: build specs
+	@bin/test
+
+package: build
+	@bin/package "$(RULES)"
+
+testshell: build
+	@bin/testshell
+
+check: build specs asan
+	@bin/test lint lua rules host system asan
+
+clean:
+	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
+	@rm -rf build
+
+setup:
+	@bin/setup
+programs: $(BUILD)/bootstrap $(TOOLS)
+specs: $(SPECS)
+asan: build
+	@echo "The same once more with sanitizers, in build/asan"
+	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined programs specs
+
+$(CURL)/libcurl.a: bin/build-curl | setup
+	@bin/build-curl $(CURL)
+
+# The folders are in $(LUA) too, so that a file that went away is noticed.
+build/modules.c: bin/embed $(LUA) | setup
+	@mkdir -p $(@D)
+	@echo "LUA  $@"
+	$(Q)bin/embed $@ $(filter %.lua,$^)
+
+define compile
+@mkdir -p $(@D)
+@echo "CC   $<"
+$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+endef
+
+$(BUILD)/modules.o: build/modules.c Makefile | $(CURL)/libcurl.a
+	$(compile)
+$(BUILD)/%.o: %.c Makefile | $(CURL)/libcurl.a
+	$(compile)
+
+# Everything but main: what is linked with a spec or a tool yields to their own functions.
+$(BUILD)/host.a: $(filter-out %/main.o,$(HOST)) $(BUILD)/modules.o host
+	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
+
+define link
+@mkdir -p $(@D)
+@echo "LD   $@"
+$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) $1 -lm -o $@
+endef
+
+$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/check-binary
+	$(call link,$(ARCHIVES))
+	$(Q)$(if $(SANITIZE),,bin/check-binary $@)
+
+$(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a
+	$(call link,-lmicrohttpd -lrabbitmq)
+
+$(BUILD)/spec/%: $(BUILD)/spec/host/%_spec.o $(BUILD)/host.a
+	$(call link,$(ARCHIVES) -lcmocka)
+
+-include $(shell find build -type f -name '*.d' 2>/dev/null)

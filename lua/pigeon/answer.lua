@@ -1,0 +1,111 @@
+--- What Lambda is told: null when every object is done, or an error that says what failed,
+-- why, and what to do about it.
+local cjson = require "cjson"
+local text = require "pigeon.text"
+
+local answer = {}
+
+local MOST_NAMED = 20
+local json = cjson.new()
+
+-- Why an object can fail: the error's type for AWS, and the operator's next step.
+local CAUSES = {
+  record = { type = "Function.EventInvalid",
+    step = "look at what invokes this function: it expects S3 notifications" },
+  rules = { type = "Function.RulesFailed", step = "mend the rules script and deploy it" },
+  returned = { type = "Function.MessageUnroutable",
+    step = "declare the queue, or mend PIGEON_QUEUE or the rules" },
+  nacked = { type = "Function.MessageRefused",
+    step = "look at the queue's length limit and the broker's log" },
+  unknown = { type = "Function.BrokerUnavailable", step = "look at the broker and the way to it" },
+  time = { type = "Function.OutOfTime", step = "raise the function's timeout or its memory" },
+}
+
+-- Which cause names the error where two hit equally often: first what no retry mends.
+local ORDER = { "record", "rules", "returned", "nacked", "unknown", "time" }
+
+-- A JSON string. cjson writes "/" as "\/".
+local function quote(value)
+  return (json.encode(value):gsub("\\/", "/"))
+end
+
+-- {} would be an object in cjson's hands.
+local function error_json(message, type)
+  return ('{"errorMessage":%s,"errorType":%s,"stackTrace":[]}'):format(quote(message), quote(type))
+end
+
+-- The failures of the entries -> how many each cause has, and what is said of them: equal
+-- reasons once, with the names of those that they hit.
+local function gather(entries)
+  local counts, groups, group_of = {}, {}, {}
+  local failed, told, more = 0, 0, 0
+  for _, entry in ipairs(entries) do
+    if entry.failures then failed = failed + 1 end
+    for _, failure in ipairs(entry.failures or {}) do
+      counts[failure.cause] = (counts[failure.cause] or 0) + 1
+      if told == MOST_NAMED then
+        more = more + 1
+      else
+        told = told + 1
+        local group = group_of[failure.text]
+        if not group then
+          group = { why = failure.text }
+          group_of[failure.text], groups[#groups + 1] = group, group
+        end
+        group[#group + 1] = failure.name
+      end
+    end
+  end
+  return { counts = counts, groups = groups, failed = failed, more = more }
+end
+
+local function say_group(group)
+  local names = {}
+  for i, name in ipairs(group) do
+    names[i] = text.clean(name, 300)
+  end
+  local why = text.clean(group.why, 400)
+  return #names == 0 and why or ("%s [%s]"):format(why, table.concat(names, ", "))
+end
+
+local function main_cause(counts)
+  local main = ORDER[1]
+  for _, name in ipairs(ORDER) do
+    if (counts[name] or 0) > (counts[main] or 0) then main = name end
+  end
+  return main
+end
+
+local function make_error(message, cause)
+  local type, step = CAUSES[cause].type, CAUSES[cause].step
+  return error_json(("%s. Next step: %s."):format(message, step), type), type
+end
+
+local function failure_of(entries, broker_wide)
+  local found = gather(entries)
+  local parts = {}
+  for i, group in ipairs(found.groups) do
+    parts[i] = say_group(group)
+  end
+  if found.more > 0 then parts[#parts + 1] = ("and %d more"):format(found.more) end
+  local what = table.concat(parts, "; ")
+  if broker_wide then
+    broker_wide = text.clean(broker_wide, 400)
+    if not what:find(broker_wide, 1, true) then what = broker_wide .. ": " .. what end
+  end
+  return make_error(("%d of %d objects failed: %s"):format(found.failed, #entries, what),
+    broker_wide and "unknown" or main_cause(found.counts))
+end
+
+--- A concluded batch -> the JSON text, and nil or the type of the error for the header.
+-- batch.problem says what is wrong with the event as a whole; an entry that failed has
+-- failures, each {cause, text, name}, name being whom it hit, or nil where the text says it.
+function answer.make(batch, broker_wide)
+  if batch.problem then return make_error(text.clean(batch.problem, 1000), "record") end
+  for _, entry in ipairs(batch.entries) do
+    if entry.failures then return failure_of(batch.entries, broker_wide) end
+  end
+  return "null", nil
+end
+
+return answer

@@ -1,0 +1,153 @@
+--- Runs a rules script with the words of words.lua, and nothing else.
+--
+-- A run has a budget of instructions, counted by a debug hook. The hook raises only while
+-- `running` says that the script runs. That flag, and the script's own `string` behind
+-- s:method(), are set and cleared inside protected calls, and cleared by the hook and the
+-- message handler as their first act, so that nothing fires in trusted code. Nothing here
+-- knows what a verdict means: `read` judges what the script returns.
+local library = require "pigeon.library"
+
+local find, format, match, sub = string.find, string.format, string.match, string.sub
+local getinfo, gethook, sethook = debug.getinfo, debug.gethook, debug.sethook
+
+local sandbox = {}
+
+local INSTRUCTIONS = 1000000 -- an object or a load
+local HOOK_CALLS = 100000 -- of a second look, where instructions cannot be counted
+local LONGEST = 1024 -- bytes of an error value that are looked at
+local SPENT = {} -- what the hook raises; no script can make it
+local HERE = getinfo(1, "S").short_src
+local STRINGS = getmetatable("")
+
+-- An error value as text; cut before anything else touches it.
+local function text_of(value)
+  if value == SPENT then
+    return format("spent its budget of %d instructions: is there an endless loop?", INSTRUCTIONS)
+  end
+  if type(value) == "string" then return sub(value, 1, LONGEST) end
+  if type(value) == "number" then return tostring(value) end
+  return "an error without a text: a " .. type(value)
+end
+
+--- Loads a script: {name, source}, {queues = list, env = name or nil}, and `read`, which turns
+-- what the script returned for an object into a verdict, or raises without a position what is wrong
+-- with it. Returns decide: an object -> its verdict, or nil and what went wrong, with the
+-- script's line. Raises the same for a script that does not load.
+function sandbox.open(script, settings, read)
+  local source = "@" .. script.name
+  local environment, strings = library.environment(settings)
+  local chunk, problem = load(script.source, source, "t", environment)
+  if not chunk then error(sub(problem, 1, LONGEST), 0) end
+
+  local name = getinfo(chunk, "S").short_src
+  local running = false
+
+  local function stop()
+    running = false
+    STRINGS.__index = string
+  end
+
+  local function out_of_budget()
+    if not running then return end
+    stop()
+    error(SPENT, 0)
+  end
+
+  -- Where the script is: its innermost frame.
+  local function place()
+    local level = 3 -- above this function and the message handler
+    local frame = getinfo(level, "Sl")
+    while frame do
+      if frame.source == source then return format("%s:%d: ", name, frame.currentline) end
+      level = level + 1
+      frame = getinfo(level, "Sl")
+    end
+  end
+
+  local function explain(value)
+    stop()
+    return { text = text_of(value), place = place(), spent = value == SPENT }
+  end
+
+  local function enter(call, argument, judge)
+    STRINGS.__index, running = strings, true
+    local value = call(argument)
+    stop()
+    return judge(value)
+  end
+
+  local function protected(call, argument, judge)
+    local ok, value = xpcall(enter, explain, call, argument, judge)
+    stop() -- out of memory passes the message handler by
+    return ok, value
+  end
+
+  -- True and the result, or false and the failure: explain's table, or Lua's own string where
+  -- the handler was passed by.
+  local function run(hook, mask, count, call, argument, judge)
+    local old_hook, old_mask, old_count = gethook() -- a coverage tool's
+    debug.setupvalue(chunk, 1, environment) -- a script can assign to _ENV
+    sethook(hook, mask, count)
+    local ended, ok, value = pcall(protected, call, argument, judge)
+    stop()
+    sethook(old_hook, old_mask, old_count)
+    if not ended then return false, { text = text_of(ok), spent = true } end
+    return ok, value
+  end
+
+  -- Runs it once more, for the line that is lost when a word is called by `return`: the last
+  -- one of the script that ran or was returned to.
+  local function second_look(call, argument, judge)
+    local calls, line = 0, nil
+    local function trace(event, current)
+      calls = calls + 1
+      if calls > HOOK_CALLS then return out_of_budget() end
+      if event == "line" then
+        if getinfo(2, "S").source == source then line = current end
+      else
+        local caller = getinfo(3, "Sl")
+        if caller and caller.source == source then line = caller.currentline end
+      end
+    end
+    run(trace, "lr", 0, call, argument, judge)
+    return line and calls <= HOOK_CALLS and format("%s:%d: ", name, line) or nil
+  end
+
+  -- A failure in words. `argument` makes a new copy for each look.
+  local function tell(failure, call, argument, judge)
+    if type(failure) == "string" then return name .. ": " .. failure end
+    local text, where = failure.text, failure.place
+    if not where then
+      -- the position that a C function called by `return` found: ours
+      if find(text, HERE, 1, true) == 1 then
+        text = match(sub(text, #HERE + 1), "^:%d+: (.*)$") or text
+      end
+      where = not failure.spent and second_look(call, argument(), judge) or name .. ": "
+    end
+    return sub(text, 1, #where) == where and text or where .. text
+  end
+
+  local function look(call, argument, judge)
+    local ok, value = run(out_of_budget, "", INSTRUCTIONS, call, argument(), judge)
+    if ok then return value end
+    return nil, tell(value, call, argument, judge)
+  end
+
+  local function nothing() end
+
+  local function must_be_function(value)
+    if type(value) == "function" then return value end
+    error(format("the script returns a %s, and has to return a function from an object to a verdict",
+      type(value)), 0)
+  end
+
+  local rule
+  rule, problem = look(chunk, nothing, must_be_function)
+  if not rule then error(problem, 0) end
+
+  return function(object)
+    return look(rule, function() return library.object(object) end, read)
+  end
+end
+
+return sandbox

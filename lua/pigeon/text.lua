@@ -1,0 +1,35 @@
+--- Bytes that somebody else wrote, made fit for a log line or an answer.
+local find, gsub, sub = string.find, string.gsub, string.sub
+
+local text = {}
+
+-- U+FFFD for each byte that is not part of valid UTF-8.
+local function valid_utf8(bytes)
+  local pieces, start = {}, 1
+  while true do
+    local length, bad = utf8.len(bytes, start)
+    if length then break end
+    pieces[#pieces + 1] = sub(bytes, start, bad - 1)
+    pieces[#pieces + 1] = "\u{FFFD}"
+    start = bad + 1
+  end
+  pieces[#pieces + 1] = sub(bytes, start)
+  return table.concat(pieces)
+end
+
+--- Bytes, and how many of them to keep -> valid UTF-8 without control characters (they become
+-- spaces). "..." follows where something was cut.
+function text.clean(bytes, limit)
+  local tail = ""
+  if #bytes > limit then
+    -- a character that the cut went through goes altogether
+    bytes, tail = gsub(sub(bytes, 1, limit), "[\xC2-\xF4][\x80-\xBF]*$", ""), "..."
+  end
+  if find(bytes, "[^\x20-\x7E]") then
+    bytes = gsub(valid_utf8(bytes), "[\0-\x1F\x7F]", " ")
+    bytes = gsub(bytes, "\xC2[\x80-\x9F]", " ") -- C1: \xC2 is never a later byte of a character
+  end
+  return bytes .. tail
+end
+
+return text

@@ -1,0 +1,135 @@
+--- Verdicts and destinations: tokens that only the words of a rules script can make.
+--
+-- A token is an empty table whose metatable holds what it says; the mark in it cannot be
+-- forged, since a script can neither set nor read a metatable. All that a script gives is
+-- checked and copied when the word is called, so that the error is where the mistake is.
+-- Errors are raised without a position: the sandbox adds the script's line.
+local find, format, sub = string.find, string.format, string.sub
+
+local verdict = { words = {} }
+
+local MARK = {}
+local MOST_DESTINATIONS = 32
+
+local function fail(message, ...)
+  error(format(message, ...), 0)
+end
+
+local function no_fields()
+  error("a verdict or destination has no fields to read or set", 0)
+end
+
+local function token(says)
+  says.mark, says.__index, says.__newindex = MARK, no_fields, no_fields
+  return setmetatable({}, says)
+end
+
+-- What a token says, or nil where the value is no token.
+local function read(value)
+  local says = type(value) == "table" and getmetatable(value)
+  return says and says.mark == MARK and says or nil
+end
+
+--- What a rule returned -> {kind="accept", id, destinations}, a list of {exchange, routing_key},
+-- or {kind="defer" or "ignore", reason}. Raises when it is no verdict.
+function verdict.judge(value)
+  local says = read(value)
+  if says and says.kind ~= "exchange" then return says end
+  fail("the rule returned %s, and has to return accept(...), defer(...) or ignore(...)",
+    says and "an exchange" or value == nil and "nothing" or "a " .. type(value))
+end
+
+--- How a destination is called in messages.
+function verdict.destination_name(destination)
+  if destination.exchange == "" then return destination.routing_key end
+  return destination.exchange .. "/" .. destination.routing_key
+end
+
+-- What is wrong with a string of `least` to `most` bytes, or nil.
+local function string_problem(value, least, most)
+  if type(value) ~= "string" then return format("is a %s, and should be a string", type(value)) end
+  if #value < least or #value > most then
+    return format("has %d bytes, and should have %d to %d", #value, least, most)
+  end
+end
+
+local function name_problem(value)
+  local problem = string_problem(value, 1, 255)
+  if problem then return problem end
+  if sub(value, 1, 4) == "amq." then return "begins with amq., which is the broker's own" end
+end
+
+local function refuse(place, problem)
+  if problem then fail("%s %s", place, problem) end
+end
+
+local function reason_of(word, reason)
+  refuse(word .. ": the reason", string_problem(reason, 1, 200))
+  return token { kind = word, reason = reason }
+end
+
+function verdict.words.defer(reason)
+  return reason_of("defer", reason)
+end
+
+function verdict.words.ignore(reason)
+  return reason_of("ignore", reason)
+end
+
+function verdict.words.exchange(name, routing_key)
+  refuse("exchange: the name", name_problem(name))
+  refuse("exchange: the routing key", string_problem(routing_key, 0, 255))
+  return token { kind = "exchange", exchange = name, routing_key = routing_key }
+end
+
+-- An entry of the list -> its destination, or nil and what is wrong.
+local function read_destination(value)
+  local says = read(value)
+  if says and says.kind == "exchange" then
+    return { exchange = says.exchange, routing_key = says.routing_key }
+  end
+  if type(value) ~= "string" then
+    return nil, format("is a %s, and should be a queue's name or an exchange", type(value))
+  end
+  return { exchange = "", routing_key = value }, name_problem(value)
+end
+
+-- How many entries the list has: every key must be a position, so that none is overlooked.
+local function length_of(list)
+  local length = 0
+  for key in next, list do
+    if math.type(key) ~= "integer" then
+      fail("accept: the destinations have a %s as key, and should be a list", type(key))
+    end
+    length = length + 1
+    if length > MOST_DESTINATIONS then
+      fail("accept: more than %d destinations", MOST_DESTINATIONS)
+    end
+  end
+  return length
+end
+
+local function read_destinations(list)
+  if type(list) ~= "table" or getmetatable(list) then -- what has one is ours: queues, a token
+    fail("accept: the destinations are %s, and should be a list of queue names",
+      type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
+  end
+  local destinations, seen = {}, {}
+  for i = 1, length_of(list) do
+    local destination, problem = read_destination(list[i])
+    if problem then fail("accept: destinations[%d] %s", i, problem) end
+    -- the length keeps ("a", "bc") and ("ab", "c") apart
+    local route = #destination.exchange .. ":" .. destination.exchange .. destination.routing_key
+    if seen[route] then fail("accept: destinations[%d] is the same as destinations[%d]", i, seen[route]) end
+    seen[route], destinations[i] = i, destination
+  end
+  return destinations
+end
+
+function verdict.words.accept(id, destinations)
+  refuse("accept: the id", string_problem(id, 1, 255))
+  if find(id, "[^ -~]") then fail("accept: the id has a byte that cannot be printed") end
+  return token { kind = "accept", id = id, destinations = read_destinations(destinations) }
+end
+
+return verdict

@@ -1,0 +1,216 @@
+/* The spec of host/config.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config.h"
+
+#define SECRET "hunter2-very-secret"
+
+static const char *const all[] = {
+    "PIGEON_HOST",       "PIGEON_PORT",
+    "PIGEON_VIRTUAL_HOST", "PIGEON_USER",
+    "PIGEON_PASSWORD",   "PIGEON_QUEUE",
+    "PIGEON_AWS_REGION", "PIGEON_ENV",
+    "_HANDLER",          "LAMBDA_TASK_ROOT",
+    "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_STREAM_NAME",
+    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+};
+
+static int set_what_is_required(void **state)
+{
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        unsetenv(all[i]);
+    setenv("PIGEON_HOST", "b1,b2:5673", 1);
+    setenv("PIGEON_PORT", "5672", 1);
+    setenv("PIGEON_VIRTUAL_HOST", "/", 1);
+    setenv("PIGEON_USER", "guest", 1);
+    setenv("PIGEON_PASSWORD", SECRET, 1);
+    setenv("PIGEON_QUEUE", "normal", 1);
+    setenv("PIGEON_AWS_REGION", "us-west-2", 1);
+    return 0;
+}
+
+static bool check(struct config *config, struct err *err)
+{
+    *err = (struct err){0};
+    config_read(config);
+    return config_check(config, err);
+}
+
+static void reads_every_variable(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001", 1);
+    setenv("_HANDLER", "rules.lua", 1);
+    setenv("LAMBDA_TASK_ROOT", "/var/task", 1);
+    setenv("AWS_LAMBDA_FUNCTION_NAME", "pigeon-prod", 1);
+    setenv("AWS_LAMBDA_LOG_STREAM_NAME", "stream", 1);
+    setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG", 1);
+    setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256", 1);
+    setenv("PIGEON_ENV", "stage", 1);
+    assert_true(check(&config, &err));
+    assert_string_equal(config.runtime_api, "127.0.0.1:9001");
+    assert_string_equal(config.handler, "rules.lua");
+    assert_string_equal(config.task_root, "/var/task");
+    assert_string_equal(config.function_name, "pigeon-prod");
+    assert_string_equal(config.log_stream, "stream");
+    assert_string_equal(config.log_level, "DEBUG");
+    assert_int_equal(config.memory_mb, 256);
+    assert_string_equal(config.host, "b1,b2:5673");
+    assert_string_equal(config.port_text, "5672");
+    assert_int_equal(config.port, 5672);
+    assert_string_equal(config.virtual_host, "/");
+    assert_string_equal(config.user, "guest");
+    assert_string_equal(config.password, SECRET);
+    assert_string_equal(config.queue, "normal");
+    assert_string_equal(config.aws_region, "us-west-2");
+    assert_string_equal(config.env, "stage");
+}
+
+static void what_is_not_set_is_null(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    assert_true(check(&config, &err));
+    assert_null(config.env);
+    assert_null(config.runtime_api);
+    assert_null(config.handler);
+    assert_null(config.task_root);
+    assert_null(config.function_name);
+    assert_null(config.log_stream);
+    assert_null(config.log_level);
+    assert_int_equal(config.memory_mb, 0);
+    setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots", 1);
+    config_read(&config);
+    assert_int_equal(config.memory_mb, 0);
+}
+
+static void each_required_variable_is_missed(void **state)
+{
+    struct config config;
+    struct err err;
+    size_t i;
+
+    for (i = 0; i < 7; i++) {
+        set_what_is_required(state);
+        unsetenv(all[i]);
+        assert_false(check(&config, &err));
+        assert_string_equal(err.type, "KeyError");
+        assert_non_null(strstr(err.text, all[i]));
+        setenv(all[i], "", 1);
+        assert_false(check(&config, &err));
+        assert_string_equal(err.type, "KeyError");
+        assert_non_null(strstr(err.text, all[i]));
+        assert_null(strstr(err.text, all[(i + 1) % 7]));
+    }
+}
+
+static void all_missing_variables_are_named_at_once(void **state)
+{
+    struct config config;
+    struct err err;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < 7; i++)
+        unsetenv(all[i]);
+    assert_false(check(&config, &err));
+    assert_string_equal(err.type, "KeyError");
+    for (i = 0; i < 7; i++)
+        assert_non_null(strstr(err.text, all[i]));
+}
+
+static void ports(void **state)
+{
+    static const struct {
+        const char *text;
+        int port;          /* 0: refused */
+        const char *words; /* that the error has */
+    } cases[] = {
+        {"1", 1, NULL},
+        {"5671", 5671, NULL},
+        {"65535", 65535, NULL},
+        {"0", 0, "position 1: \"0\""},
+        {"65536", 0, "position 1: \"65536\""},
+        {"99999999999999999999999", 0, "\"99999999999999999999999\""},
+        {"abc", 0, "position 1: \"a\""},
+        {"56x2", 0, "position 3: \"x\" is not a digit, in \"56x2\""},
+        {" 5672", 0, "position 1: \" \""},
+        {"5672 ", 0, "position 5: \" \""},
+        {"-1", 0, "position 1: \"-\""},
+        {"+1", 0, "position 1: \"+\""},
+        {"1.5", 0, "position 2: \".\""},
+        {"0x10", 0, "position 2: \"x\""},
+        {"56\n72", 0, "position 3: \"\\x0a\" is not a digit, in \"56\\x0a72\""},
+        {"\x1b[2J", 0, "\"\\x1b\" is not a digit, in \"\\x1b[2J\""},
+        {"\xc3\xa9", 0, "in \"\\xc3\\xa9\""},
+        {"%s%n", 0, "in \"%s%n\""},
+        {"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee", 0,
+         "in \"aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd...\""},
+        {"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+         "\n",
+         0, "\\x0a...\""},
+    };
+    struct config config;
+    struct err err;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("PIGEON_PORT", cases[i].text, 1);
+        assert_int_equal(check(&config, &err), cases[i].port != 0);
+        if (cases[i].port != 0) {
+            assert_int_equal(config.port, cases[i].port);
+            continue;
+        }
+        assert_string_equal(err.type, "ValueError");
+        assert_non_null(strstr(err.text, "PIGEON_PORT"));
+        if (!strstr(err.text, cases[i].words))
+            fail_msg("\"%s\" is not in: %s", cases[i].words, err.text);
+    }
+}
+
+static void no_error_has_the_password(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    setenv("PIGEON_PORT", "x", 1);
+    assert_false(check(&config, &err));
+    assert_null(strstr(err.text, SECRET));
+    unsetenv("PIGEON_PORT");
+    assert_false(check(&config, &err));
+    assert_null(strstr(err.text, SECRET));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(reads_every_variable, set_what_is_required),
+        cmocka_unit_test_setup(what_is_not_set_is_null, set_what_is_required),
+        cmocka_unit_test_setup(each_required_variable_is_missed, set_what_is_required),
+        cmocka_unit_test_setup(all_missing_variables_are_named_at_once,
+                               set_what_is_required),
+        cmocka_unit_test_setup(ports, set_what_is_required),
+        cmocka_unit_test_setup(no_error_has_the_password, set_what_is_required),
+    };
+
+    return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,113 @@
+local library = require "pigeon.library"
+
+local LIST = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
+
+describe("a script's environment", function()
+  local words = library.environment { queues = LIST, env = "prod" }
+
+  local function refused(call, ...)
+    local ok, message = pcall(call, ...)
+    assert.is_false(ok)
+    return message
+  end
+
+  it("cannot be changed, and neither can what is in it", function()
+    assert.equal('the environment cannot be changed: setting "x"', refused(function() words.x = 1 end))
+    assert.equal('the environment cannot be changed: setting "accept"', refused(function() words.accept = 1 end))
+    assert.equal('string cannot be changed: setting "upper"', refused(function() words.string.upper = 1 end))
+    assert.equal('queues cannot be changed: setting 3', refused(function() words.queues[3] = 1 end))
+    assert.equal('a queue cannot be changed: setting "name"', refused(function() words.queues[1].name = "x" end))
+    refused(table.sort, words.queues, function() return true end)
+    refused(table.insert, words.queues, "x")
+    refused(table.remove, words.queues)
+    assert.equal(2, #words.queues)
+    assert.equal("normal", words.queues[1].name)
+  end)
+
+  it("shows queues as a list of names and throttles", function()
+    local seen = {}
+    for i, queue in words.ipairs(words.queues) do
+      seen[i] = queue.name .. "=" .. queue.throttle
+    end
+    assert.same({ "normal=100", "submitter=15" }, seen)
+    assert.equal("submitter", select(2, table.unpack(words.queues)).name)
+  end)
+
+  it("is strict about names and not about lists", function()
+    assert.equal('a queue has no "throtle"', refused(function() return words.queues[1].throtle end))
+    assert.equal('there is no word "acept"', refused(function() return words.acept end))
+    assert.is_nil(words.queues[3])
+  end)
+
+  it("has env also where it is not set", function()
+    assert.equal("prod", words.env)
+    assert.is_nil(library.environment({ queues = {} }).env)
+  end)
+
+  it("keeps its tables apart from those of another script", function()
+    local other = library.environment { queues = LIST }
+    assert.are_not.equal(words.string, other.string)
+    assert.are_not.equal(string, words.string)
+  end)
+
+  it("walks numbers, then strings, each sorted", function()
+    local seen = {}
+    for key, value in words.pairs { z = 1, a = 2, [10] = 3, [-1] = 4, [2.5] = 5, "one", B = 6 } do
+      seen[#seen + 1] = key .. "=" .. value
+    end
+    assert.equal("-1=4 1=one 2.5=5 10=3 B=6 a=2 z=1", table.concat(seen, " "))
+  end)
+
+  it("walks queues and libraries with pairs too", function()
+    local seen = {}
+    for key in words.pairs(words.queues[1]) do
+      seen[#seen + 1] = key
+    end
+    assert.same({ "name", "throttle" }, seen)
+    assert.equal("byte", (words.pairs(words.string)()))
+  end)
+
+  it("passes over what is removed during pairs", function()
+    local list, seen = { a = 1, b = 2, c = 3 }, {}
+    for key in words.pairs(list) do
+      seen[#seen + 1] = key
+      list.b = nil
+    end
+    assert.same({ "a", "c" }, seen)
+  end)
+
+  it("refuses pairs over keys without an order", function()
+    assert.matches("^pairs: a boolean as key", refused(words.pairs, { [true] = 1 }))
+    assert.matches("^pairs: a table as key", refused(words.pairs, { [{}] = 1 }))
+    assert.equal("pairs: a table expected, got nil", refused(words.pairs, nil))
+  end)
+
+  it("shows no address", function()
+    assert.matches("shows its address", refused(words.tostring, {}))
+    assert.matches("shows its address", refused(words.tostring, print))
+    assert.matches("shows its address", refused(words.string.format, "%d %s", 1, {}))
+    assert.matches("shows its address", refused(words.string.format, "%s", nil, print))
+    for _, format in ipairs { "%p", "%%%p", "%-20p", "%20.5p", "a %s %p" } do
+      assert.matches("%%p is an address", refused(words.string.format, format, "x", "y"))
+    end
+    assert.equal("100%p 1.5 x nil", words.string.format("100%%p %s %s %s", 1.5, "x", nil))
+    assert.equal("nil", words.tostring(nil))
+    assert.equal("1.0", words.tostring(1.0))
+  end)
+
+  it("checks what crash_id and sample are given", function()
+    assert.equal("crash_id: the key is a nil, and should be a string", refused(words.crash_id))
+    assert.equal("sample: the id is a nil, and should be a string", refused(words.sample, nil, "x"))
+    assert.equal("sample: the salt is a number, and should be a string", refused(words.sample, "x", 1))
+    assert.equal(72.27064863403389, words.sample("", ""))
+  end)
+
+  it("gives an object that is strict about its fields and a copy", function()
+    local original = { key = "k", bucket = "b" }
+    local copy = library.object(original)
+    copy.key = "changed"
+    assert.equal("k", original.key)
+    assert.is_nil(copy.version_id)
+    assert.equal('an object has no "evnt_name"', refused(function() return copy.evnt_name end))
+  end)
+end)

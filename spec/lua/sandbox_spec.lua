@@ -1,0 +1,264 @@
+local library = require "pigeon.library"
+local sandbox = require "pigeon.sandbox"
+local verdict = require "pigeon.verdict"
+
+local QUEUES = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
+
+local function open(source)
+  return sandbox.open({ name = "rules.lua", source = source }, { queues = QUEUES, env = "prod" }, verdict.judge)
+end
+
+local function object()
+  return { key = "v2/raw_crash/x", bucket = "crashes", event_name = "ObjectCreated:Put" }
+end
+
+-- The body of a rule, from line 2 on -> what went wrong.
+local function failure(body, head)
+  local says, why = open((head or "") .. "return function(object)\n" .. body .. "\nend")(object())
+  assert.is_nil(says)
+  return why
+end
+
+local function load_failure(source)
+  local ok, why = pcall(open, source)
+  assert.is_false(ok)
+  return why
+end
+
+-- Nothing of a run may stay: the strings' methods, a hook, the libraries.
+local function assert_clean()
+  assert.equal(string, getmetatable("").__index)
+  assert.is_nil((debug.gethook()))
+  assert.equal("xx", ("x"):rep(2))
+end
+
+describe("the sandbox", function()
+  after_each(assert_clean)
+
+  it("runs a rule", function()
+    local decide = open("return function(object) return accept(object.key, { queues[1].name }) end")
+    local says = decide { key = "an-id" }
+    assert.equal("accept", says.kind)
+    assert.equal("an-id", says.id)
+    assert.same({ { exchange = "", routing_key = "normal" } }, says.destinations)
+  end)
+
+  it("takes a verdict that was made when the script was loaded", function()
+    local decide = open("local JUNK = ignore('junk')\nreturn function() return JUNK end")
+    assert.equal("junk", decide(object()).reason)
+    assert.equal("junk", decide(object()).reason)
+  end)
+
+  describe("refuses to load", function()
+    for source, why in pairs {
+      ["return function("] = "^rules%.lua:1: .*expected near <eof>$",
+      ["\n\nx ="] = "^rules%.lua:3: unexpected symbol near <eof>$",
+      ["\nlocal x = nil + 1"] = "^rules%.lua:2: attempt to perform arithmetic on a nil value$",
+      ["\nerror('boom')"] = "^rules%.lua:2: boom$",
+      ["\nreturn error('boom')"] = "^rules%.lua:2: boom$",
+      ["\nx = 1"] = '^rules%.lua:2: the environment cannot be changed: setting "x"$',
+      ["\nlocal s = string.rep"] = '^rules%.lua:2: string has no "rep"$',
+      [""] = "^rules%.lua:1: the script returns a nil, and has to return a function",
+      ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, and has to return a function",
+      ["\nreturn 'x'"] = "^rules%.lua:2: the script returns a string, and has to return a function",
+      ["\27Lua"] = "attempt to load a binary chunk",
+      ["\nwhile true do end"] = "^rules%.lua:2: spent its budget of 1000000 instructions",
+      ["\nlocal s = ('x'):gsub('x', function() while true do end end)"] = "^rules%.lua:2: spent its budget",
+      ["return '" .. ("x"):rep(5000) .. "' .."] = "^rules%.lua:1: unexpected symbol",
+    } do
+      it(("%q"):format(source:sub(1, 50)), function()
+        local found = load_failure(source)
+        assert.matches(why, found)
+        assert.is_true(#found <= 1200)
+      end)
+    end
+  end)
+
+  describe("ends", function()
+    for name, body in pairs {
+      ["an endless loop"] = "while true do end",
+      ["an endless loop in a gsub callback"] = "return ('x'):gsub('x', function() while true do end end)",
+      ["an endless sort comparator"] = "table.sort({ 1, 2, 3 }, function() while true do end end)",
+      ["an endless iterator"] = "for _ in function() return 1 end do end",
+      ["an endless goto"] = "::top:: goto top",
+      ["a repeat with words"] = "repeat local s = sample('a', 'b') until false",
+      ["a loop in a helper"] = "local function f() while true do end end\nf()",
+    } do
+      it(name, function()
+        assert.matches("^rules%.lua:[23]: spent its budget of 1000000 instructions", failure(body))
+      end)
+    end
+
+    it("a loop inside a word that was called by return", function()
+      local head = "local big = {} for i = 1, 60000 do big[i] = i end "
+      assert.matches("^rules%.lua:%d: spent its budget", failure(
+        "table.sort(big, function(a, b) return a > b end)\ntable.sort(big)\nwhile true do pairs(big) end", head))
+    end)
+
+    it("a recursion without end", function()
+      assert.matches("^rules%.lua:2: ", failure("local function f() return 1 + f() end\nreturn f()"))
+    end)
+
+    it("a tail recursion without end", function()
+      assert.matches("^rules%.lua:2: spent", failure("local function f() return f() end\nreturn f()"))
+    end)
+
+    it("a recursion through C", function()
+      assert.matches("^rules%.lua:2: .*stack overflow",
+        failure("local function f() return (('x'):gsub('x', f)) end\nf()"))
+    end)
+
+    it("a loop with the budget of one object, not of many", function()
+      local decide = open("return function() for i = 1, 100000 do end return ignore('x') end")
+      for _ = 1, 30 do
+        assert.equal("ignore", decide(object()).kind)
+      end
+    end)
+  end)
+
+  describe("has no", function()
+    for _, name in ipairs {
+      "os", "io", "debug", "package", "require", "load", "loadstring", "dofile", "pcall", "xpcall", "coroutine",
+      "setmetatable", "getmetatable", "next", "rawset", "rawget", "rawequal", "print", "collectgarbage", "_G",
+      "utf8", "cjson",
+    } do
+      it(name, function()
+        assert.equal(('rules.lua:2: there is no word "%s"'):format(name), failure("local x = " .. name))
+      end)
+    end
+
+    for _, expression in ipairs {
+      "string.rep", "string['rep']", "('x').rep", "('x'):rep(2)", "(object.key):rep(2)", "string.dump",
+      "('x').dump", "string.pack", "('').pack", "('b'):pack(1)",
+    } do
+      it(expression, function()
+        assert.matches('^rules%.lua:2: string has no "%l+"$', failure("local x = " .. expression))
+      end)
+    end
+
+    it("rep inside callbacks, or in a helper of the chunk", function()
+      assert.matches('string has no "rep"', failure("return ('x'):gsub('x', function(c) return c:rep(9) end)"))
+      assert.matches('string has no "rep"', failure("return f('x')", "local function f(s) return s:rep(9) end "))
+    end)
+
+    it("math.random", function()
+      assert.equal('rules.lua:2: math has no "random"', failure("return math.random()"))
+    end)
+  end)
+
+  describe("keeps for others", function()
+    it("its environment, whatever is assigned to _ENV", function()
+      local decide = open([[
+        return function(object)
+          local made = accept("x", { "normal" })
+          _ENV = { accept = 1 }
+          return made
+        end]])
+      assert.equal("accept", decide(object()).kind)
+      assert.equal("accept", decide(object()).kind)
+    end)
+
+    it("its libraries", function()
+      for _, body in ipairs {
+        "string.upper = 1", "table.insert(string, 1)", "math.pi = 3", "accept = ignore", "x = 1", "_ENV.x = 1",
+        "queues[1] = nil", "queues[1].throttle = 0", "table.remove(queues)", "table.sort(queues, function() return true end)",
+      } do
+        assert.matches("^rules%.lua:2: .*cannot be changed", failure(body))
+      end
+      assert.equal("X", ("x"):upper())
+      assert.same({ { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }, QUEUES)
+    end)
+
+    it("the object: each look has its own", function()
+      local decide = open("return function(o) o.key = o.key .. '!' return ignore(o.key) end")
+      local given = object()
+      assert.equal("v2/raw_crash/x!", decide(given).reason)
+      assert.equal("v2/raw_crash/x!", decide(given).reason)
+      assert.equal("v2/raw_crash/x", given.key)
+    end)
+
+    it("a hook that was there before", function()
+      local lines = 0
+      local function count() lines = lines + 1 end
+      local decide = open("return function() return ignore('x') end")
+      debug.sethook(count, "l", 0)
+      decide(object())
+      local hook, mask = debug.gethook()
+      debug.sethook()
+      assert.equal(count, hook)
+      assert.equal("l", mask)
+      assert.is_true(lines > 0)
+    end)
+  end)
+
+  describe("says which line failed", function()
+    for _, case in ipairs {
+      { "at an error of Lua", 'local x = nil\nlocal y = x.z', "rules.lua:3: attempt to index a nil value (local 'x')" },
+      { "at error()", "error('boom')", "rules.lua:2: boom" },
+      { "at error() by return", "\n\nreturn error('boom')", "rules.lua:4: boom" },
+      { "at error() with a level", "\nerror('boom', 2)", "rules.lua:3: boom" },
+      { "at assert by return", "\nreturn assert(false, 'boom')", "rules.lua:3: boom" },
+      { "at assert without words by return", "\nreturn assert(nil)", "rules.lua:3: assertion failed!" },
+      { "at a word", "\naccept(1)", "rules.lua:3: accept: the id is a number, and should be a string" },
+      { "at a word by return", "\nreturn accept(1)", "rules.lua:3: accept: the id is a number, and should be a string" },
+      { "at a word by return, after a helper on the same line", "\nreturn accept(#object.key:gsub('x', 'y'), {})",
+        "rules.lua:3: accept: the id is a number, and should be a string" },
+      { "at a word by return in a helper", "local function f()\nreturn accept(1)\nend\nreturn f()",
+        "rules.lua:3: accept: the id is a number, and should be a string" },
+      { "at a word by return, over several lines", "local function id()\nreturn 7\nend\nreturn accept(\nid(),\n{})",
+        "rules.lua:5: accept: the id is a number, and should be a string" },
+      { "at a C function", "local s = table.concat({ {} })",
+        "rules.lua:2: invalid value (table) at index 1 in table for 'concat'" },
+      { "at a C function by return", "\nreturn table.concat({ {} })",
+        "rules.lua:3: invalid value (table) at index 1 in table for 'concat'" },
+      { "at a misspelt field", "\nreturn ignore(object.reason)", 'rules.lua:3: an object has no "reason"' },
+      { "at an end without a verdict", "local x = 1\n",
+        "rules.lua:4: the rule returned nothing, and has to return accept(...), defer(...) or ignore(...)" },
+      { "at a return without a verdict", "\nreturn 'accept'\n",
+        "rules.lua:3: the rule returned a string, and has to return accept(...), defer(...) or ignore(...)" },
+      { "at a forged verdict", "return { kind = 'accept', id = 'x', destinations = {} }",
+        "rules.lua:2: the rule returned a table, and has to return accept(...), defer(...) or ignore(...)" },
+      { "at an exchange as verdict", "return exchange('a', 'b')",
+        "rules.lua:2: the rule returned an exchange, and has to return accept(...), defer(...) or ignore(...)" },
+    } do
+      it(case[1], function()
+        assert.equal(case[3], failure(case[2]))
+      end)
+    end
+
+    it("also where a line says so itself", function()
+      assert.equal("rules.lua:2: rules.lua:9: boom", failure("error('rules.lua:9: boom')"))
+    end)
+
+    it("without hope where the second look is too long", function()
+      assert.equal("rules.lua: boom", failure("for i = 1, 300000 do end\nreturn error('boom')"))
+    end)
+
+    it("with the second look's own object", function()
+      assert.equal("rules.lua:3: v2/raw_crash/x!", failure("object.key = object.key .. '!'\nreturn error(object.key)"))
+    end)
+  end)
+
+  describe("takes as error value", function()
+    for value, text in pairs {
+      ["nil"] = "an error without a text: a nil", ["{}"] = "an error without a text: a table",
+      ["true"] = "an error without a text: a boolean", ["accept"] = "an error without a text: a function",
+      ["defer('x')"] = "an error without a text: a table", ["7"] = "7", ["'not enough memory'"] = "not enough memory",
+    } do
+      it(value, function()
+        assert.equal("rules.lua:2: " .. text, failure("error(" .. value .. ")"))
+        assert.equal("rules.lua:2: " .. text, failure("return error(" .. value .. ")"))
+      end)
+    end
+
+    it("a very long one, and cuts it", function()
+      local why = failure("local s = 'x' for i = 1, 24 do s = s .. s end error(s)")
+      assert.equal("rules.lua:2: " .. ("x"):rep(1024), why)
+    end)
+  end)
+
+  it("gives every word of a verdict the same checks inside", function()
+    local words = library.environment { queues = QUEUES }
+    assert.equal(verdict.words.accept, words.accept)
+  end)
+end)

@@ -1,0 +1,27 @@
+#!/bin/sh
+# Hands an event to Pigeon as Lambda does. The answer alone is on stdout, the function's log
+# on stderr. Status 1 when the answer is an error.
+#
+# Usage: run_invoke.sh <EVENT
+#
+# Pigeon follows the PIGEON_* variables; without PIGEON_HOST it publishes to the private
+# broker (bin/rabbitmq start).
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+
+if [ $# -gt 0 ]; then
+    sed -n 's/^# \(Usage.*\)/\1/p' "$0" >&2
+    exit 2
+fi
+for program in bootstrap tools/lambda; do
+    if [ ! -x "$root/build/$program" ]; then
+        echo "run_invoke.sh: build/$program is not built yet, run: make build" >&2
+        exit 1
+    fi
+done
+if [ -z "${PIGEON_HOST:-}" ]; then
+    env=$("$root/bin/rabbitmq" env)
+    eval "$env"
+fi
+exec "$root/build/tools/lambda" -- "$root/build/bootstrap"

@@ -1,0 +1,74 @@
+/* api.h -- the Runtime API
+ * (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), with the states,
+ * status codes and words of AWS's own emulator (aws-lambda-runtime- interface-emulator,
+ * internal/lambda/core/states.go).
+ *
+ * No thread of its own: api_run() serves what has come, api_watch() says what to wait
+ * for. The event that is offered stays the caller's until the next api_offer(). */
+#ifndef LAMBDA_API_H
+#define LAMBDA_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/select.h>
+
+#include "buffer.h"
+
+#define API_PAYLOAD_MAX 6291556 /* bytes, both ways */
+
+enum api_state {
+    API_STARTED,
+    API_INIT_ERROR,
+    API_READY,      /* waits in /next */
+    API_RUNNING,    /* has an event */
+    API_RESPONDING, /* its answer is on the way */
+    API_FAILING,    /* the same, an error */
+    API_ANSWERED
+};
+
+struct api_event {
+    char id[37];
+    const char *data;
+    size_t len;
+    int64_t ends_unix_ms;
+};
+
+struct api {
+    struct MHD_Daemon *http;
+    struct request *waiting; /* in /next */
+    enum api_state state;
+
+    struct api_event event;
+    bool offered; /* the next /next takes it */
+
+    bool answered;
+    struct buffer answer; /* an init error is one too */
+    char error_type[128]; /* "" for success, or Runtime.X, Function.X */
+};
+
+/* Listens on a free port of loopback and sets AWS_LAMBDA_RUNTIME_API to it. False: errno.
+ */
+bool api_open(struct api *api);
+
+/* A process was started, or is gone. */
+void api_reset(struct api *api);
+
+/* The event for the next /next; the answer is anew to come. */
+void api_offer(struct api *api, const struct api_event *event);
+
+/* Nothing is offered any more. */
+void api_withdraw(struct api *api);
+
+/* The answer that Lambda gives in the function's place. */
+void api_answer_instead(struct api *api, const char *type, const char *message);
+
+void api_run(struct api *api);
+
+/* Adds to the sets, raises *max, shortens *wait_ms. */
+void api_watch(struct api *api, fd_set *in, fd_set *out, fd_set *bad, int *max,
+               int64_t *wait_ms);
+
+void api_close(struct api *api);
+
+#endif

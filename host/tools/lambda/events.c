@@ -1,0 +1,114 @@
+/* events.c -- stdin as events. Lines are given out as they come, so that whoever writes
+ * them can look at one answer before the next event. */
+#include "events.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+void events_read(struct events *events)
+{
+    char piece[65536];
+    ssize_t len;
+
+    if (events->taken > 0) {
+        events->input.len -= events->taken;
+        memmove(events->input.data, events->input.data + events->taken,
+                events->input.len);
+        events->taken = 0;
+    }
+    len = read(0, piece, sizeof(piece));
+    if (len < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (len <= 0 || !buffer_append(&events->input, piece, (size_t)len))
+        events->ended = true;
+}
+
+static bool is_blank(const char *text, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++)
+        if (!memchr(" \t\r\n", text[i], 4))
+            return false;
+    return true;
+}
+
+/* How many bytes of a JSON string are behind its opening quote, the closing one included.
+ */
+static size_t string_len(const char *text, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len && text[i] != '"'; i++)
+        if (text[i] == '\\')
+            i++;
+    return i + 1;
+}
+
+/* Whether a line is a whole JSON object or array, as far as its brackets tell. */
+static bool is_whole(const char *text, size_t len)
+{
+    size_t i, depth = 0;
+
+    for (i = 0; i < len; i++) {
+        if (text[i] == '{' || text[i] == '[')
+            depth++;
+        else if (depth == 0 && !is_blank(text + i, 1))
+            return false;
+        else if (text[i] == '"')
+            i += string_len(text + i + 1, len - i - 1);
+        else if ((text[i] == '}' || text[i] == ']') && --depth == 0)
+            return is_blank(text + i + 1, len - i - 1);
+    }
+    return false;
+}
+
+static bool take(struct events *events, size_t len)
+{
+    events->data = len > 0 ? events->input.data + events->taken : "";
+    events->len = len;
+    events->taken += len;
+    return true;
+}
+
+/* Skips blank lines. False: a whole line that is not blank has not come yet. */
+static bool find_line(struct events *events, size_t *len)
+{
+    const char *start, *end;
+    size_t left;
+
+    while (events->taken < events->input.len) {
+        start = events->input.data + events->taken;
+        left = events->input.len - events->taken;
+        end = memchr(start, '\n', left);
+        if (!end && !events->ended)
+            return false;
+        *len = end ? (size_t)(end - start) : left;
+        if (!is_blank(start, *len))
+            return true;
+        events->taken += end ? *len + 1 : *len;
+    }
+    return false;
+}
+
+bool events_take(struct events *events)
+{
+    size_t len = 0;
+
+    if (events->raw) {
+        if (!events->ended)
+            return false;
+        events->raw = false;
+        return take(events, events->input.len);
+    }
+    if (events->kind != EVENTS_WHOLE && !find_line(events, &len))
+        return false;
+    if (events->kind == EVENTS_UNDECIDED)
+        events->kind = is_whole(events->input.data + events->taken, len) ? EVENTS_LINES
+                                                                         : EVENTS_WHOLE;
+    if (events->kind == EVENTS_LINES)
+        return take(events, len);
+    len = events->input.len - events->taken;
+    return events->ended && len > 0 && take(events, len);
+}

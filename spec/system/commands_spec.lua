@@ -1,0 +1,147 @@
+--- The commands in bin/: what people type to try Pigeon.
+local cjson = require "cjson"
+local system = require "spec.support.system"
+
+local quote = system.quote
+
+-- Runs a command with these variables; returns its status, stdout and stderr.
+local function run(command, env)
+  local out, err = os.tmpname(), os.tmpname()
+  local words = {}
+  for name, value in pairs(env or {}) do
+    words[#words + 1] = ("export %s=%s; "):format(name, quote(value))
+  end
+  local _, _, status = os.execute(("{ %s%s; } >%s 2>%s"):format(table.concat(words), command, out, err))
+  local said, complained = system.read(out), system.read(err)
+  os.remove(out)
+  os.remove(err)
+  return status, said, complained
+end
+
+describe("generate_event", function()
+  local function record(arguments)
+    local status, said = run("bin/generate_event " .. arguments)
+    assert.are.equal(0, status)
+    return cjson.decode(said).Records[1]
+  end
+
+  it("prints what S3 sends", function()
+    local put = record("--key a/b")
+    assert.are.equal("aws:s3", put.eventSource)
+    assert.are.equal("ObjectCreated:Put", put.eventName)
+    assert.are.equal("crashes", put.s3.bucket.name)
+    assert.are.equal("arn:aws:s3:::crashes", put.s3.bucket.arn)
+    assert.are.equal("a/b", put.s3.object.key)
+  end)
+
+  it("takes a bucket and an event name", function()
+    local copy = record([[--key k --bucket 'b"\%1' --eventname ObjectCreated:Copy]])
+    assert.are.equal('b"\\%1', copy.s3.bucket.name)
+    assert.are.equal("ObjectCreated:Copy", copy.eventName)
+  end)
+
+  -- key, then what S3 makes of it
+  local cases = {
+    { "v2/raw_crash/0-_.*", "v2/raw_crash/0-_.*" },
+    { "my file+1é.txt", "my+file%2B1%C3%A9.txt" },
+    { "100%", "100%25" },
+    { 'a\nb"\\', "a%0Ab%22%5C" },
+    { "%KEY%", "%25KEY%25" },
+  }
+  for _, case in ipairs(cases) do
+    it("writes " .. case[2], function()
+      assert.are.equal(case[2], record("--key " .. quote(case[1])).s3.object.key)
+    end)
+  end
+
+  it("makes a record of each key, on one line", function()
+    local _, said = run("bin/generate_event --key a --key b")
+    assert.are.equal("b", cjson.decode(said).Records[2].s3.object.key)
+    assert.are.equal(1, select(2, said:gsub("\n", "")))
+  end)
+end)
+
+describe("with a broker", function()
+  local env
+  before_each(function() env = system.vhost({ "one", "two" }) end)
+  after_each(function() system.drop(env) end)
+
+  local accepted = "bin/generate_event --key " .. system.key(system.id(1)) .. " | bin/run_invoke.sh"
+  local item = "item: " .. system.id(1) .. "\n"
+
+  local function consume(queues)
+    local status, said = run("bin/consume_queue " .. queues, env)
+    assert.are.equal(0, status)
+    return said
+  end
+
+  it("run_invoke.sh prints the answer alone, and the id arrives", function()
+    env.PIGEON_QUEUE = "one, 100 : two"
+    local status, said, log = run(accepted, env)
+    assert.are.equal(0, status)
+    assert.are.equal("null\n", said)
+    assert.matches("published: " .. system.id(1):gsub("%-", "%%-"), log)
+    assert.are.equal(item, consume("two"))
+    assert.are.equal(item, consume(""))
+    assert.are.equal("", consume("one two"))
+  end)
+
+  it("run_invoke.sh has status 1 for an error", function()
+    env.PIGEON_QUEUE = "nowhere"
+    local status, said = run(accepted, env)
+    assert.are.equal(1, status)
+    assert.is_string(cjson.decode(said).errorMessage)
+    assert.are.equal(1, (run("echo not json | bin/run_invoke.sh", env)))
+  end)
+
+  it("integration_test.sh passes", function()
+    local status, said = run("bin/integration_test.sh", env)
+    assert.are.equal(0, status)
+    assert.matches("ok +arrived +item: ", said)
+  end)
+
+  it("integration_test.sh fails where the wrong ids arrive", function()
+    -- The annotations the other way round.
+    env.LAMBDA_TASK_ROOT, env._HANDLER = system.run("pwd"):gsub("\n", "") .. "/rules", "antenna.lua"
+    local status, said = run("bin/integration_test.sh", env)
+    assert.are.equal(1, status)
+    assert.matches("FAILED +arrived +item: ", said)
+  end)
+
+  it("consume_queue names a queue that is not there", function()
+    local status, said, complaint = run("bin/consume_queue nosuch", env)
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.matches("nosuch", complaint)
+  end)
+
+  it("consume counts, declares, deletes and empties 4,000 messages", function()
+    system.declare(env, { "-three" })
+    local expected = {}
+    for i = 1, 4000 do expected[i] = system.id(i) end
+    system.eval(([[lists:foreach(fun(I) -> rabbit_basic:publish(rabbit_basic:delivery(false, false,
+      rabbit_basic:message(rabbit_misc:r(<<"%s">>, exchange, <<>>), <<"-three">>, [],
+      list_to_binary(io_lib:format("~8.16.0b-2d1c-4865-af09-80bc01180313", [I]))), undefined)) end,
+      lists:seq(1, 4000)).]]):format(env.PIGEON_VIRTUAL_HOST):gsub("%s+", " "))
+    system.wait("4,000 messages", function() return system.count(env, "-three") == 4000 end)
+    assert.are.same(expected, system.consume(env, { "-three" }))
+    assert.are.equal(0, system.count(env, "-three"))
+    assert.are.equal(0, (run(system.build .. "/tools/consume --delete -- -three", env)))
+    assert.are.equal(1, (run(system.build .. "/tools/consume --count-only -- -three", env)))
+  end)
+end)
+
+describe("misuse", function()
+  for _, command in ipairs({
+    "generate_event", "generate_event --key", "generate_event --bucket b", "generate_event --nonsense x",
+    "run_invoke.sh x", "consume_queue --nonsense", "integration_test.sh x", "run x", "testshell x",
+    "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval",
+  }) do
+    it("is " .. command, function()
+      local status, said, complaint = run("bin/" .. command .. " </dev/null")
+      assert.are.equal(2, status)
+      assert.are.equal("", said)
+      assert.matches("Usage: ", complaint)
+    end)
+  end
+end)

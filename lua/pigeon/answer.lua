@@ -8,16 +8,15 @@ local answer = {}
 local MOST_NAMED = 20
 local json = cjson.new()
 
--- Why an object can fail: the error's type for AWS, and the operator's next step.
+-- Why an object can fail: the error's type for AWS, and the operator's next step where the
+-- broker's part (host/failure.c) has not said it.
 local CAUSES = {
   record = { type = "Function.EventInvalid",
     step = "look at what invokes this function: it expects S3 notifications" },
   rules = { type = "Function.RulesFailed", step = "mend the rules script and deploy it" },
-  returned = { type = "Function.MessageUnroutable",
-    step = "declare the queue, or mend PIGEON_QUEUE or the rules" },
-  nacked = { type = "Function.MessageRefused",
-    step = "look at the queue's length limit and the broker's log" },
-  unknown = { type = "Function.BrokerUnavailable", step = "look at the broker and the way to it" },
+  returned = { type = "Function.MessageUnroutable" },
+  nacked = { type = "Function.MessageRefused" },
+  unknown = { type = "Function.BrokerUnavailable" },
   time = { type = "Function.OutOfTime", step = "raise the function's timeout or its memory" },
 }
 
@@ -65,7 +64,7 @@ local function say_group(group)
     names[i] = text.clean(name, 300)
   end
   local why = text.clean(group.why, 400)
-  return #names == 0 and why or ("%s [%s]"):format(why, table.concat(names, ", "))
+  return #names == 0 and why or ("%s: %s"):format(table.concat(names, ", "), why)
 end
 
 local function main_cause(counts)
@@ -78,7 +77,8 @@ end
 
 local function make_error(message, cause)
   local type, step = CAUSES[cause].type, CAUSES[cause].step
-  return error_json(("%s. Next step: %s."):format(message, step), type), type
+  if step then message = ("%s; next: %s"):format(message, step) end
+  return error_json(message, type), type
 end
 
 local function failure_of(entries, broker_wide)
@@ -88,7 +88,7 @@ local function failure_of(entries, broker_wide)
     parts[i] = say_group(group)
   end
   if found.more > 0 then parts[#parts + 1] = ("and %d more"):format(found.more) end
-  local what = table.concat(parts, "; ")
+  local what = table.concat(parts, " | ")
   if broker_wide then
     broker_wide = text.clean(broker_wide, 400)
     if not what:find(broker_wide, 1, true) then what = broker_wide .. ": " .. what end

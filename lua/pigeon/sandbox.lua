@@ -7,7 +7,7 @@
 -- knows what a verdict means: `read` judges what the script returns.
 local library = require "pigeon.library"
 
-local find, format, match, sub = string.find, string.format, string.match, string.sub
+local find, format, sub = string.find, string.format, string.sub
 local getinfo, gethook, sethook = debug.getinfo, debug.gethook, debug.sethook
 
 local sandbox = {}
@@ -16,7 +16,6 @@ local INSTRUCTIONS = 1000000 -- an object or a load
 local HOOK_CALLS = 100000 -- of a second look, where instructions cannot be counted
 local LONGEST = 1024 -- bytes of an error value that are looked at
 local SPENT = {} -- what the hook raises; no script can make it
-local HERE = getinfo(1, "S").short_src
 local STRINGS = getmetatable("")
 
 -- An error value as text; cut before anything else touches it.
@@ -37,8 +36,10 @@ function sandbox.open(script, settings, read)
   local source = "@" .. script.name
   local environment, strings = library.environment(settings)
   local chunk, problem = load(script.source, source, "t", environment)
-  if not chunk then error(sub(problem, 1, LONGEST), 0) end
-
+  if not chunk then
+    problem = sub(problem, 1, LONGEST)
+    error(find(problem, script.name, 1, true) == 1 and problem or script.name .. ": " .. problem, 0)
+  end
   local name = getinfo(chunk, "S").short_src
   local running = false
 
@@ -78,7 +79,7 @@ function sandbox.open(script, settings, read)
 
   local function protected(call, argument, judge)
     local ok, value = xpcall(enter, explain, call, argument, judge)
-    stop() -- out of memory passes the message handler by
+    stop() -- a lack of memory passes the message handler by
     return ok, value
   end
 
@@ -89,7 +90,7 @@ function sandbox.open(script, settings, read)
     debug.setupvalue(chunk, 1, environment) -- a script can assign to _ENV
     sethook(hook, mask, count)
     local ended, ok, value = pcall(protected, call, argument, judge)
-    stop()
+    stop() -- without memory, not even the calls of it above are sure
     sethook(old_hook, old_mask, old_count)
     if not ended then return false, { text = text_of(ok), spent = true } end
     return ok, value
@@ -118,10 +119,6 @@ function sandbox.open(script, settings, read)
     if type(failure) == "string" then return name .. ": " .. failure end
     local text, where = failure.text, failure.place
     if not where then
-      -- the position that a C function called by `return` found: ours
-      if find(text, HERE, 1, true) == 1 then
-        text = match(sub(text, #HERE + 1), "^:%d+: (.*)$") or text
-      end
       where = not failure.spent and second_look(call, argument(), judge) or name .. ": "
     end
     return sub(text, 1, #where) == where and text or where .. text

@@ -1,14 +1,13 @@
 --- Verdicts and destinations: tokens that only the words of a rules script can make.
 --
--- A token is an empty table whose metatable holds what it says; the mark in it cannot be
--- forged, since a script can neither set nor read a metatable. All that a script gives is
+-- A token is an empty table whose metatable holds what it says. It cannot be forged, since a
+-- script can neither set nor read a metatable; those of other tables have no `kind`. All that a script gives is
 -- checked and copied when the word is called, so that the error is where the mistake is.
 -- Errors are raised without a position: the sandbox adds the script's line.
 local find, format, sub = string.find, string.format, string.sub
 
 local verdict = { words = {} }
 
-local MARK = {}
 local MOST_DESTINATIONS = 32
 
 local function fail(message, ...)
@@ -20,14 +19,14 @@ local function no_fields()
 end
 
 local function token(says)
-  says.mark, says.__index, says.__newindex = MARK, no_fields, no_fields
+  says.__index, says.__newindex = no_fields, no_fields
   return setmetatable({}, says)
 end
 
 -- What a token says, or nil where the value is no token.
 local function read(value)
   local says = type(value) == "table" and getmetatable(value)
-  return says and says.mark == MARK and says or nil
+  return says and says.kind and says or nil
 end
 
 --- What a rule returned -> {kind="accept", id, destinations}, a list of {exchange, routing_key},

@@ -1,5 +1,9 @@
 local of_key = require("pigeon.crash_id").of_key
 
+local function one_line(key)
+  return (("%q"):format(key:sub(1, 60)):gsub("\\\n", "\\n"))
+end
+
 local ID = "00007bd0-2d1c-4865-af09-80bc01180313"
 
 describe("crash_id.of_key", function()
@@ -10,7 +14,7 @@ describe("crash_id.of_key", function()
     ["v2/\n\0\xff/" .. ID] = ID,
     [("x/"):rep(500) .. ID] = ID,
   } do
-    it(("finds the id at the end of %q"):format(key:sub(1, 60)), function()
+    it("finds the id at the end of " .. one_line(key), function()
       assert.equal(id, of_key(key))
     end)
   end
@@ -25,7 +29,7 @@ describe("crash_id.of_key", function()
     "a/00007bd0-2d1c-4865-af09-80b/01180313",
     "a/00007bd0-2d1c-4865-af09-80bc\xd9\xa1180313",
   } do
-    it(("finds none in %q"):format(key), function()
+    it("finds none in " .. one_line(key), function()
       assert.is_nil(of_key(key))
     end)
   end

@@ -41,7 +41,10 @@ describe("a script's environment", function()
 
   it("has env also where it is not set", function()
     assert.equal("prod", words.env)
-    assert.is_nil(library.environment({ queues = {} }).env)
+    rawset(_G, "env", "Lua's own")
+    local unset = library.environment { queues = {} }
+    rawset(_G, "env", nil)
+    assert.is_nil(unset.env)
   end)
 
   it("keeps its tables apart from those of another script", function()

@@ -6,14 +6,17 @@ describe("queues.parse", function()
     ["normal,submitter"] = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 100 } },
     ["normal,15:submitter"] = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } },
     ["normal,submitter,jimbob"] = {
-      { name = "normal", throttle = 100 }, { name = "submitter", throttle = 100 }, { name = "jimbob", throttle = 100 },
+      { name = "normal", throttle = 100 }, { name = "submitter", throttle = 100 },
+      { name = "jimbob", throttle = 100 },
     },
-    ["100:a,15:b,0:c"] = { { name = "a", throttle = 100 }, { name = "b", throttle = 15 }, { name = "c", throttle = 0 } },
+    ["100:a,15:b,0:c"] = {
+      { name = "a", throttle = 100 }, { name = "b", throttle = 15 }, { name = "c", throttle = 0 },
+    },
     [" a ,\t7 : b c\n"] = { { name = "a", throttle = 100 }, { name = "b c", throttle = 7 } },
     ["007:bond"] = { { name = "bond", throttle = 7 } },
     [("n"):rep(255)] = { { name = ("n"):rep(255), throttle = 100 } },
   } do
-    it(("understands %q"):format(setting:sub(1, 40)), function()
+    it("understands " .. setting:sub(1, 40):gsub("\n", "\\n"), function()
       local parsed = queues.parse(setting)
       assert.same(list, parsed)
       for _, queue in ipairs(parsed) do

@@ -46,7 +46,7 @@ describe("verdicts", function()
   it("cannot be forged", function()
     local REST = ", and has to return accept(...), defer(...) or ignore(...)"
     for what, value in pairs {
-      ["a table"] = { kind = "accept", id = "x", destinations = {}, mark = {} },
+      ["a table"] = { kind = "accept", id = "x", destinations = {} },
       ["a string"] = "accept", ["a boolean"] = true, ["a number"] = 1, ["a function"] = accept,
       ["an exchange"] = exchange("a", "b"),
     } do
@@ -76,7 +76,8 @@ describe("verdicts", function()
     { "accept: destinations[1] has 256 bytes, and should have 1 to 255", accept, "x", { ("q"):rep(256) } },
     { "accept: destinations[1] begins with amq., which is the broker's own", accept, "x", { "amq.gen-1" } },
     { "accept: destinations[3] is the same as destinations[1]", accept, "x", { "a", "b", "a" } },
-    { "accept: destinations[2] is the same as destinations[1]", accept, "x", { exchange("a", "b"), exchange("a", "b") } },
+    { "accept: destinations[2] is the same as destinations[1]",
+      accept, "x", { exchange("a", "b"), exchange("a", "b") } },
     { "accept: more than 32 destinations", accept, "x", names(33) },
     { "exchange: the name is a nil, and should be a string", exchange },
     { "exchange: the name has 0 bytes, and should have 1 to 255", exchange, "", "key" },

@@ -1,0 +1,293 @@
+local cjson = require "cjson"
+local pigeon = require "pigeon"
+
+local function read(path)
+  local file = assert(io.open(path))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+local RULES = read("rules/rules.lua")
+local ID = "00007bd0-2d1c-4865-af09-80bc01180313"
+
+local function settings(queue, source, env)
+  return {
+    command = "lambda", PIGEON_QUEUE = queue, PIGEON_ENV = env,
+    rules = { source = source or RULES, name = "rules.lua", path = "rules/rules.lua", hash = "0123456789ab" },
+  }
+end
+
+local function event(...)
+  local records = {}
+  for i, key in ipairs { ... } do
+    records[i] = { eventSource = "aws:s3", eventName = "ObjectCreated:Put",
+      s3 = { bucket = { name = "crashes" }, object = { key = key } } }
+  end
+  return cjson.encode { Records = records }
+end
+
+local function receive(input)
+  return pigeon.receive(input, { kind = "event", request_id = "r", trace_id = "", now_ms = 1520942400000 })
+end
+
+local function id_of(i)
+  return ("%08x-2d1c-4865-af09-80bc01180313"):format(i)
+end
+
+local function key_of(i)
+  return "v2/raw_crash/000/20180313/" .. id_of(i)
+end
+
+local function error_of(body)
+  return cjson.decode(body).errorMessage
+end
+
+describe("pigeon.open", function()
+  it("gives the queues' names", function()
+    assert.same({ "normal", "submitter" }, pigeon.open(settings("normal, 15:submitter")))
+  end)
+
+  for _, case in ipairs {
+    { "a bad queue", settings("a,,b"), 'PIGEON_QUEUE: entry 2 of "a,,b" is empty' },
+    { "a space in PIGEON_ENV", settings("a", nil, "a b"),
+      'PIGEON_ENV: "a b" has a space at position 2; letters and digits are allowed' },
+    { "punctuation in PIGEON_ENV", settings("a", nil, "prod-1"),
+      'PIGEON_ENV: "prod-1" has "-" at position 5; letters and digits are allowed' },
+    { "a letter that is not ASCII in PIGEON_ENV", settings("a", nil, "é"),
+      'PIGEON_ENV: "é" has "\u{FFFD}" at position 1; letters and digits are allowed' },
+    { "a syntax error", settings("a", "\nreturn funktion() end"), "rules.lua:2: " },
+    { "an error while loading", settings("a", "\n\nerror('boom')"), "rules.lua:3: boom" },
+    { "rules that return no function", settings("a", "return 7"), "rules.lua:1: the script returns a number" },
+  } do
+    it("raises for " .. case[1], function()
+      local ok, why = pcall(pigeon.open, case[2])
+      assert.is_false(ok)
+      assert.equal(case[3], why:sub(1, #case[3]))
+    end)
+  end
+
+  it("gives the rules the environment's name, or nil", function()
+    local source = "return function() return ignore('env ' .. (env or 'none')) end"
+    for env, reason in pairs { prod1 = "env prod1", [""] = "env none" } do
+      pigeon.open(settings("a", source, env))
+      receive(event("x"))
+      pigeon.decide(1)
+      local _, _, lines = pigeon.conclude({}, { confirmed = 0 })
+      assert.matches(reason, lines[1].message)
+    end
+  end)
+end)
+
+describe("an event", function()
+  before_each(function() pigeon.open(settings("normal,submitter")) end)
+
+  it("becomes messages, and then an answer", function()
+    assert.same({ key_of(1) }, receive(event(key_of(1))))
+    assert.same({
+      { exchange = "", routing_key = "normal", message_id = id_of(1), body = id_of(1) },
+      { exchange = "", routing_key = "submitter", message_id = id_of(1), body = id_of(1) },
+    }, pigeon.decide(1))
+    local body, error_type, lines, metrics = pigeon.conclude({}, { confirmed = 2 })
+    assert.equal("null", body)
+    assert.is_nil(error_type)
+    assert.equal(1, #lines)
+    assert.equal("published: " .. id_of(1) .. " to normal, submitter", lines[1].message)
+    assert.same({}, metrics)
+  end)
+
+  it("may hold no object at all", function()
+    assert.same({}, receive('{"Records":[]}'))
+    assert.equal("null", (pigeon.conclude({}, { confirmed = 0 })))
+  end)
+
+  it("that is not JSON is told by conclude", function()
+    assert.same({}, receive("{"))
+    local body, error_type, lines = pigeon.conclude({}, { confirmed = 0 })
+    assert.equal("Function.EventInvalid", error_type)
+    assert.matches("^the event is not JSON: ", error_of(body))
+    assert.equal("error", lines[1].level)
+  end)
+
+  it("is published but for its bad records", function()
+    assert.same({ "v2/raw_crash/000/20180313/" .. ID, "Records[1]",
+      "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "Records[3]",
+      "v2/dump_names/" .. ID }, receive(read("spec/fixtures/s3_mixed.json")))
+    local counts = {}
+    for i = 1, 5 do
+      local messages = pigeon.decide(i)
+      counts[i] = messages and #messages or "failed"
+    end
+    assert.same({ 2, "failed", 0, 0, 0 }, counts)
+    local body, error_type, lines = pigeon.conclude({}, { confirmed = 2 })
+    assert.equal("Function.EventInvalid", error_type)
+    assert.matches("^1 of 5 objects failed: Records%[1%]%.s3%.object%.key is missing; next", error_of(body))
+    local levels = {}
+    for i, line in ipairs(lines) do
+      levels[i] = line.level
+    end
+    assert.same({ "info", "error", "debug", "debug", "debug" }, levels)
+  end)
+
+  it("fails for each message without proof", function()
+    receive(event(key_of(1), key_of(2), key_of(3)))
+    for i = 1, 3 do
+      assert.equal(2, #pigeon.decide(i))
+    end
+    local body, error_type, lines = pigeon.conclude({
+      [2] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
+      [3] = { fate = "unknown", stage = "confirm", code = 320, text = "320 CONNECTION_FORCED" },
+      [4] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
+    }, { confirmed = 3 })
+    assert.equal("Function.MessageUnroutable", error_type)
+    assert.equal(("2 of 3 objects failed: %s to submitter, %s to submitter: returned at publish: 312 NO_ROUTE"
+      .. " | %s to normal: unknown at confirm: 320 CONNECTION_FORCED"):format(id_of(1), id_of(2), id_of(2)),
+      error_of(body))
+    local said = {}
+    for i, line in ipairs(lines) do
+      said[i] = line.level .. " " .. line.message
+    end
+    assert.same({
+      "error failed: " .. id_of(1) .. " to submitter: returned at publish: 312 NO_ROUTE",
+      "warn failed: " .. id_of(2) .. " to normal: unknown at confirm: 320 CONNECTION_FORCED",
+      "error failed: " .. id_of(2) .. " to submitter: returned at publish: 312 NO_ROUTE",
+      "info published: " .. id_of(3) .. " to normal, submitter",
+    }, said)
+  end)
+
+  it("says a fate without words too", function()
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    local body = pigeon.conclude({ { fate = "nacked", code = 0 }, { fate = "nacked", stage = "confirm", code = 0 } },
+      { confirmed = 0 })
+    assert.matches("objects failed: .* to normal: nacked | .* to submitter: nacked at confirm$", error_of(body))
+  end)
+
+  it("fails for what was never decided", function()
+    receive(event(key_of(1), key_of(2)))
+    pigeon.decide(1)
+    local body, error_type = pigeon.conclude({}, { confirmed = 2 })
+    assert.equal("Function.OutOfTime", error_type)
+    assert.matches("^1 of 2 objects failed: .*" .. id_of(2):gsub("-", "%%-") .. ": not decided: the time was short",
+      error_of(body))
+  end)
+
+  it("fails where its rule does, and the others go on", function()
+    pigeon.open(settings("normal", [[
+      return function(object)
+        if object.key == "bad" then error("boom") end
+        return accept(object.key, { "normal", exchange("crashes", "new") })
+      end]]))
+    receive(event("one", "bad", "two"))
+    assert.equal(2, #pigeon.decide(1))
+    assert.is_nil(pigeon.decide(2))
+    assert.equal("crashes", pigeon.decide(3)[2].exchange)
+    local body, error_type, lines = pigeon.conclude({ [4] = { fate = "unknown", text = "x" } }, { confirmed = 3 })
+    assert.equal("Function.RulesFailed", error_type)
+    assert.matches("2 of 3 objects failed: bad: rules%.lua:2: boom | two to crashes/new: unknown: x",
+      error_of(body))
+    assert.equal("published: one to normal, crashes/new", lines[1].message)
+  end)
+
+  it("leaves nothing for the next one", function()
+    receive(event(key_of(1), "bad"))
+    pigeon.decide(1)
+    pigeon.conclude({}, { confirmed = 2 })
+    assert.has_error(function() pigeon.conclude({}, { confirmed = 2 }) end)
+    receive(event(key_of(2)))
+    pigeon.decide(1)
+    assert.equal("null", (pigeon.conclude({}, { confirmed = 2 })))
+  end)
+
+  it("does no harm with a hostile key", function()
+    for _, key in ipairs { "a\nb", "\0", ("\xff"):rep(1024), ("/"):rep(1024), "v2/raw_crash/" .. ID .. "\n",
+      "v2/raw_crash/" .. ID .. "\0", "%", "%00", "v2/raw_crash/\u{85}" } do
+      receive(event(key))
+      assert.same({}, pigeon.decide(1))
+      local body, error_type, lines = pigeon.conclude({}, { confirmed = 0 })
+      assert.equal("null", body)
+      assert.is_nil(error_type)
+      assert.is_truthy(utf8.len(lines[1].message .. lines[1].fields))
+      assert.is_nil((lines[1].message .. lines[1].fields):find("[\0-\31\127]"))
+    end
+  end)
+end)
+
+describe("conclude's arithmetic", function()
+  before_each(function()
+    pigeon.open(settings("normal,submitter"))
+    receive(event(key_of(1), key_of(2)))
+    pigeon.decide(1)
+    pigeon.decide(2)
+  end)
+
+  for what, case in pairs {
+    ["too few confirmed"] = { {}, 3 },
+    ["too many confirmed"] = { {}, 5 },
+    ["a fate and all confirmed"] = { { { fate = "nacked" } }, 4 },
+    ["a fate for message 5 of 4"] = { { [5] = { fate = "nacked" } }, 3 },
+    ["a fate for message 0"] = { { [0] = { fate = "nacked" } }, 3 },
+  } do
+    it("raises for " .. what, function()
+      local ok, why = pcall(pigeon.conclude, case[1], { confirmed = case[2] })
+      assert.is_false(ok)
+      assert.matches("^conclude: ", why)
+    end)
+  end
+
+  it("adds up otherwise", function()
+    local body = pigeon.conclude({ [4] = { fate = "nacked" } }, { confirmed = 3 })
+    assert.matches("^1 of 2 objects failed", error_of(body))
+  end)
+end)
+
+describe("reload", function()
+  local HOARDER = "local seen = {}\n" .. [[
+    return function(object)
+      seen[#seen + 1] = object.key
+      return accept("seen-" .. #seen, { "normal" })
+    end]]
+
+  local function ids()
+    local list = {}
+    for i = 1, 3 do
+      local messages = pigeon.decide(i)
+      list[i] = messages[1].body
+      if i == 2 then pigeon.reload(i) end
+    end
+    return list
+  end
+
+  it("begins the script anew and fails the object, whatever was decided of it", function()
+    pigeon.open(settings("normal", HOARDER))
+    receive(event("one", "two", "three"))
+    assert.same({ "seen-1", "seen-2", "seen-1" }, ids())
+    local body, error_type, lines = pigeon.conclude({}, { confirmed = 2 })
+    assert.equal("Function.RulesFailed", error_type)
+    assert.matches("^1 of 3 objects failed: two: rules%.lua: out of memory", error_of(body))
+    assert.equal(3, #lines)
+  end)
+
+  it("says once why an object failed", function()
+    pigeon.open(settings("normal", "return function() error('boom') end"))
+    receive(event("one"))
+    assert.is_nil(pigeon.decide(1))
+    pigeon.reload(1)
+    local body, _, lines = pigeon.conclude({}, { confirmed = 0 })
+    assert.equal(1, #lines)
+    assert.matches("out of memory", error_of(body))
+    assert.is_nil(error_of(body):find("boom", 1, true))
+  end)
+
+  it("frees what the script hoarded", function()
+    pigeon.open(settings("normal", "local s = ('x')\nreturn function() s = s .. s return ignore('x') end"))
+    receive(event("one"))
+    for _ = 1, 24 do
+      pigeon.decide(1)
+    end
+    collectgarbage()
+    local before = collectgarbage("count")
+    pigeon.reload(1)
+    assert.is_true(collectgarbage("count") < before - 15000)
+  end)
+end)

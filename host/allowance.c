@@ -23,6 +23,8 @@ void allow(struct allowance *allowance, size_t growth)
 {
     size_t top = ceiling(allowance);
 
+    if (growth != ALLOW_ALL)
+        top -= allowance->room / 8;
     allowance->refused = false;
     allowance->limit = top;
     if (allowance->bytes < top && growth < top - allowance->bytes)
@@ -53,5 +55,7 @@ void *allowance_alloc(void *ud, void *ptr, size_t old, size_t new)
     grown = realloc(ptr, new);
     if (grown)
         allowance->bytes += new - old;
+    else
+        allowance->refused = true;
     return grown;
 }

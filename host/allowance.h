@@ -2,12 +2,16 @@
  *
  * Two limits: one visit may use so much above what was in use when it began, and nothing
  * may pass the ceiling: what was in use after the last load, and room for the input and
- * for work. Plain data; Lua owns the blocks. */
+ * for work. An eighth of that room is out of the rules' reach, so that what they hoard
+ * cannot keep trusted code from concluding. Plain data; Lua owns the blocks. */
 #ifndef PIGEON_ALLOWANCE_H
 #define PIGEON_ALLOWANCE_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#define ALLOW_ALL SIZE_MAX /* for trusted code: up to the ceiling */
 
 struct allowance {
     size_t bytes; /* in use */
@@ -25,7 +29,7 @@ struct allowance {
  * is less. */
 void allowance_open(struct allowance *allowance, long memory_mb);
 
-/* A new visit: up to `growth` bytes more than now, below the ceiling. */
+/* A new visit: up to `growth` bytes more than now, below the ceiling; or ALLOW_ALL. */
 void allow(struct allowance *allowance, size_t growth);
 
 /* More than half of the ceiling is in use. */

@@ -1,19 +1,17 @@
 /* broker.c -- the AMQP side: rabbitmq-c, one connection, one channel.
  *
  * From the bottom: how rabbitmq-c says that something failed, a connection (log in, open
- * the channel), what a frame means, and a batch (publish in a window, read what
- * comes, until every message is settled). Two traps of rabbitmq-c 0.11 shape it: a
- * publish may block for ever (https://github.com/alanxz/rabbitmq-c/issues/519), so the
- * guard shuts the socket at the deadline; and so may a publish after a long silence
- * (issue 788 there), so the socket is drained before each batch. */
+ * the channel), what a frame means, and a batch (publish in a window, read what comes,
+ * until all is settled). Two traps of rabbitmq-c 0.11 shape it: a publish may block for
+ * ever (https://github.com/alanxz/rabbitmq-c/issues/519), so the guard shuts the socket
+ * at the deadline; and so may a publish after a long silence (issue 788 there), so the
+ * socket is drained before each batch. */
 #include "broker.h"
 
 #include <amqp.h>
-#include <amqp_framing.h>
 #include <amqp_tcp_socket.h>
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -27,10 +25,10 @@
 #define FRAME_MAX 131072
 #define HEARTBEAT_S 30 /* the broker forgets a dead client within 90 s */
 #define CLOSE_MS 500   /* for a polite end */
+#define DRAIN_MS 200   /* for what came since the last batch, however much it is */
 
 struct broker {
     struct broker_settings settings;
-
     amqp_connection_state_t connection; /* NULL: none */
     int fd;                             /* its socket; the connection owns it */
     int64_t used_ms; /* when it last showed that it works, clock_ms() */
@@ -40,20 +38,18 @@ struct broker {
 
 /* ------------------------------------------------------------- failures */
 
-static bool fail_status(struct failure *failure, const char *stage, int status,
-                        int saved_errno)
+/* For a socket's error errno is the cause, so it is 0 before rabbitmq-c is called. */
+static bool fail_status(struct failure *failure, const char *stage, int status)
 {
+    const char *words = amqp_error_string2(status);
+
     if (guard_fired() || status == AMQP_STATUS_TIMEOUT)
-        return failure_set(failure, stage, 0, "no answer in time");
-    if (status == AMQP_STATUS_HEARTBEAT_TIMEOUT)
-        return failure_set(failure, stage, 0, "no sign of life for %d s",
-                           2 * HEARTBEAT_S);
-    if (status == AMQP_STATUS_CONNECTION_CLOSED)
-        return failure_set(failure, stage, 0, "the broker's end closed the connection");
-    if (status == AMQP_STATUS_SOCKET_ERROR && saved_errno != 0)
-        return failure_set(failure, stage, 0, "connection lost: %s",
-                           strerror(saved_errno));
-    return failure_set(failure, stage, 0, "%s", amqp_error_string2(status));
+        words = "no answer in time";
+    else if (status == AMQP_STATUS_CONNECTION_CLOSED)
+        words = "the broker's end closed the connection";
+    else if (status == AMQP_STATUS_SOCKET_ERROR && errno != 0)
+        return failure_set(failure, stage, 0, "connection lost: %s", strerror(errno));
+    return failure_set(failure, stage, 0, "%s", words);
 }
 
 /* A close of connection or channel by the broker. */
@@ -70,26 +66,19 @@ static bool fail_closed(struct failure *failure, const char *stage,
                        (int)text.len, (const char *)text.bytes);
 }
 
-static bool fail_reply(struct failure *failure, const char *stage, amqp_rpc_reply_t reply,
-                       int saved_errno)
+static bool fail_reply(struct failure *failure, const char *stage, amqp_rpc_reply_t reply)
 {
-    if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
-        return fail_status(failure, stage, reply.library_error, saved_errno);
-    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION &&
-        (reply.reply.id == AMQP_CONNECTION_CLOSE_METHOD ||
-         reply.reply.id == AMQP_CHANNEL_CLOSE_METHOD))
-        return fail_closed(failure, stage, &reply.reply);
-    return failure_set(failure, stage, 0, "an answer that AMQP does not allow here");
+    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
+        return fail_closed(failure, stage, &reply.reply); /* it is nothing else */
+    return fail_status(failure, stage, reply.library_error);
 }
 
 /* ------------------------------------------------------------- a connection */
 
 static void drop(struct broker *broker)
 {
-    if (!broker->connection)
-        return;
     guard_stop();
-    amqp_destroy_connection(broker->connection); /* closes the socket, too */
+    amqp_destroy_connection(broker->connection); /* closes the socket; NULL: nothing */
     broker->connection = NULL;
 }
 
@@ -124,7 +113,7 @@ static amqp_rpc_reply_t log_in(struct broker *broker, amqp_connection_state_t co
         AMQP_SASL_METHOD_PLAIN, broker->settings.user, broker->settings.password);
 }
 
-/* From a connected socket to a channel in confirm mode. */
+/* From a connected socket to a channel in confirm mode; the guard is on. */
 static bool open_channel(struct broker *broker, amqp_connection_state_t connection,
                          const struct deadline *deadline, struct failure *failure)
 {
@@ -135,9 +124,7 @@ static bool open_channel(struct broker *broker, amqp_connection_state_t connecti
     errno = 0;
     reply = log_in(broker, connection);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        return fail_reply(failure, "login", reply, errno);
-    left = timeval_of(deadline_left_ms(deadline));
-    amqp_set_rpc_timeout(connection, &left);
+        return fail_reply(failure, "login", reply);
     errno = 0;
     amqp_channel_open(connection, CHANNEL);
     reply = amqp_get_rpc_reply(connection);
@@ -146,7 +133,7 @@ static bool open_channel(struct broker *broker, amqp_connection_state_t connecti
         reply = amqp_get_rpc_reply(connection);
     }
     if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        return fail_reply(failure, "channel", reply, errno);
+        return fail_reply(failure, "channel", reply);
     return true;
 }
 
@@ -159,8 +146,7 @@ bool broker_connect(struct broker *broker, int fd, const struct deadline *deadli
 
     if (!socket) {
         close(fd);
-        if (connection)
-            amqp_destroy_connection(connection);
+        amqp_destroy_connection(connection);
         return failure_set(failure, "login", 0, "out of memory");
     }
     amqp_tcp_socket_set_sockfd(socket, fd); /* the connection owns fd now */
@@ -200,27 +186,31 @@ static bool return_message(struct broker *broker, struct failure *failure)
            failure_set(failure, "confirm", 0, "%s", err.text);
 }
 
+static bool take_header(struct returned *returned, const amqp_frame_t *frame)
+{
+    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
+    struct bytes message_id = {"", 0};
+
+    if (frame->payload.properties.class_id != AMQP_BASIC_CLASS)
+        return false; /* and what was decoded is another struct */
+    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+        message_id = bytes_of(properties->message_id);
+    return returned_header(returned, message_id, frame->payload.properties.body_size);
+}
+
 /* A frame of a returned message's header or body. */
 static bool take_content(struct broker *broker, const amqp_frame_t *frame,
                          struct failure *failure)
 {
-    struct returned *r = &broker->returned;
-    bool ok;
+    struct returned *returned = &broker->returned;
+    bool ok = frame->frame_type == AMQP_FRAME_HEADER
+                  ? take_header(returned, frame)
+                  : returned_body(returned, frame->payload.body_fragment.len);
 
-    if (frame->frame_type == AMQP_FRAME_HEADER) {
-        const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
-        bool named = properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG;
-
-        ok = returned_header(
-            r, named ? bytes_of(properties->message_id) : (struct bytes){"", 0},
-            frame->payload.properties.body_size);
-    } else {
-        ok = returned_body(r, frame->payload.body_fragment.len);
-    }
     if (!ok)
         return failure_set(failure, "confirm", 0,
                            "the broker sent a content frame that belongs nowhere");
-    return returned_open(r) || return_message(broker, failure);
+    return returned_open(returned) || return_message(broker, failure);
 }
 
 static bool settle(struct broker *broker, uint64_t tag, bool multiple, enum fate fate,
@@ -292,7 +282,7 @@ static enum reading read_frame(struct broker *broker, int64_t ms, struct failure
     if (status == AMQP_STATUS_TIMEOUT && !guard_fired())
         return READ_NOTHING;
     if (status != AMQP_STATUS_OK) {
-        fail_status(failure, "confirm", status, errno);
+        fail_status(failure, "confirm", status);
         return READ_BROKEN;
     }
     good = frame.frame_type == AMQP_FRAME_METHOD
@@ -301,8 +291,7 @@ static enum reading read_frame(struct broker *broker, int64_t ms, struct failure
     if (!good)
         return READ_BROKEN;
     broker->used_ms = clock_ms();
-    if (!returned_open(&broker->returned))
-        amqp_maybe_release_buffers(broker->connection);
+    amqp_maybe_release_buffers(broker->connection);
     return READ_FRAME;
 }
 
@@ -331,8 +320,7 @@ static bool wait_for_room(struct broker *broker, const struct deadline *deadline
         if (n < 0 && errno != EINTR)
             return failure_set(failure, "publish", 0, "%s", strerror(errno));
         if (n == 0 && deadline_left_ms(deadline) == 0)
-            return failure_set(failure, "publish", 0,
-                               "the broker's end took no more bytes in time");
+            return fail_status(failure, "publish", AMQP_STATUS_TIMEOUT);
         if (n > 0 && (ready.revents & ~POLLOUT) && !drain(broker, failure))
             return false;
         if (n > 0 && (ready.revents & POLLOUT))
@@ -369,8 +357,8 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
                            0 /* immediate */, &properties, amqp_bytes_of(message->body));
     if (status == AMQP_STATUS_OK)
         return true;
-    fail_status(failure, "publish", status, errno);
-    if (!drain(broker, &close) && close.code != 0)
+    fail_status(failure, "publish", status);
+    if (!drain(broker, &close) && (close.code != 0 || close.final))
         *failure = close; /* the broker had said why before it went */
     return false;
 }
@@ -382,21 +370,18 @@ static bool read_more(struct broker *broker, const struct deadline *deadline,
     enum reading reading = read_frame(broker, deadline_left_ms(deadline), failure);
 
     if (reading == READ_NOTHING && deadline_left_ms(deadline) == 0)
-        return failure_set(failure, "confirm", 0, "no confirm in time");
+        return fail_status(failure, "confirm", AMQP_STATUS_TIMEOUT);
     return reading != READ_BROKEN;
 }
 
 static bool send_batch(struct broker *broker, struct outbox *outbox,
                        const struct deadline *deadline, struct failure *failure)
 {
-    struct err err = {0};
     bool ok = true;
 
     confirms_continue(&broker->confirms, outbox);
     broker->returned.state = RETURNED_NOTHING;
     dial_notice_silence(broker->fd, deadline);
-    if (!guard_start(broker->fd, deadline, &err))
-        return failure_set(failure, "publish", 0, "%s", err.text);
     for (size_t i = 0; ok && i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
@@ -423,18 +408,26 @@ struct broker *broker_open(const struct broker_settings *settings)
 
 bool broker_connected(struct broker *broker)
 {
+    struct deadline soon = deadline_in(DRAIN_MS);
     struct failure why;
+    struct err err;
 
-    if (broker->connection &&
-        (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000 || !drain(broker, &why)))
+    if (!broker->connection)
+        return false;
+    if (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000 ||
+        !guard_start(broker->fd, &soon, &err) || !drain(broker, &why))
         drop(broker);
+    guard_stop();
     return broker->connection != NULL;
 }
 
 bool broker_publish(struct broker *broker, struct outbox *outbox,
                     const struct deadline *deadline, struct failure *failure)
 {
-    bool ok = send_batch(broker, outbox, deadline, failure);
+    struct err err;
+    bool ok = guard_start(broker->fd, deadline, &err)
+                  ? send_batch(broker, outbox, deadline, failure)
+                  : failure_set(failure, "publish", 0, "%s", err.text);
 
     guard_stop();
     if (!ok)
@@ -445,15 +438,12 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
 void broker_close(struct broker *broker)
 {
     struct deadline soon = deadline_in(CLOSE_MS);
-    struct timeval wait = timeval_of(CLOSE_MS);
     struct err err;
 
     if (!broker)
         return;
-    if (broker->connection && guard_start(broker->fd, &soon, &err)) {
-        amqp_set_rpc_timeout(broker->connection, &wait);
+    if (broker->connection && guard_start(broker->fd, &soon, &err))
         amqp_connection_close(broker->connection, AMQP_REPLY_SUCCESS);
-    }
     drop(broker);
     free(broker);
 }

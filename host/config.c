@@ -92,9 +92,8 @@ static bool check_port(struct config *config, struct err *err)
     err->type = "ValueError";
     show(text, shown, sizeof(shown));
     if (text[digits] == '\0')
-        return err_set(err,
-                       "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535",
-                       shown);
+        return err_set(
+            err, "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535", shown);
     show((const char[]){text[digits], '\0'}, bad, sizeof(bad));
     return err_set(err,
                    "PIGEON_PORT, position %zu: \"%s\" is not a digit, in \"%s\"; a port "

@@ -166,8 +166,8 @@ static void end_process(const char *why)
     used = add(line, used, why, strlen(why));
     if (label_len > 0) {
         used = add(line, used, " at key \"", 9);
-        used = add(line, used, watched.label,
-                   label_len < KEY_BYTES ? label_len : KEY_BYTES);
+        used =
+            add(line, used, watched.label, label_len < KEY_BYTES ? label_len : KEY_BYTES);
         used = add(line, used, "\"", 1);
     }
     log_from_signal(line, used);

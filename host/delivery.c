@@ -50,7 +50,7 @@ static void pause_connects(struct delivery *delivery, const struct failure *fail
 
     delivery->pause_ms = pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
     delivery->next_try_ms =
-        clock_ms() + delivery->pause_ms + random() % (delivery->pause_ms / 4);
+        clock_ms() + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
     delivery->failure = *failure;
 }
 
@@ -61,8 +61,10 @@ static bool wait_for_try(struct delivery *delivery, const struct deadline *deadl
 {
     int64_t wait = delivery->pause_ms ? delivery->next_try_ms - clock_ms() : 0;
 
+    if (wait < 0)
+        wait = 0;
     if (wait + CONNECT_WORTH_MS > deadline_left_ms(deadline)) {
-        if (!delivery->pause_ms)
+        if (wait == 0)
             return failure_set(failure, "connect", 0,
                                "no time left before the deadline to connect");
         *failure = delivery->failure;
@@ -214,7 +216,7 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
             continue;
         if (!connected)
             return false;
-        if (failure->final || retried || deadline_left_ms(deadline) == 0) {
+        if (failure->final || retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
             pause_connects(delivery, failure);
             return false;
         }

@@ -19,6 +19,7 @@
 
 #define HOSTS_MAX 16
 #define SILENCE_MS 3000
+#define SPACE " \t\r\n"
 
 struct host {
     char name[256];
@@ -41,7 +42,24 @@ static bool valid_port(const char *text)
     char *end;
     long port = strtol(text, &end, 10);
 
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && port >= 1 && port <= 65535;
+    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && end - text <= 5 &&
+           port >= 1 && port <= 65535;
+}
+
+/* With colons in it, it has to be an IPv6 address. */
+static bool valid_name(const char *name)
+{
+    const struct addrinfo address = {.ai_family = AF_INET6, .ai_flags = AI_NUMERICHOST};
+    struct addrinfo *found;
+
+    if (strpbrk(name, SPACE "/[]"))
+        return false;
+    if (!strchr(name, ':'))
+        return true;
+    if (getaddrinfo(name, NULL, &address, &found) != 0)
+        return false;
+    freeaddrinfo(found);
+    return true;
 }
 
 /* "[::1]:5673" -> name and port; a bare IPv6 address has two colons or more. */
@@ -75,11 +93,11 @@ static bool add_entry(struct dial *dial, const char *entry, size_t len,
     char *port;
 
     err->type = "ValueError";
-    while (len > 0 && (entry[0] == ' ' || entry[0] == '\t')) {
+    while (len > 0 && strchr(SPACE, entry[0])) {
         entry++;
         len--;
     }
-    while (len > 0 && (entry[len - 1] == ' ' || entry[len - 1] == '\t'))
+    while (len > 0 && strchr(SPACE, entry[len - 1]))
         len--;
     if (len == 0)
         return err_set(err, "PIGEON_HOST: entry %zu of \"%s\" is empty", position,
@@ -90,7 +108,7 @@ static bool add_entry(struct dial *dial, const char *entry, size_t len,
                                            : "one too many, 16 hosts at most");
     memcpy(copy, entry, len);
     copy[len] = '\0';
-    if (!split_entry(copy, &name, &port) || strpbrk(name, " \t/@") ||
+    if (!split_entry(copy, &name, &port) || !valid_name(name) ||
         (port && !valid_port(port)))
         return err_set(err,
                        "PIGEON_HOST: entry %zu, \"%.*s\", is not HOST, HOST:PORT or "
@@ -106,10 +124,17 @@ static bool add_entry(struct dial *dial, const char *entry, size_t len,
 
 struct dial *dial_open(const char *hosts, int port, struct err *err)
 {
-    struct dial *dial = calloc(1, sizeof(*dial));
+    struct dial *dial;
     char default_port[8];
     const char *comma;
 
+    if (strchr(hosts, '@')) { /* a URL, whose password must not be shown */
+        err->type = "ValueError";
+        err_set(err, "PIGEON_HOST holds an \"@\"; user and password belong into "
+                     "PIGEON_USER and PIGEON_PASSWORD");
+        return NULL;
+    }
+    dial = calloc(1, sizeof(*dial));
     if (!dial) {
         err_set(err, "out of memory");
         return NULL;

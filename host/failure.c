@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#define ANY (-1)
+
 struct row {
     const char *stage; /* NULL: any */
-    int code;          /* 0: any */
+    int code;          /* 0: the broker gave none */
     const char *words; /* part of the text; NULL: any */
     const char *advice;
 };
@@ -18,6 +20,7 @@ static const struct row rows[] = {
     {"resolve", 0, NULL,
      "check PIGEON_HOST, and the name servers that the function sees"},
     {"connect", 0, "refused", "is RabbitMQ running, and is PIGEON_PORT its port?"},
+    {"connect", 0, "no time left", "give the function more time, or smaller batches"},
     {"connect", 0, NULL, "check PIGEON_HOST, security groups and routes"},
     {NULL, 0, "connection.blocked",
      "free memory or disk on the broker; the event comes again by itself"},
@@ -27,13 +30,13 @@ static const struct row rows[] = {
      "check PIGEON_USER and PIGEON_PASSWORD (guest may log in from the broker's own "
      "machine alone)"},
     {NULL, 530, "not found", "check PIGEON_VIRTUAL_HOST"},
-    {NULL, 530, "limit",
+    {NULL, 530, "connection limit (",
      "raise the limit on the broker, or lower the function's concurrency"},
     {NULL, 530, "refused for user",
      "give the user permissions there: rabbitmqctl set_permissions -p VHOST USER '^$' "
      "'^amq\\.default$' '^$'"},
     {NULL, 541, NULL, "start the vhost: rabbitmqctl restart_vhost -p VHOST"},
-    {"login", 0, "PLAIN", "allow the mechanism PLAIN on the broker (auth_mechanisms)"},
+    {"login", 0, "sasl", "allow the mechanism PLAIN on the broker (auth_mechanisms)"},
     {"login", 0, NULL,
      "is PIGEON_PORT an AMQP port without TLS, and is the broker below its connection "
      "limit?"},
@@ -44,15 +47,15 @@ static const struct row rows[] = {
     {NULL, 404, NULL, "declare the exchange, or mend its name in the rules"},
     {NULL, 0, "refused by the queue",
      "is the queue full (overflow=reject-publish), or its leader gone?"},
-    {NULL, 0, "in time",
+    {NULL, 0, "time", /* no answer in time, Connection timed out */
      "is the broker overloaded, frozen or cut off from its cluster? see its log"},
-    {NULL, 0, NULL, "see the broker's log; the event comes again by itself"},
+    {NULL, ANY, NULL, "see the broker's log; the event comes again by itself"},
 };
 
 static bool fits(const struct row *row, const char *stage, int code, const char *cause)
 {
     return (!row->stage || strcmp(row->stage, stage) == 0) &&
-           (row->code == 0 || row->code == code) &&
+           (row->code == ANY || row->code == code) &&
            (!row->words || strstr(cause, row->words));
 }
 

@@ -6,9 +6,6 @@
  * cannot raise. Because a longjmp skips cleanup code, such a function owns nothing; what
  * it hands back goes into a struct that its caller owns (`struct visit`).
  *
- * A decision that failed while memory was refused is followed by a reload, which frees
- * what the rules hoarded.
- *
  * Comments at the end of a line show the Lua stack after it, top on the right. */
 #include "script.h"
 
@@ -25,9 +22,8 @@
 #include "source.h"
 
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
-#define ALL SIZE_MAX              /* for trusted code: up to the ceiling */
-#define INPUT_FACTOR 16    /* tables that a decoded input may become, times its bytes */
-#define ANSWER_MAX 6291556 /* what Lambda takes */
+#define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
+#define ANSWER_MAX 6291556        /* what Lambda takes */
 
 struct script {
     lua_State *L;
@@ -35,15 +31,14 @@ struct script {
     char *queues;
     struct allowance allowance;
     bool exhausted;
-
-    const struct invocation *invocation; /* of the batch, while it is decided */
-    size_t objects;                      /* how many the batch has */
+    size_t objects; /* how many the batch has */
 };
 
 /* What one visit is given and what it brings back. */
 struct visit {
     struct script *script;
     const struct script_settings *settings;
+    const struct invocation *invocation;
     size_t object; /* from 1, as Lua counts */
     struct outbox *outbox;
     bool decided;
@@ -51,11 +46,10 @@ struct visit {
     struct answer *answer;
 };
 
+static const char loading[] = "(loading)"; /* the watchdog's label where it is no key */
 int luaopen_cjson(lua_State *L);
 
 /* ------------------------------------------------------------- protected visits */
-
-static int open_body(lua_State *L);
 
 static int add_traceback(lua_State *L)
 {
@@ -73,11 +67,14 @@ static bool call_protected(struct visit *visit, lua_CFunction body, size_t growt
     bool ok;
 
     allow(&script->allowance, growth);
+    /* luaL_Buffer does not collect before it gives up, as all else does */
+    if (growth == ALLOW_ALL && allowance_strained(&script->allowance))
+        lua_gc(L, LUA_GCCOLLECT);
     lua_pushcfunction(L, add_traceback); /* handler */
     lua_pushcfunction(L, body);          /* handler body */
     lua_pushlightuserdata(L, visit);     /* handler body visit */
-    ok = lua_pcall(L, 1, 0, body == open_body ? 0 : top + 1) == LUA_OK;
-    /* what open raises are sentences for people; all else is a bug and has a traceback */
+    /* open raises sentences for people; all else is a bug, and has a traceback */
+    ok = lua_pcall(L, 1, 0, visit->settings ? 0 : top + 1) == LUA_OK;
     if (!ok)
         err_set(err, "%s",
                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
@@ -88,9 +85,7 @@ static bool call_protected(struct visit *visit, lua_CFunction body, size_t growt
 
 static void set_string(lua_State *L, const char *name, const char *value)
 {
-    if (!value)
-        return;
-    lua_pushstring(L, value);  /* ... table value */
+    lua_pushstring(L, value);  /* ... table value; nil for NULL */
     lua_setfield(L, -2, name); /* ... table */
 }
 
@@ -100,12 +95,12 @@ static void set_integer(lua_State *L, const char *name, int64_t value)
     lua_setfield(L, -2, name); /* ... table */
 }
 
-static struct bytes string_field(lua_State *L, int message, const char *name)
+static struct bytes string_field(lua_State *L, int table, const char *name)
 {
     struct bytes bytes;
 
-    if (lua_getfield(L, message, name) != LUA_TSTRING)
-        luaL_error(L, "message.%s: string expected, got %s", name, luaL_typename(L, -1));
+    if (lua_getfield(L, table, name) != LUA_TSTRING)
+        luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
     bytes.data = lua_tolstring(L, -1, &bytes.len);
     return bytes;
 }
@@ -128,14 +123,13 @@ static int find_module(lua_State *L)
     for (const struct module *module = modules; module->name; module++) {
         if (strcmp(module->name, name) != 0)
             continue;
-        lua_pushfstring(L, "@lua/%s.lua", luaL_gsub(L, name, ".", "/")); /* name chunk */
+        lua_pushfstring(L, "@lua/%s.lua", luaL_gsub(L, name, ".", "/")); /* ... chunk */
         if (luaL_loadbufferx(L, (const char *)module->bytes, module->len,
                              lua_tostring(L, -1), "t"))
             return lua_error(L);
         return 1;
     }
-    lua_pushfstring(L, "\n\tno embedded module '%s'", name); /* name words */
-    return 1;
+    return luaL_error(L, "no embedded module '%s'", name);
 }
 
 static void open_libraries(lua_State *L)
@@ -171,15 +165,13 @@ static int open_body(lua_State *L)
     set_string(L, "command", visit->settings->command);
     set_string(L, "PIGEON_QUEUE", visit->settings->queue);
     set_string(L, "PIGEON_ENV", visit->settings->env);
-    lua_createtable(L, 0, 4); /* visit open settings rules */
+    lua_createtable(L, 0, 3); /* visit open settings rules */
     set_string(L, "name", script->source.name);
-    set_string(L, "path", visit->settings->path);
     set_string(L, "hash", script->source.hash);
-    lua_pushlstring(L, script->source.text.data ? script->source.text.data : "",
-                    script->source.text.len); /* visit open settings rules source */
-    lua_setfield(L, -2, "source");            /* visit open settings rules */
-    lua_setfield(L, -2, "rules");             /* visit open settings */
-    lua_call(L, 1, 1);                        /* visit queues */
+    lua_pushlstring(L, script->source.text.data, script->source.text.len);
+    lua_setfield(L, -2, "source"); /* visit open settings rules */
+    lua_setfield(L, -2, "rules");  /* visit open settings */
+    lua_call(L, 1, 1);             /* visit queues */
 
     lua_getglobal(L, "table");     /* visit queues table */
     lua_getfield(L, -1, "concat"); /* visit queues table concat */
@@ -197,7 +189,6 @@ static bool load(struct script *script, const struct script_settings *settings,
                  const struct deadline *deadline, struct err *err)
 {
     struct visit visit = {.script = script, .settings = settings};
-    static const char label[] = "(loading)";
     bool ok;
 
     script->L = lua_newstate(allowance_alloc, &script->allowance);
@@ -205,7 +196,7 @@ static bool load(struct script *script, const struct script_settings *settings,
         return err_set(err, "out of memory");
     if (!watchdog_start(deadline, err))
         return false;
-    watchdog_watch(script->source.name, label, sizeof(label) - 1);
+    watchdog_watch(script->source.name, loading, strlen(loading));
     ok = call_protected(&visit, open_body, GROWTH, err);
     watchdog_stop();
     script->allowance.base = script->allowance.bytes;
@@ -240,17 +231,17 @@ struct script *script_open(const struct script_settings *settings,
 static int receive_body(lua_State *L)
 {
     struct visit *visit = lua_touserdata(L, 1);
-    const struct invocation *invocation = visit->script->invocation;
+    const struct invocation *invocation = visit->invocation;
 
-    push_verb(L, "receive"); /* visit receive */
-    lua_pushlstring(L, invocation->input,
-                    invocation->input_len); /* visit receive input */
-    lua_createtable(L, 0, 4);               /* ... facts */
+    push_verb(L, "receive");                                      /* visit receive */
+    lua_pushlstring(L, invocation->input, invocation->input_len); /* ... input */
+    lua_createtable(L, 0, 4);                                     /* ... input facts */
     set_string(L, "kind", invocation->kind);
     set_string(L, "request_id", invocation->request_id);
     set_string(L, "trace_id", invocation->trace_id);
     set_integer(L, "now_ms", clock_unix_ms());
     lua_call(L, 2, 1); /* visit labels */
+    luaL_checktype(L, 2, LUA_TTABLE);
     visit->script->objects = (size_t)luaL_len(L, 2);
     lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit: kept for the watchdog */
     return 0;
@@ -258,13 +249,12 @@ static int receive_body(lua_State *L)
 
 static void watch(lua_State *L, const struct visit *visit)
 {
-    size_t len;
-    const char *label;
+    struct bytes label;
 
     lua_getfield(L, LUA_REGISTRYINDEX, "labels");   /* ... labels */
     lua_rawgeti(L, -1, (lua_Integer)visit->object); /* ... labels label */
-    label = lua_tolstring(L, -1, &len);
-    watchdog_watch(visit->script->source.name, label ? label : "", label ? len : 0);
+    label.data = lua_tolstring(L, -1, &label.len);
+    watchdog_watch(visit->script->source.name, label.data, label.len);
     lua_pop(L, 2); /* the labels hold it */
 }
 
@@ -304,7 +294,8 @@ static int reload_body(lua_State *L)
     return 0;
 }
 
-/* False only when Lua itself broke. */
+/* A decision that failed while memory was refused is followed by a reload, which frees
+ * what the rules hoarded. False only when Lua itself broke. */
 static bool decide_one(struct script *script, size_t object, struct outbox *outbox,
                        struct err *err)
 {
@@ -317,7 +308,8 @@ static bool decide_one(struct script *script, size_t object, struct outbox *outb
     outbox_truncate(outbox, before);
     if (!script->allowance.refused)
         return false;
-    ok = call_protected(&visit, reload_body, ALL, err);
+    watchdog_watch(script->source.name, loading, strlen(loading));
+    ok = call_protected(&visit, reload_body, ALLOW_ALL, err);
     script->exhausted = script->exhausted || allowance_strained(&script->allowance);
     return ok;
 }
@@ -325,16 +317,17 @@ static bool decide_one(struct script *script, size_t object, struct outbox *outb
 bool script_decide(struct script *script, const struct invocation *invocation,
                    struct outbox *outbox, struct err *err)
 {
-    struct visit visit = {.script = script};
+    struct visit visit = {.script = script, .invocation = invocation};
+    size_t i = 0;
     bool ok;
 
-    script->invocation = invocation;
     script->allowance.input = INPUT_FACTOR * invocation->input_len;
-    ok = call_protected(&visit, receive_body, ALL, err) &&
-         watchdog_start(&invocation->deadline, err);
-    for (size_t i = 1;
-         ok && i <= script->objects && !deadline_half_spent(&invocation->deadline); i++)
-        ok = decide_one(script, i, outbox, err);
+    if (!call_protected(&visit, receive_body, ALLOW_ALL, err))
+        return err_wrap(err, "receiving %zu bytes", invocation->input_len);
+    ok = watchdog_start(&invocation->deadline, err);
+    while (ok && i < script->objects && !script->exhausted &&
+           !deadline_half_spent(&invocation->deadline))
+        ok = decide_one(script, ++i, outbox, err);
     watchdog_stop();
     return ok;
 }
@@ -374,30 +367,27 @@ static void push_facts(lua_State *L, const struct facts *facts)
 
 static void log_lines(lua_State *L, int lines)
 {
-    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        size_t message_len;
-        size_t fields_len = 0;
-        int top = lua_gettop(L);
-        const char *level, *message, *fields;
+    int line = lua_gettop(L) + 1;
 
-        lua_rawgeti(L, lines, i); /* ... line */
-        lua_getfield(L, top + 1, "level");
-        lua_getfield(L, top + 1, "message");
-        lua_getfield(L, top + 1, "fields"); /* ... line level message fields */
-        level = luaL_checkstring(L, top + 2);
-        message = luaL_checklstring(L, top + 3, &message_len);
-        fields = luaL_optlstring(L, top + 4, NULL, &fields_len);
-        log_line(log_level_named(level), message, message_len, fields, fields_len);
-        lua_settop(L, top); /* ... */
+    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
+        struct bytes level, message, fields;
+
+        lua_rawgeti(L, lines, i);                   /* ... line */
+        level = string_field(L, line, "level");     /* ... line level */
+        message = string_field(L, line, "message"); /* ... line level message */
+        lua_getfield(L, line, "fields");            /* ... line level message fields */
+        fields.data = lua_tolstring(L, -1, &fields.len);
+        log_line(log_level_named(level.data), message.data, message.len, fields.data,
+                 fields.len);
+        lua_settop(L, line - 1); /* ... */
     }
 }
 
 static int conclude_body(lua_State *L)
 {
     struct visit *visit = lua_touserdata(L, 1);
+    const char *body, *type;
     size_t len;
-    const char *body;
-    const char *type;
 
     push_verb(L, "conclude");                     /* visit conclude */
     push_fates(L, visit->outbox);                 /* visit conclude fates */
@@ -407,6 +397,7 @@ static int conclude_body(lua_State *L)
     lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type lines */
     body = luaL_checklstring(L, 2, &len);
     type = luaL_optstring(L, 3, "");
+    luaL_checktype(L, 4, LUA_TTABLE);
     log_lines(L, 4);
     if (!buffer_append(&visit->answer->body, body, len))
         return luaL_error(L, "an answer of %I bytes is more than Lambda takes",
@@ -424,9 +415,9 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 
     buffer_clear(&answer->body);
     answer->body.max = ANSWER_MAX;
-    ok = call_protected(&visit, conclude_body, ALL, err);
+    answer->error_type[0] = '\0';
+    ok = call_protected(&visit, conclude_body, ALLOW_ALL, err);
     script->allowance.input = 0;
-    script->invocation = NULL;
     return ok;
 }
 

@@ -24,13 +24,15 @@ static void hash(const struct buffer *text, char *digits, size_t size)
 bool source_read(struct source *source, const char *path, struct err *err)
 {
     const char *slash = strrchr(path, '/');
+    bool ok;
 
     *source = (struct source){.text = {.max = TEXT_MAX}};
     snprintf(source->name, sizeof(source->name), "%.255s", slash ? slash + 1 : path);
-    if (!buffer_read_file(&source->text, path, err))
-        return err_wrap(err, "the function's handler setting names the rules script");
-    if (is_program(&source->text))
+    ok = buffer_read_file(&source->text, path, err);
+    if (is_program(&source->text)) /* it is longer than a script may be, too */
         return err_set(err, "handler is `%s`; set it to rules.lua", source->name);
+    if (!ok)
+        return err_wrap(err, "the function's handler setting names the rules script");
     hash(&source->text, source->hash, sizeof(source->hash));
     return true;
 }

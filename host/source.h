@@ -10,9 +10,8 @@
 #include "err.h"
 
 struct source {
-    const char *path; /* the caller's */
     char name[256]; /* the path without its folders, as errors name it */
-    char hash[13];    /* the first 12 hex digits of its SHA-256: the rules' version */
+    char hash[13];  /* the first 12 hex digits of its SHA-256: the rules' version */
     struct buffer text;
 };
 

@@ -1,0 +1,50 @@
+/* http.h -- one HTTP call after the other, over one kept connection.
+ *
+ * HTTP/1.1 without TLS and without a proxy, for runtime.c. From http_open() on SIGTERM
+ * and SIGINT are blocked in the whole process, for good; http_get() and
+ * http_stop_asked() notice them. URLs and bodies stay the caller's. */
+#ifndef PIGEON_HTTP_H
+#define PIGEON_HTTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "buffer.h"
+#include "err.h"
+
+struct http;
+
+/* What became of one call. */
+struct http_outcome {
+    bool arrived; /* a whole answer did */
+    bool stopped; /* SIGTERM or SIGINT came first; only of http_get() */
+    int code;     /* curl's, where no whole answer arrived */
+    long status;
+};
+
+struct http *http_open(const char *user_agent, struct err *err);
+
+/* Waits as long as it takes. The answer's body goes into `body`, whose maximum it must
+ * not exceed. */
+struct http_outcome http_get(struct http *http, const char *url, struct buffer *body);
+
+/* Posts JSON with one more header ("Name: value", NULL: none), for 5 s at most. Of the
+ * answer's body what fits into `reply` is kept. */
+struct http_outcome http_post(struct http *http, const char *url, const char *header,
+                              const char *body, size_t len, struct buffer *reply);
+
+/* A header of the last answer; NULL: it has none of that name, in any case of letters.
+ * It stays until the next call. */
+const char *http_header(const struct http *http, const char *name);
+
+/* Whether SIGTERM or SIGINT came, or comes within wait_ms; once true, always true. */
+bool http_stop_asked(const struct http *http, int wait_ms);
+
+/* What became of the last call, in words: its URL, and curl's cause or the status and
+ * the beginning of the body. Returns false, as err_set() does. */
+bool http_tell(const struct http *http, const struct http_outcome *outcome,
+               const struct buffer *body, struct err *err);
+
+void http_close(struct http *http);
+
+#endif

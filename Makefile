@@ -35,7 +35,7 @@ ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjso
 LUA   := $(shell find lua/pigeon | sort)
 HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(wildcard host/tools/*.c))
-SPECS := $(patsubst spec/host/%_spec.c,$(BUILD)/spec/%,$(wildcard spec/host/*_spec.c))
+SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
 
 .PHONY: help build run test package testshell check clean setup programs specs asan
 .DELETE_ON_ERROR:
@@ -50,16 +50,12 @@ help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
 
 build: programs
-
 run: build
 	@bin/run
-
 test: build specs
 	@bin/test
-
 package: build
 	@bin/package "$(RULES)"
-
 testshell: build
 	@bin/testshell
 
@@ -81,8 +77,7 @@ asan: build
 $(CURL)/libcurl.a: bin/build-curl | setup
 	@bin/build-curl $(CURL)
 
-# The folders are in $(LUA) too, so that a file that went away is noticed.
-build/modules.c: bin/embed $(LUA) | setup
+build/modules.c: bin/embed $(CURL)/libcurl.a $(LUA)
 	@mkdir -p $(@D)
 	@echo "LUA  $@"
 	$(Q)bin/embed $@ $(filter %.lua,$^)
@@ -93,29 +88,38 @@ define compile
 $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 endef
 
+$(BUILD)/spec/%.o: CPPFLAGS += -Ispec/support
 $(BUILD)/modules.o: build/modules.c Makefile | $(CURL)/libcurl.a
 	$(compile)
 $(BUILD)/%.o: %.c Makefile | $(CURL)/libcurl.a
 	$(compile)
 
 # Everything but main: what is linked with a spec or a tool yields to their own functions.
+# The folder is named too, so that a file that went away is noticed.
 $(BUILD)/host.a: $(filter-out %/main.o,$(HOST)) $(BUILD)/modules.o host
+$(BUILD)/support.a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/support/*.c)) spec/support
+$(BUILD)/%.a:
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
 define link
 @mkdir -p $(@D)
 @echo "LD   $@"
-$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o %.a,$^) $1 -lm -o $@
+$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $1 -lm -o $@
 endef
 
 $(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/check-binary
 	$(call link,$(ARCHIVES))
 	$(Q)$(if $(SANITIZE),,bin/check-binary $@)
 
-$(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a
+# A tool is host/tools/NAME.c, and the parts in host/tools/NAME where it has some.
+.SECONDEXPANSION:
+$(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/support.a $(BUILD)/host.a \
+    $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq)
 
-$(BUILD)/spec/%: $(BUILD)/spec/host/%_spec.o $(BUILD)/host.a
+$(BUILD)/spec/%: $(BUILD)/spec/host/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
+	$(call link,$(ARCHIVES) -lcmocka)
+$(BUILD)/spec/%: $(BUILD)/spec/system/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 -include $(shell find build -type f -name '*.d' 2>/dev/null)

@@ -114,12 +114,16 @@ static void writes_json_strings(void **state)
         {"\xc3\xa9\xe2\x82\xac\xf0\x9f\x95\x8a", 9,
          "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x95\x8a\""},
         {"\xff\xfe", 2, "\"" BAD BAD "\""},
-        {"\x80" "a", 2, "\"" BAD "a\""},
-        {"\xc3", 1, "\"" BAD "\""},                     /* ends too soon */
-        {"\xe2\x82" "a", 3, "\"" BAD BAD "a\""},        /* another one begins */
-        {"\xc0\xaf", 2, "\"" BAD BAD "\""},             /* longer than needed */
-        {"\xe0\x80\x80", 3, "\"" BAD BAD BAD "\""},     /* the same */
-        {"\xed\xa0\x80", 3, "\"" BAD BAD BAD "\""},     /* a surrogate */
+        {"\x80"
+         "a",
+         2, "\"" BAD "a\""},
+        {"\xc3", 1, "\"" BAD "\""}, /* ends too soon */
+        {"\xe2\x82"
+         "a",
+         3, "\"" BAD BAD "a\""},                            /* another one begins */
+        {"\xc0\xaf", 2, "\"" BAD BAD "\""},                 /* longer than needed */
+        {"\xe0\x80\x80", 3, "\"" BAD BAD BAD "\""},         /* the same */
+        {"\xed\xa0\x80", 3, "\"" BAD BAD BAD "\""},         /* a surrogate */
         {"\xf4\x90\x80\x80", 4, "\"" BAD BAD BAD BAD "\""}, /* over U+10FFFF */
         {"\xf0\x8f\xbf\xbf", 4, "\"" BAD BAD BAD BAD "\""},
     };

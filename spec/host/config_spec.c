@@ -14,13 +14,20 @@
 #define SECRET "hunter2-very-secret"
 
 static const char *const all[] = {
-    "PIGEON_HOST",       "PIGEON_PORT",
-    "PIGEON_VIRTUAL_HOST", "PIGEON_USER",
-    "PIGEON_PASSWORD",   "PIGEON_QUEUE",
-    "PIGEON_AWS_REGION", "PIGEON_ENV",
-    "_HANDLER",          "LAMBDA_TASK_ROOT",
-    "AWS_LAMBDA_RUNTIME_API", "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_LOG_LEVEL", "AWS_LAMBDA_LOG_STREAM_NAME",
+    "PIGEON_HOST",
+    "PIGEON_PORT",
+    "PIGEON_VIRTUAL_HOST",
+    "PIGEON_USER",
+    "PIGEON_PASSWORD",
+    "PIGEON_QUEUE",
+    "PIGEON_AWS_REGION",
+    "PIGEON_ENV",
+    "_HANDLER",
+    "LAMBDA_TASK_ROOT",
+    "AWS_LAMBDA_RUNTIME_API",
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "AWS_LAMBDA_LOG_LEVEL",
+    "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 };
 
@@ -163,7 +170,8 @@ static void ports(void **state)
         {"%s%n", 0, "in \"%s%n\""},
         {"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeee", 0,
          "in \"aaaaaaaaaabbbbbbbbbbccccccccccdddddddddd...\""},
-        {"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+        {"\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n"
+         "\n\n"
          "\n",
          0, "\\x0a...\""},
     };

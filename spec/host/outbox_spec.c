@@ -120,8 +120,10 @@ static void truncates_and_clears(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(keeps_copies),       cmocka_unit_test(grows_in_order),
-        cmocka_unit_test(a_fate_brings_its_words), cmocka_unit_test(fates_have_names),
+        cmocka_unit_test(keeps_copies),
+        cmocka_unit_test(grows_in_order),
+        cmocka_unit_test(a_fate_brings_its_words),
+        cmocka_unit_test(fates_have_names),
         cmocka_unit_test(truncates_and_clears),
     };
 

@@ -31,8 +31,8 @@
 struct step {
     const char *head;
     size_t fill;
-    bool close;  /* the connection, afterwards */
-    int signal;  /* sent to the spec before answering; no head: never answers */
+    bool close; /* the connection, afterwards */
+    int signal; /* sent to the spec before answering; no head: never answers */
     long pause_ms;
 };
 
@@ -254,12 +254,18 @@ static void assert_has_not(const char *text, const char *words)
 #define OK(headers, length, body) \
     "HTTP/1.1 200 OK\r\n" headers "Content-Length: " length "\r\n\r\n" body
 #define ID "Lambda-Runtime-Aws-Request-Id: 1f3c-22\r\n"
-#define EVENT {.head = OK(ID, "2", "{}")}
-#define ACCEPTED                                                                     \
-    {                                                                                \
+#define EVENT                     \
+    {                             \
+        .head = OK(ID, "2", "{}") \
+    }
+#define ACCEPTED                                                                         \
+    {                                                                                    \
         .head = "HTTP/1.1 202 Accepted\r\nContent-Length: 15\r\n\r\n{\"status\":\"OK\"}" \
     }
-#define BREAK {.close = true}
+#define BREAK         \
+    {                 \
+        .close = true \
+    }
 
 /* -------------------------------------------------------------------------- /next */
 
@@ -283,7 +289,8 @@ static void an_event_is_taken_with_its_headers(void **state)
     assert_int_equal(event.deadline_ms, 1795521600123);
     assert_int_equal(event.payload_len, 9);
     assert_memory_equal(event.payload, "{\"a\":\"\\0\"", 9);
-    assert_has(seen->request[0].head, "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n");
+    assert_has(seen->request[0].head,
+               "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n");
     assert_has(seen->request[0].head, "\r\nUser-Agent: pigeon/9.8.7\r\n");
     assert_string_equal(log_text(), "");
     runtime_close(runtime);
@@ -545,8 +552,8 @@ static void one_connection_serves_every_call(void **state)
     assert_string_equal(event.payload, "{}"); /* still there */
     assert_string_equal(event.request_id, "first");
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_fail(runtime, "Function.BrokerUnavailable", error, strlen(error),
-                             &err));
+    assert_true(
+        runtime_fail(runtime, "Function.BrokerUnavailable", error, strlen(error), &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_string_equal(event.request_id, "1f3c-22");
 
@@ -598,9 +605,11 @@ static void the_status_of_an_answer_decides(void **state)
         const char *words; /* in the log where it goes on, else in err */
     } cases[] = {
         {"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", true, ""},
-        {"HTTP/1.1 400 Bad\r\nContent-Length: 32\r\n\r\n{\"errorType\":\"InvalidRequestID\"}",
+        {"HTTP/1.1 400 Bad\r\nContent-Length: "
+         "32\r\n\r\n{\"errorType\":\"InvalidRequestID\"}",
          true, "too late, or twice: "},
-        {"HTTP/1.1 410 Gone\r\nContent-Length: 29\r\n\r\n{\"errorType\":\"InvokeTimeout\"}",
+        {"HTTP/1.1 410 Gone\r\nContent-Length: "
+         "29\r\n\r\n{\"errorType\":\"InvokeTimeout\"}",
          true, "response: status 410: {\"errorType\":\"InvokeTimeout\"}"},
         {"HTTP/1.1 413 Big\r\nContent-Length: 9\r\n\r\nExceeded.", true,
          "too big: http://"},
@@ -651,6 +660,28 @@ static void the_status_of_an_error_decides_too(void **state)
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_false(runtime_fail(runtime, "Function.X", "{}", 2, &err));
     assert_has(err.text, "/invocation/1f3c-22/error: status 500");
+    runtime_close(runtime);
+}
+
+static void a_long_reply_is_cut_and_the_connection_kept(void **state)
+{
+    static const struct step steps[] = {
+        EVENT,
+        {.head = "HTTP/1.1 400 Bad\r\nContent-Length: 100000\r\n\r\n", .fill = 100000},
+        EVENT,
+        {0},
+    };
+    struct runtime *runtime = play(steps);
+    struct runtime_event event = {0};
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_has(log_text(), "status 400: abcdefghijklmnopqrstuvwabc");
+    assert_true(strlen(log_text()) < 600);
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_int_equal(seen->connections, 1);
     runtime_close(runtime);
 }
 
@@ -836,6 +867,7 @@ int main(void)
         TEST(answers_may_be_empty_or_big),
         TEST(the_status_of_an_answer_decides),
         TEST(the_status_of_an_error_decides_too),
+        TEST(a_long_reply_is_cut_and_the_connection_kept),
         TEST(an_answer_that_may_be_lost_is_sent_again),
         TEST(a_connection_that_broke_meanwhile_is_made_anew),
         TEST(an_init_error_is_json),
@@ -846,8 +878,8 @@ int main(void)
         TEST(nothing_to_close_is_closed),
     };
 
-    seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
-                0);
+    seen = mmap(NULL, sizeof(*seen), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+                -1, 0);
     if (seen == MAP_FAILED)
         return 1;
     return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);

@@ -1,0 +1,211 @@
+/* The spec of host/handler.c, with a broker of its own: the fates are made up here. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../support/rules.h"
+#include "handler.h"
+
+#define RULES                                                    \
+    "return function(object)\n"                                  \
+    "  if object.key == 'junk' then return ignore('junk') end\n" \
+    "  return accept(object.key, {'normal'})\n"                  \
+    "end\n"
+
+/* What the made-up broker does with a message, by number; where it is FATE_NONE, the
+ * message is confirmed. And what it saw. */
+static struct {
+    enum fate fates[4];
+    size_t confirmed_too_many;
+
+    int calls;
+    struct delivery *delivery;
+    char ids[256];
+    struct deadline deadline;
+    struct facts facts;
+} broker;
+
+/* The linker prefers this one. */
+void delivery_publish(struct delivery *delivery, struct outbox *outbox,
+                      const struct deadline *deadline, struct facts *facts)
+{
+    broker.calls++;
+    broker.delivery = delivery;
+    broker.deadline = *deadline;
+    broker.facts = *facts;
+    broker.ids[0] = '\0';
+    for (size_t i = 0; i < outbox->count; i++) {
+        strcat(broker.ids, outbox->messages[i].message_id.data);
+        strcat(broker.ids, " ");
+        if (broker.fates[i] != FATE_NONE)
+            outbox_settle(&outbox->messages[i], broker.fates[i], "confirm", 0, "made up");
+    }
+    facts->confirmed = confirm(outbox) + broker.confirmed_too_many;
+}
+
+static struct delivery delivery;
+static struct handler handler;
+static struct answer answer;
+static struct buffer event;
+static struct err err;
+
+static int open_handler(void **state)
+{
+    memset(&broker, 0, sizeof(broker));
+    err = (struct err){0};
+    if (begin(state) != 0)
+        return -1;
+    handler = (struct handler){.script = open_rules(RULES), .delivery = &delivery};
+    return 0;
+}
+
+static int close_handler(void **state)
+{
+    script_close(handler.script);
+    buffer_free(&answer.body);
+    buffer_free(&event);
+    return end(state);
+}
+
+static bool handle(void)
+{
+    struct invocation invocation = invocation_of(&event);
+    bool ok = handler_event(&handler, &invocation, &answer, &err);
+
+    if (broker.calls > 0)
+        assert_memory_equal(&broker.deadline, &invocation.deadline,
+                            sizeof(broker.deadline));
+    return ok;
+}
+
+static void an_event_is_decided_published_and_concluded(void **state)
+{
+    (void)state;
+    add_object(&event, "a");
+    add_object(&event, "junk");
+    add_object(&event, "b");
+    assert_true(handle());
+    assert_int_equal(broker.calls, 1);
+    assert_ptr_equal(broker.delivery, &delivery);
+    assert_string_equal(broker.ids, "a b ");
+    assert_string_equal(answer.body.data, "null");
+    assert_string_equal(answer.error_type, "");
+}
+
+static void the_fates_reach_the_answer(void **state)
+{
+    static const struct {
+        enum fate fate;
+        const char *type;
+    } cases[] = {
+        {FATE_RETURNED, "Function.MessageUnroutable"},
+        {FATE_NACKED, "Function.MessageRefused"},
+        {FATE_UNKNOWN, "Function.BrokerUnavailable"},
+    };
+
+    (void)state;
+    add_object(&event, "a");
+    add_object(&event, "b");
+    add_object(&event, "c");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        broker.fates[1] = cases[i].fate;
+        assert_true(handle());
+        assert_string_equal(answer.error_type, cases[i].type);
+        assert_string_equal(member(&answer.body, "errorType"), cases[i].type);
+        assert_non_null(strstr(member(&answer.body, "errorMessage"), "b to normal"));
+        assert_non_null(strstr(member(&answer.body, "errorMessage"), "1 of 3"));
+    }
+    broker.fates[1] = FATE_NONE;
+    assert_true(handle());
+    assert_string_equal(answer.body.data, "null");
+    assert_string_equal(answer.error_type, "");
+}
+
+static void an_event_that_decides_nothing_is_concluded_too(void **state)
+{
+    (void)state;
+    add_object(&event, "junk");
+    assert_true(handle());
+    assert_string_equal(broker.ids, "");
+    assert_string_equal(answer.body.data, "null");
+
+    event.len = 0;
+    append(&event, "not JSON");
+    assert_true(handle());
+    assert_string_equal(answer.error_type, "Function.EventInvalid");
+}
+
+static void only_the_first_event_is_cold(void **state)
+{
+    (void)state;
+    add_object(&event, "a");
+    assert_true(handle());
+    assert_true(broker.facts.cold);
+    assert_true(handle());
+    assert_false(broker.facts.cold);
+    assert_true(handle());
+    assert_false(broker.facts.cold);
+}
+
+static void it_is_told_how_long_deciding_took(void **state)
+{
+    int64_t start_us = clock_us();
+    char key[16];
+
+    (void)state;
+    for (int i = 0; i < 500; i++) {
+        snprintf(key, sizeof(key), "junk%d", i);
+        add_object_named(&event, "junk", key);
+    }
+    assert_true(handle());
+    assert_in_range(broker.facts.decide_us, 1, clock_us() - start_us);
+    assert_int_equal(broker.facts.confirmed, 0);
+    assert_int_equal(broker.facts.publish_us, 0);
+}
+
+static void fates_that_do_not_add_up_are_told_by_err(void **state)
+{
+    (void)state;
+    broker.confirmed_too_many = 1;
+    add_object(&event, "a");
+    assert_false(handle());
+    assert_non_null(strstr(err.text, "2 confirmed"));
+    assert_non_null(strstr(err.text, "stack traceback:"));
+}
+
+/* There is no memory for it. */
+static void what_cannot_be_decided_is_not_published(void **state)
+{
+    (void)state;
+    script_close(handler.script);
+    handler.script = open_with(RULES, "normal", 4, &err);
+    event.max = SIZE_MAX;
+    append(&event, "{\"Records\":[0");
+    for (int i = 0; i < 100000; i++)
+        append(&event, ",0");
+    append(&event, "]}");
+    assert_false(handle());
+    assert_non_null(strstr(err.text, "not enough memory"));
+    assert_int_equal(broker.calls, 0);
+    assert_true(handler.warm);
+}
+
+#define OPENED(name) cmocka_unit_test_setup_teardown(name, open_handler, close_handler)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OPENED(an_event_is_decided_published_and_concluded),
+        OPENED(the_fates_reach_the_answer),
+        OPENED(an_event_that_decides_nothing_is_concluded_too),
+        OPENED(only_the_first_event_is_cold),
+        OPENED(it_is_told_how_long_deciding_took),
+        OPENED(fates_that_do_not_add_up_are_told_by_err),
+        OPENED(what_cannot_be_decided_is_not_published),
+    };
+
+    return cmocka_run_group_tests_name("handler", tests, NULL, NULL);
+}

@@ -1,0 +1,504 @@
+/* The spec of host/script.c: opening, deciding and concluding, with the embedded Lua and
+ * rules of its own. Memory and time are in script_limits_spec.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <malloc.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+#include "../support/rules.h"
+
+/* The last character of the key says what becomes of it. */
+#define RULES                                                                         \
+    "return function(object)\n"                                                       \
+    "  local last = object.key:sub(-1)\n"                                             \
+    "  if last == '!' then error('a bad key') end\n"                                  \
+    "  if last == '0' then return defer('deferred') end\n"                            \
+    "  if last == '1' then return accept('id of ' .. object.key, {'normal'}) end\n"   \
+    "  if last == '2' then return accept(object.key, {'a b', exchange('x', 'r.k')}) " \
+    "end\n"                                                                           \
+    "  if last == '3' then return accept(object.key, {}) end\n"                       \
+    "  return ignore('junk')\n"                                                       \
+    "end\n"
+
+static struct script *script;
+static struct outbox outbox;
+static struct facts facts;
+static struct answer answer;
+static struct buffer event;
+static struct err err;
+
+static int open_script(void **state)
+{
+    err = (struct err){0};
+    facts = (struct facts){0};
+    if (begin(state) != 0)
+        return -1;
+    script = open_rules(RULES);
+    return 0;
+}
+
+static int close_script(void **state)
+{
+    outbox_clear(&outbox);
+    buffer_free(&answer.body);
+    buffer_free(&event);
+    script_close(script);
+    script = NULL;
+    return end(state);
+}
+
+static bool decide(void)
+{
+    struct invocation invocation = invocation_of(&event);
+
+    outbox_clear(&outbox);
+    return script_decide(script, &invocation, &outbox, &err);
+}
+
+static bool conclude(void)
+{
+    return script_conclude(script, &outbox, &facts, &answer, &err);
+}
+
+/* The whole way, with each message that has no other fate confirmed. */
+static void run(void)
+{
+    assert_true(decide());
+    facts.confirmed = confirm(&outbox);
+    assert_true(conclude());
+}
+
+static void assert_error(const char *type, const char *words)
+{
+    assert_string_equal(answer.error_type, type);
+    assert_string_equal(member(&answer.body, "errorType"), type);
+    if (!strstr(member(&answer.body, "errorMessage"), words))
+        fail_msg("\"%s\" is not in %s", words, answer.body.data);
+}
+
+static void assert_success(void)
+{
+    assert_string_equal(answer.body.data, "null");
+    assert_string_equal(answer.error_type, "");
+}
+
+static void assert_message(size_t i, const char *exchange, const char *routing_key,
+                           const char *id)
+{
+    assert_true(i < outbox.count);
+    assert_true(is(outbox.messages[i].exchange, exchange));
+    assert_true(is(outbox.messages[i].routing_key, routing_key));
+    assert_true(is(outbox.messages[i].message_id, id));
+    assert_true(is(outbox.messages[i].body, id));
+    assert_int_equal(outbox.messages[i].fate, FATE_NONE);
+}
+
+/* ---------------------------------------------------------------------- opening */
+
+static void knows_the_queues_and_the_hash(void **state)
+{
+    (void)state;
+    script_close(script);
+    script = open_with("return function() return ignore(\"all\") end\n",
+                       " normal, 15:submitter ", 0, &err);
+    assert_non_null(script);
+    assert_string_equal(script_queues(script), "normal,submitter");
+    assert_string_equal(script_hash(script), "3b31020cb6f0");
+    assert_false(script_exhausted(script));
+}
+
+static void what_is_wrong_is_told_when_opening(void **state)
+{
+    static const struct {
+        const char *rules;
+        const char *queue;
+        const char *type;
+        const char *words;
+    } cases[] = {
+        {RULES, "normal,,b", "ValueError", "PIGEON_QUEUE: entry 2"},
+        {RULES, "101:q", "ValueError", "PIGEON_QUEUE: entry 1, \"101:q\""},
+        {"syntax error", "101:q", "ValueError", "PIGEON_QUEUE"},
+        {"\nreturn function( end", "q", "Runtime.RulesInvalid", "rules.lua:2:"},
+        {"\n\nlocal x = nil .. 'a'", "q", "Runtime.RulesInvalid", "rules.lua:3:"},
+        {"error('PIGEON_QUEUE: no')", "q", "Runtime.RulesInvalid", "rules.lua:1: PIG"},
+        {"io.write('x')", "q", "Runtime.RulesInvalid", "rules.lua:1:"},
+        {"return 7", "q", "Runtime.RulesInvalid", "rules.lua:"},
+        {"", "q", "Runtime.RulesInvalid", "rules.lua:"},
+        {"\033Lua", "q", "Runtime.RulesInvalid", "binary"},
+        {"\nwhile true do end", "q", "Runtime.RulesInvalid",
+         "rules.lua:2: spent its budget"},
+        {"local s = 'x' for i = 1, 30 do s = s .. s end", "q", "Runtime.RulesInvalid",
+         "not enough memory"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        err = (struct err){0};
+        assert_null(open_with(cases[i].rules, cases[i].queue, 0, &err));
+        assert_string_equal(err.type, cases[i].type);
+        if (!strstr(err.text, cases[i].words))
+            fail_msg("\"%s\" is not in %s", cases[i].words, err.text);
+        assert_null(strstr(err.text, "traceback"));
+    }
+}
+
+static void a_bad_environment_is_a_bad_value(void **state)
+{
+    struct script_settings settings = {
+        .command = "lambda", .path = rules_path, .queue = "q", .env = "stage 2"};
+    struct deadline deadline = deadline_in(600000);
+
+    (void)state;
+    assert_null(script_open(&settings, &deadline, &err));
+    assert_string_equal(err.type, "ValueError");
+    assert_non_null(strstr(err.text, "PIGEON_ENV"));
+}
+
+static void rules_that_are_not_there_are_invalid(void **state)
+{
+    struct script_settings settings = {.command = "lambda", .path = folder, .queue = "q"};
+    struct deadline deadline = deadline_in(600000);
+
+    (void)state;
+    assert_null(script_open(&settings, &deadline, &err));
+    assert_string_equal(err.type, "Runtime.RulesInvalid");
+    assert_non_null(strstr(err.text, folder));
+}
+
+static void closing_nothing_is_allowed(void **state)
+{
+    (void)state;
+    script_close(NULL);
+}
+
+/* --------------------------------------------------------------------- deciding */
+
+static void what_is_accepted_is_in_the_outbox_byte_for_byte(void **state)
+{
+    (void)state;
+    add_object(&event, "d0");
+    add_object(&event, "a1");
+    add_object(&event, "other");
+    add_object(&event, "t3");
+    add_object(&event, "b2");
+    assert_true(decide());
+    assert_int_equal(outbox.count, 3);
+    assert_message(0, "", "normal", "id of a1");
+    assert_message(1, "", "a b", "b2");
+    assert_message(2, "x", "r.k", "b2");
+    facts.confirmed = confirm(&outbox);
+    assert_true(conclude());
+    assert_success();
+    assert_non_null(strstr(logged(), "INFO  published: id of a1 to normal"));
+    assert_non_null(strstr(logged(), "INFO  published: b2 to a b, x/r.k"));
+    assert_non_null(strstr(logged(), "DEBUG deferred: d0"));
+    assert_non_null(strstr(logged(), "DEBUG ignored: other"));
+    assert_non_null(strstr(logged(), "DEBUG throttled: t3"));
+}
+
+static void an_event_without_objects_succeeds(void **state)
+{
+    (void)state;
+    event.max = 100;
+    append(&event, "{\"Records\":[]}");
+    run();
+    assert_int_equal(outbox.count, 0);
+    assert_success();
+}
+
+static void what_is_wrong_with_an_event_is_told_when_concluding(void **state)
+{
+    static const char *const events[] = {"", "not JSON", "[]", "{}", "{\"Records\":7}"};
+
+    (void)state;
+    event.max = 100;
+    for (size_t i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
+        buffer_clear(&event);
+        append(&event, events[i]);
+        run();
+        assert_int_equal(outbox.count, 0);
+        assert_error("Function.EventInvalid", "the event");
+    }
+}
+
+static void a_record_that_cannot_be_read_fails_alone(void **state)
+{
+    (void)state;
+    add_object(&event, "a1");
+    add_object(&event, "");
+    add_object(&event, "b1");
+    run();
+    assert_int_equal(outbox.count, 2);
+    assert_error("Function.EventInvalid", "Records[1].s3.object.key");
+}
+
+static void hostile_keys_do_no_harm(void **state)
+{
+    (void)state;
+    add_object(&event, "a%0Ab%00c\n\x1b[31m");
+    add_object(&event, "\xff\xfe%ff%zz%");
+    add_object(&event, "%00!");
+    add_object(&event, "a+%C3%A41");
+    run();
+    assert_int_equal(outbox.count, 0);
+    assert_error("Function.RulesFailed", "rules.lua:");
+    assert_null(strchr(answer.body.data, '\n'));
+    assert_null(strchr(logged(), '\x1b'));
+}
+
+static void one_of_2000_objects_fails_alone(void **state)
+{
+    char text[32];
+
+    (void)state;
+    for (int i = 0; i < 2000; i++) {
+        snprintf(text, sizeof(text), i == 1000 ? "%d!" : "%d/1", i);
+        add_object(&event, text);
+    }
+    assert_true(decide());
+    assert_int_equal(outbox.count, 1999);
+    for (size_t i = 0; i < outbox.count; i++) {
+        snprintf(text, sizeof(text), "id of %zu/1", i < 1000 ? i : i + 1);
+        assert_message(i, "", "normal", text);
+    }
+    facts.confirmed = confirm(&outbox);
+    assert_true(conclude());
+    assert_error("Function.RulesFailed", "1 of 2000 objects failed");
+    assert_error("Function.RulesFailed", "1000!");
+    assert_error("Function.RulesFailed", "rules.lua:3: a bad key");
+}
+
+static void events_follow_each_other(void **state)
+{
+    (void)state;
+    add_object(&event, "bad!");
+    run();
+    assert_error("Function.RulesFailed", "rules.lua:3: a bad key");
+    buffer_clear(&event);
+    add_object(&event, "a1");
+    run();
+    assert_success();
+}
+
+/* ------------------------------------------------------------------ half of the time */
+
+static int64_t jump_ms; /* how far each look at CLOCK_BOOTTIME moves it; 0: not at all */
+static int64_t jumped_ms;
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+    if (clock == CLOCK_BOOTTIME) {
+        jumped_ms += jump_ms;
+        now->tv_sec += jumped_ms / 1000;
+    }
+    return result;
+}
+
+static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
+{
+    char key[32];
+    size_t decided;
+
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        snprintf(key, sizeof(key), "%d/1", i);
+        add_object(&event, key);
+    }
+    jump_ms = 60000; /* of 600 s */
+    assert_true(decide());
+    jump_ms = 0;
+    decided = outbox.count;
+    assert_in_range(decided, 1, 6);
+    facts.confirmed = confirm(&outbox);
+    assert_true(conclude());
+    assert_error("Function.OutOfTime", "objects failed");
+    assert_non_null(strstr(logged(), "INFO  published: id of 0/1 to normal"));
+    jumped_ms = 0;
+
+    run();
+    assert_int_equal(outbox.count, 100);
+    assert_success();
+}
+
+/* ------------------------------------------------------------------- concluding */
+
+static void each_fate_reaches_the_answer(void **state)
+{
+    static const struct {
+        enum fate fate;
+        const char *stage;
+        int code;
+        const char *text;
+        const char *type;
+        const char *words;
+    } cases[] = {
+        {FATE_RETURNED, "publish", 312, "NO_ROUTE", "Function.MessageUnroutable",
+         "returned at publish: 312 NO_ROUTE"},
+        {FATE_NACKED, "confirm", 0, "a nack", "Function.MessageRefused", "a nack"},
+        {FATE_UNKNOWN, "connect", 0, "it's \"gone\"\n\xff", "Function.BrokerUnavailable",
+         "it's \"gone\" \xef\xbf\xbd"},
+        {FATE_UNKNOWN, NULL, 0, NULL, "Function.BrokerUnavailable", "unknown"},
+    };
+
+    (void)state;
+    add_object(&event, "a1");
+    add_object(&event, "b2");
+    add_object(&event, "c1");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_true(decide());
+        assert_int_equal(outbox.count, 4);
+        outbox_settle(&outbox.messages[2], cases[i].fate, cases[i].stage, cases[i].code,
+                      cases[i].text);
+        facts.confirmed = confirm(&outbox);
+        assert_true(conclude());
+        assert_error(cases[i].type, cases[i].words);
+        assert_error(cases[i].type, "1 of 3 objects failed");
+        assert_error(cases[i].type, "b2 to x/r.k");
+        assert_null(strstr(answer.body.data, "id of"));
+    }
+    run();
+    assert_success();
+}
+
+static void a_cause_for_all_is_named(void **state)
+{
+    (void)state;
+    add_object(&event, "a1");
+    assert_true(decide());
+    outbox_settle(&outbox.messages[0], FATE_UNKNOWN, "connect", 0, NULL);
+    snprintf(facts.broker_wide, sizeof(facts.broker_wide), "connect: refused");
+    assert_true(conclude());
+    assert_error("Function.BrokerUnavailable", "connect: refused");
+}
+
+static void assert_broken(const char *words)
+{
+    answer.error_type[0] = 'x';
+    assert_false(conclude());
+    if (!strstr(err.text, words))
+        fail_msg("\"%s\" is not in %s", words, err.text);
+    assert_non_null(strstr(err.text, "stack traceback:"));
+    assert_non_null(strstr(err.text, "lua/pigeon"));
+    assert_int_equal(answer.body.len, 0);
+    assert_string_equal(answer.error_type, "");
+}
+
+static void fates_that_do_not_add_up_break_it(void **state)
+{
+    (void)state;
+    add_object(&event, "a1");
+    add_object(&event, "b1");
+
+    assert_true(decide());
+    confirm(&outbox);
+    facts.confirmed = 1;
+    assert_broken("1 confirmed and 0 other fates, but 2 messages");
+
+    assert_true(decide());
+    confirm(&outbox);
+    facts.confirmed = 3;
+    assert_broken("3 confirmed");
+
+    assert_true(decide());
+    confirm(&outbox);
+    outbox_settle(&outbox.messages[1], FATE_NACKED, NULL, 0, NULL);
+    facts.confirmed = 2;
+    assert_broken("2 confirmed and 1 other fates");
+
+    run();
+    assert_success();
+}
+
+static void a_message_without_a_fate_is_no_success(void **state)
+{
+    (void)state;
+    add_object(&event, "a1");
+    add_object(&event, "b1");
+    assert_true(decide());
+    outbox_settle(&outbox.messages[0], FATE_CONFIRMED, NULL, 0, NULL);
+    facts.confirmed = 1;
+    assert_true(!conclude() || answer.error_type[0]);
+}
+
+static void to_conclude_without_an_event_breaks_it(void **state)
+{
+    (void)state;
+    assert_broken("");
+    add_object(&event, "a1");
+    run();
+    assert_success();
+    outbox_clear(&outbox);
+    facts.confirmed = 0;
+    assert_broken("");
+}
+
+/* The least that was in use after each of 200 events: collections come in between. */
+static size_t least_in_use(void)
+{
+    size_t least = SIZE_MAX;
+
+    for (int i = 0; i < 200; i++) {
+        struct mallinfo2 info;
+
+        run();
+        info = mallinfo2();
+        if (info.uordblks < least)
+            least = info.uordblks;
+    }
+    return least;
+}
+
+/* Where malloc is another (a sanitizer's) mallinfo2() is all zero, and its own look for
+ * leaks has to do. */
+static void a_thousand_events_leave_nothing_behind(void **state)
+{
+    size_t before;
+
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    add_object(&event, "a1");
+    add_object(&event, "b2");
+    add_object(&event, "junk");
+    add_object(&event, "d0");
+    before = least_in_use();
+    for (int i = 0; i < 3; i++)
+        least_in_use();
+    assert_in_range(least_in_use(), 0, before + 16000);
+}
+
+#define OPENED(name) cmocka_unit_test_setup_teardown(name, open_script, close_script)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        OPENED(knows_the_queues_and_the_hash),
+        OPENED(what_is_wrong_is_told_when_opening),
+        OPENED(a_bad_environment_is_a_bad_value),
+        OPENED(rules_that_are_not_there_are_invalid),
+        cmocka_unit_test(closing_nothing_is_allowed),
+        OPENED(what_is_accepted_is_in_the_outbox_byte_for_byte),
+        OPENED(an_event_without_objects_succeeds),
+        OPENED(what_is_wrong_with_an_event_is_told_when_concluding),
+        OPENED(a_record_that_cannot_be_read_fails_alone),
+        OPENED(hostile_keys_do_no_harm),
+        OPENED(one_of_2000_objects_fails_alone),
+        OPENED(events_follow_each_other),
+        OPENED(when_half_of_the_time_is_spent_the_rest_fails),
+        OPENED(each_fate_reaches_the_answer),
+        OPENED(a_cause_for_all_is_named),
+        OPENED(fates_that_do_not_add_up_break_it),
+        OPENED(a_message_without_a_fate_is_no_success),
+        OPENED(to_conclude_without_an_event_breaks_it),
+        OPENED(a_thousand_events_leave_nothing_behind),
+    };
+
+    return cmocka_run_group_tests_name("script", tests, NULL, NULL);
+}

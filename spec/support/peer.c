@@ -1,0 +1,528 @@
+/* peer.c -- just enough AMQP 0-9-1 for the broker's end: frames, a handful of methods.
+ *
+ * The thread sits in accept() or in a script; peer_stop() shuts both sockets down, which
+ * wakes it. Nothing is asserted here: only the spec's own thread may fail a case. */
+#include "peer.h"
+
+#include <arpa/inet.h>
+#include <endian.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FRAME_END 0xCE
+#define FRAME_METHOD 1
+#define FRAME_HEADER 2
+#define FRAME_BODY 3
+#define FRAME_HEARTBEAT 8
+#define METHOD(class_id, method_id) ((uint32_t)(class_id) << 16 | (uint32_t)(method_id))
+
+/* ------------------------------------------------------------- bytes */
+
+static bool write_all(struct session *session, const unsigned char *bytes, size_t len)
+{
+    size_t slice = session->slice ? session->slice : len;
+    ssize_t n;
+
+    while (len > 0 && !session->gone) {
+        n = send(session->peer->fd, bytes, slice < len ? slice : len, MSG_NOSIGNAL);
+        session->gone = n <= 0;
+        if (n > 0) {
+            bytes += n;
+            len -= (size_t)n;
+        }
+    }
+    return !session->gone;
+}
+
+bool peer_flush(struct session *session)
+{
+    bool ok = write_all(session, session->out, session->out_len);
+
+    session->out_len = 0;
+    return ok;
+}
+
+static bool read_all(struct session *session, void *bytes, size_t len)
+{
+    char *at = bytes;
+    ssize_t n;
+
+    while (len > 0 && !session->gone) {
+        n = read(session->peer->fd, at, len);
+        session->gone = n <= 0;
+        if (n > 0) {
+            at += n;
+            len -= (size_t)n;
+        }
+    }
+    return !session->gone;
+}
+
+void peer_say_bytes(struct session *session, const void *bytes, size_t len)
+{
+    unsigned char *grown = realloc(session->out, session->out_len + len + 1);
+
+    if (!grown) {
+        session->gone = true;
+        return;
+    }
+    session->out = grown;
+    if (len > 0)
+        memcpy(session->out + session->out_len, bytes, len);
+    session->out_len += len;
+}
+
+/* ------------------------------------------------------------- saying */
+
+void peer_say_frame(struct session *session, int type, int channel, const void *payload,
+                    size_t len)
+{
+    const unsigned char head[7] = {
+        (unsigned char)type,        (unsigned char)(channel >> 8),
+        (unsigned char)channel,     (unsigned char)(len >> 24),
+        (unsigned char)(len >> 16), (unsigned char)(len >> 8),
+        (unsigned char)len,
+    };
+    const unsigned char end = FRAME_END;
+
+    peer_say_bytes(session, head, sizeof(head));
+    peer_say_bytes(session, payload, len);
+    peer_say_bytes(session, &end, 1);
+}
+
+static size_t put_number(unsigned char *at, uint64_t number, size_t size)
+{
+    uint64_t big = htobe64(number);
+
+    memcpy(at, (unsigned char *)&big + sizeof(big) - size, size);
+    return size;
+}
+
+static size_t put_text(unsigned char *at, const char *text, size_t size_of_length)
+{
+    size_t len = strlen(text);
+
+    put_number(at, len, size_of_length);
+    memcpy(at + size_of_length, text, len);
+    return size_of_length + len;
+}
+
+void peer_say_method(struct session *session, int channel, int class_id, int method_id,
+                     const char *arguments, ...)
+{
+    unsigned char payload[2048];
+    size_t len = put_number(payload, METHOD(class_id, method_id), 4);
+    va_list ap;
+
+    va_start(ap, arguments);
+    for (const char *a = arguments; *a; a++) {
+        if (*a == 'o' || *a == 's')
+            len +=
+                put_number(payload + len, (uint64_t)va_arg(ap, int), *a == 'o' ? 1 : 2);
+        if (*a == 'l')
+            len += put_number(payload + len, va_arg(ap, uint32_t), 4);
+        if (*a == 'L')
+            len += put_number(payload + len, va_arg(ap, uint64_t), 8);
+        if (*a == 'S' || *a == 'T')
+            len += put_text(payload + len, va_arg(ap, const char *), *a == 'S' ? 1 : 4);
+    }
+    va_end(ap);
+    peer_say_frame(session, FRAME_METHOD, channel, payload, len);
+}
+
+void peer_say_ack(struct session *session, uint64_t tag, bool multiple)
+{
+    peer_say_method(session, 1, 60, 80, "Lo", tag, multiple);
+}
+
+void peer_say_nack(struct session *session, uint64_t tag, bool multiple)
+{
+    peer_say_method(session, 1, 60, 120, "Lo", tag, multiple);
+}
+
+void peer_say_return(struct session *session, uint64_t tag, int code, const char *text)
+{
+    const struct published *published = peer_published(session, tag);
+
+    if (!published)
+        return;
+    peer_say_method(session, 1, 60, 50, "sSSS", code, text, published->exchange,
+                    published->routing_key);
+    peer_say_frame(session, FRAME_HEADER, 1, published->header, published->header_len);
+    if (published->body_len > 0)
+        peer_say_frame(session, FRAME_BODY, 1, published->body, published->body_len);
+}
+
+void peer_say_close(struct session *session, int code, const char *text)
+{
+    peer_say_method(session, 0, 10, 50, "sSss", code, text, 0, 0);
+}
+
+void peer_say_channel_close(struct session *session, int code, const char *text)
+{
+    peer_say_method(session, 1, 20, 40, "sSss", code, text, 60, 40);
+}
+
+void peer_say_blocked(struct session *session, const char *reason)
+{
+    peer_say_method(session, 0, 10, 60, "S", reason);
+}
+
+void peer_say_heartbeat(struct session *session)
+{
+    peer_say_frame(session, FRAME_HEARTBEAT, 0, NULL, 0);
+}
+
+/* ------------------------------------------------------------- hearing */
+
+struct frame {
+    int type;
+    uint32_t method;
+    unsigned char *payload; /* of a method: its arguments */
+    size_t len;
+};
+
+/* A cursor that stops at the end. */
+struct cursor {
+    const unsigned char *at;
+    size_t left;
+};
+
+static uint64_t take_number(struct cursor *cursor, size_t size)
+{
+    uint64_t number = 0;
+
+    for (; size > 0 && cursor->left > 0; size--, cursor->left--)
+        number = number << 8 | *cursor->at++;
+    return number;
+}
+
+static void take_text(struct cursor *cursor, char text[256])
+{
+    size_t len = (size_t)take_number(cursor, 1);
+
+    if (len > cursor->left)
+        len = cursor->left;
+    memcpy(text, cursor->at, len);
+    text[len] = '\0';
+    cursor->at += len;
+    cursor->left -= len;
+}
+
+/* The properties that Pigeon sets, in the order of their bits. */
+static void take_properties(struct published *published)
+{
+    struct cursor cursor = {published->header + 12, published->header_len - 12};
+    uint64_t flags = take_number(&cursor, 2);
+
+    if (flags & 1 << 15)
+        take_text(&cursor, published->content_type);
+    if (flags & 1 << 12)
+        published->delivery_mode = (int)take_number(&cursor, 1);
+    if (flags & 1 << 7)
+        take_text(&cursor, published->message_id);
+    if (flags & 1 << 6)
+        published->timestamp = take_number(&cursor, 8);
+    if (flags & 1 << 3)
+        take_text(&cursor, published->app_id);
+}
+
+/* The caller frees the payload; it is 4 bytes longer than len, for a method's id. */
+static bool hear_frame(struct session *session, struct frame *frame)
+{
+    unsigned char head[7];
+    unsigned char end;
+    struct cursor cursor = {head, sizeof(head)};
+
+    *frame = (struct frame){0};
+    if (!peer_flush(session) || !read_all(session, head, sizeof(head)))
+        return false;
+    frame->type = (int)take_number(&cursor, 1);
+    take_number(&cursor, 2);
+    frame->len = (size_t)take_number(&cursor, 4);
+    frame->payload = malloc(frame->len + 1);
+    if (!frame->payload || !read_all(session, frame->payload, frame->len) ||
+        !read_all(session, &end, 1) || end != FRAME_END) {
+        free(frame->payload);
+        session->gone = true;
+        return false;
+    }
+    if (frame->type == FRAME_METHOD && frame->len >= 4) {
+        cursor = (struct cursor){frame->payload, 4};
+        frame->method = (uint32_t)take_number(&cursor, 4);
+        frame->len -= 4;
+        memmove(frame->payload, frame->payload + 4, frame->len);
+        session->peer->last_method = frame->method;
+    }
+    return true;
+}
+
+/* The header and the body of a publish whose method was heard. */
+static bool hear_content(struct session *session, struct published *published)
+{
+    struct frame frame;
+    struct cursor cursor;
+
+    if (!hear_frame(session, &frame))
+        return false;
+    published->header_len =
+        frame.len < sizeof(published->header) ? frame.len : sizeof(published->header);
+    memcpy(published->header, frame.payload, published->header_len);
+    free(frame.payload);
+    cursor = (struct cursor){published->header + 4, 8};
+    published->body_len = (size_t)take_number(&cursor, 8);
+    take_properties(published);
+    published->body = calloc(1, published->body_len + 1);
+    for (size_t have = 0; have < published->body_len; have += frame.len) {
+        if (!hear_frame(session, &frame))
+            return false;
+        memcpy(published->body + have, frame.payload, frame.len);
+        free(frame.payload);
+    }
+    return true;
+}
+
+static bool hear_rest_of_publish(struct session *session, const struct frame *method)
+{
+    struct peer *peer = session->peer;
+    struct published *grown =
+        reallocarray(peer->heard, peer->count + 1, sizeof(*peer->heard));
+    struct cursor cursor = {method->payload, method->len};
+    struct published *published;
+
+    if (!grown)
+        return false;
+    peer->heard = grown;
+    published = &peer->heard[peer->count++];
+    *published = (struct published){.session = session->number};
+    take_number(&cursor, 2);
+    take_text(&cursor, published->exchange);
+    take_text(&cursor, published->routing_key);
+    published->mandatory = take_number(&cursor, 1) & 1;
+    return hear_content(session, published);
+}
+
+/* Notes what a spec may want to know, and answers a connection.close. */
+static void note_method(struct session *session, const struct frame *frame)
+{
+    struct peer *peer = session->peer;
+
+    if (frame->method == METHOD(10, 11)) {
+        peer->start_ok_len =
+            frame->len < sizeof(peer->start_ok) ? frame->len : sizeof(peer->start_ok);
+        memcpy(peer->start_ok, frame->payload, peer->start_ok_len);
+    }
+    if (frame->method == METHOD(10, 31) && frame->len == sizeof(peer->tune_ok))
+        memcpy(peer->tune_ok, frame->payload, frame->len);
+    if (frame->method == METHOD(10, 50)) {
+        peer_say_method(session, 0, 10, 51, "");
+        peer_flush(session);
+        session->gone = true;
+    }
+}
+
+/* One method; a publish with all that belongs to it. 0: the client has gone. */
+static uint32_t hear_method(struct session *session)
+{
+    struct frame frame;
+    bool ok = true;
+
+    do {
+        if (!hear_frame(session, &frame))
+            return 0;
+        note_method(session, &frame);
+        if (frame.method == METHOD(60, 40))
+            ok = hear_rest_of_publish(session, &frame);
+        free(frame.payload);
+    } while (ok && frame.type != FRAME_METHOD);
+    return ok && !session->gone ? frame.method : 0;
+}
+
+bool peer_hear(struct session *session, int class_id, int method_id)
+{
+    uint32_t method;
+
+    do
+        method = hear_method(session);
+    while (method != 0 && method != METHOD(class_id, method_id));
+    return method != 0;
+}
+
+bool peer_hear_publishes(struct session *session, size_t count)
+{
+    while (count > 0 && peer_hear(session, 60, 40))
+        count--;
+    return count == 0;
+}
+
+const struct published *peer_published(struct session *session, uint64_t tag)
+{
+    size_t i = session->before + (size_t)tag - 1;
+
+    return i < session->peer->count ? &session->peer->heard[i] : NULL;
+}
+
+bool peer_hears_nothing(struct session *session, int ms)
+{
+    struct pollfd ready = {.fd = session->peer->fd, .events = POLLIN};
+
+    return peer_flush(session) && poll(&ready, 1, ms) == 0;
+}
+
+void peer_silence(struct session *session)
+{
+    while (hear_method(session) != 0)
+        ;
+}
+
+void peer_stall(struct session *session)
+{
+    struct pollfd ready = {.fd = session->peer->fd, .events = POLLRDHUP};
+
+    if (peer_flush(session))
+        while (poll(&ready, 1, -1) < 0 && errno == EINTR)
+            ;
+}
+
+void peer_reset(struct session *session)
+{
+    const struct linger now = {.l_onoff = 1};
+
+    peer_flush(session);
+    setsockopt(session->peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+bool peer_log_in(struct session *session, enum step last)
+{
+    char header[8];
+
+    if (!read_all(session, header, sizeof(header)) || last == STEP_HEADER)
+        return !session->gone;
+    peer_say_method(session, 0, 10, 10, "ooTTT", 0, 9, "", "AMQPLAIN PLAIN", "en_US");
+    if (!peer_hear(session, 10, 11) || last == STEP_START_OK)
+        return !session->gone;
+    peer_say_method(session, 0, 10, 30, "sls", 2047, (uint32_t)131072, 60);
+    if (!peer_hear(session, 10, 40) || last == STEP_OPEN)
+        return !session->gone;
+    peer_say_method(session, 0, 10, 41, "S", "");
+    if (!peer_hear(session, 20, 10) || last == STEP_CHANNEL_OPEN)
+        return !session->gone;
+    peer_say_method(session, 1, 20, 11, "T", "");
+    if (!peer_hear(session, 85, 10) || last == STEP_CONFIRM_SELECT)
+        return !session->gone;
+    peer_say_method(session, 1, 85, 11, "");
+    return !session->gone;
+}
+
+/* ------------------------------------------------------------- the thread */
+
+/* The next connection, -1 when the peer is being stopped. */
+static int next_connection(struct peer *peer)
+{
+    const int on = 1;
+    int fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
+
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    pthread_mutex_lock(&peer->lock);
+    if (peer->stopping && fd >= 0) {
+        close(fd);
+        fd = -1;
+    }
+    peer->fd = fd;
+    peer->connects += fd >= 0;
+    pthread_mutex_unlock(&peer->lock);
+    return fd;
+}
+
+static void end_connection(struct peer *peer)
+{
+    pthread_mutex_lock(&peer->lock);
+    close(peer->fd);
+    peer->fd = -1;
+    pthread_mutex_unlock(&peer->lock);
+}
+
+static void *run(void *data)
+{
+    struct peer *peer = data;
+    unsigned number = 0;
+
+    while (next_connection(peer) >= 0) {
+        struct session session = {
+            .peer = peer, .number = number++, .before = peer->count};
+
+        peer->script(&session);
+        peer_flush(&session);
+        free(session.out);
+        end_connection(peer);
+    }
+    return NULL;
+}
+
+/* A listener on a port that the system picks, or -1. */
+static int listen_anywhere(int *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+        listen(fd, 16) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0) {
+        close(fd);
+        return -1;
+    }
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+struct peer *peer_start(void (*script)(struct session *session))
+{
+    struct peer *peer = calloc(1, sizeof(*peer));
+
+    if (!peer)
+        return NULL;
+    peer->script = script;
+    peer->fd = -1;
+    pthread_mutex_init(&peer->lock, NULL);
+    peer->listener = listen_anywhere(&peer->port);
+    if (peer->listener < 0 || pthread_create(&peer->thread, NULL, run, peer) != 0) {
+        close(peer->listener);
+        free(peer);
+        return NULL;
+    }
+    return peer;
+}
+
+void peer_stop(struct peer *peer)
+{
+    if (peer->listener < 0)
+        return;
+    pthread_mutex_lock(&peer->lock);
+    peer->stopping = true;
+    shutdown(peer->fd, SHUT_RDWR);
+    shutdown(peer->listener, SHUT_RDWR);
+    pthread_mutex_unlock(&peer->lock);
+    pthread_join(peer->thread, NULL);
+    close(peer->listener);
+    peer->listener = -1;
+}
+
+void peer_free(struct peer *peer)
+{
+    if (!peer)
+        return;
+    peer_stop(peer);
+    for (size_t i = 0; i < peer->count; i++)
+        free(peer->heard[i].body);
+    free(peer->heard);
+    pthread_mutex_destroy(&peer->lock);
+    free(peer);
+}

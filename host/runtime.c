@@ -119,14 +119,17 @@ static struct http_outcome post(struct runtime *runtime, const char *path,
     return outcome;
 }
 
-/* What the status of an answer means; err has the words. */
-static bool answer_counts(const struct http_outcome *outcome, struct err *err)
+/* What the status of an answer means; err has the words. After a second try 403 says that
+ * the first had arrived: the next state is already there. */
+static bool answer_counts(const struct http_outcome *outcome, bool second,
+                          struct err *err)
 {
     if (outcome->arrived && outcome->status == 413) {
         log_say(LOG_LEVEL_WARN, "the answer was too big: %s", err->text);
         return true;
     }
-    if (outcome->arrived && (outcome->status == 400 || outcome->status == 410)) {
+    if (outcome->arrived && (outcome->status == 400 || outcome->status == 410 ||
+                             (second && outcome->status == 403))) {
         log_say(LOG_LEVEL_WARN, "the answer came too late, or twice: %s", err->text);
         return true;
     }
@@ -139,6 +142,7 @@ static bool answer(struct runtime *runtime, const char *what, const char *type,
                    const char *body, size_t len, struct err *err)
 {
     struct http_outcome outcome;
+    bool second = false;
     char *path = NULL;
 
     if (!runtime->request_id)
@@ -151,12 +155,13 @@ static bool answer(struct runtime *runtime, const char *what, const char *type,
         log_say(LOG_LEVEL_WARN, "the answer may not have arrived, trying again: %s",
                 err->text);
         outcome = post(runtime, path, type, body, len);
+        second = true;
     }
     free(path);
     if (outcome.arrived && outcome.status / 100 == 2)
         return true;
     http_tell(runtime->http, &outcome, &runtime->reply, err);
-    return answer_counts(&outcome, err);
+    return answer_counts(&outcome, second, err);
 }
 
 bool runtime_respond(struct runtime *runtime, const char *body, size_t len,

@@ -20,7 +20,6 @@ bool err_wrap(struct err *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* Appends words to those that are there. */
-void err_add(struct err *err, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+void err_add(struct err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -43,7 +43,7 @@ struct outbox {
 /* What happened to the outbox as a whole: the broker fills it, conclude is told. */
 struct facts {
     size_t confirmed;
-    char broker_wide[1100]; /* the cause that kept anything from being published; "": none */
+    char broker_wide[1100]; /* what kept anything from being published; "": nothing */
     unsigned reconnects;
     bool cold;          /* the first event of this process */
     int64_t decide_us;  /* how long each part took, in microseconds */

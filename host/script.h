@@ -51,8 +51,8 @@ struct script *script_open(const struct script_settings *settings,
 const char *script_queues(const struct script *script);
 const char *script_hash(const struct script *script);
 
-/* Receives an event and decides each object of it until half of the deadline is spent;
- * every message goes into the outbox. */
+/* Receives an event and decides each object of it until half of the deadline is spent or
+ * the script is exhausted; every message goes into the outbox. */
 bool script_decide(struct script *script, const struct invocation *invocation,
                    struct outbox *outbox, struct err *err);
 

@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../support/peer.c"
 #include "delivery.h"
+#include "peer.h"
 
 #define MINUTE_MS 60000
 #define HANG_MS 30000
@@ -324,6 +324,7 @@ static void a_blocked_broker_is_not_asked_again_at_once(void **state)
     assert_words(0, "confirm", 0, words);
     deliver(100);
     assert_words(2, "confirm", 0, words);
+    peer_stop(peer);
     assert_int_equal(peer->connects, 1);
 }
 
@@ -372,6 +373,7 @@ static void refusing_and_silent_hosts_leave_time_for_the_one_that_works(void **s
     assert_int_equal(delivery.host, 2);
     deliver(MINUTE_MS);
     assert_string_equal(fates(), "ccc");
+    peer_stop(other);
     assert_int_equal(other->connects, 1);
     assert_int_equal(facts.reconnects, 0);
     close(refusing);

@@ -141,7 +141,7 @@ static void what_was_loaded_leaves_room_to_decide(void **state)
     open_small("local s = 'x' for i = 1, 24 do s = s .. s end\n"
                "local kept = { s .. 1, s .. 2 }\n"
                "return function(object)\n"
-               "  local more = { s .. 3, s .. 4 }\n"
+               "  local more = { s .. 3, s .. 4, #kept }\n"
                "  return accept(object.key, {'normal'})\n"
                "end\n",
                96);
@@ -228,12 +228,12 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
                4);
     log_open(LOG_LEVEL_ERROR);
     add_objects(1001, 1100);
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 500; i++) {
         if (!decide() || !conclude())
             fail_msg("event %d: %s", i, err.text);
         failed += 100 - outbox.count;
     }
-    assert_in_range(failed, 3, 100);
+    assert_in_range(failed, 2, 50);
     assert_false(script_exhausted(script));
 }
 
@@ -258,18 +258,22 @@ static void an_event_that_does_not_fit_is_told_and_the_next_one_decided(void **s
     assert_string_equal(answer.body.data, "null");
 }
 
-/* The event's own tables fill what there is, so that to load anew does not help. */
+/* An event's own tables fill what there is, so that to load anew does not help. */
 static void where_loading_anew_does_not_help_the_process_is_exhausted(void **state)
 {
     (void)state;
-    open_small("return function(object) return accept(object.key, {'normal'}) end", 8);
     event.max = SIZE_MAX;
-    append(&event, "{\"Records\":[0");
-    for (int i = 0; i < 16000; i++)
-        append(&event, ",0");
-    append(&event, "]}");
-    assert_true(decide());
-    assert_true(script_exhausted(script));
+    for (int records = 4000; !script || !script_exhausted(script); records += 1000) {
+        script_close(script);
+        open_small("return function(object) return accept(object.key, {'a'}) end", 8);
+        buffer_clear(&event);
+        append(&event, "{\"Records\":[0");
+        for (int i = 1; i < records; i++)
+            append(&event, ",0");
+        append(&event, "]}");
+        if (!decide())
+            fail_msg("%d records: %s", records, err.text);
+    }
 
     buffer_clear(&event);
     add_objects(1, 2);
@@ -279,24 +283,23 @@ static void where_loading_anew_does_not_help_the_process_is_exhausted(void **sta
 
 static void an_event_of_6_megabytes_is_decided(void **state)
 {
-    char key[1024];
+    char key[32];
     size_t objects = 0;
 
     (void)state;
     log_open(LOG_LEVEL_ERROR);
     open_small("return function(object)\n"
-               "  return accept(object.key:match('^%d+'), {'normal'})\n"
+               "  return accept(object.key, {'normal'})\n"
                "end\n",
                64);
     while (event.len < 6000000) {
         objects++;
-        snprintf(key, sizeof(key), "%zu/%0*d", objects, (int)(objects % 500), 0);
+        snprintf(key, sizeof(key), "%zu", objects);
         add_object(&event, key);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         assert_true(decide());
         assert_int_equal(outbox.count, objects);
-        snprintf(key, sizeof(key), "%zu", objects);
         assert_id(0, "1");
         assert_id(objects - 1, key);
         assert_true(conclude());
@@ -305,25 +308,57 @@ static void an_event_of_6_megabytes_is_decided(void **state)
     }
 }
 
+static char *long_key(size_t len)
+{
+    char *key = malloc(len + 1);
+
+    memset(key, '+', len);
+    key[len] = '\0';
+    return key;
+}
+
 static void a_key_of_6_megabytes_is_decided(void **state)
 {
-    char *key = malloc(6000001);
+    char *key = long_key(6000000);
 
     (void)state;
     log_open(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept('of ' .. #object.key, {'normal'})\n"
                         "end\n");
-    memset(key, '+', 6000000);
-    key[6000000] = '\0';
     add_object(&event, key);
     free(key);
-    for (int i = 0; i < 10; i++) {
-        assert_true(decide());
+    assert_true(decide());
+    assert_int_equal(outbox.count, 1);
+    assert_id(0, "of 6000000");
+    assert_true(conclude());
+    assert_string_equal(answer.body.data, "null");
+}
+
+/* The rules keep so much that Lua sees no reason to collect before memory is refused, and
+ * the events, each of another length, need more than the rules left of it. */
+static void garbage_does_not_keep_events_from_being_received(void **state)
+{
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    open_small("local s = 'x' for i = 1, 20 do s = s .. s end\n"
+               "local kept = { s .. 1, s .. 2, s .. 3 }\n"
+               "return function(object)\n"
+               "  if #kept == 3 then\n"
+               "    for i = 4, 8 do kept[i] = s .. i end\n"
+               "  end\n"
+               "  return accept('of ' .. #object.key, {'normal'})\n"
+               "end\n",
+               8);
+    for (size_t i = 0; i < 60; i++) {
+        char *key = long_key(350000 + 1500 * i);
+
+        buffer_clear(&event);
+        add_object(&event, key);
+        free(key);
+        if (!decide() || !conclude())
+            fail_msg("event %zu: %s", i, err.text);
         assert_int_equal(outbox.count, 1);
-        assert_id(0, "of 6000000");
-        assert_true(conclude());
-        assert_string_equal(answer.body.data, "null");
     }
 }
 
@@ -445,6 +480,7 @@ int main(int argc, char **argv)
         LIMITED(where_loading_anew_does_not_help_the_process_is_exhausted),
         LIMITED(an_event_of_6_megabytes_is_decided),
         LIMITED(a_key_of_6_megabytes_is_decided),
+        LIMITED(garbage_does_not_keep_events_from_being_received),
         LIMITED(a_pattern_without_end_is_stopped),
         LIMITED(at_the_deadline_it_is_stopped_sooner),
         LIMITED(rules_that_stall_while_they_load_are_stopped),

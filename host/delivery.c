@@ -249,8 +249,12 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
         reopen_nacked(outbox);
     }
     if (count_fates(outbox).none > 0) {
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", failure.stage,
-                 failure.text);
+        if (failure.code) /* as the answer says it of each message */
+            snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s",
+                     failure.stage, failure.code, failure.text);
+        else
+            snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s",
+                     failure.stage, failure.text);
         settle_rest(outbox, &failure);
     }
     explain_nacks(outbox);

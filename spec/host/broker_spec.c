@@ -995,6 +995,7 @@ static void no_more_than_the_window_waits_for_a_confirm(void **state)
 {
     (void)state;
     window_kept = false;
+    no_user_timeout = true; /* no pace is asked of the peer */
     start_peer(acks_by_the_window);
     fill(2500, 36);
     assert_true(log_in(MINUTE_MS));
@@ -1102,6 +1103,7 @@ static void blocked_is_told_while_the_reader_stalls(void **state)
 
     (void)state;
     start_peer(is_blocked_and_stalls);
+    no_user_timeout = true;
     assert_false(publish_much(8192, MINUTE_MS));
     assert_true(clock_ms() - start < HANG_MS);
     assert_blocked();
@@ -1170,6 +1172,26 @@ static void the_tags_begin_anew_with_a_connection(void **state)
     }
     peer_stop(peer);
     assert_int_equal(peer->connects, 3);
+}
+
+static void breaks_off_a_return_once(struct session *s)
+{
+    if (s->number == 0)
+        breaks_off_a_return(s);
+    else
+        returns_the_second(s);
+}
+
+static void half_a_return_does_not_reach_into_the_next_connection(void **state)
+{
+    (void)state;
+    start_peer(breaks_off_a_return_once);
+    fill(3, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_false(publish(MINUTE_MS));
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    assert_string_equal(fates(), "crc");
 }
 
 static void idle_for_longer_than_the_heartbeat_means_no_connection(void **state)
@@ -1334,6 +1356,7 @@ static const struct CMUnitTest single_cases[] = {
     CASE(blocked_is_told_when_a_publish_blocks),
     CASE(the_tags_go_on_with_the_next_batch),
     CASE(the_tags_begin_anew_with_a_connection),
+    CASE(half_a_return_does_not_reach_into_the_next_connection),
     CASE(idle_for_longer_than_the_heartbeat_means_no_connection),
     CASE(a_close_that_waits_is_seen_before_the_next_batch),
     CASE(an_end_that_waits_is_seen_before_the_next_batch),

@@ -191,8 +191,11 @@ static void run_batch(size_t count, uint64_t patience)
     for (size_t i = 0; i < count; i++) {
         if (model.fate[i] != FATE_NONE)
             continue;
-        for (uint64_t turn = 0; confirms_full(&confirms) || turn < draw(3); turn++)
+        for (uint64_t turn = 0; confirms_full(&confirms) || turn < draw(3); turn++) {
+            assert_int_equal(confirms_full(&confirms), model_span() >= CONFIRMS_WINDOW);
             receive(count);
+        }
+        assert_true(model_span() < CONFIRMS_WINDOW);
         confirms_publish(&confirms, i);
         model_publish(i);
     }
@@ -315,6 +318,27 @@ static void a_tag_that_was_never_given_out_is_an_error_with_words(void **state)
     outbox_clear(&outbox);
 }
 
+/* The window is full because of its first tag, though all others are settled. */
+static void the_window_has_a_thousand_tags(void **state)
+{
+    struct err err;
+
+    (void)state;
+    for (int i = 0; i < CONFIRMS_WINDOW; i++) {
+        assert_false(i > 0 && confirms_full(&confirms));
+        publish("", "q", "id");
+    }
+    assert_true(confirms_full(&confirms));
+    for (uint64_t tag = 2; tag <= CONFIRMS_WINDOW; tag++)
+        assert_true(confirms_settle(&confirms, tag, false, FATE_CONFIRMED, &err));
+    assert_true(confirms_full(&confirms));
+    assert_int_equal(confirms.open, 1);
+    assert_true(confirms_settle(&confirms, 1, false, FATE_CONFIRMED, &err));
+    assert_false(confirms_full(&confirms));
+    assert_int_equal(confirms.open, 0);
+    outbox_clear(&outbox);
+}
+
 static void an_old_tag_does_not_touch_the_next_batch(void **state)
 {
     struct outbox gone = {0};
@@ -335,6 +359,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_return_needs_all_three_names),
         cmocka_unit_test(a_tag_that_was_never_given_out_is_an_error_with_words),
+        cmocka_unit_test(the_window_has_a_thousand_tags),
         cmocka_unit_test(an_old_tag_does_not_touch_the_next_batch),
         cmocka_unit_test_teardown(equals_the_model, clear),
     };

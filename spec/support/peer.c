@@ -6,13 +6,13 @@
 
 #include <arpa/inet.h>
 #include <endian.h>
-#include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FRAME_END 0xCE
@@ -20,6 +20,7 @@
 #define FRAME_HEADER 2
 #define FRAME_BODY 3
 #define FRAME_HEARTBEAT 8
+#define PATIENCE_MS 60000 /* then a client that waits for ever is let go */
 #define METHOD(class_id, method_id) ((uint32_t)(class_id) << 16 | (uint32_t)(method_id))
 
 /* ------------------------------------------------------------- bytes */
@@ -288,18 +289,29 @@ static bool hear_content(struct session *session, struct published *published)
     return true;
 }
 
+/* Room for one publish more; NULL: no memory. */
+static struct published *add_published(struct peer *peer)
+{
+    size_t capacity = peer->capacity ? 2 * peer->capacity : 16;
+    struct published *grown = peer->heard;
+
+    if (peer->count == peer->capacity) {
+        grown = reallocarray(peer->heard, capacity, sizeof(*grown));
+        if (!grown)
+            return NULL;
+        peer->heard = grown;
+        peer->capacity = capacity;
+    }
+    return &peer->heard[peer->count++];
+}
+
 static bool hear_rest_of_publish(struct session *session, const struct frame *method)
 {
-    struct peer *peer = session->peer;
-    struct published *grown =
-        reallocarray(peer->heard, peer->count + 1, sizeof(*peer->heard));
+    struct published *published = add_published(session->peer);
     struct cursor cursor = {method->payload, method->len};
-    struct published *published;
 
-    if (!grown)
+    if (!published)
         return false;
-    peer->heard = grown;
-    published = &peer->heard[peer->count++];
     *published = (struct published){.session = session->number};
     take_number(&cursor, 2);
     take_text(&cursor, published->exchange);
@@ -383,11 +395,24 @@ void peer_silence(struct session *session)
 
 void peer_stall(struct session *session)
 {
-    struct pollfd ready = {.fd = session->peer->fd, .events = POLLRDHUP};
+    struct pollfd ended = {.fd = session->peer->fd, .events = POLLRDHUP};
 
     if (peer_flush(session))
-        while (poll(&ready, 1, -1) < 0 && errno == EINTR)
-            ;
+        poll(&ended, 1, PATIENCE_MS);
+}
+
+void peer_flood(struct session *session)
+{
+    struct timespec now;
+    time_t end;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    end = now.tv_sec + PATIENCE_MS / 1000;
+    do {
+        for (int i = 0; i < 10000; i++)
+            peer_say_heartbeat(session);
+        clock_gettime(CLOCK_MONOTONIC, &now);
+    } while (peer_flush(session) && now.tv_sec < end);
 }
 
 void peer_reset(struct session *session)

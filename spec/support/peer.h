@@ -43,6 +43,7 @@ struct peer {
     uint32_t last_method; /* class << 16 | method */
 
     /* private */
+    size_t capacity; /* of heard */
     void (*script)(struct session *session);
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
@@ -99,8 +100,11 @@ bool peer_hears_nothing(struct session *session, int ms);
 /* Hears, and says nothing, until the client goes. */
 void peer_silence(struct session *session);
 
-/* Reads nothing more, until the client goes or the peer is stopped. */
+/* Reads nothing more, until the client goes, the peer is stopped, or a minute is over. */
 void peer_stall(struct session *session);
+
+/* Says heartbeats as fast as it can, as long. */
+void peer_flood(struct session *session);
 
 void peer_say_bytes(struct session *session, const void *bytes, size_t len);
 void peer_say_frame(struct session *session, int type, int channel, const void *payload,

@@ -164,15 +164,17 @@ end
 -- The answers as they were written and decoded, the status, the function's log, and what the
 -- local Lambda itself said ("lambda: ").
 local function result(status, answers, log)
-  local outcome = { status = status, answers = answers, decoded = {}, log = "", said = "" }
+  local outcome = { status = status, answers = answers, decoded = {} }
+  local parts = { log = {}, said = {} }
   for i, answer in ipairs(answers) do
     local ok, decoded = pcall(cjson.decode, answer)
     outcome.decoded[i] = ok and decoded or nil
   end
   for line in log:gmatch("[^\n]*\n?") do
-    local part = line:match("^lambda: ") and "said" or "log"
-    outcome[part] = outcome[part] .. line
+    local part = parts[line:match("^lambda: ") and "said" or "log"]
+    part[#part + 1] = line
   end
+  outcome.log, outcome.said = table.concat(parts.log), table.concat(parts.said)
   return outcome
 end
 

@@ -1,0 +1,198 @@
+--- A RabbitMQ of the spec file's own, to be broken. From start() to stop() everything of
+-- system.lua that speaks of the private broker means this one.
+local system = require "spec.support.system"
+
+local broker = {}
+
+local quote = system.quote
+local folder, pid_file
+local guard
+local log_marks = 0
+local held = {} -- env -> its queue that hold() holds
+
+local function evaluate(expression, ...)
+  return system.eval((expression:format(...):gsub("%s+", " ")))
+end
+
+local function signal(name)
+  system.run(("kill -%s $(cat %s)"):format(name, quote(pid_file)))
+end
+
+function broker.start()
+  system.run("mkdir -p build")
+  folder = system.run("mktemp -d build/broker.XXXXXX"):gsub("\n", "")
+  pid_file = folder .. "/broker.pid"
+  system.rabbitmq = "RABBITMQ_DIR=" .. quote(folder) .. " bin/rabbitmq"
+  -- It ends with us, however we end: then the pipe does.
+  guard = assert(io.popen(("trap '' INT TERM HUP; cat; kill -CONT $(cat %s) 2>/dev/null; %s stop; rm -rf %s")
+    :format(quote(pid_file), system.rabbitmq, quote(folder)), "w"))
+  system.run(system.rabbitmq .. " start")
+end
+
+function broker.stop()
+  guard:close()
+  system.rabbitmq = "bin/rabbitmq"
+end
+
+--- SIGKILL; its files are what they are. Returns when it is gone.
+function broker.kill()
+  signal("KILL")
+  broker.wait_gone()
+end
+
+function broker.wait_gone()
+  system.wait("the broker's end", function()
+    return not os.execute(("test -e /proc/$(cat %s)/cwd"):format(quote(pid_file))) -- a zombie has none
+  end)
+end
+
+--- The same ports and data again, where it does not run.
+function broker.restart()
+  system.run(system.rabbitmq .. " start --keep")
+end
+
+function broker.freeze()
+  signal("STOP")
+end
+
+function broker.thaw()
+  signal("CONT")
+end
+
+--- What its log says since its last start.
+function broker.log()
+  log_marks = log_marks + 1
+  local mark = "end of the log, so far: " .. log_marks
+  evaluate('rabbit_log:info("%s").', mark)
+  return system.wait("the broker's log", function()
+    return system.run(("cat %s/log/log/*.log"):format(quote(folder))):match("^(.*)" .. mark)
+  end)
+end
+
+--- "memory" or "disk".
+function broker.alarm(resource)
+  evaluate("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}).", resource)
+end
+
+function broker.clear_alarm(resource)
+  evaluate("rabbit_alarm:clear_alarm({resource_limit, %s, node()}).", resource)
+end
+
+--- For close_connections() and when(): as an operator does, or as a crash does, without a word.
+broker.CLOSE = '[rabbit_networking:close_connection(P, "spec") || P <- rabbit_networking:connections()]'
+broker.CRASH = "[exit(P, kill) || P <- rabbit_networking:connections()]"
+
+--- Closes those that there are now, and returns when the broker has said so to each (it waits
+-- up to 30 s for the answer of a client that sleeps).
+function broker.close_connections(how)
+  evaluate([=[Old = rabbit_networking:connections(), %s, (fun Wait() ->
+      case [P || P <- Old, is_process_alive(P),
+                 (catch rabbit_networking:connection_info(P, [state])) =/= [{state, closed}]] of
+        [] -> ok;
+        _ -> timer:sleep(5), Wait()
+      end end)().]=], how or broker.CLOSE)
+end
+
+local function lookup(env, queue)
+  return ('{ok, Q} = rabbit_amqqueue:lookup({resource, <<"%s">>, queue, <<"%s">>})')
+    :format(env.PIGEON_VIRTUAL_HOST, queue)
+end
+
+--- The queue takes nothing and confirms nothing until release().
+function broker.hold(env, queue)
+  evaluate("%s, sys:suspend(amqqueue:get_pid(Q)).", lookup(env, queue))
+  held[env] = queue
+end
+
+function broker.release(env)
+  evaluate("%s, sys:resume(amqqueue:get_pid(Q)).", lookup(env, held[env]))
+  held[env] = nil
+end
+
+--- Waits until so many messages were published that no queue has confirmed.
+function broker.wait_unconfirmed(messages)
+  system.wait("messages on their way", function()
+    return messages
+      == tonumber(evaluate("lists:sum([N || [{_, N}] <- rabbit_channel:info_all([messages_unconfirmed])])."))
+  end)
+end
+
+--- Does something inside the broker (an expression) once the queue has so many messages.
+function broker.when(env, queue, messages, expression)
+  evaluate([[%s, spawn(fun() -> (fun Look() ->
+      case rabbit_amqqueue:info(Q, [messages]) of
+        [{messages, N}] when N >= %d -> %s;
+        _ -> timer:sleep(1), Look()
+      end end)() end).]], lookup(env, queue), messages, expression)
+end
+
+--- For when(): the broker kills or freezes itself, or runs out of memory.
+broker.KILL = 'os:cmd("kill -KILL " ++ os:getpid())'
+broker.FREEZE = 'os:cmd("kill -STOP " ++ os:getpid())'
+broker.ALARM = "rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})"
+
+function broker.suspend_listeners()
+  evaluate("rabbit_maintenance:suspend_all_client_listeners().")
+end
+
+function broker.resume_listeners()
+  evaluate("rabbit_maintenance:resume_all_client_listeners().")
+end
+
+--- A durable queue with arguments in Erlang: '{<<"x-max-length">>, long, 1}'.
+function broker.declare(env, queue, arguments)
+  evaluate('rabbit_amqqueue:declare({resource, <<"%s">>, queue, <<"%s">>}, true, false, [%s], none, <<"spec">>).',
+    env.PIGEON_VIRTUAL_HOST, queue, arguments)
+end
+
+function broker.delete_queue(env, queue)
+  evaluate('%s, rabbit_amqqueue:delete(Q, false, false, <<"spec">>).', lookup(env, queue))
+end
+
+--- A user of its own for env, who may do everything in its virtual host.
+function broker.add_user(env, password)
+  env.PIGEON_USER, env.PIGEON_PASSWORD = env.PIGEON_VIRTUAL_HOST, password
+  evaluate('rabbit_auth_backend_internal:add_user(<<"%s">>, <<"%s">>, <<"spec">>).', env.PIGEON_USER, password)
+  broker.permit(env, ".*")
+end
+
+--- Which exchanges the user of env may write to: a regular expression.
+function broker.permit(env, write)
+  evaluate([[rabbit_auth_backend_internal:set_permissions(<<"%s">>, <<"%s">>,
+      <<".*">>, <<"%s">>, <<".*">>, <<"spec">>).]], env.PIGEON_USER, env.PIGEON_VIRTUAL_HOST, write)
+end
+
+function broker.change_password(env, password)
+  evaluate('rabbit_auth_backend_internal:change_password(<<"%s">>, <<"%s">>, <<"spec">>).', env.PIGEON_USER, password)
+end
+
+function broker.add_vhost(env)
+  evaluate('rabbit_vhost:add(<<"%s">>, <<"spec">>).', env.PIGEON_VIRTUAL_HOST)
+  broker.permit(env, ".*")
+end
+
+--- At most so many connections; -1: any number.
+function broker.limit_vhost(env, connections)
+  evaluate([[rabbit_vhost_limit:parse_set(<<"%s">>, <<"{\"max-connections\": %d}">>, <<"spec">>).]],
+    env.PIGEON_VIRTUAL_HOST, connections)
+end
+
+function broker.limit_user(env, connections)
+  evaluate([[rabbit_auth_backend_internal:set_user_limits(<<"%s">>, <<"{\"max-connections\": %d}">>, <<"spec">>).]],
+    env.PIGEON_USER, connections)
+end
+
+function broker.delete_vhost(env)
+  evaluate('rabbit_vhost:delete(<<"%s">>, <<"spec">>).', env.PIGEON_VIRTUAL_HOST)
+end
+
+--- Whatever was broken works again.
+function broker.mend()
+  os.execute(("kill -CONT $(cat %s) 2>/dev/null"):format(quote(pid_file)))
+  broker.restart()
+  evaluate("[rabbit_alarm:clear_alarm(Alarm) || {Alarm, _} <- rabbit_alarm:get_alarms()].")
+  broker.resume_listeners()
+  for env in pairs(held) do broker.release(env) end
+end
+
+return broker

@@ -1,0 +1,23 @@
+/* session.c -- opens and closes the three parts in their order. */
+#include "session.h"
+
+bool session_open(struct session *session, const struct broker_settings *settings,
+                  const char *hosts, int port)
+{
+    struct err err;
+
+    session->dial = dial_open(hosts, port, &err);
+    session->broker = broker_open(settings);
+    session->delivery =
+        (struct delivery){.broker = session->broker, .dial = session->dial};
+    if (session->dial && session->broker)
+        return true;
+    session_close(session);
+    return false;
+}
+
+void session_close(struct session *session)
+{
+    broker_close(session->broker);
+    dial_close(session->dial);
+}

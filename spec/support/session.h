@@ -1,0 +1,23 @@
+/* session.h -- Pigeon's publish path as a spec holds it: dial, broker and delivery.
+ *
+ * The settings stay the caller's. In a process that was forked after a session was in
+ * its parent, deadlines would not be kept: the guard's timer is not inherited. */
+#ifndef PIGEON_SESSION_H
+#define PIGEON_SESSION_H
+
+#include "delivery.h"
+
+struct session {
+    struct dial *dial;
+    struct broker *broker;
+    struct delivery delivery;
+};
+
+/* `hosts` as PIGEON_HOST has them, `port` for those that name none. No connection is
+ * made yet. False: memory ran out, or the hosts are not right. */
+bool session_open(struct session *session, const struct broker_settings *settings,
+                  const char *hosts, int port);
+
+void session_close(struct session *session);
+
+#endif

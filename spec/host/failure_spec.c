@@ -90,7 +90,8 @@ static const struct situation situations[] = {
     {"confirm", 505, "UNEXPECTED_FRAME - expected content header for class 60",
      "see the broker's log"},
     {"confirm", 0, "connection lost: Connection reset by peer", "see the broker's log"},
-    {"confirm", 0, "no sign of life for 60 s", "see the broker's log"},
+    {"confirm", 0, "heartbeat timeout, connection closed",
+     "is the broker overloaded, frozen"},
 };
 
 #define SITUATIONS (sizeof(situations) / sizeof(situations[0]))

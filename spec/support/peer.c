@@ -67,13 +67,18 @@ static bool read_all(struct session *session, void *bytes, size_t len)
 
 void peer_say_bytes(struct session *session, const void *bytes, size_t len)
 {
-    unsigned char *grown = realloc(session->out, session->out_len + len + 1);
+    size_t needed = session->out_len + len;
+    unsigned char *grown;
 
-    if (!grown) {
-        session->gone = true;
-        return;
+    if (needed > session->out_capacity) {
+        grown = realloc(session->out, 2 * needed);
+        if (!grown) {
+            session->gone = true;
+            return;
+        }
+        session->out = grown;
+        session->out_capacity = 2 * needed;
     }
-    session->out = grown;
     if (len > 0)
         memcpy(session->out + session->out_len, bytes, len);
     session->out_len += len;
@@ -408,11 +413,12 @@ void peer_flood(struct session *session)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     end = now.tv_sec + PATIENCE_MS / 1000;
-    do {
-        for (int i = 0; i < 10000; i++)
-            peer_say_heartbeat(session);
+    peer_flush(session);
+    for (int i = 0; i < 10000; i++)
+        peer_say_heartbeat(session);
+    while (now.tv_sec < end && write_all(session, session->out, session->out_len))
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while (peer_flush(session) && now.tv_sec < end);
+    session->out_len = 0;
 }
 
 void peer_reset(struct session *session)

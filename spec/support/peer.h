@@ -67,6 +67,7 @@ struct session {
     bool gone;
     unsigned char *out; /* what was said and not yet written */
     size_t out_len;
+    size_t out_capacity;
 };
 
 /* What a client says until it may publish. Each step is heard after everything before it

@@ -75,7 +75,7 @@ static bool fail_reply(struct failure *failure, const char *stage, amqp_rpc_repl
 
 /* ------------------------------------------------------------- a connection */
 
-static void drop(struct broker *broker)
+void broker_drop(struct broker *broker)
 {
     guard_stop();
     amqp_destroy_connection(broker->connection); /* closes the socket; NULL: nothing */
@@ -160,7 +160,7 @@ bool broker_connect(struct broker *broker, int fd, const struct deadline *deadli
         confirms_start(&broker->confirms, NULL);
         return true;
     }
-    drop(broker);
+    broker_drop(broker);
     return false;
 }
 
@@ -416,7 +416,7 @@ bool broker_connected(struct broker *broker)
         return false;
     if (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000 ||
         !guard_start(broker->fd, &soon, &err) || !drain(broker, &why))
-        drop(broker);
+        broker_drop(broker);
     guard_stop();
     return broker->connection != NULL;
 }
@@ -431,7 +431,7 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
 
     guard_stop();
     if (!ok)
-        drop(broker);
+        broker_drop(broker);
     return ok;
 }
 
@@ -444,6 +444,6 @@ void broker_close(struct broker *broker)
         return;
     if (broker->connection && guard_start(broker->fd, &soon, &err))
         amqp_connection_close(broker->connection, AMQP_REPLY_SUCCESS);
-    drop(broker);
+    broker_drop(broker);
     free(broker);
 }

@@ -42,6 +42,9 @@ bool broker_connected(struct broker *broker);
 bool broker_publish(struct broker *broker, struct outbox *outbox,
                     const struct deadline *deadline, struct failure *failure);
 
+/* Ends the connection, where there is one, without a word. */
+void broker_drop(struct broker *broker);
+
 /* Says connection.close where there is a connection, and waits 500 ms at most. */
 void broker_close(struct broker *broker);
 

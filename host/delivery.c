@@ -10,6 +10,9 @@
 #include <time.h>
 
 #define NACK_ROUNDS 5
+/* A channel whose first message finds a quorum queue without a leader can be nacked for
+ * as long as it lives (RabbitMQ 3.10), so later rounds have a new one each. */
+#define NACK_ROUNDS_WARM 2
 #define NACK_MS 3000         /* for all rounds together */
 #define NACK_FIRST_MS 50     /* the pause before the first round, then twice as long */
 #define PAUSE_FIRST_MS 250   /* before the next connect, then twice as long */
@@ -244,6 +247,8 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
             nacks = deadline_within(deadline, NACK_MS);
         if (deadline_left_ms(&nacks) <= pause)
             break;
+        if (round >= NACK_ROUNDS_WARM)
+            broker_drop(delivery->broker);
         sleep_ms(pause);
         pause *= 2;
         reopen_nacked(outbox);

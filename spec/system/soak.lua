@@ -3,7 +3,7 @@
 --   lua5.4 spec/system/soak.lua [SECONDS [SEED]]
 --
 -- Five functions, each in a local Lambda, reach a broker of their own through the fault
--- proxy. The faults and the events follow from the seed; what meets what does not, quite.
+-- proxy. The faults and the events follow from the seed; when they meet does not, quite.
 -- An event that fails comes again, three times in all, as from AWS. When all is mended, each
 -- function gets an event more, and nothing fails any longer without a reason of its own.
 -- Prints TAP.
@@ -271,8 +271,8 @@ local shown = 0
 local function progress(now)
   if not terminal or now < shown then return end
   shown = now + 0.5
-  io.stderr:write(("\r%4d of %d s: %d events sent, %d done, %d again, %d given up, lost: at the end "):format(
-    now, seconds, count.sent, count.done, count.again, count.given_up))
+  io.stderr:write(("\rsoak: %d of %d s, %d events sent, %d done, %d given up "):format(
+    now, seconds, count.sent, count.done, count.given_up))
 end
 
 system.run(("rm -rf %s && mkdir -p %s"):format(folder, folder))

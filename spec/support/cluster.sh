@@ -2,15 +2,15 @@
 # A cluster on loopback: three RabbitMQ nodes, 1, 2 and 3, and the quorum queue "crashes"
 # with a replica on each. A node is a bin/rabbitmq of its own folder in build/cluster.
 #
-# Usage: cluster run           until its stdin ends, so that it cannot outlive its owner
-#        cluster wait          until it runs
-#        cluster env           the variables that lead Pigeon to it, for eval
-#        cluster port NODE     the port of a node
-#        cluster leader        the node that leads the queue
-#        cluster kill NODE     kill -9
-#        cluster kill_busy NODE   the same, by itself, once it owes a publisher 100 confirms
-#        cluster start NODE    starts it again, with all that it had
-#        cluster runs NODE     whether it runs
+# Usage: cluster.sh run               until its stdin ends: it cannot outlive its owner
+#        cluster.sh wait              until it runs
+#        cluster.sh env               the variables that lead Pigeon to it, for eval
+#        cluster.sh leader            the node that leads the queue
+#        cluster.sh port NODE         its port
+#        cluster.sh runs NODE         whether it runs
+#        cluster.sh kill NODE         kill -9
+#        cluster.sh kill_busy NODE    the same, by itself, once it owes 100 confirms
+#        cluster.sh start NODE        starts it again, with all that it had
 set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -125,8 +125,8 @@ env_lines() {
 
 kill_busy() {
     local owed='lists:sum([N || [{_, N}] <- rabbit_channel:info_all([messages_unconfirmed])])'
-    local die='os:cmd("kill -KILL " ++ os:getpid())'
-    rabbitmq "$1" eval "spawn(fun() -> (fun Look() -> case $owed of N when N >= 100 -> $die; _ -> Look() end end)() end)."
+    local look="case $owed of N when N >= 100 -> os:cmd(\"kill -KILL \" ++ os:getpid()); _ -> Look() end"
+    rabbitmq "$1" eval "spawn(fun() -> (fun Look() -> $look end)() end)."
 }
 
 # Asks the nodes in turn until one knows: none does during an election.

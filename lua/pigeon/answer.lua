@@ -1,5 +1,5 @@
---- What Lambda is told: null when every object is done, or an error that says what failed,
--- why, and what to do about it.
+--- What Lambda is told: null when every object is done, which messages of an SQS batch failed
+-- where that is understood, or else an error that says what failed, why, and what to do.
 local cjson = require "cjson"
 local text = require "pigeon.text"
 
@@ -28,7 +28,7 @@ local function quote(value)
   return (json.encode(value):gsub("\\/", "/"))
 end
 
--- {} would be an object in cjson's hands.
+-- {}, as stackTrace, would be an object in cjson's hands.
 local function error_json(message, type)
   return ('{"errorMessage":%s,"errorType":%s,"stackTrace":[]}'):format(quote(message), quote(type))
 end
@@ -97,13 +97,31 @@ local function failure_of(entries, broker_wide)
     broker_wide and "unknown" or main_cause(found.counts))
 end
 
---- A concluded batch -> the JSON text, and nil or the type of the error for the header.
+-- Exactly the messages of which something failed, each once. An empty table would be {} in
+-- cjson's hands, and that is another answer.
+local function partial_answer(entries)
+  local items, told = {}, {}
+  for _, entry in ipairs(entries) do
+    if entry.failures and not told[entry.message] then
+      told[entry.message] = true
+      items[#items + 1] = ('{"itemIdentifier":%s}'):format(quote(entry.message))
+    end
+  end
+  return ('{"batchItemFailures":[%s]}'):format(table.concat(items, ","))
+end
+
+--- A concluded batch, and what happened to it as a whole: {broker_wide, confirmed} -> the JSON
+-- text, and nil or the type of the error for the header.
 -- batch.problem says what is wrong with the event as a whole; an entry that failed has
 -- failures, each {cause, text, name}, name being whom it hit, or nil where the text says it.
-function answer.make(batch, broker_wide)
+-- batch.partial: Lambda may be told which messages failed. Not where the broker took nothing at
+-- all: after an error Lambda backs off, and its Errors metric shows it.
+function answer.make(batch, facts)
   if batch.problem then return make_error(text.clean(batch.problem, 1000), "record") end
+  local nothing_went = facts.broker_wide and facts.confirmed == 0
+  if batch.partial and not nothing_went then return partial_answer(batch.entries), nil end
   for _, entry in ipairs(batch.entries) do
-    if entry.failures then return failure_of(batch.entries, broker_wide) end
+    if entry.failures then return failure_of(batch.entries, facts.broker_wide) end
   end
   return "null", nil
 end

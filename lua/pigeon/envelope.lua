@@ -1,121 +1,165 @@
---- An event's bytes -> the objects that it speaks of. Knows S3's own notification.
--- https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+--- An event's bytes -> the objects that it speaks of, whatever S3's news came in: as it is,
+-- from EventBridge, in SQS, in SNS, in the record of an invocation that failed, or in several
+-- of these. Each is known by its shape.
 --
--- A record that cannot be read fails alone: its entry says what is wrong where. Records are
--- counted from 0, as JSON and jq count them.
-local cjson = require "cjson"
-
-local char, find, gsub = string.char, string.find, string.gsub
+-- What cannot be read fails alone: its entry says what is wrong where. Lists are counted from
+-- 0, as JSON and jq count them.
+local document = require "pigeon.document"
+local eventbridge = require "pigeon.eventbridge"
+local notification = require "pigeon.notification"
 
 local envelope = {}
 
-local json = cjson.new() -- the shared instance is not ours to set up
-json.decode_invalid_numbers(false)
-json.decode_max_depth(64)
+-- A failed SNS event, whose record came by SNS through SQS, is in four.
+local MOST_ENVELOPES = 4
 
-local function unescape(digits)
-  return char(tonumber(digits, 16))
+local read_document
+
+local function add(batch, entry)
+  entry.message = batch.message
+  batch.entries[#batch.entries + 1] = entry
 end
 
--- application/x-www-form-urlencoded; a bad escape stays as it is.
-local function form_decode(key)
-  if not find(key, "[+%%]") then return key end
-  return (gsub(gsub(key, "%+", " "), "%%(%x%x)", unescape))
+local function attempt(batch, place, read, ...)
+  local ok, problem = document.attempt(read, ...)
+  if not ok then add(batch, { label = document.name(place), problem = problem }) end
 end
 
-local function json_type(value)
-  if value == cjson.null then return "null" end
-  local kind = type(value)
-  if kind == "table" then return type(next(value)) == "number" and "a list" or "an object" end
-  return "a " .. kind
+local function add_object(batch, object)
+  add(batch, { label = object.key, object = object })
 end
 
--- The place and what stands there instead of what was expected; raised as a table, so that it
--- cannot be taken for a mistake in this file.
-local function wrong(place, value, expected)
-  if value == nil then error({ place .. " is missing" }, 0) end
-  error({ ("%s is %s, and should be %s"):format(place, json_type(value), expected) }, 0)
-end
-
-local function object_at(parent, name, place)
-  local value = parent[name]
-  if type(value) ~= "table" then wrong(place .. "." .. name, value, "an object") end
-  return value
-end
-
-local function string_at(parent, name, place)
-  local value = parent[name]
-  if type(value) ~= "string" then wrong(place .. "." .. name, value, "a string") end
-  if value == "" then error({ place .. "." .. name .. " is empty" }, 0) end
-  return value
-end
-
--- What may be missing or null.
-local function optional(parent, name, place, expected)
-  local value = parent[name]
-  if value == nil or value == cjson.null then return nil end
-  if type(value) ~= expected then wrong(place .. "." .. name, value, "a " .. expected) end
-  return value
-end
-
-local function read_s3(record, place)
-  local s3 = object_at(record, "s3", place)
-  local at = place .. ".s3"
-  local bucket, object = object_at(s3, "bucket", at), object_at(s3, "object", at)
-  local size = optional(object, "size", at .. ".object", "number")
-  return {
-    bucket = string_at(bucket, "name", at .. ".bucket"),
-    key = form_decode(string_at(object, "key", at .. ".object")),
-    event_name = gsub(string_at(record, "eventName", place), "^s3:", "", 1),
-    time = optional(record, "eventTime", place, "string"),
-    size = math.tointeger(size) or size, -- cjson's numbers are floats
-    region = optional(record, "awsRegion", place, "string"),
-    version_id = optional(object, "versionId", at .. ".object", "string"),
-    sequencer = optional(object, "sequencer", at .. ".object", "string"),
-    source = record.eventSource,
-  }
-end
-
--- The object, or nil for a record of another source.
-local function read_record(record, place)
-  if type(record) ~= "table" then wrong(place, record, "an object") end
-  if type(record.EventSource) == "string" then return nil end -- SNS writes it so
-  if string_at(record, "eventSource", place) ~= "aws:s3" then return nil end
-  return read_s3(record, place)
-end
-
-local function read_entry(record, place)
-  local read, object = pcall(read_record, record, place)
-  if not read then
-    if type(object) ~= "table" then error(object, 0) end -- out of memory, or our own mistake
-    return { label = place, problem = object[1] }
+-- One envelope further in.
+local function unwrap(content, place, depth, batch)
+  if depth == MOST_ENVELOPES then
+    document.fail("%s is in more than %d envelopes", place, MOST_ENVELOPES)
   end
-  if not object then return { label = place, skipped = "a record of another source" } end
-  return { label = object.key, object = object }
+  if type(content) == "string" then content = document.decode(content, place) end
+  read_document(content, place, depth + 1, batch)
 end
 
---- An event's bytes -> a list of entries, each with a label and one of: object (bucket, key,
+-- ------------------------------------------------------------------------ records
+
+local function read_s3(record, place, _, batch)
+  add_object(batch, notification.read(record, place))
+end
+
+local function read_sqs(record, place, depth, batch)
+  unwrap(document.string(record, "body", place), place .. ".body", depth, batch)
+end
+
+local function read_sns(record, place, depth, batch)
+  local sns = document.object(record, "Sns", place)
+  unwrap(document.string(sns, "Message", place .. ".Sns"), place .. ".Sns.Message", depth, batch)
+end
+
+local SOURCES = {
+  ["aws:s3"] = read_s3, ["minio:s3"] = read_s3, ["aws:sqs"] = read_sqs, ["aws:sns"] = read_sns,
+}
+
+local function read_record(record, place, depth, batch)
+  if type(record) ~= "table" then document.wrong(record, place, "an object") end
+  local source = record.EventSource -- SNS writes it so
+  if type(source) ~= "string" then source = document.string(record, "eventSource", place) end
+  local read = SOURCES[source]
+  if read then return read(record, place, depth, batch) end
+  add(batch, { label = place, skipped = "a record of another source" })
+end
+
+local function is_named(value)
+  return type(value) == "string" and value ~= ""
+end
+
+-- The ARN of the queue that a record of SQS came from, where its message has an id.
+local function arn_of(record)
+  if type(record) ~= "table" or record.eventSource ~= "aws:sqs" or not is_named(record.messageId) then
+    return nil
+  end
+  return is_named(record.eventSourceARN) and record.eventSourceARN or nil
+end
+
+-- The name of the one queue that all records are messages of, or nil.
+local function queue_of(records)
+  local arn = arn_of(records[1])
+  for i = 2, #records do
+    if arn_of(records[i]) ~= arn then return nil end
+  end
+  return arn and arn:match("[^:]*$")
+end
+
+local function read_records(event, place, depth, batch)
+  local records, at = event.Records, document.member(place, "Records")
+  if type(records) ~= "table" or not document.is_list(records) then
+    document.wrong(records, document.name(place) .. "'s Records", "a list")
+  end
+  local outermost = depth == 0
+  if outermost then batch.queue = queue_of(records) end
+  for i = 1, #records do
+    local record, here = records[i], ("%s[%d]"):format(at, i - 1)
+    records[i] = false -- the text of a batch can go as it is read
+    if outermost and batch.queue then batch.message = record.messageId end
+    attempt(batch, here, read_record, record, here, depth, batch)
+  end
+end
+
+-- ------------------------------------------------------------------------ other shapes
+
+local function read_eventbridge(event, place, batch)
+  if type(event) ~= "table" or not eventbridge.knows(event) then
+    document.fail("%s is no event from EventBridge, and nothing else comes in a list", place)
+  end
+  add_object(batch, eventbridge.read(event, place))
+end
+
+local function read_list(events, place, batch)
+  for i = 1, #events do
+    local here = ("%s[%d]"):format(place, i - 1)
+    attempt(batch, here, read_eventbridge, events[i], here, batch)
+  end
+end
+
+local function is_sns(content)
+  return type(content.Type) == "string" and type(content.TopicArn) == "string" and type(content.Message) == "string"
+end
+
+-- What an on-failure destination gets of an asynchronous invocation.
+local function is_failure(content)
+  return type(content.requestContext) == "table" and content.requestContext.condition ~= nil
+end
+
+local function read_failure(content, place, depth, batch)
+  local at = document.member(place, "requestPayload")
+  local payload = content.requestPayload
+  if document.is_missing(payload) then
+    document.fail("%s is missing: SNS drops one over 256 KB; what failed there has to be found and sent again", at)
+  end
+  unwrap(payload, at, depth, batch)
+end
+
+function read_document(content, place, depth, batch)
+  if type(content) ~= "table" then document.wrong(content, place, "an object with Records") end
+  if content.Records ~= nil then return read_records(content, place, depth, batch) end
+  if content[1] ~= nil then return read_list(content, place, batch) end
+  if content.Event == "s3:TestEvent" then -- S3 tries a notification that was set up
+    return add(batch, { label = document.name(place), skipped = "s3:TestEvent" })
+  end
+  if eventbridge.knows(content) then return attempt(batch, place, read_eventbridge, content, place, batch) end
+  if is_sns(content) then return unwrap(content.Message, document.member(place, "Message"), depth, batch) end
+  if is_failure(content) then return read_failure(content, place, depth, batch) end
+  document.fail("%s has no Records, and is no other event of S3", document.name(place))
+end
+
+--- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,
 -- event_name, time, size, region, version_id, sequencer, source), problem (what is wrong
--- where), skipped (why it is none of ours). Returns nil and what is wrong with the event.
+-- where), skipped (why it is none of ours). queue is the name of the SQS queue whose batch this
+-- is; each entry then has the id of its message. Returns nil and what is wrong with the event.
 function envelope.read(input)
-  local decoded, event = pcall(json.decode, input)
-  if not decoded then
-    if event == "not enough memory" then error(event, 0) end -- that is not the event's fault
-    return nil, "the event is not JSON: " .. event
-  end
-  if type(event) ~= "table" then
-    return nil, "the event is " .. json_type(event) .. ", and should be an object with Records"
-  end
-  local records = event.Records
-  if records == nil then return nil, "the event has no Records" end
-  if type(records) ~= "table" or type(next(records)) == "string" then
-    return nil, "the event's Records is " .. json_type(records) .. ", and should be a list"
-  end
-  local entries = {}
-  for i, record in ipairs(records) do
-    entries[i] = read_entry(record, ("Records[%d]"):format(i - 1))
-  end
-  return entries
+  local batch = { entries = {} }
+  local ok, problem = document.attempt(function()
+    read_document(document.decode(input, ""), "", 0, batch)
+  end)
+  if not ok then return nil, problem end
+  return batch
 end
 
 return envelope

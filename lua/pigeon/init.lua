@@ -1,6 +1,7 @@
 --- The verbs that the host calls: open, then receive, decide and conclude for each event.
 -- The one module with state: what open() made, and the batch from receive() to conclude().
 local answer = require "pigeon.answer"
+local batch_failures = require "pigeon.batch_failures"
 local envelope = require "pigeon.envelope"
 local queues = require "pigeon.queues"
 local sandbox = require "pigeon.sandbox"
@@ -10,9 +11,9 @@ local verdict = require "pigeon.verdict"
 
 local pigeon = {}
 
-local setup -- {script = {name, source}, words = {queues, env}}
+local setup -- {script = {name, source}, words = {queues, env}, partial = {SQS queue = true}}
 local decide -- the loaded rules
-local batch -- {entries, messages, problem}
+local batch -- {entries, queue, partial, messages, problem}
 
 local CHARACTERS = { [" "] = "a space", ["\t"] = "a tab", ["\n"] = "a line's end" }
 
@@ -29,13 +30,17 @@ local function load_rules()
 end
 
 --- Settings under their variables' names, and rules = {source, name} -> the queues' names.
--- Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV, or a line of the rules.
+-- Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES, or a line of the
+-- rules.
 function pigeon.open(settings)
   local list, problem = queues.parse(settings.PIGEON_QUEUE)
   if not list then error(problem, 0) end
   local env = settings.PIGEON_ENV ~= "" and settings.PIGEON_ENV or nil
   if env then check_env(env) end
-  setup = { script = settings.rules, words = { queues = list, env = env } }
+  local partial
+  partial, problem = batch_failures.parse(settings.PIGEON_BATCH_FAILURES)
+  if not partial then error(problem, 0) end
+  setup = { script = settings.rules, words = { queues = list, env = env }, partial = partial }
   batch = nil
   load_rules()
   local names = {}
@@ -48,8 +53,10 @@ end
 --- An event's bytes -> a label for each object in it. What is wrong with the event or with a
 -- record is kept for conclude().
 function pigeon.receive(input)
-  local entries, problem = envelope.read(input)
-  batch = { entries = entries or {}, problem = problem, messages = 0 }
+  local problem
+  batch, problem = envelope.read(input)
+  batch = batch or { entries = {}, problem = problem }
+  batch.messages, batch.partial = 0, setup.partial[batch.queue or ""]
   local labels = {}
   for i, entry in ipairs(batch.entries) do
     labels[i] = entry.label
@@ -68,7 +75,7 @@ end
 function pigeon.decide(i)
   local entry = batch.entries[i]
   if entry.problem then
-    fail(entry, "record", entry.problem)
+    fail(entry, "record", entry.problem, entry.message and "message " .. entry.message)
     return nil
   end
   if entry.skipped then return {} end
@@ -151,7 +158,7 @@ function pigeon.conclude(fates, facts)
   for _, entry in ipairs(done.entries) do
     settle(entry, fates)
   end
-  local body, error_type = answer.make(done, facts.broker_wide)
+  local body, error_type = answer.make(done, facts)
   return body, error_type, telemetry.lines(done), {}
 end
 

@@ -33,6 +33,7 @@ local function failed_lines(entry, lines)
   for _, failure in ipairs(entry.failures) do
     local fields = about(entry)
     fields.cause, fields.destination = failure.cause, clean(failure.destination)
+    fields.message_id = clean(entry.message)
     local name = failure.name and text.clean(failure.name, LONGEST_NAME) .. ": " or ""
     lines[#lines + 1] = line(LEVELS[failure.cause], "failed: " .. name .. failure.text, fields)
   end

@@ -8,7 +8,7 @@ end
 local DONE = { label = "key" }
 
 local function error_of(entries, broker_wide)
-  local body, error_type = answer.make({ entries = entries }, broker_wide)
+  local body, error_type = answer.make({ entries = entries }, { broker_wide = broker_wide, confirmed = 0 })
   local decoded = cjson.decode(body)
   assert.equal(error_type, decoded.errorType)
   assert.matches('"stackTrace":%[%]', body)
@@ -17,9 +17,9 @@ end
 
 describe("answer.make", function()
   it("is null when nothing failed", function()
-    assert.equal("null", (answer.make { entries = {} }))
-    assert.equal("null", (answer.make { entries = { DONE, DONE } }))
-    assert.is_nil(select(2, answer.make { entries = { DONE } }))
+    assert.equal("null", (answer.make({ entries = {} }, {})))
+    assert.equal("null", (answer.make({ entries = { DONE, DONE } }, {})))
+    assert.is_nil(select(2, answer.make({ entries = { DONE } }, {})))
   end)
 
   for cause, case in pairs {
@@ -102,7 +102,7 @@ describe("answer.make", function()
   end)
 
   it("tells of an event that is wrong as a whole", function()
-    local body, error_type = answer.make { entries = {}, problem = "the event has no Records" }
+    local body, error_type = answer.make({ entries = {}, problem = "the event has no Records" }, {})
     assert.same({
       errorMessage = "the event has no Records"
         .. "; next: look at what invokes this function: it expects S3 notifications",
@@ -112,7 +112,68 @@ describe("answer.make", function()
   end)
 
   it("writes a slash as it is", function()
-    local body = answer.make { entries = { failed { cause = "rules", text = "why", name = "v2/raw_crash/x" } } }
+    local body = answer.make({ entries = { failed { cause = "rules", text = "why", name = "v2/raw_crash/x" } } }, {})
     assert.is_truthy(body:find("v2/raw_crash/x", 1, true))
+  end)
+end)
+
+describe("a partial answer", function()
+  local function of_message(id, entry)
+    entry.message = id
+    return entry
+  end
+
+  local function why(cause)
+    return failed { cause = cause or "returned", text = "why", name = "who" }
+  end
+
+  local function partial(entries, facts)
+    local body, error_type = answer.make({ entries = entries, partial = true }, facts or { confirmed = 1 })
+    assert.is_nil(error_type)
+    return body
+  end
+
+  it("is an empty list where nothing failed", function()
+    assert.equal('{"batchItemFailures":[]}', partial { of_message("a", { label = "key" }) })
+    assert.equal('{"batchItemFailures":[]}', partial {})
+  end)
+
+  it("has exactly the messages of which something failed, each once, in their order", function()
+    assert.equal('{"batchItemFailures":[{"itemIdentifier":"b"},{"itemIdentifier":"a/\\""}]}', partial {
+      of_message("c", { label = "key" }), of_message("b", why()), of_message("b", { label = "key" }),
+      of_message('a/"', why()), of_message("b", why()),
+    })
+  end)
+
+  it("is given where some messages went, though the broker failed", function()
+    assert.equal('{"batchItemFailures":[{"itemIdentifier":"b"}]}',
+      partial({ of_message("a", { label = "key" }), of_message("b", why("unknown")) },
+        { confirmed = 1, broker_wide = "connect: refused" }))
+  end)
+
+  it("is given where nothing was to be published", function()
+    assert.equal('{"batchItemFailures":[{"itemIdentifier":"b"}]}',
+      partial({ of_message("b", why("record")) }, { confirmed = 0 }))
+  end)
+
+  it("is an error where the broker took nothing", function()
+    local body, error_type = answer.make({ partial = true, entries = {
+      of_message("a", why("unknown")), of_message("b", why("record")), of_message("c", { label = "key" }) } },
+      { confirmed = 0, broker_wide = "connect: refused" })
+    assert.equal("Function.BrokerUnavailable", error_type)
+    assert.matches("^2 of 3 objects failed: connect: refused", cjson.decode(body).errorMessage)
+  end)
+
+  it("is an error where the event as a whole is wrong", function()
+    assert.equal("Function.EventInvalid",
+      select(2, answer.make({ entries = {}, partial = true, problem = "no" }, { confirmed = 0 })))
+  end)
+
+  it("names 10,000 messages", function()
+    local entries = {}
+    for i = 1, 10000 do entries[i] = of_message("m" .. i, why()) end
+    local items = cjson.decode(partial(entries)).batchItemFailures
+    assert.equal(10000, #items)
+    assert.equal("m10000", items[10000].itemIdentifier)
   end)
 end)

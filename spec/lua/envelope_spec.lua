@@ -1,119 +1,204 @@
 local cjson = require "cjson"
 local envelope = require "pigeon.envelope"
+local fixtures = require "spec.support.fixtures"
 
-local function fixture(name)
-  local file = assert(io.open("spec/fixtures/" .. name))
-  local text = file:read("a")
-  file:close()
-  return text
+local KEY = "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918"
+
+local function changed(table, changes)
+  local copy = {}
+  for name, value in pairs(table) do copy[name] = value end
+  for name, value in pairs(changes) do copy[name] = value or nil end
+  return copy
 end
 
--- An event with one good S3 record, changed by `change`.
-local function event_with(change)
-  local event = cjson.decode(fixture("s3_put.json"))
-  change(event.Records[1], event)
-  return cjson.encode(event)
-end
+-- What each fixture speaks of, but for what a line says.
+local OBJECT = {
+  bucket = "crashes", key = KEY, event_name = "ObjectCreated:Put", time = "2016-09-18T12:34:56.789Z",
+  size = 1024, region = "us-west-2", version_id = "096fKKXTRTtl3on89fVO.nfljtsv6qko",
+  sequencer = "0055AED6DCD90281E5", source = "aws:s3",
+}
+local EVENTBRIDGE = changed(OBJECT, { time = "2016-09-18T12:34:56Z" })
+
+local SHAPES = {
+  s3_put = { OBJECT },
+  s3_deleted = { changed(OBJECT, {
+    event_name = "ObjectRemoved:Delete", size = false, version_id = false, sequencer = "0055AED6DCD90281E6",
+    time = "2016-09-18T12:40:00.000Z" }) },
+  sns_s3 = { OBJECT },
+  sqs_s3 = { OBJECT },
+  sqs_sns_s3 = { OBJECT },
+  sqs_raw_sns_s3 = { OBJECT },
+  eventbridge = { EVENTBRIDGE },
+  eventbridge_list = { EVENTBRIDGE, changed(EVENTBRIDGE, {
+    key = "100%25/a+b c", event_name = "ObjectCreated:CompleteMultipartUpload" }) },
+  sqs_eventbridge = { EVENTBRIDGE },
+  test_event = {}, sqs_test_event = {}, sns_test_event = {}, sqs_sns_test_event = {},
+  failure_s3 = { OBJECT },
+  sqs_failure_s3 = { OBJECT },
+  sqs_failure_eventbridge = { EVENTBRIDGE },
+  sqs_sns_failure_sns_s3 = { OBJECT },
+  sqs_dead_letter_s3 = { OBJECT },
+  minio = { changed(OBJECT, { region = false, version_id = false, sequencer = "175F2B6B8F0E3C1A" }) },
+  localstack = { changed(OBJECT, { key = "a b+c", region = "us-east-1", version_id = false }) },
+}
+
+-- Those of which something cannot be read have specs of their own.
+local NOT_HERE = { s3_mixed = true, sqs_failure_without_payload = true }
 
 local function only_entry(input)
-  local entries = assert(envelope.read(input))
+  local entries = assert(envelope.read(input)).entries
   assert.equal(1, #entries)
   return entries[1]
 end
 
-describe("envelope.read", function()
-  it("reads S3's own notification", function()
-    assert.same({ {
-      label = "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918",
-      object = {
-        bucket = "crashes", key = "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918",
-        event_name = "ObjectCreated:Put", time = "2016-09-18T12:34:56.789Z", size = 1024,
-        region = "us-west-2", version_id = "096fKKXTRTtl3on89fVO.nfljtsv6qko",
-        sequencer = "0055AED6DCD90281E5", source = "aws:s3",
-      },
-    } }, (envelope.read(fixture("s3_put.json"))))
-  end)
+-- Messages of SQS with these bodies.
+local function batch(...)
+  local records = {}
+  for i, body in ipairs { ... } do
+    records[i] = { eventSource = "aws:sqs", messageId = "m" .. i, body = body,
+      eventSourceARN = "arn:aws:sqs:us-west-2:123456789012:crashes" }
+  end
+  return { Records = records }
+end
 
-  it("gives a size as an integer", function()
-    assert.equal("integer", math.type(only_entry(fixture("s3_put.json")).object.size))
-  end)
+local function in_sqs(...)
+  return cjson.encode(batch(...))
+end
 
-  it("takes a deletion, which has no size", function()
-    local object = only_entry(fixture("s3_deleted.json")).object
-    assert.equal("ObjectRemoved:Delete", object.event_name)
-    assert.is_nil(object.size)
-  end)
+local function in_sns(message)
+  return cjson.encode { Type = "Notification", TopicArn = "arn:aws:sns:us-west-2:1:t", Message = message }
+end
 
-  it("drops the prefix s3: of an event name", function()
-    local entry = only_entry(event_with(function(record) record.eventName = "s3:ObjectCreated:Put" end))
-    assert.equal("ObjectCreated:Put", entry.object.event_name)
-  end)
-
-  it("takes null for what may be missing", function()
-    local entry = only_entry(event_with(function(record)
-      record.eventTime, record.awsRegion = cjson.null, cjson.null
-      record.s3.object.versionId, record.s3.object.size = cjson.null, cjson.null
-    end))
-    assert.is_nil(entry.object.version_id)
-    assert.is_nil(entry.object.size)
-    assert.is_nil(entry.object.time)
-  end)
-
-  for encoded, key in pairs {
-    ["plain/key"] = "plain/key",
-    ["my+file%2B1%C3%A9.txt"] = "my file+1é.txt",
-    ["v2%2Fraw_crash%2fx"] = "v2/raw_crash/x",
-    ["a%20b%2Bc"] = "a b+c",
-    ["100%zz"] = "100%zz",
-    ["100%"] = "100%",
-    ["100%4"] = "100%4",
-    ["%25%32%35"] = "%25",
-    ["a%0Ab%00c"] = "a\nb\0c",
-    ["%FF%FE"] = "\xff\xfe",
-  } do
-    it(("decodes the key %s"):format(encoded), function()
-      local entry = only_entry(event_with(function(record) record.s3.object.key = encoded end))
-      assert.equal(key, entry.object.key)
-      assert.equal(key, entry.label)
+describe("a fixture", function()
+  for name, objects in pairs(SHAPES) do
+    it(("called %s holds %d objects"):format(name, #objects), function()
+      local read, entries = {}, assert(envelope.read(fixtures.text(name))).entries
+      for _, entry in ipairs(entries) do
+        assert.is_nil(entry.problem)
+        if entry.object then
+          read[#read + 1] = entry.object
+          assert.equal(entry.object.key, entry.label)
+          assert.equal(entry.object.size and "integer", math.type(entry.object.size))
+        else
+          assert.equal("s3:TestEvent", entry.skipped)
+        end
+      end
+      assert.same(objects, read)
+      assert.equal(math.max(1, #objects), #entries)
     end)
   end
+
+  it("is not forgotten here", function()
+    local pipe = io.popen("ls spec/fixtures/*.json")
+    local found = 0
+    for path in pipe:lines() do
+      local name = path:match("([^/]+)%.json$")
+      assert.is_true(SHAPES[name] ~= nil or NOT_HERE[name], name)
+      found = found + 1
+    end
+    pipe:close()
+    assert.is_true(found > 20)
+  end)
+end)
+
+describe("an SQS batch", function()
+  it("has the name of its queue, and its messages' ids with what was in them", function()
+    local read = envelope.read(in_sqs(fixtures.text("s3_put"), "{", fixtures.text("test_event"),
+      fixtures.text("s3_mixed")))
+    assert.equal("crashes", read.queue)
+    local ids = {}
+    for i, entry in ipairs(read.entries) do ids[i] = entry.message end
+    assert.same({ "m1", "m2", "m3", "m4", "m4", "m4", "m4", "m4" }, ids)
+  end)
 
   for _, case in ipairs {
-    { "a missing key", "Records[0].s3.object.key is missing", function(r) r.s3.object.key = nil end },
-    { "a key of null", "Records[0].s3.object.key is null, and should be a string",
-      function(r) r.s3.object.key = cjson.null end },
-    { "an empty key", "Records[0].s3.object.key is empty", function(r) r.s3.object.key = "" end },
-    { "a number as key", "Records[0].s3.object.key is a number, and should be a string",
-      function(r) r.s3.object.key = 7 end },
-    { "a list as object", "Records[0].s3.object.key is missing", function(r) r.s3.object = { "x" } end },
-    { "a string as object", "Records[0].s3.object is a string, and should be an object",
-      function(r) r.s3.object = "x" end },
-    { "a missing object", "Records[0].s3.object is missing", function(r) r.s3.object = nil end },
-    { "a missing bucket", "Records[0].s3.bucket is missing", function(r) r.s3.bucket = nil end },
-    { "a bucket without a name", "Records[0].s3.bucket.name is missing", function(r) r.s3.bucket.name = nil end },
-    { "an object as bucket's name", "Records[0].s3.bucket.name is an object, and should be a string",
-      function(r) r.s3.bucket.name = { a = 1 } end },
-    { "a missing s3", "Records[0].s3 is missing", function(r) r.s3 = nil end },
-    { "s3 of null", "Records[0].s3 is null, and should be an object", function(r) r.s3 = cjson.null end },
-    { "a missing event name", "Records[0].eventName is missing", function(r) r.eventName = nil end },
-    { "a boolean as event name", "Records[0].eventName is a boolean, and should be a string",
-      function(r) r.eventName = true end },
-    { "a string as size", "Records[0].s3.object.size is a string, and should be a number",
-      function(r) r.s3.object.size = "1" end },
-    { "a list as time", "Records[0].eventTime is a list, and should be a string",
-      function(r) r.eventTime = { 1 } end },
-    { "a number as version", "Records[0].s3.object.versionId is a number, and should be a string",
-      function(r) r.s3.object.versionId = 1 end },
-    { "a missing source", "Records[0].eventSource is missing", function(r) r.eventSource = nil end },
-    { "a number as source", "Records[0].eventSource is a number, and should be a string",
-      function(r) r.eventSource = 3 end },
+    { "not JSON", "not JSON", "Records[0].body is not JSON: " },
+    { "empty", "", "Records[0].body is empty" },
+    { "a number", "7", "Records[0].body is a number, and should be an object with Records" },
+    { "no S3 event", '{"hello":"world"}', "Records[0].body has no Records, and is no other event of S3" },
+    { "an event of EventBridge of others", '{"source":"aws.ec2","detail-type":"x"}',
+      'Records[0].body.source is "aws.ec2", and should be aws.s3' },
+    { "a bad notification", '{"Records":[{"eventSource":"aws:s3"}]}', "Records[0].body.Records[0].s3 is missing" },
+    { "SNS without JSON", in_sns("hello"), "Records[0].body.Message is not JSON: " },
+    { "a list of others", '[{"a":1}]', "Records[0].body[0] is no event from EventBridge, and nothing else comes in" },
+    { "a list of no objects", "[7]", "Records[0].body[0] is no event from EventBridge, and nothing else comes in" },
+    { "a failure without its event", fixtures.event("sqs_failure_without_payload").Records[1].body,
+      "Records[0].body.requestPayload is missing: SNS drops one over 256 KB" },
+    { "a failure whose event is null", '{"requestContext":{"condition":"x"},"requestPayload":null}',
+      "Records[0].body.requestPayload is missing" },
+    { "a failure whose event is a number", '{"requestContext":{"condition":"x"},"requestPayload":7}',
+      "Records[0].body.requestPayload is a number, and should be an object with Records" },
   } do
-    it("says where there is " .. case[1], function()
-      local entry = only_entry(event_with(case[3]))
-      assert.same({ label = "Records[0]", problem = case[2] }, entry)
+    it("with a body that is " .. case[1] .. " fails in that message alone", function()
+      local entries = envelope.read(in_sqs(case[2], fixtures.text("s3_put"))).entries
+      assert.equal(2, #entries)
+      assert.equal("m1", entries[1].message)
+      assert.equal(case[3], entries[1].problem:sub(1, #case[3]))
+      assert.equal(KEY, entries[2].object.key)
     end)
   end
 
+  it("without a body fails in that message alone", function()
+    local event = batch("x", fixtures.text("s3_put"))
+    event.Records[1].body = nil
+    local entries = envelope.read(cjson.encode(event)).entries
+    assert.equal("Records[0].body is missing", entries[1].problem)
+    assert.equal(KEY, entries[2].object.key)
+  end)
+
+  for what, change in pairs {
+    ["a message without an id"] = function(records) records[2].messageId = nil end,
+    ["an empty id"] = function(records) records[1].messageId = "" end,
+    ["a message without an ARN"] = function(records) records[2].eventSourceARN = nil end,
+    ["messages of two queues"] = function(records) records[2].eventSourceARN = "arn:aws:sqs:us-west-2:1:crashes" end,
+    ["a record that is no message"] = function(records) records[3] = { eventSource = "aws:s3" } end,
+    ["null between"] = function(records) records[3] = cjson.null end,
+  } do
+    it("with " .. what .. " is no queue's: nothing in it can be told apart", function()
+      local event = batch(fixtures.text("s3_put"), "{")
+      change(event.Records)
+      local read = envelope.read(cjson.encode(event))
+      assert.is_nil(read.queue)
+      for _, entry in ipairs(read.entries) do assert.is_nil(entry.message) end
+    end)
+  end
+
+  it("inside something else is no queue's either", function()
+    local read = envelope.read(cjson.encode {
+      requestContext = { condition = "RetriesExhausted" }, requestPayload = batch(fixtures.text("s3_put")) })
+    assert.is_nil(read.queue)
+    assert.is_nil(read.entries[1].message)
+    assert.equal(KEY, read.entries[1].object.key)
+  end)
+end)
+
+describe("envelopes in each other", function()
+  local function nested(depth)
+    local inner = fixtures.text("s3_put")
+    for _ = 2, depth do inner = in_sns(inner) end
+    return in_sqs(inner)
+  end
+
+  it("are unwrapped to a depth of 4", function()
+    for depth = 1, 4 do assert.equal(KEY, only_entry(nested(depth)).object.key) end
+  end)
+
+  it("are a problem where there are more", function()
+    assert.equal("Records[0].body.Message.Message.Message.Message is in more than 4 envelopes",
+      only_entry(nested(5)).problem)
+    assert.matches("in more than 4 envelopes$", only_entry(nested(9)).problem)
+  end)
+end)
+
+describe("a failure without its event", function()
+  it("is an error where it came alone", function()
+    local read, problem = envelope.read(fixtures.event("sqs_failure_without_payload").Records[1].body)
+    assert.is_nil(read)
+    assert.matches("^requestPayload is missing", problem)
+  end)
+end)
+
+describe("envelope.read", function()
   for _, record in ipairs { "null", "1", '"x"', "true" } do
     it("says that a record is " .. record, function()
       local entry = only_entry('{"Records":[' .. record .. "]}")
@@ -122,7 +207,7 @@ describe("envelope.read", function()
   end
 
   it("lets a bad record fail alone", function()
-    local entries = envelope.read(fixture("s3_mixed.json"))
+    local entries = envelope.read(fixtures.text("s3_mixed")).entries
     assert.equal(5, #entries)
     assert.equal("v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", entries[1].object.key)
     assert.same({ label = "Records[1]", problem = "Records[1].s3.object.key is missing" }, entries[2])
@@ -130,15 +215,15 @@ describe("envelope.read", function()
     assert.equal("v2/dump_names/00007bd0-2d1c-4865-af09-80bc01180313", entries[5].object.key)
   end)
 
-  it("leaves records of other sources alone, with SNS's capital letter too", function()
-    local entries = envelope.read('{"Records":[{"EventSource":"aws:sns"},{"eventSource":"aws:ses"}]}')
+  it("leaves records of other sources alone, with a capital letter too", function()
+    local entries = envelope.read('{"Records":[{"EventSource":"aws:x"},{"eventSource":"aws:ses"}]}').entries
     assert.equal(2, #entries)
     assert.is_truthy(entries[1].skipped)
     assert.is_truthy(entries[2].skipped)
   end)
 
   it("finds no objects in an empty list", function()
-    assert.same({}, (envelope.read('{"Records":[]}')))
+    assert.same({ entries = {} }, envelope.read('{"Records":[]}'))
   end)
 
   for input, problem in pairs {
@@ -159,16 +244,16 @@ describe("envelope.read", function()
     ['{"Records":{"a":1}}'] = "the event's Records is an object, and should be a list",
   } do
     it(("refuses the event %q"):format(input:sub(1, 40)), function()
-      local entries, why = envelope.read(input)
-      assert.is_nil(entries)
+      local read, why = envelope.read(input)
+      assert.is_nil(read)
       assert.equal(problem, why:sub(1, #problem))
     end)
   end
 
   it("reads an event of 6 MB", function()
-    local record = cjson.encode(cjson.decode(fixture("s3_put.json")).Records[1])
+    local record = cjson.encode(fixtures.event("s3_put").Records[1])
     local count = 6000000 // (#record + 1)
-    local entries = envelope.read('{"Records":[' .. (record .. ","):rep(count - 1) .. record .. "]}")
+    local entries = envelope.read('{"Records":[' .. (record .. ","):rep(count - 1) .. record .. "]}").entries
     assert.equal(count, #entries)
     assert.equal("crashes", entries[count].object.bucket)
   end)

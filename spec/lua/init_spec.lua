@@ -48,6 +48,16 @@ describe("pigeon.open", function()
     assert.same({ "normal", "submitter" }, pigeon.open(settings("normal, 15:submitter")))
   end)
 
+  it("takes the queues whose trigger understands a partial answer", function()
+    local all = settings("normal")
+    all.PIGEON_BATCH_FAILURES = "crashes, more"
+    assert.same({ "normal" }, pigeon.open(all))
+    all.PIGEON_BATCH_FAILURES = "crashes,,more"
+    local ok, why = pcall(pigeon.open, all)
+    assert.is_false(ok)
+    assert.equal('PIGEON_BATCH_FAILURES: entry 2 of "crashes,,more" is empty', why)
+  end)
+
   for _, case in ipairs {
     { "a bad queue", settings("a,,b"), 'PIGEON_QUEUE: entry 2 of "a,,b" is empty' },
     { "a space in PIGEON_ENV", settings("a", nil, "a b"),
@@ -211,6 +221,126 @@ describe("an event", function()
       assert.is_nil((lines[1].message .. lines[1].fields):find("[\0-\31\127]"))
     end
   end)
+end)
+
+describe("an SQS batch", function()
+  local RULES_BY_KEY = [[
+    return function(object)
+      if object.key == "raises" then error("boom") end
+      if object.key == "ignored" then return ignore("not wanted") end
+      return accept(object.key, { "normal" })
+    end]]
+
+  local function open(batch_failures)
+    local all = settings("normal", RULES_BY_KEY)
+    all.PIGEON_BATCH_FAILURES = batch_failures
+    pigeon.open(all)
+  end
+
+  -- A message for each body, m1 and so on.
+  local function batch(queue, ...)
+    local records = {}
+    for i, body in ipairs { ... } do
+      records[i] = { eventSource = "aws:sqs", messageId = "m" .. i, body = body,
+        eventSourceARN = "arn:aws:sqs:us-west-2:123456789012:" .. queue }
+    end
+    return cjson.encode { Records = records }
+  end
+
+  -- Decides all; what is published is confirmed but for the fates.
+  local function answer_to(input, fates, facts)
+    local published = 0
+    for i = 1, #receive(input) do published = published + #(pigeon.decide(i) or {}) end
+    facts = facts or {}
+    facts.confirmed = published
+    for _ in pairs(fates or {}) do facts.confirmed = facts.confirmed - 1 end
+    return pigeon.conclude(fates or {}, facts)
+  end
+
+  local MIXED = { event("one"), "{", event("two", "raises"), event("three", "four"), event("ignored") }
+  local FATES = { [4] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" } }
+  local FAILED = '{"batchItemFailures":[{"itemIdentifier":"m2"},{"itemIdentifier":"m3"},{"itemIdentifier":"m4"}]}'
+
+  it("is answered with what failed, where its queue is listed", function()
+    open("other,crashes")
+    local body, error_type = answer_to(batch("crashes", table.unpack(MIXED)), FATES)
+    assert.equal(FAILED, body)
+    assert.is_nil(error_type)
+  end)
+
+  it("is answered with an empty list where nothing failed", function()
+    open("crashes")
+    assert.equal('{"batchItemFailures":[]}', (answer_to(batch("crashes", event("one"), event("ignored")))))
+  end)
+
+  it("says in the log what the answer does not: why, and of which message", function()
+    open("crashes")
+    local _, _, lines = answer_to(batch("crashes", table.unpack(MIXED)), FATES)
+    local said = {}
+    for _, line in ipairs(lines) do
+      if line.level == "error" then
+        said[#said + 1] = line.message .. " " .. cjson.decode(line.fields).message_id
+      end
+    end
+    assert.same(3, #said)
+    assert.matches("^failed: message m2: Records%[1%]%.body is not JSON: .* m2$", said[1])
+    assert.matches("^failed: raises: rules%.lua:2: boom m3$", said[2])
+    assert.matches("^failed: four to normal: returned at publish: 312 NO_ROUTE m4$", said[3])
+  end)
+
+  for what, case in pairs {
+    ["is not listed"] = { "other", "crashes" },
+    ["is in no list"] = { nil, "crashes" },
+    ["is FIFO, though listed"] = { "crashes.fifo,crashes", "crashes.fifo" },
+    ["is listed by a part of its name"] = { "crashes", "crashes-2" },
+  } do
+    it("fails as a whole where its queue " .. what, function()
+      open(case[1])
+      local body, error_type = answer_to(batch(case[2], table.unpack(MIXED)), FATES)
+      assert.is_string(error_type)
+      assert.matches("^3 of 7 objects failed: message m2: Records%[1%]%.body is not JSON: .* | "
+        .. "raises: rules%.lua:2: boom | four to normal: returned at publish: 312 NO_ROUTE; next: ", error_of(body))
+      assert.equal("null", (answer_to(batch(case[2], event("one")))))
+    end)
+  end
+
+  it("fails as a whole where nothing could be published", function()
+    open("crashes")
+    local fate = { fate = "unknown", stage = "connect", text = "refused" }
+    local body, error_type = answer_to(batch("crashes", event("one"), event("two"), "{"), { fate, fate },
+      { broker_wide = "connect: refused" })
+    assert.equal("Function.BrokerUnavailable", error_type)
+    assert.matches("^3 of 3 objects failed: ", error_of(body))
+  end)
+
+  it("is partial where it was not decided in time", function()
+    open("crashes")
+    receive(batch("crashes", event("one"), event("two")))
+    pigeon.decide(1)
+    assert.equal('{"batchItemFailures":[{"itemIdentifier":"m2"}]}', (pigeon.conclude({}, { confirmed = 1 })))
+  end)
+
+  it("leaves nothing for the event after it", function()
+    open("crashes")
+    answer_to(batch("crashes", event("one")))
+    assert.equal("null", (answer_to(event("one"))))
+  end)
+end)
+
+describe("a test event", function()
+  for _, name in ipairs { "test_event", "sqs_test_event", "sns_test_event", "sqs_sns_test_event" } do
+    it("is a success with one debug line, as " .. name, function()
+      pigeon.open(settings("normal"))
+      assert.equal(1, #receive(read("spec/fixtures/" .. name .. ".json")))
+      assert.same({}, pigeon.decide(1))
+      local body, error_type, lines = pigeon.conclude({}, { confirmed = 0 })
+      assert.equal("null", body)
+      assert.is_nil(error_type)
+      assert.equal(1, #lines)
+      assert.equal("debug", lines[1].level)
+      assert.matches("s3:TestEvent", lines[1].message)
+    end)
+  end
 end)
 
 describe("conclude's arithmetic", function()

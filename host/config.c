@@ -27,6 +27,7 @@ void config_read(struct config *config)
         .queue = getenv("PIGEON_QUEUE"),
         .aws_region = getenv("PIGEON_AWS_REGION"),
         .env = getenv("PIGEON_ENV"),
+        .batch_failures = getenv("PIGEON_BATCH_FAILURES"),
     };
     if (config->memory_mb < 0)
         config->memory_mb = 0;

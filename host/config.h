@@ -1,7 +1,8 @@
 /* config.h -- every environment variable, read once; nothing else calls getenv().
  *
  * The strings belong to the environment and live as long as the process. What needs no
- * system call to judge (PIGEON_QUEUE, PIGEON_ENV) is judged by lua/pigeon. */
+ * system call to judge (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES) is judged by
+ * lua/pigeon. */
 #ifndef PIGEON_CONFIG_H
 #define PIGEON_CONFIG_H
 
@@ -28,7 +29,10 @@ struct config {
     const char *password;     /* PIGEON_PASSWORD */
     const char *queue;        /* PIGEON_QUEUE */
     const char *aws_region;   /* PIGEON_AWS_REGION */
-    const char *env;          /* PIGEON_ENV, optional */
+
+    /* what they may set */
+    const char *env;            /* PIGEON_ENV */
+    const char *batch_failures; /* PIGEON_BATCH_FAILURES */
 };
 
 /* Reads the environment; judges nothing. */

@@ -2,6 +2,7 @@
  *
  * What each failure means for the process:
  *   a bad command line, or no Runtime API      help, exit 2
+ *   a desk command that Lua broke in           said on stderr, exit 1
  *   a bad setting, rules that do not load      told by /init/error, exit 1
  *   no broker during init                      a log line; the first event tries again
  *   an event that failed                       told by the event's answer; the next one
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "desk.h"
 #include "handler.h"
 #include "log.h"
 #include "modules.h"
@@ -36,13 +38,15 @@ struct pigeon {
 
 static const char help[] =
     "Usage: pigeon --help | --version\n"
+    "       pigeon event KIND --key KEY ...   prints an event; pigeon event --help\n"
     "\n"
     "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
     "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function: Lambda\n"
     "starts it so, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
     "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
     "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
-    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV; README.md explains each.\n";
+    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV and PIGEON_BATCH_FAILURES;\n"
+    "README.md explains each.\n";
 
 static int print_version(void)
 {
@@ -60,6 +64,7 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
                                        .path = path,
                                        .queue = config->queue,
                                        .env = config->env,
+                                       .batch_failures = config->batch_failures,
                                        .memory_mb = config->memory_mb};
 
     err->type = "KeyError";
@@ -218,6 +223,8 @@ int main(int argc, char **argv)
         return fputs(help, stdout) < 0;
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
+    if (argc > 1 && desk_has(argv[1]))
+        return desk_run(argc - 1, argv + 1);
     config_read(&pigeon.config);
     log_open(log_level_named(pigeon.config.log_level));
     if (argc == 1 && pigeon.config.runtime_api)

@@ -44,6 +44,16 @@ struct visit {
     bool decided;
     const struct facts *facts;
     struct answer *answer;
+    const struct desk *desk;
+};
+
+/* What script_tell() is given. */
+struct desk {
+    const char *command;
+    int count;
+    char *const *arguments;
+    struct buffer *text;
+    int *status;
 };
 
 static const char loading[] = "(loading)"; /* the watchdog's label where it is no key */
@@ -149,22 +159,28 @@ static void open_libraries(lua_State *L)
     lua_pop(L, 3);
 }
 
+/* The module whose verbs push_verb() finds. */
+static void open_module(lua_State *L, const char *name)
+{
+    lua_getglobal(L, "require");                  /* ... require */
+    lua_pushstring(L, name);                      /* ... require name */
+    lua_call(L, 1, 1);                            /* ... module */
+    lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* ... */
+}
+
 static int open_body(lua_State *L)
 {
     struct visit *visit = lua_touserdata(L, 1);
     struct script *script = visit->script;
 
     open_libraries(L);
-    lua_getglobal(L, "require");                  /* visit require */
-    lua_pushliteral(L, "pigeon");                 /* visit require name */
-    lua_call(L, 1, 1);                            /* visit pigeon */
-    lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* visit */
-
+    open_module(L, "pigeon"); /* visit */
     push_verb(L, "open");     /* visit open */
-    lua_createtable(L, 0, 4); /* visit open settings */
+    lua_createtable(L, 0, 5); /* visit open settings */
     set_string(L, "command", visit->settings->command);
     set_string(L, "PIGEON_QUEUE", visit->settings->queue);
     set_string(L, "PIGEON_ENV", visit->settings->env);
+    set_string(L, "PIGEON_BATCH_FAILURES", visit->settings->batch_failures);
     lua_createtable(L, 0, 3); /* visit open settings rules */
     set_string(L, "name", script->source.name);
     set_string(L, "hash", script->source.hash);
@@ -418,6 +434,49 @@ bool script_conclude(struct script *script, struct outbox *outbox,
     answer->error_type[0] = '\0';
     ok = call_protected(&visit, conclude_body, ALLOW_ALL, err);
     script->allowance.input = 0;
+    return ok;
+}
+
+/* ------------------------------------------------------------- the desk */
+
+static int tell_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+    const struct desk *desk = visit->desk;
+    const char *text;
+    size_t len;
+
+    open_libraries(L);
+    lua_pushfstring(L, "pigeon.desk.%s", desk->command); /* visit name */
+    open_module(L, lua_tostring(L, 2));                  /* visit name */
+    push_verb(L, "run");                                 /* visit name run */
+    lua_createtable(L, desk->count, 0);                  /* visit name run arguments */
+    for (int i = 0; i < desk->count; i++) {
+        lua_pushstring(L, desk->arguments[i]); /* visit name run arguments argument */
+        lua_rawseti(L, 4, i + 1);              /* visit name run arguments */
+    }
+    lua_call(L, 1, 2); /* visit name status text */
+    *desk->status = (int)luaL_checkinteger(L, 3);
+    text = luaL_checklstring(L, 4, &len);
+    if (!buffer_append(desk->text, text, len))
+        return luaL_error(L, "out of memory");
+    return 0;
+}
+
+bool script_tell(const char *command, int count, char *const *arguments,
+                 struct buffer *text, int *status, struct err *err)
+{
+    struct script script = {0};
+    struct desk desk = {command, count, arguments, text, status};
+    struct visit visit = {.script = &script, .desk = &desk};
+    bool ok;
+
+    allowance_open(&script.allowance, 0);
+    script.L = lua_newstate(allowance_alloc, &script.allowance);
+    if (!script.L)
+        return err_set(err, "out of memory");
+    ok = call_protected(&visit, tell_body, ALLOW_ALL, err);
+    lua_close(script.L);
     return ok;
 }
 

@@ -20,11 +20,12 @@
 struct script;
 
 struct script_settings {
-    const char *command; /* "lambda", or the desk's command */
-    const char *path;    /* the rules script's file */
-    const char *queue;   /* PIGEON_QUEUE */
-    const char *env;     /* PIGEON_ENV, NULL: not set */
-    long memory_mb;      /* what the function may use, 0: not known */
+    const char *command;        /* "lambda", or the desk's command */
+    const char *path;           /* the rules script's file */
+    const char *queue;          /* PIGEON_QUEUE */
+    const char *env;            /* PIGEON_ENV, NULL: not set */
+    const char *batch_failures; /* PIGEON_BATCH_FAILURES, NULL: not set */
+    long memory_mb;             /* what the function may use, 0: not known */
 };
 
 struct invocation {
@@ -65,5 +66,11 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 bool script_exhausted(const struct script *script);
 
 void script_close(struct script *script);
+
+/* Runs a command that needs neither rules nor events, lua/pigeon/desk/COMMAND.lua, with
+ * these arguments, in a Lua of its own. Appends what it says to text, and sets the exit
+ * status: 0 is for stdout, another for stderr. False: Lua broke. */
+bool script_tell(const char *command, int count, char *const *arguments,
+                 struct buffer *text, int *status, struct err *err);
 
 #endif

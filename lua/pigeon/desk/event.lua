@@ -1,0 +1,194 @@
+--- `pigeon event`: prints an event as AWS sends it, on one line. Loads no other part than it
+-- needs, so that bin/generate_event runs it without the program.
+local event = {}
+
+event.usage = [[
+Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET] [--eventname NAME]
+  KIND    what the news of an object comes in:
+            s3           S3's own notification, direct
+            sqs, sns     that in a message of SQS, of SNS
+            sns-sqs      that in SNS in SQS
+            eventbridge  the event of EventBridge, direct; several are a list
+  KEY     --key again for each: v2/raw_crash/000/20180313/00007bd0-...
+  N       how often each, 1 unless given, at most 10000 in all
+  BUCKET  crashes, unless given
+  NAME    ObjectCreated:Put, unless given
+The key is encoded as the kind demands.
+]]
+
+local MOST = 10000 -- the longest batch of SQS
+
+-- %-marks are filled in, and ends of lines dropped; the rest is as AWS documents it.
+local RECORD = [[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-west-2",
+"eventTime":"%TIME%","eventName":"%EVENTNAME%",
+"userIdentity":{"principalId":"AWS:AIDAJDPLRKLG7UEXAMPLE"},
+"requestParameters":{"sourceIPAddress":"203.0.113.7"},
+"responseElements":{"x-amz-request-id":"C3D13FE58DE4C810",
+"x-amz-id-2":"FMyUVURIY8/IgAtTv8xRjskZQpcIZ9KG4V5Wp6S7S/JRWeUWerMUE5JgHvANOjpD"},
+"s3":{"s3SchemaVersion":"1.0","configurationId":"pigeon",
+"bucket":{"name":"%BUCKET%","ownerIdentity":{"principalId":"A3NL1KOZZKExample"},
+"arn":"arn:aws:s3:::%BUCKET%"},
+"object":{"key":"%KEY%","size":1024,"eTag":"d41d8cd98f00b204e9800998ecf8427e",
+"versionId":"096fKKXTRTtl3on89fVO.nfljtsv6qko","sequencer":"0055AED6DCD90281E5"}}}]]
+
+local EVENTBRIDGE = [[{"version":"0","id":"17793124-05d4-b198-2fde-%SERIAL%",
+"detail-type":"%DETAILTYPE%","source":"aws.s3","account":"123456789012","time":"%SECOND%",
+"region":"us-west-2","resources":["arn:aws:s3:::%BUCKET%"],
+"detail":{"version":"0","bucket":{"name":"%BUCKET%"},
+"object":{"key":"%KEY%","size":1024,"etag":"d41d8cd98f00b204e9800998ecf8427e",
+"version-id":"096fKKXTRTtl3on89fVO.nfljtsv6qko","sequencer":"0055AED6DCD90281E5"},
+"request-id":"C3D13FE58DE4C810","requester":"123456789012",
+"source-ip-address":"203.0.113.7","reason":"%REASON%"}}]]
+
+-- SNS spells two members differently where it calls a function itself.
+local NOTIFICATION = [[{"Type":"Notification","MessageId":"95df01b4-ee98-5cb9-9903-%SERIAL%",
+"TopicArn":"arn:aws:sns:us-west-2:123456789012:crashes","Subject":"Amazon S3 Notification",
+"Message":"%CONTENT%","Timestamp":"%TIME%","SignatureVersion":"1","Signature":"EXAMPLE",
+"SigningCert%URL%":"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0000.pem",
+"Unsubscribe%URL%":"https://sns.us-west-2.amazonaws.com/?Action=Unsubscribe"%ATTRIBUTES%}]]
+
+local SNS = [[{"EventSource":"aws:sns","EventVersion":"1.0","EventSubscriptionArn":
+"arn:aws:sns:us-west-2:123456789012:crashes:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55",
+"Sns":%CONTENT%}]]
+
+local SQS = [[{"messageId":"059f36b4-87a3-44ab-83d2-%SERIAL%",
+"receiptHandle":"AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a","body":"%CONTENT%",
+"attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"%MS%",
+"SenderId":"AIDAIENQZJOLO23YVJ4VO","ApproximateFirstReceiveTimestamp":"%MS%"},
+"messageAttributes":{},"md5OfBody":"%DIGEST%","eventSource":"aws:sqs",
+"eventSourceARN":"arn:aws:sqs:us-west-2:123456789012:crashes","awsRegion":"us-west-2"}]]
+
+local function fill(template, ...)
+  local sets = { ... }
+  return (template:gsub("\n", ""):gsub("%%(%u+)%%", function(name)
+    for _, marks in ipairs(sets) do
+      if marks[name] then return marks[name] end
+    end
+  end))
+end
+
+local function form_encode(text)
+  return (text:gsub("[^%w%-%._*/ ]", function(byte)
+    return ("%%%02X"):format(byte:byte())
+  end):gsub(" ", "+"))
+end
+
+local function json_escape(text)
+  return (text:gsub('["\\]', "\\%0"):gsub("%c", function(byte)
+    return ("\\u%04x"):format(byte:byte())
+  end))
+end
+
+local function serial(i)
+  return ("%012x"):format(i)
+end
+
+-- {"Records":[...]} of what make(i) gives.
+local function records(count, make)
+  local list = {}
+  for i = 1, count do
+    list[i] = make(i)
+  end
+  return '{"Records":[' .. table.concat(list, ",") .. "]}"
+end
+
+local function record(order, i)
+  return fill(RECORD, { KEY = json_escape(form_encode(order.keys[i])) }, order.marks)
+end
+
+local function in_sns(order, content, i, url, attributes)
+  return fill(NOTIFICATION, order.marks,
+    { SERIAL = serial(i), CONTENT = json_escape(content), URL = url, ATTRIBUTES = attributes })
+end
+
+-- A message for each key; wrap(text, i) is what comes between it and S3's text.
+local function in_sqs(order, wrap)
+  local md5 = require "pigeon.desk.md5"
+  return records(#order.keys, function(i)
+    local body = wrap(records(1, function() return record(order, i) end), i)
+    return fill(SQS, { SERIAL = serial(i), CONTENT = json_escape(body), DIGEST = md5.of(body) }, order.marks)
+  end)
+end
+
+-- What an order becomes, or nil and why it cannot be.
+local kinds = {}
+
+function kinds.s3(order)
+  return records(#order.keys, function(i) return record(order, i) end)
+end
+
+function kinds.sqs(order)
+  return in_sqs(order, function(text) return text end)
+end
+
+function kinds.sns(order)
+  local notification = in_sns(order, kinds.s3(order), 1, "Url", ',"MessageAttributes":{}')
+  return records(1, function() return fill(SNS, { CONTENT = notification }) end)
+end
+
+kinds["sns-sqs"] = function(order)
+  return in_sqs(order, function(text, i) return in_sns(order, text, i, "URL", "") end)
+end
+
+function kinds.eventbridge(order)
+  for _, row in ipairs(require("pigeon.eventbridge").names) do
+    local kind, reason, name = table.unpack(row)
+    if name == order.event_name and kind == "Object Created" then
+      local list = {}
+      for i, key in ipairs(order.keys) do
+        list[i] = fill(EVENTBRIDGE, order.marks,
+          { KEY = json_escape(key), SERIAL = serial(i), DETAILTYPE = kind, REASON = reason })
+      end
+      return #list == 1 and list[1] or "[" .. table.concat(list, ",") .. "]"
+    end
+  end
+  return nil, "EventBridge tells of no creation by this name: " .. order.event_name
+end
+
+-- The arguments after KIND -> what is asked for, or nil and what is wrong.
+local function read_options(arguments)
+  local keys, given = {}, { ["--count"] = "1", ["--bucket"] = "crashes", ["--eventname"] = "ObjectCreated:Put" }
+  for i = 2, #arguments, 2 do
+    local name, value = arguments[i], arguments[i + 1]
+    if name ~= "--key" and not given[name] then return nil, "unknown argument: " .. name end
+    if not value or value == "" then return nil, name .. " has no value" end
+    if name == "--key" then keys[#keys + 1] = value else given[name] = value end
+  end
+  if #keys == 0 then return nil, "--key is missing" end
+  local count = given["--count"]:find("^%d+$") and math.tointeger(tonumber(given["--count"]))
+  if not count or count < 1 or count > MOST // #keys then
+    return nil, ("--count is no number from 1, for %d objects in all: %s"):format(MOST, given["--count"])
+  end
+  return { keys = keys, count = count, bucket = given["--bucket"], event_name = given["--eventname"] }
+end
+
+local function make_order(options)
+  local order = { keys = {}, event_name = options.event_name }
+  for i = 1, options.count * #options.keys do
+    order.keys[i] = options.keys[(i - 1) % #options.keys + 1]
+  end
+  local second = os.date("!%Y-%m-%dT%H:%M:%S", os.time())
+  order.marks = {
+    TIME = second .. ".000Z", SECOND = second .. "Z", MS = os.time() .. "000",
+    BUCKET = json_escape(options.bucket), EVENTNAME = json_escape(options.event_name),
+  }
+  return order
+end
+
+--- The arguments after "event" -> the exit status, and the text: for stdout where the status is
+-- 0, for stderr otherwise.
+function event.run(arguments)
+  local kind = arguments[1]
+  if kind == "--help" then return 0, event.usage end
+  local options, problem, made
+  if not kinds[kind] then
+    problem = kind and "unknown kind: " .. kind or "which kind?"
+  else
+    options, problem = read_options(arguments)
+  end
+  if options then made, problem = kinds[kind](make_order(options)) end
+  if made then return 0, made .. "\n" end
+  return 2, "pigeon event: " .. problem .. "\n\n" .. event.usage
+end
+
+return event

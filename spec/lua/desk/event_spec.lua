@@ -1,0 +1,102 @@
+local cjson = require "cjson"
+local envelope = require "pigeon.envelope"
+local event = require "pigeon.desk.event"
+local fixtures = require "spec.support.fixtures"
+local md5 = require "pigeon.desk.md5"
+
+local KEY = 'v2/raw_crash/a+b %2B"\\é/\n%KEY%'
+local KINDS = { "s3", "sqs", "sns", "sns-sqs", "eventbridge" }
+
+local function made(...)
+  local status, text = event.run { ... }
+  assert.equal(0, status, text)
+  assert.matches("^[^\n]+\n$", text)
+  return text
+end
+
+-- The names of all members, whatever they hold; a list counts as its first element, and a
+-- string of JSON as what it says.
+local function members(value, place, names)
+  if type(value) == "string" and value:find("^{") then value = cjson.decode(value) end
+  if type(value) ~= "table" then return names end
+  for name, inner in pairs(value) do
+    if type(name) == "string" then names[place .. name] = type(inner) end
+    if name == 1 or type(name) == "string" then members(inner, place .. name .. ".", names) end
+  end
+  return names
+end
+
+describe("pigeon event", function()
+  for _, kind in ipairs(KINDS) do
+    it("makes a valid event: " .. kind, function()
+      local text = made(kind, "--key", KEY, "--bucket", 'b"%', "--eventname", "ObjectCreated:Copy")
+      local batch = assert(envelope.read(text))
+      assert.equal(1, #batch.entries)
+      local object = batch.entries[1].object
+      assert.equal(KEY, object.key)
+      assert.equal('b"%', object.bucket)
+      assert.equal("ObjectCreated:Copy", object.event_name)
+      assert.equal(1024, object.size)
+      assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d[.0]*Z$", object.time)
+    end)
+
+    it("makes the objects of each key so often: " .. kind, function()
+      local batch = assert(envelope.read(made(kind, "--key", "a", "--key", "b", "--count", "3")))
+      local keys = {}
+      for i, entry in ipairs(batch.entries) do keys[i] = entry.object.key end
+      assert.same({ "a", "b", "a", "b", "a", "b" }, keys)
+    end)
+  end
+
+  for kind, name in pairs { s3 = "s3_put", sqs = "sqs_s3", sns = "sns_s3", ["sns-sqs"] = "sqs_sns_s3",
+    eventbridge = "eventbridge" } do
+    it("has every member of a real one: " .. kind, function()
+      assert.same(members(fixtures.event(name), "", {}), members(cjson.decode(made(kind, "--key", "k")), "", {}))
+    end)
+  end
+
+  it("gives each message of a batch an id of its own, and its body's digest", function()
+    local seen = {}
+    for _, record in ipairs(cjson.decode(made("sqs", "--key", KEY, "--count", "20")).Records) do
+      assert.is_nil(seen[record.messageId])
+      seen[record.messageId] = true
+      assert.equal(md5.of(record.body), record.md5OfBody)
+    end
+  end)
+
+  it("has one record of SNS, however many objects", function()
+    assert.equal(1, #cjson.decode(made("sns", "--key", "a", "--count", "5")).Records)
+  end)
+
+  it("prints its usage", function()
+    local status, text = event.run { "--help" }
+    assert.equal(0, status)
+    assert.equal(event.usage, text)
+  end)
+
+  for problem, arguments in pairs {
+    ["which kind?"] = {},
+    ["unknown kind: kafka"] = { "kafka", "--key", "k" },
+    ["--key is missing"] = { "s3" },
+    ["--key has no value"] = { "s3", "--key" },
+    ["--bucket has no value"] = { "s3", "--key", "k", "--bucket", "" },
+    ["unknown argument: --nonsense"] = { "s3", "--key", "k", "--nonsense", "x" },
+    ["unknown argument: x"] = { "s3", "x", "--key" },
+    ["--count is no number from 1, for 10000 objects in all: 0"] = { "s3", "--key", "k", "--count", "0" },
+    ["--count is no number from 1, for 10000 objects in all: -1"] = { "s3", "--key", "k", "--count", "-1" },
+    ["--count is no number from 1, for 10000 objects in all: 1.0"] = { "s3", "--key", "k", "--count", "1.0" },
+    ["--count is no number from 1, for 10000 objects in all: 10001"] = { "s3", "--key", "k", "--count", "10001" },
+    ["--count is no number from 1, for 10000 objects in all: 99999999999999999999"] =
+      { "s3", "--key", "k", "--count", "99999999999999999999" },
+    ["--count is no number from 1, for 10000 objects in all: 9223372036854775807"] =
+      { "s3", "--key", "k", "--key", "k", "--count", "9223372036854775807" },
+    ["EventBridge tells of no creation by this name: ObjectRemoved:Delete"] =
+      { "eventbridge", "--key", "k", "--eventname", "ObjectRemoved:Delete" },
+  } do
+    it("refuses what it cannot do: " .. problem, function()
+      local status, text = event.run(arguments)
+      assert.equal(2, status)
+      assert.equal("pigeon event: " .. problem .. "\n\n" .. event.usage, text)
+    end)
+  end
+end)

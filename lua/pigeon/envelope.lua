@@ -92,13 +92,12 @@ local function read_records(event, place, depth, batch)
   if type(records) ~= "table" or not document.is_list(records) then
     document.wrong(records, document.name(place) .. "'s Records", "a list")
   end
-  local outermost = depth == 0
+  local outermost = depth == 0 -- what AWS can be told of
   if outermost then batch.queue = queue_of(records) end
   for i = 1, #records do
-    local record, here = records[i], ("%s[%d]"):format(at, i - 1)
-    records[i] = false -- the text of a batch can go as it is read
-    if outermost and batch.queue then batch.message = record.messageId end
-    attempt(batch, here, read_record, record, here, depth, batch)
+    local here = ("%s[%d]"):format(at, i - 1)
+    if outermost and batch.queue then batch.message = records[i].messageId end
+    attempt(batch, here, read_record, records[i], here, depth, batch)
   end
 end
 

@@ -22,6 +22,7 @@ static const char *const all[] = {
     "PIGEON_QUEUE",
     "PIGEON_AWS_REGION",
     "PIGEON_ENV",
+    "PIGEON_BATCH_FAILURES",
     "_HANDLER",
     "LAMBDA_TASK_ROOT",
     "AWS_LAMBDA_RUNTIME_API",
@@ -69,6 +70,7 @@ static void reads_every_variable(void **state)
     setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG", 1);
     setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256", 1);
     setenv("PIGEON_ENV", "stage", 1);
+    setenv("PIGEON_BATCH_FAILURES", "crashes,more", 1);
     assert_true(check(&config, &err));
     assert_string_equal(config.runtime_api, "127.0.0.1:9001");
     assert_string_equal(config.handler, "rules.lua");
@@ -86,6 +88,7 @@ static void reads_every_variable(void **state)
     assert_string_equal(config.queue, "normal");
     assert_string_equal(config.aws_region, "us-west-2");
     assert_string_equal(config.env, "stage");
+    assert_string_equal(config.batch_failures, "crashes,more");
 }
 
 static void what_is_not_set_is_null(void **state)
@@ -96,6 +99,7 @@ static void what_is_not_set_is_null(void **state)
     (void)state;
     assert_true(check(&config, &err));
     assert_null(config.env);
+    assert_null(config.batch_failures);
     assert_null(config.runtime_api);
     assert_null(config.handler);
     assert_null(config.task_root);

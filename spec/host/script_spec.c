@@ -160,6 +160,18 @@ static void a_bad_environment_is_a_bad_value(void **state)
     assert_non_null(strstr(err.text, "PIGEON_ENV"));
 }
 
+static void a_bad_list_of_sqs_queues_is_a_bad_value(void **state)
+{
+    struct script_settings settings = {
+        .command = "lambda", .path = rules_path, .queue = "q", .batch_failures = "a,,b"};
+    struct deadline deadline = deadline_in(600000);
+
+    (void)state;
+    assert_null(script_open(&settings, &deadline, &err));
+    assert_string_equal(err.type, "ValueError");
+    assert_non_null(strstr(err.text, "PIGEON_BATCH_FAILURES: entry 2"));
+}
+
 static void rules_that_are_not_there_are_invalid(void **state)
 {
     struct script_settings settings = {.command = "lambda", .path = folder, .queue = "q"};
@@ -284,6 +296,68 @@ static void events_follow_each_other(void **state)
     add_object(&event, "a1");
     run();
     assert_success();
+}
+
+/* A message of SQS whose body says nothing that can be read. */
+#define SQS_EVENT                                                      \
+    "{\"Records\":[{\"messageId\":\"m1\",\"eventSource\":\"aws:sqs\"," \
+    "\"eventSourceARN\":\"arn:aws:sqs:us-west-2:1:crashes\",\"body\":\"x\"}]}"
+
+static void a_listed_queue_is_told_which_message_failed(void **state)
+{
+    struct script_settings settings = {.command = "lambda",
+                                       .path = rules_path,
+                                       .queue = "q",
+                                       .batch_failures = "crashes"};
+    struct deadline deadline = deadline_in(600000);
+
+    (void)state;
+    event.max = 1000;
+    append(&event, SQS_EVENT);
+    run();
+    assert_error("Function.EventInvalid", "message m1: Records[0].body is not JSON");
+    script_close(script);
+    script = script_open(&settings, &deadline, &err);
+    assert_non_null(script);
+    run();
+    assert_string_equal(answer.error_type, "");
+    assert_string_equal(answer.body.data,
+                        "{\"batchItemFailures\":[{\"itemIdentifier\":\"m1\"}]}");
+}
+
+/* --------------------------------------------------------------------------- the desk */
+
+static void the_desk_is_told_what_to_print(void **state)
+{
+    char *const arguments[] = {"sqs", "--key", "a\xc3\xa4"};
+    struct buffer text = {.max = SIZE_MAX};
+    int status = 7;
+
+    (void)state;
+    assert_true(script_tell("event", 3, arguments, &text, &status, &err));
+    assert_int_equal(status, 0);
+    assert_memory_equal(text.data, "{\"Records\":[{", 13);
+    assert_non_null(strstr(text.data, "a%C3%A4"));
+    buffer_clear(&text);
+    assert_true(script_tell("event", 0, NULL, &text, &status, &err));
+    assert_int_equal(status, 2);
+    assert_memory_equal(text.data, "pigeon event: which kind?", 25);
+    buffer_free(&text);
+}
+
+static void what_the_desk_cannot_do_is_an_error(void **state)
+{
+    char *const many[] = {"s3", "--key", "k", "--count", "10000"};
+    struct buffer text = {.max = 1000};
+    int status = 7;
+
+    (void)state;
+    assert_false(script_tell("nonsense", 0, NULL, &text, &status, &err));
+    assert_non_null(strstr(err.text, "no embedded module 'pigeon.desk.nonsense'"));
+    assert_false(script_tell("event", 5, many, &text, &status, &err));
+    assert_non_null(strstr(err.text, "out of memory"));
+    assert_int_equal(text.len, 0);
+    buffer_free(&text);
 }
 
 /* ------------------------------------------------------------------ half of the time */
@@ -482,6 +556,7 @@ int main(void)
         OPENED(knows_the_queues_and_the_hash),
         OPENED(what_is_wrong_is_told_when_opening),
         OPENED(a_bad_environment_is_a_bad_value),
+        OPENED(a_bad_list_of_sqs_queues_is_a_bad_value),
         OPENED(rules_that_are_not_there_are_invalid),
         cmocka_unit_test(closing_nothing_is_allowed),
         OPENED(what_is_accepted_is_in_the_outbox_byte_for_byte),
@@ -491,6 +566,9 @@ int main(void)
         OPENED(hostile_keys_do_no_harm),
         OPENED(one_of_2000_objects_fails_alone),
         OPENED(events_follow_each_other),
+        OPENED(a_listed_queue_is_told_which_message_failed),
+        OPENED(the_desk_is_told_what_to_print),
+        OPENED(what_the_desk_cannot_do_is_an_error),
         OPENED(when_half_of_the_time_is_spent_the_rest_fails),
         OPENED(each_fate_reaches_the_answer),
         OPENED(a_cause_for_all_is_named),

@@ -54,6 +54,17 @@ describe("generate_event", function()
     end)
   end
 
+  it("needs nothing of build/, from wherever it is called", function()
+    local here = system.run("pwd"):gsub("\n", "")
+    local status, said = run(("cd / && %s/bin/generate_event --key k --count 3"):format(here))
+    assert.are.equal(0, status)
+    assert.are.equal(3, #cjson.decode(said).Records)
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run(("cp -r bin lua %s"):format(folder))
+    assert.are.equal(0, (run(("cd %s/bin && PATH=.:$PATH && generate_event --key k"):format(folder))))
+    os.execute("rm -rf " .. quote(folder))
+  end)
+
   it("makes a record of each key, on one line", function()
     local _, said = run("bin/generate_event --key a --key b")
     assert.are.equal("b", cjson.decode(said).Records[2].s3.object.key)
@@ -133,7 +144,8 @@ end)
 
 describe("misuse", function()
   for _, command in ipairs({
-    "generate_event", "generate_event --key", "generate_event --bucket b", "generate_event --nonsense x",
+    "generate_event", "generate_event --key", "generate_event --key k --count 0",
+    "generate_event --bucket b", "generate_event --nonsense x",
     "run_invoke.sh x", "consume_queue --nonsense", "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval",
   }) do

@@ -159,7 +159,11 @@ end
 function worker:fail(event, answer)
   local cause = cause_of(answer)
   causes[cause] = (causes[cause] or 0) + 1
-  if answer:find("Sandbox.Timedout", 1, true) and not event.disturbed then count.late = count.late + 1 end
+  -- One that was frozen may wake up past its deadline, and be ended by its own watchdog.
+  if not event.disturbed then
+    if answer:find("Sandbox.Timedout", 1, true) then count.late = count.late + 1 end
+    if answer:find("Runtime.ExitError", 1, true) then count.crashed = count.crashed + 1 end
+  end
   if event.calm and not event.bad then count.sick = count.sick + 1 end
   if event.tries == TRIES then
     count.given_up = count.given_up + 1
@@ -211,12 +215,11 @@ function worker:turn(calm)
   return self.event or #self.again > 0
 end
 
--- A function that ends by itself, or does not end when it is asked to, is a mistake.
+-- A function that ends between events, or does not end when it is asked to, is a mistake.
 function worker:finish()
   self.pipe:close()
   for line in io.lines(self.folder .. "/log") do
-    if line:find("^lambda: .*Runtime%.ExitError") or line:find("^lambda: .*Runtime exited")
-      or line:find("^lambda: the function did not") then
+    if line:find("^lambda: .*Runtime exited") or line:find("^lambda: the function did not") then
       count.crashed = count.crashed + 1
     end
   end

@@ -18,6 +18,8 @@
 #define PAUSE_FIRST_MS 250   /* before the next connect, then twice as long */
 #define PAUSE_LAST_MS 4000   /* at most */
 #define CONNECT_MS 10000     /* for all hosts, where the deadline is later */
+#define ACCESS_REFUSED 403   /* AMQP: the user may not write, no message is to blame */
+#define NOT_FOUND 404        /* AMQP: no such exchange */
 #define CONNECT_WORTH_MS 100 /* with less left, a connect is not worth a try */
 
 struct count {
@@ -147,7 +149,7 @@ static bool settle_exchange(struct outbox *outbox, const struct failure *failure
 {
     bool found = false;
 
-    if (failure->code != 403 && failure->code != 404)
+    if (failure->code != ACCESS_REFUSED && failure->code != NOT_FOUND)
         return false;
     for (size_t i = 0; i < outbox->count; i++) {
         struct message *message = &outbox->messages[i];
@@ -175,6 +177,18 @@ static void explain_nacks(struct outbox *outbox)
     for (size_t i = 0; i < outbox->count; i++)
         if (outbox->messages[i].fate == FATE_NACKED)
             outbox_settle(&outbox->messages[i], FATE_NACKED, "confirm", 0, words.text);
+}
+
+/* The cause that kept everything from being published, as the answer says it of each
+ * message. */
+static void say_broker_wide(struct facts *facts, const struct failure *failure)
+{
+    if (failure->code)
+        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s",
+                 failure->stage, failure->code, failure->text);
+    else
+        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", failure->stage,
+                 failure->text);
 }
 
 static void reopen_nacked(struct outbox *outbox)
@@ -234,7 +248,8 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     int64_t start_us = clock_us();
     struct deadline nacks = {0};
     int64_t pause = NACK_FIRST_MS;
-    struct failure failure;
+    struct failure failure = {0};
+    bool given_up;
 
     if (outbox->count == 0)
         return;
@@ -253,17 +268,12 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
         pause *= 2;
         reopen_nacked(outbox);
     }
-    if (count_fates(outbox).none > 0) {
-        if (failure.code) /* as the answer says it of each message */
-            snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s",
-                     failure.stage, failure.code, failure.text);
-        else
-            snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s",
-                     failure.stage, failure.text);
-        settle_rest(outbox, &failure);
-    }
+    given_up = count_fates(outbox).none > 0;
+    settle_rest(outbox, &failure);
     explain_nacks(outbox);
     for (size_t i = 0; i < outbox->count; i++)
         facts->confirmed += outbox->messages[i].fate == FATE_CONFIRMED;
+    if (given_up || (facts->confirmed == 0 && failure.code == ACCESS_REFUSED))
+        say_broker_wide(facts, &failure);
     facts->publish_us = clock_us() - start_us;
 }

@@ -496,6 +496,21 @@ static void a_refused_default_exchange_harms_the_queues(void **state)
     assert_words(0, "confirm", 403,
                  "ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused "
                  "for user 'u'" WRITE);
+    assert_string_equal(facts.broker_wide, "");
+}
+
+static void a_user_who_may_write_nowhere_is_the_brokers_cause(void **state)
+{
+    static const char words[] = "ACCESS_REFUSED - access to exchange 'amq.default' in "
+                                "vhost '/' refused for user 'u'";
+    const struct turn turns[] = {{.fates = "--", .words = words, .code = 403}};
+
+    (void)state;
+    deliver("a b", MINUTE_MS, turns);
+    assert_string_equal(fates(), "uu");
+    assert_string_equal(facts.broker_wide,
+                        "confirm: 403 ACCESS_REFUSED - access to exchange 'amq.default' "
+                        "in vhost '/' refused for user 'u'" WRITE);
 }
 
 static void an_exchange_that_nothing_names_is_an_ordinary_failure(void **state)
@@ -727,6 +742,7 @@ int main(void)
         CASE(a_nacked_message_whose_connection_then_ends_is_unknown),
         CASE(a_missing_exchange_harms_only_those_that_name_it),
         CASE(a_refused_default_exchange_harms_the_queues),
+        CASE(a_user_who_may_write_nowhere_is_the_brokers_cause),
         CASE(an_exchange_that_nothing_names_is_an_ordinary_failure),
         CASE(connects_become_rare_while_the_broker_refuses),
         CASE(an_event_with_time_waits_for_the_pause),

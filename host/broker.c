@@ -4,8 +4,8 @@
  * the channel), what a frame means, and a batch (publish in a window, read what comes,
  * until all is settled). Two traps of rabbitmq-c 0.11 shape it: a publish may block for
  * ever (https://github.com/alanxz/rabbitmq-c/issues/519), so the guard shuts the socket
- * at the deadline; and so may a publish after a long silence (issue 788 there), so the
- * socket is drained before each batch. */
+ * at the deadline; and so may a publish after a long silence (the same, issues/788), so
+ * the socket is drained before each batch. */
 #include "broker.h"
 
 #include <amqp.h>

@@ -1,4 +1,4 @@
-/* config.h -- every environment variable, read once; nothing else calls getenv().
+/* config.h -- every environment variable, read once and nowhere else.
  *
  * The strings belong to the environment and live as long as the process. What needs no
  * system call to judge (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES) is judged by

@@ -141,6 +141,9 @@ static bool answer_event(struct pigeon *pigeon, struct handler *handler,
                                     .trace_id = event->trace_id,
                                     .deadline =
                                         deadline_of_invocation(event->deadline_ms)};
+    static const char head[] =
+        "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":";
+    static const char tail[] = ",\"stackTrace\":[]}";
     struct buffer body = {.max = 65536};
     struct err ignored;
 
@@ -151,10 +154,9 @@ static bool answer_event(struct pigeon *pigeon, struct handler *handler,
         return runtime_fail(pigeon->runtime, answer->error_type, answer->body.data,
                             answer->body.len, err);
     }
-    buffer_append(&body,
-                  "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":", 53);
+    buffer_append(&body, head, sizeof(head) - 1);
     buffer_append_json_string(&body, err->text, strlen(err->text));
-    buffer_append(&body, "}", 1);
+    buffer_append(&body, tail, sizeof(tail) - 1);
     runtime_fail(pigeon->runtime, "Function.ScriptBroken", body.data, body.len, &ignored);
     buffer_free(&body);
     return false;

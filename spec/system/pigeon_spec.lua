@@ -131,6 +131,17 @@ describe("an event", function()
     assert.same({ id(1) }, arrived)
   end)
 
+  it("that takes more memory than there is is an error, and a fresh process goes on", function()
+    local huge = '{"Records":[{}' .. (",{}"):rep(700000) .. "]}"
+    local outcome, arrived = send({ huge, system.event(key(id(1))) },
+      { AWS_LAMBDA_FUNCTION_MEMORY_SIZE = "8" })
+    assert.equal(1, outcome.status)
+    assert.equal("Function.ScriptBroken", outcome.decoded[1].errorType)
+    assert.matches("not enough memory", outcome.decoded[1].errorMessage)
+    assert.equal("null", outcome.answers[2])
+    assert.same({ id(1) }, arrived)
+  end)
+
   it("without Records is an error", function()
     local outcome = send({ "{}" })
     assert.equal(1, outcome.status)
@@ -196,7 +207,7 @@ describe("an event", function()
       assert.same({ id(1), id(3) }, arrived)
     end)
 
-    it("is stopped by the watchdog where only that helps, and a fresh process goes on", function()
+    it("is stopped by the watchdog where only that helps", function()
       local outcome, arrived = with_rules([[
         return function(object)
           if object.bucket == "bad" then

@@ -167,11 +167,11 @@ static struct addrinfo *resolve(struct host *host, const struct deadline *deadli
     struct addrinfo *found = NULL;
     int status;
 
-    host->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    if (!host->looking && getaddrinfo(host->name, host->port, &host->hints, &found) == 0)
-        return found; /* an address needs no thread */
-    if (!host->looking) {
+    if (!host->looking) { /* else libc's thread reads hints and lookup */
+        host->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM,
+                                        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+        if (getaddrinfo(host->name, host->port, &host->hints, &found) == 0)
+            return found; /* an address needs no thread */
         host->hints.ai_flags = AI_NUMERICSERV;
         host->lookup = (struct gaicb){
             .ar_name = host->name, .ar_service = host->port, .ar_request = &host->hints};

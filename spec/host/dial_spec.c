@@ -66,6 +66,7 @@ static struct {
     bool hangs;
     int refused; /* by getaddrinfo_a() itself */
     int count;   /* how many began */
+    int flags;   /* of the last */
     struct gaicb *last;
 } lookup;
 
@@ -91,12 +92,15 @@ int getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *ev
     assert_int_equal(count, 1);
     lookup.count++;
     lookup.last = list[0];
+    lookup.flags = list[0]->ar_request->ai_flags;
     return lookup.refused;
 }
 
 int gai_error(struct gaicb *request)
 {
     assert_ptr_equal(request, lookup.last);
+    /* libc's thread reads them as long as it looks */
+    assert_int_equal(request->ar_request->ai_flags, lookup.flags);
     if (lookup.hangs)
         return EAI_INPROGRESS;
     if (lookup.status == 0 && !request->ar_result)

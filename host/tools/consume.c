@@ -211,17 +211,19 @@ static bool read_options(int argc, char **argv, enum action *action)
 
 int main(int argc, char **argv)
 {
-    amqp_connection_state_t connection = amqp_new_connection();
+    amqp_connection_state_t connection;
     enum action action = ACTION_CONSUME;
     struct err err = {0};
     bool ok;
     int i;
 
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(usage, stdout) < 0;
     if (!read_options(argc, argv, &action)) {
         fputs(usage, stderr);
-        amqp_destroy_connection(connection);
         return 2;
     }
+    connection = amqp_new_connection();
     ok = connect_broker(connection, &err);
     for (i = optind; ok && i < argc; i++)
         ok = act(connection, action, argv[i], &err) || err_wrap(&err, "%s", argv[i]);

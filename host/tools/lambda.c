@@ -452,6 +452,8 @@ int main(int argc, char **argv)
                             .grace_ms = 2000,
                             .events.input.max = SIZE_MAX};
 
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return fputs(usage, stdout) < 0;
     if (!read_options(&lambda, argc, argv)) {
         fputs(usage, stderr);
         return 2;

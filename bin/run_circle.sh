@@ -2,6 +2,10 @@
 # What CI runs: all checks. The last line is "N passed, N failed", whatever happened.
 set -euo pipefail
 
+if [ $# -ne 0 ]; then
+    echo "Usage: run_circle.sh" >&2
+    exit 2
+fi
 cd "$(dirname "$0")/.."
 
 # The total is held back to be the last line: make has a word of its own after a failure.

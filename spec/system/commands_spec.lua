@@ -142,12 +142,26 @@ describe("with a broker", function()
   end)
 end)
 
+describe("--help", function()
+  for _, command in ipairs({
+    "bin/generate_event", "bin/pigeon", "bin/pigeon event",
+    system.build .. "/tools/lambda", system.build .. "/tools/consume",
+  }) do
+    it("is understood by " .. command, function()
+      local status, said, complaint = run(command .. " --help")
+      assert.are.equal(0, status)
+      assert.matches("^Usage: ", said)
+      assert.are.equal("", complaint)
+    end)
+  end
+end)
+
 describe("misuse", function()
   for _, command in ipairs({
     "generate_event", "generate_event --key", "generate_event --key k --count 0",
     "generate_event --bucket b", "generate_event --nonsense x",
     "run_invoke.sh x", "consume_queue --nonsense", "integration_test.sh x", "run x", "testshell x",
-    "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval",
+    "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
   }) do
     it("is " .. command, function()
       local status, said, complaint = run("bin/" .. command .. " </dev/null")

@@ -7,7 +7,7 @@
 #   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
-#   make check        format, lint, all specs, and those of the host again with sanitizers
+#   make check        format, lint, all specs, a soak; host and system again with sanitizers
 #   make clean        stops the private RabbitMQ and removes build/
 #
 # After a security update of Debian: make clean build.

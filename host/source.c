@@ -32,7 +32,8 @@ bool source_read(struct source *source, const char *path, struct err *err)
     if (is_program(&source->text)) /* it is longer than a script may be, too */
         return err_set(err, "handler is `%s`; set it to rules.lua", source->name);
     if (!ok)
-        return err_wrap(err, "the function's handler setting names the rules script");
+        return err_wrap(err, "handler is `%s`; set it to the rules script, rules.lua",
+                        source->name);
     hash(&source->text, source->hash, sizeof(source->hash));
     return true;
 }

@@ -125,7 +125,7 @@ static void a_missing_file_is_named_and_so_is_the_setting(void **state)
     (void)state;
     snprintf(path, sizeof(path), "%s/none.lua", folder);
     assert_false(source_read(&source, path, &err));
-    assert_non_null(strstr(err.text, "the function's handler setting"));
+    assert_non_null(strstr(err.text, "handler is `none.lua`; set it to"));
     assert_non_null(strstr(err.text, path));
     assert_non_null(strstr(err.text, "No such file"));
     source_free(&source);

@@ -294,7 +294,9 @@ describe("init", function()
 
   it("says where the rules script is missing, or wrong in which line", function()
     local folder = system.run("mktemp -d"):gsub("\n", "")
-    assert.matches("No such file", init_error({ LAMBDA_TASK_ROOT = folder, _HANDLER = "rules.lua" }).errorMessage)
+    local missing = init_error({ LAMBDA_TASK_ROOT = folder, _HANDLER = "pigeon.handler" }).errorMessage
+    assert.matches("handler is `pigeon.handler`; set it to the rules script, rules.lua: ", missing, 1, true)
+    assert.matches("No such file", missing)
     system.write(folder .. "/rules.lua", "\nlocal x = = 1\n")
     local told = init_error({ LAMBDA_TASK_ROOT = folder, _HANDLER = "rules.lua" })
     assert.matches("rules.lua:2:", told.errorMessage, 1, true)

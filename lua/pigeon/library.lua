@@ -66,7 +66,9 @@ local function safe_format(text, ...)
   for i = 1, values.n do
     refuse_address(values[i], "string.format")
   end
-  return format(text, ...)
+  local ok, result = pcall(format, text, ...) -- for an error without our own position
+  if not ok then error(result, 0) end
+  return result
 end
 
 -- Numbers, then strings, each sorted.

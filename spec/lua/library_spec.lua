@@ -93,6 +93,9 @@ describe("a script's environment", function()
     for _, format in ipairs { "%p", "%%%p", "%-20p", "%20.5p", "a %s %p" } do
       assert.matches("%%p is an address", refused(words.string.format, format, "x", "y"))
     end
+    local ok, problem = pcall(words.string.format, "%240d", 1)
+    assert.is_false(ok)
+    assert.equal("invalid conversion specification: '%240d'", problem)
     assert.equal("100%p 1.5 x nil", words.string.format("100%%p %s %s %s", 1.5, "x", nil))
     assert.equal("nil", words.tostring(nil))
     assert.equal("1.0", words.tostring(1.0))

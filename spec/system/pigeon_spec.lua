@@ -309,7 +309,9 @@ describe("the zip", function()
   it("runs where it is unpacked", function()
     local env = system.vhost({ "normal" })
     local folder = system.run("mktemp -d"):gsub("\n", "")
-    system.run("bin/package rules/rules.lua && unzip -q build/pigeon.zip -d " .. folder)
+    -- not build/pigeon.zip, which may wait to be deployed
+    system.run(("bin/package rules/rules.lua %s.zip && unzip -q %s.zip -d %s && rm %s.zip"):format(
+      folder, folder, folder, folder))
     assert.equal("755 bootstrap\n644 rules.lua\n",
       system.run(("cd %s && stat -c '%%a %%n' *"):format(folder)))
     local outcome = system.invoke({

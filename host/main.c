@@ -169,10 +169,13 @@ static int serve_events(struct pigeon *pigeon)
     struct answer answer = {0};
     struct runtime_event event;
     struct err err = {0};
-    enum runtime_next next;
+    enum runtime_next next = RUNTIME_GONE;
     bool ok = true;
 
-    while (ok && (next = runtime_next(pigeon->runtime, &event, &err)) == RUNTIME_EVENT) {
+    while (ok) {
+        next = runtime_next(pigeon->runtime, &event, &err);
+        if (next != RUNTIME_EVENT)
+            break;
         log_context(event.request_id);
         ok = answer_event(pigeon, &handler, &event, &answer, &err);
         if (ok && script_exhausted(pigeon->script))

@@ -24,4 +24,9 @@ if [ -z "${PIGEON_HOST:-}" ]; then
     env=$("$root/bin/rabbitmq" env)
     eval "$env"
 fi
-exec "$root/build/tools/lambda" -- "$root/build/bootstrap"
+event=$(cat)
+if [ -z "$event" ]; then
+    echo "run_invoke.sh: no event on stdin" >&2
+    exit 2
+fi
+printf '%s\n' "$event" | "$root/build/tools/lambda" -- "$root/build/bootstrap"

@@ -46,6 +46,11 @@ bool buffer_append(struct buffer *buffer, const void *data, size_t len)
     return true;
 }
 
+bool buffer_append_text(struct buffer *buffer, const char *text)
+{
+    return buffer_append(buffer, text, strlen(text));
+}
+
 /* How many bytes the well-formed UTF-8 character at `at` has; 0: it is none
  * (Unicode 15, table 3-7). */
 static size_t utf8_character(const unsigned char *at, size_t len)

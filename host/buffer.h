@@ -20,6 +20,9 @@ struct buffer {
 /* Appends len bytes. False: they would exceed max, or memory ran out. */
 bool buffer_append(struct buffer *buffer, const void *data, size_t len);
 
+/* Appends a string without its NUL. False as above. */
+bool buffer_append_text(struct buffer *buffer, const char *text);
+
 /* Appends `text` as a JSON string, quotes included. Control characters are escaped; a
  * byte that is no valid UTF-8 becomes U+FFFD. False as above. */
 bool buffer_append_json_string(struct buffer *buffer, const char *text, size_t len);

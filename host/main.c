@@ -71,6 +71,7 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
     if (!config->handler)
         return err_set(err, "_HANDLER is not set; the function's handler setting names "
                             "the rules script, rules.lua");
+    err->type = "ValueError";
     if (snprintf(path, sizeof(path), "%s/%s", config->task_root ? config->task_root : ".",
                  config->handler) >= (int)sizeof(path))
         return err_set(err, "_HANDLER is too long a path");
@@ -95,6 +96,7 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
     if (!pigeon->dial)
         return false;
     pigeon->broker = broker_open(&settings);
+    err->type = "Runtime.InitFailed";
     if (!pigeon->broker)
         return err_set(err, "out of memory");
     pigeon->delivery = (struct delivery){.broker = pigeon->broker, .dial = pigeon->dial};
@@ -141,9 +143,6 @@ static bool answer_event(struct pigeon *pigeon, struct handler *handler,
                                     .trace_id = event->trace_id,
                                     .deadline =
                                         deadline_of_invocation(event->deadline_ms)};
-    static const char head[] =
-        "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":";
-    static const char tail[] = ",\"stackTrace\":[]}";
     struct buffer body = {.max = 65536};
     struct err ignored;
 
@@ -154,9 +153,10 @@ static bool answer_event(struct pigeon *pigeon, struct handler *handler,
         return runtime_fail(pigeon->runtime, answer->error_type, answer->body.data,
                             answer->body.len, err);
     }
-    buffer_append(&body, head, sizeof(head) - 1);
+    buffer_append_text(&body,
+                       "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":");
     buffer_append_json_string(&body, err->text, strlen(err->text));
-    buffer_append(&body, tail, sizeof(tail) - 1);
+    buffer_append_text(&body, ",\"stackTrace\":[]}");
     runtime_fail(pigeon->runtime, "Function.ScriptBroken", body.data, body.len, &ignored);
     buffer_free(&body);
     return false;

@@ -178,11 +178,11 @@ bool runtime_fail(struct runtime *runtime, const char *type, const char *body, s
 
 static bool write_error(struct buffer *body, const char *error_type, const char *message)
 {
-    return buffer_append(body, "{\"errorMessage\":", 16) &&
+    return buffer_append_text(body, "{\"errorMessage\":") &&
            buffer_append_json_string(body, message, strlen(message)) &&
-           buffer_append(body, ",\"errorType\":", 13) &&
+           buffer_append_text(body, ",\"errorType\":") &&
            buffer_append_json_string(body, error_type, strlen(error_type)) &&
-           buffer_append(body, ",\"stackTrace\":[]}", 17);
+           buffer_append_text(body, ",\"stackTrace\":[]}");
 }
 
 /* One try: the outcome changes nothing, since the process ends anyway. */

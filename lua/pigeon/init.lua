@@ -11,6 +11,8 @@ local verdict = require "pigeon.verdict"
 
 local pigeon = {}
 
+local NOT_FOUND = 404 -- AMQP: no such exchange
+
 local setup -- {script = {name, source}, words = {queues, env}, partial = {SQS queue = true}}
 local decide -- the loaded rules
 local batch -- {entries, queue, partial, messages, problem}
@@ -130,7 +132,9 @@ local function settle(entry, fates)
     local name = verdict.destination_name(destination)
     entry.destinations[j] = name
     if fate then
-      fail(entry, fate.fate, say_fate(fate), entry.verdict.id .. " to " .. name, name)
+      -- no proof of a message whose exchange is missing, but also none to come
+      local cause = fate.code == NOT_FOUND and "returned" or fate.fate
+      fail(entry, cause, say_fate(fate), entry.verdict.id .. " to " .. name, name)
     end
   end
 end

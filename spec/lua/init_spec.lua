@@ -173,6 +173,17 @@ describe("an event", function()
     assert.matches("objects failed: .* to normal: nacked | .* to submitter: nacked at confirm$", error_of(body))
   end)
 
+  it("says that no retry mends a missing exchange", function()
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    local _, error_type, lines = pigeon.conclude({
+      { fate = "unknown", stage = "publish", code = 404, text = "404 NOT_FOUND" },
+      { fate = "unknown", stage = "publish", code = 404, text = "404 NOT_FOUND" },
+    }, { confirmed = 0 })
+    assert.equal("Function.MessageUnroutable", error_type)
+    assert.equal("error", lines[1].level)
+  end)
+
   it("fails for what was never decided", function()
     receive(event(key_of(1), key_of(2)))
     pigeon.decide(1)

@@ -97,6 +97,13 @@ describe("with a broker", function()
     assert.are.equal("", consume("one two"))
   end)
 
+  it("run_invoke.sh refuses an empty stdin, which is a command before it that failed", function()
+    local status, said, complained = run("bin/run_invoke.sh </dev/null", env)
+    assert.are.equal(2, status)
+    assert.are.equal("", said)
+    assert.matches("no event on stdin", complained)
+  end)
+
   it("run_invoke.sh has status 1 for an error", function()
     env.PIGEON_QUEUE = "nowhere"
     local status, said = run(accepted, env)

@@ -21,8 +21,16 @@ local DEADLINE_MS = 8000
 local SETTINGS = { "normal,30:submitter,0:never", "submitter,a", "50:a,normal,1:missing", "a,never", "15:normal" }
 local NAMES = { "normal", "submitter", "never", "a" } -- and "missing", which nobody declared
 
-local seconds = tonumber(arg[1]) or 60
-local seed = math.tointeger(tonumber(arg[2])) or os.time()
+-- A whole number, or where there is none the usual one.
+local function whole(text, usual)
+  if not text or text == "" then return usual end
+  if text:find("^%d+$") then return math.tointeger(tonumber(text)) end
+  io.stderr:write("Usage: soak.lua [SECONDS [SEED]], whole numbers\n")
+  os.exit(2)
+end
+
+local seconds = whole(arg[1], 60)
+local seed = whole(arg[2], os.time())
 local folder = system.build .. "/test/soak"
 
 local quote = system.quote

@@ -262,6 +262,41 @@ describe("the sandbox", function()
     end)
   end)
 
+  describe("looks closely", function()
+    local function closely(body)
+      return open("return function(object)\n" .. body .. "\nend")(object(), true)
+    end
+
+    it("and knows the line of a verdict, not one in a helper", function()
+      local says, _, trace = closely("local function id()\nreturn 'x'\nend\nreturn accept(id(),\n{ id() })")
+      assert.equal("x", says.id)
+      assert.equal(5, trace.line)
+      assert.same({ [3] = true, [4] = true, [5] = true, [6] = true }, trace.lines)
+    end)
+
+    it("and knows a line of a helper that decided", function()
+      local _, _, trace = closely("local function no()\nreturn ignore('x')\nend\nreturn no()")
+      assert.equal(3, trace.line)
+    end)
+
+    it("and tells failures as always", function()
+      local says, why, trace = closely("local x = 1\nreturn error('boom')")
+      assert.is_nil(says)
+      assert.equal("rules.lua:3: boom", why)
+      assert.equal(3, trace.line)
+    end)
+
+    -- What is decided must not depend on who looks.
+    it("and decides what takes too long for that without", function()
+      local says, why, trace = closely("for i = 1, 300000 do end\nreturn ignore('x')")
+      assert.equal("x", says.reason)
+      assert.is_nil(why)
+      assert.is_nil(trace)
+      why = select(2, closely("while true do end"))
+      assert.matches("^rules%.lua:2: spent its budget of 1000000", why)
+    end)
+  end)
+
   describe("takes as error value", function()
     for value, text in pairs {
       ["nil"] = "an error without a text: a nil", ["{}"] = "an error without a text: a table",

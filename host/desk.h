@@ -1,16 +1,19 @@
 /* desk.h -- the commands that people run on their own machine.
  *
- * What a command says is Lua, lua/pigeon/desk/COMMAND.lua. */
+ * All of them are the walk of an event with another ending: input in batches through the
+ * handler, publishing or not. What a command says is Lua, lua/pigeon/desk/COMMAND.lua. */
 #ifndef PIGEON_DESK_H
 #define PIGEON_DESK_H
 
-#include <stdbool.h>
+#include "config.h"
+#include "delivery.h"
+#include "options.h"
 
-/* Whether there is a command of this name. */
-bool desk_has(const char *command);
+/* Runs a command; the configuration has been read. Returns the exit status: 0, 1 for a
+ * finding or where it could not be done, 2 for misuse. */
+int desk_run(const struct options *options, const struct config *config);
 
-/* Runs it; arguments[0] is its name. Returns the exit status: 0, 2 for misuse, 1 where
- * it could not be done. */
-int desk_run(int count, char *const *arguments);
+/* What is wrong with how it was called, and how it is used. Returns 2. */
+int desk_misuse(const char *command, const char *problem);
 
 #endif

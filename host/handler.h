@@ -11,8 +11,8 @@
 
 struct handler {
     struct script *script;
-    struct delivery *delivery;
-    bool warm; /* an event was handled before */
+    struct delivery *delivery; /* NULL: decides alone, each message counts as confirmed */
+    bool warm;                 /* an event was handled before */
 };
 
 /* Fills answer with what Lambda is told. False: Lua itself broke, and err says how. */

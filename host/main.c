@@ -37,8 +37,9 @@ struct pigeon {
 };
 
 static const char help[] =
-    "Usage: pigeon --help | --version\n"
-    "       pigeon event KIND --key KEY ...   prints an event; pigeon event --help\n"
+    "Usage: pigeon COMMAND ... | --help | --version; pigeon COMMAND --help says more\n"
+    "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
+    "  event KIND --key KEY...         prints an event\n"
     "\n"
     "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
     "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function: Lambda\n"
@@ -219,6 +220,18 @@ static int run_lambda(struct pigeon *pigeon)
     return status;
 }
 
+/* ------------------------------------------------------------- the desk */
+
+static int run_desk(struct pigeon *pigeon, int count, char **arguments)
+{
+    struct options options;
+    struct err err = {0};
+
+    if (!options_read(&options, count, arguments, &err))
+        return desk_misuse(arguments[0], err.text);
+    return desk_run(&options, &pigeon->config);
+}
+
 int main(int argc, char **argv)
 {
     struct pigeon pigeon = {0};
@@ -228,9 +241,9 @@ int main(int argc, char **argv)
         return fputs(help, stdout) < 0;
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
-    if (argc > 1 && desk_has(argv[1]))
-        return desk_run(argc - 1, argv + 1);
     config_read(&pigeon.config);
+    if (argc > 1 && options_know(argv[1]))
+        return run_desk(&pigeon, argc - 1, argv + 1);
     log_open(log_level_named(pigeon.config.log_level));
     if (argc == 1 && pigeon.config.runtime_api)
         return run_lambda(&pigeon);

@@ -28,6 +28,9 @@
 struct script {
     lua_State *L;
     struct source source; /* kept for its name and hash; Lua has the text */
+    struct source shadow; /* the same of the shadow script */
+    bool shadowed;        /* there is one */
+    bool desk;
     char *queues;
     struct allowance allowance;
     bool exhausted;
@@ -44,16 +47,9 @@ struct visit {
     bool decided;
     const struct facts *facts;
     struct answer *answer;
-    const struct desk *desk;
-};
-
-/* What script_tell() is given. */
-struct desk {
-    const char *command;
-    int count;
-    char *const *arguments;
     struct buffer *text;
     int *status;
+    bool shadow; /* the shadow script is asked */
 };
 
 static const char loading[] = "(loading)"; /* the watchdog's label where it is no key */
@@ -102,6 +98,12 @@ static void set_string(lua_State *L, const char *name, const char *value)
 static void set_integer(lua_State *L, const char *name, int64_t value)
 {
     lua_pushinteger(L, value); /* ... table value */
+    lua_setfield(L, -2, name); /* ... table */
+}
+
+static void set_boolean(lua_State *L, const char *name, bool value)
+{
+    lua_pushboolean(L, value); /* ... table value */
     lua_setfield(L, -2, name); /* ... table */
 }
 
@@ -159,13 +161,33 @@ static void open_libraries(lua_State *L)
     lua_pop(L, 3);
 }
 
-/* The module whose verbs push_verb() finds. */
-static void open_module(lua_State *L, const char *name)
+static void set_source(lua_State *L, const char *name, const struct source *source,
+                       const char *path)
 {
-    lua_getglobal(L, "require");                  /* ... require */
-    lua_pushstring(L, name);                      /* ... require name */
-    lua_call(L, 1, 1);                            /* ... module */
-    lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* ... */
+    if (!path)
+        return;
+    lua_createtable(L, 0, 3); /* ... table rules */
+    set_string(L, "name", source->name);
+    set_string(L, "path", path);
+    set_string(L, "hash", source->hash);
+    lua_pushlstring(L, source->text.data, source->text.len);
+    lua_setfield(L, -2, "source"); /* ... table rules */
+    lua_setfield(L, -2, name);     /* ... table */
+}
+
+/* What the desk's command was given. */
+static void set_desk(lua_State *L, const struct script_settings *settings)
+{
+    set_boolean(L, "help", settings->help);
+    set_boolean(L, "json", settings->json);
+    set_boolean(L, "trace", settings->trace);
+    set_integer(L, "width", settings->width);
+    lua_createtable(L, settings->count, 0); /* ... table arguments */
+    for (int i = 0; i < settings->count; i++) {
+        lua_pushstring(L, settings->arguments[i]); /* ... table arguments argument */
+        lua_rawseti(L, -2, i + 1);                 /* ... table arguments */
+    }
+    lua_setfield(L, -2, "arguments"); /* ... table */
 }
 
 static int open_body(lua_State *L)
@@ -174,26 +196,20 @@ static int open_body(lua_State *L)
     struct script *script = visit->script;
 
     open_libraries(L);
-    open_module(L, "pigeon"); /* visit */
-    push_verb(L, "open");     /* visit open */
-    lua_createtable(L, 0, 5); /* visit open settings */
+    lua_getglobal(L, "require");                  /* visit require */
+    lua_pushliteral(L, "pigeon");                 /* visit require name */
+    lua_call(L, 1, 1);                            /* visit pigeon */
+    lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* visit */
+    push_verb(L, "open");                         /* visit open */
+    lua_createtable(L, 0, 12);                    /* visit open settings */
     set_string(L, "command", visit->settings->command);
     set_string(L, "PIGEON_QUEUE", visit->settings->queue);
     set_string(L, "PIGEON_ENV", visit->settings->env);
     set_string(L, "PIGEON_BATCH_FAILURES", visit->settings->batch_failures);
-    lua_createtable(L, 0, 3); /* visit open settings rules */
-    set_string(L, "name", script->source.name);
-    set_string(L, "hash", script->source.hash);
-    lua_pushlstring(L, script->source.text.data, script->source.text.len);
-    lua_setfield(L, -2, "source"); /* visit open settings rules */
-    lua_setfield(L, -2, "rules");  /* visit open settings */
-    lua_call(L, 1, 1);             /* visit queues */
-
-    lua_getglobal(L, "table");     /* visit queues table */
-    lua_getfield(L, -1, "concat"); /* visit queues table concat */
-    lua_pushvalue(L, 2);           /* visit queues table concat queues */
-    lua_pushliteral(L, ",");       /* visit queues table concat queues "," */
-    lua_call(L, 2, 1);             /* visit queues table names */
+    set_source(L, "rules", &script->source, visit->settings->path);
+    set_source(L, "shadow", &script->shadow, visit->settings->shadow);
+    set_desk(L, visit->settings);
+    lua_call(L, 1, 2); /* visit queues names */
     script->queues = strdup(lua_tostring(L, -1));
     if (!script->queues)
         return luaL_error(L, "out of memory");
@@ -231,9 +247,13 @@ struct script *script_open(const struct script_settings *settings,
         return NULL;
     }
     allowance_open(&script->allowance, settings->memory_mb);
-    ok = source_read(&script->source, settings->path, err) &&
+    script->desk = strcmp(settings->command, "lambda") != 0;
+    script->shadowed = settings->shadow != NULL;
+    ok = (!settings->path || source_read(&script->source, settings->path, err)) &&
+         (!settings->shadow || source_read(&script->shadow, settings->shadow, err)) &&
          load(script, settings, deadline, err);
     source_free(&script->source);
+    source_free(&script->shadow);
     if (ok)
         return script;
     if (strncmp(err->text, "PIGEON_", 7) == 0)
@@ -251,16 +271,22 @@ static int receive_body(lua_State *L)
 
     push_verb(L, "receive");                                      /* visit receive */
     lua_pushlstring(L, invocation->input, invocation->input_len); /* ... input */
-    lua_createtable(L, 0, 4);                                     /* ... input facts */
+    lua_createtable(L, 0, 5);                                     /* ... input facts */
     set_string(L, "kind", invocation->kind);
     set_string(L, "request_id", invocation->request_id);
     set_string(L, "trace_id", invocation->trace_id);
     set_integer(L, "now_ms", clock_unix_ms());
+    set_integer(L, "line", invocation->line);
     lua_call(L, 2, 1); /* visit labels */
     luaL_checktype(L, 2, LUA_TTABLE);
     visit->script->objects = (size_t)luaL_len(L, 2);
     lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit: kept for the watchdog */
     return 0;
+}
+
+static const struct source *source_of(const struct visit *visit)
+{
+    return visit->shadow ? &visit->script->shadow : &visit->script->source;
 }
 
 static void watch(lua_State *L, const struct visit *visit)
@@ -270,7 +296,7 @@ static void watch(lua_State *L, const struct visit *visit)
     lua_getfield(L, LUA_REGISTRYINDEX, "labels");   /* ... labels */
     lua_rawgeti(L, -1, (lua_Integer)visit->object); /* ... labels label */
     label.data = lua_tolstring(L, -1, &label.len);
-    watchdog_watch(visit->script->source.name, label.data, label.len);
+    watchdog_watch(source_of(visit)->name, label.data, label.len);
     lua_pop(L, 2); /* the labels hold it */
 }
 
@@ -281,7 +307,8 @@ static int decide_body(lua_State *L)
     watch(L, visit);
     push_verb(L, "decide");                         /* visit decide */
     lua_pushinteger(L, (lua_Integer)visit->object); /* visit decide i */
-    lua_call(L, 1, 1);                              /* visit messages */
+    lua_pushboolean(L, visit->shadow);              /* visit decide i shadow */
+    lua_call(L, 2, 1);                              /* visit messages */
     if (lua_isnil(L, 2))
         return 0;
     luaL_checktype(L, 2, LUA_TTABLE);
@@ -305,17 +332,19 @@ static int reload_body(lua_State *L)
 
     push_verb(L, "reload");                         /* visit reload */
     lua_pushinteger(L, (lua_Integer)visit->object); /* visit reload i */
-    lua_call(L, 1, 0);                              /* visit */
+    lua_pushboolean(L, visit->shadow);              /* visit reload i shadow */
+    lua_call(L, 2, 0);                              /* visit */
     lua_gc(L, LUA_GCCOLLECT);
     return 0;
 }
 
 /* A decision that failed while memory was refused is followed by a reload, which frees
  * what the rules hoarded. False only when Lua itself broke. */
-static bool decide_one(struct script *script, size_t object, struct outbox *outbox,
-                       struct err *err)
+static bool decide_one(struct script *script, size_t object, bool shadow,
+                       struct outbox *outbox, struct err *err)
 {
-    struct visit visit = {.script = script, .object = object, .outbox = outbox};
+    struct visit visit = {
+        .script = script, .object = object, .shadow = shadow, .outbox = outbox};
     size_t before = outbox->count;
     bool ok = call_protected(&visit, decide_body, GROWTH, err);
 
@@ -342,8 +371,10 @@ bool script_decide(struct script *script, const struct invocation *invocation,
         return err_wrap(err, "receiving %zu bytes", invocation->input_len);
     ok = watchdog_start(&invocation->deadline, err);
     while (ok && i < script->objects && !script->exhausted &&
-           !deadline_half_spent(&invocation->deadline))
-        ok = decide_one(script, ++i, outbox, err);
+           !deadline_half_spent(&invocation->deadline)) {
+        ok = decide_one(script, ++i, false, outbox, err) &&
+             (!script->shadowed || decide_one(script, i, true, outbox, err));
+    }
     watchdog_stop();
     return ok;
 }
@@ -374,8 +405,7 @@ static void push_facts(lua_State *L, const struct facts *facts)
     set_integer(L, "confirmed", (int64_t)facts->confirmed);
     set_string(L, "broker_wide", facts->broker_wide[0] ? facts->broker_wide : NULL);
     set_integer(L, "reconnects", facts->reconnects);
-    lua_pushboolean(L, facts->cold);
-    lua_setfield(L, -2, "cold");
+    set_boolean(L, "cold", facts->cold);
     set_integer(L, "decide_us", facts->decide_us);
     set_integer(L, "publish_us", facts->publish_us);
     set_integer(L, "connect_us", facts->connect_us);
@@ -413,8 +443,8 @@ static int conclude_body(lua_State *L)
     lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type lines */
     body = luaL_checklstring(L, 2, &len);
     type = luaL_optstring(L, 3, "");
-    luaL_checktype(L, 4, LUA_TTABLE);
-    log_lines(L, 4);
+    if (!visit->script->desk)
+        log_lines(L, 4);
     if (!buffer_append(&visit->answer->body, body, len))
         return luaL_error(L, "an answer of %I bytes is more than Lambda takes",
                           (lua_Integer)len);
@@ -430,54 +460,34 @@ bool script_conclude(struct script *script, struct outbox *outbox,
     bool ok;
 
     buffer_clear(&answer->body);
-    answer->body.max = ANSWER_MAX;
+    answer->body.max = script->desk ? SIZE_MAX : ANSWER_MAX;
     answer->error_type[0] = '\0';
     ok = call_protected(&visit, conclude_body, ALLOW_ALL, err);
     script->allowance.input = 0;
     return ok;
 }
 
-/* ------------------------------------------------------------- the desk */
-
-static int tell_body(lua_State *L)
+static int finish_body(lua_State *L)
 {
     struct visit *visit = lua_touserdata(L, 1);
-    const struct desk *desk = visit->desk;
     const char *text;
     size_t len;
 
-    open_libraries(L);
-    lua_pushfstring(L, "pigeon.desk.%s", desk->command); /* visit name */
-    open_module(L, lua_tostring(L, 2));                  /* visit name */
-    push_verb(L, "run");                                 /* visit name run */
-    lua_createtable(L, desk->count, 0);                  /* visit name run arguments */
-    for (int i = 0; i < desk->count; i++) {
-        lua_pushstring(L, desk->arguments[i]); /* visit name run arguments argument */
-        lua_rawseti(L, 4, i + 1);              /* visit name run arguments */
-    }
-    lua_call(L, 1, 2); /* visit name status text */
-    *desk->status = (int)luaL_checkinteger(L, 3);
-    text = luaL_checklstring(L, 4, &len);
-    if (!buffer_append(desk->text, text, len))
+    push_verb(L, "finish"); /* visit finish */
+    lua_call(L, 0, 2);      /* visit text status */
+    text = luaL_checklstring(L, 2, &len);
+    *visit->status = (int)luaL_checkinteger(L, 3);
+    if (!buffer_append(visit->text, text, len))
         return luaL_error(L, "out of memory");
     return 0;
 }
 
-bool script_tell(const char *command, int count, char *const *arguments,
-                 struct buffer *text, int *status, struct err *err)
+bool script_finish(struct script *script, struct buffer *text, int *status,
+                   struct err *err)
 {
-    struct script script = {0};
-    struct desk desk = {command, count, arguments, text, status};
-    struct visit visit = {.script = &script, .desk = &desk};
-    bool ok;
+    struct visit visit = {.script = script, .text = text, .status = status};
 
-    allowance_open(&script.allowance, 0);
-    script.L = lua_newstate(allowance_alloc, &script.allowance);
-    if (!script.L)
-        return err_set(err, "out of memory");
-    ok = call_protected(&visit, tell_body, ALLOW_ALL, err);
-    lua_close(script.L);
-    return ok;
+    return call_protected(&visit, finish_body, ALLOW_ALL, err);
 }
 
 /* ------------------------------------------------------------- the rest */

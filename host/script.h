@@ -20,26 +20,36 @@
 struct script;
 
 struct script_settings {
-    const char *command;        /* "lambda", or the desk's command */
-    const char *path;           /* the rules script's file */
-    const char *queue;          /* PIGEON_QUEUE */
-    const char *env;            /* PIGEON_ENV, NULL: not set */
+    const char *command; /* "lambda", or the desk's command */
+    const char *path;    /* the rules script's file; NULL: the command needs none */
+    const char *shadow;  /* a second one, asked about each object too; NULL: none */
+    const char *queue;   /* PIGEON_QUEUE */
+    const char *env;     /* PIGEON_ENV, NULL: not set */
     const char *batch_failures; /* PIGEON_BATCH_FAILURES, NULL: not set */
     long memory_mb;             /* what the function may use, 0: not known */
+
+    /* of the desk */
+    int count; /* of its arguments, for a command that reads them itself */
+    char *const *arguments;
+    bool help;  /* it says how it is used, and nothing else */
+    bool json;  /* what it says is for a program */
+    bool trace; /* shows which lines ran */
+    int width;  /* of the terminal, 0: there is none */
 };
 
 struct invocation {
-    const char *kind; /* "event" */
+    const char *kind; /* "event", "lines" or "probes" */
     const char *input;
     size_t input_len;
     const char *request_id;
     const char *trace_id;
+    int64_t line; /* the number of the first one, of lines */
     struct deadline deadline;
 };
 
 struct answer {
-    struct buffer body;  /* JSON */
-    char error_type[64]; /* "" for success, or Function.X */
+    struct buffer body;  /* JSON; on the desk, text for stdout */
+    char error_type[64]; /* "" for success, or Function.X; on the desk, what stops it */
 };
 
 /* Loads the modules and the rules, within `deadline`. NULL: err->type and err say what
@@ -61,16 +71,15 @@ bool script_decide(struct script *script, const struct invocation *invocation,
 bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err);
 
+/* On the desk, after the last batch: appends the last text, and sets the exit status: 2
+ * is for misuse. */
+bool script_finish(struct script *script, struct buffer *text, int *status,
+                   struct err *err);
+
 /* Whether the rules hold so much memory, even loaded anew, that the process should end
  * after this event. */
 bool script_exhausted(const struct script *script);
 
 void script_close(struct script *script);
-
-/* Runs a command that needs neither rules nor events, lua/pigeon/desk/COMMAND.lua, with
- * these arguments, in a Lua of its own. Appends what it says to text, and sets the exit
- * status: 0 is for stdout, another for stderr. False: Lua broke. */
-bool script_tell(const char *command, int count, char *const *arguments,
-                 struct buffer *text, int *status, struct err *err);
 
 #endif

@@ -1,5 +1,6 @@
 --- The verbs that the host calls: open, then receive, decide and conclude for each event.
 -- The one module with state: what open() made, and the batch from receive() to conclude().
+-- On the desk the same walk ends in a report (lua/pigeon/desk) instead of an answer.
 local answer = require "pigeon.answer"
 local batch_failures = require "pigeon.batch_failures"
 local envelope = require "pigeon.envelope"
@@ -13,9 +14,12 @@ local pigeon = {}
 
 local NOT_FOUND = 404 -- AMQP: no such exchange
 
-local setup -- {script = {name, source}, words = {queues, env}, partial = {SQS queue = true}}
-local decide -- the loaded rules
+-- {script = {name, source}, shadow = the same or nil, words = {queues, env}, partial = {SQS queue = true}}
+local setup
+local decide, decide_shadow -- the loaded rules
 local batch -- {entries, queue, partial, messages, problem}
+local command -- the desk's, a module of pigeon.desk, or nil
+local report -- what its open() made
 
 local CHARACTERS = { [" "] = "a space", ["\t"] = "a tab", ["\n"] = "a line's end" }
 
@@ -29,12 +33,25 @@ end
 
 local function load_rules()
   decide = sandbox.open(setup.script, setup.words, verdict.judge)
+  decide_shadow = setup.shadow and sandbox.open(setup.shadow, setup.words, verdict.judge)
 end
 
---- Settings under their variables' names, and rules = {source, name} -> the queues' names.
--- Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES, or a line of the
--- rules.
+-- A command that needs no rules (event), or one asked for its help.
+local function open_told(settings)
+  command = require("pigeon.desk." .. settings.command)
+  if not settings.help then return command.open(settings) end
+  return { finish = function() return command.usage, 0 end }
+end
+
+--- Settings under their variables' names, the command, and rules and shadow = {source, name} -> the
+-- queues' names, as a list and as one text. Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV,
+-- PIGEON_BATCH_FAILURES, or a line of the rules.
 function pigeon.open(settings)
+  batch, command, report = nil, nil, nil
+  if not settings.rules then
+    report = open_told(settings)
+    return {}, ""
+  end
   local list, problem = queues.parse(settings.PIGEON_QUEUE)
   if not list then error(problem, 0) end
   local env = settings.PIGEON_ENV ~= "" and settings.PIGEON_ENV or nil
@@ -42,21 +59,34 @@ function pigeon.open(settings)
   local partial
   partial, problem = batch_failures.parse(settings.PIGEON_BATCH_FAILURES)
   if not partial then error(problem, 0) end
-  setup = { script = settings.rules, words = { queues = list, env = env }, partial = partial }
-  batch = nil
+  setup = {
+    script = settings.rules, shadow = settings.shadow,
+    words = { queues = list, env = env }, partial = partial,
+  }
   load_rules()
+  if settings.command ~= "lambda" then
+    command = require("pigeon.desk." .. settings.command)
+    settings.queues = list
+    report = command.open(settings)
+  end
   local names = {}
   for i, queue in ipairs(list) do
     names[i] = queue.name
   end
-  return names
+  return names, table.concat(names, ",")
 end
 
---- An event's bytes -> a label for each object in it. What is wrong with the event or with a
--- record is kept for conclude().
-function pigeon.receive(input)
+local READ = {
+  event = envelope.read,
+  lines = function(input, invocation) return require("pigeon.desk.lines").read(input, invocation.line) end,
+  probes = function() return require("pigeon.desk.probes").read() end,
+}
+
+--- An event's bytes (or what else invocation.kind says) -> a label for each object in it. What is
+-- wrong with the event or with a record is kept for conclude().
+function pigeon.receive(input, invocation)
   local problem
-  batch, problem = envelope.read(input)
+  batch, problem = READ[invocation.kind](input, invocation)
   batch = batch or { entries = {}, problem = problem }
   batch.messages, batch.partial = 0, setup.partial[batch.queue or ""]
   local labels = {}
@@ -72,16 +102,26 @@ local function fail(entry, cause, why, name, destination)
   table.insert(entry.failures, { cause = cause, text = why, name = name, destination = destination })
 end
 
---- An object's number -> its messages {exchange, routing_key, message_id, body}, none where it
--- is not to be published; or nil: it failed, and the batch knows why.
-function pigeon.decide(i)
+local function ask_shadow(entry)
+  if not entry.object then return {} end
+  local says, problem = decide_shadow(entry.object)
+  entry.shadow = { label = entry.label, object = entry.object, verdict = says, problem = problem }
+  return says and {}
+end
+
+--- An object's number, and whether the shadow script is asked -> its messages {exchange,
+-- routing_key, message_id, body}, none where it is not to be published; or nil: it failed, and the
+-- batch knows why.
+function pigeon.decide(i, shadow)
   local entry = batch.entries[i]
+  if shadow then return ask_shadow(entry) end
   if entry.problem then
     fail(entry, "record", entry.problem, entry.message and "message " .. entry.message)
     return nil
   end
   if entry.skipped then return {} end
-  local says, problem = decide(entry.object)
+  local says, problem, trace = decide(entry.object, command and command.closely)
+  entry.trace = trace
   if not says then
     fail(entry, "rules", problem, entry.label)
     return nil
@@ -100,10 +140,14 @@ end
 
 --- The object whose decision ran out of memory: it has failed, whatever was decided of it.
 -- Loads the rules anew, which frees what they hoarded; raises when that fails.
-function pigeon.reload(i)
-  decide = nil
+function pigeon.reload(i, shadow)
+  decide, decide_shadow = nil, nil
   collectgarbage()
   local entry = batch.entries[i]
+  if shadow then
+    entry.shadow = { label = entry.label, problem = setup.shadow.name .. ": out of memory" }
+    return load_rules()
+  end
   if entry.first then batch.messages = entry.first - 1 end
   entry.verdict, entry.failures = nil, nil
   fail(entry, "rules", setup.script.name .. ": out of memory", entry.label)
@@ -154,7 +198,8 @@ end
 
 --- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text},
 -- and facts {confirmed, broker_wide} -> the answer as JSON, the error's type or nil, log lines
--- {level, message, fields}, metric lines. Frees the batch. Raises when the fates do not add up.
+-- {level, message, fields}, metric lines. On the desk: text for stdout, and what stops the walk or
+-- nil. Frees the batch. Raises when the fates do not add up.
 function pigeon.conclude(fates, facts)
   local done = batch
   batch = nil
@@ -162,8 +207,14 @@ function pigeon.conclude(fates, facts)
   for _, entry in ipairs(done.entries) do
     settle(entry, fates)
   end
+  if report then return report.conclude(done, facts) end
   local body, error_type = answer.make(done, facts)
   return body, error_type, telemetry.lines(done), {}
+end
+
+--- On the desk: the last text, and the exit status.
+function pigeon.finish()
+  return report.finish()
 end
 
 return pigeon

@@ -12,8 +12,9 @@ local function unescape(digits)
   return char(tonumber(digits, 16))
 end
 
--- application/x-www-form-urlencoded; a bad escape stays as it is.
-local function form_decode(key)
+--- A key as S3 writes it, application/x-www-form-urlencoded -> the key; a bad escape stays as
+-- it is.
+function notification.form_decode(key)
   if not find(key, "[+%%]") then return key end
   return (gsub(gsub(key, "%+", " "), "%%(%x%x)", unescape))
 end
@@ -34,7 +35,7 @@ function notification.read(record, place)
   local at_object = at .. ".object"
   return {
     bucket = document.string(bucket, "name", at .. ".bucket"),
-    key = form_decode(document.string(object, "key", at_object)),
+    key = notification.form_decode(document.string(object, "key", at_object)),
     event_name = gsub(document.string(record, "eventName", place), "^s3:", "", 1), -- MinIO's
     time = document.optional(record, "eventTime", place, "string"),
     size = document.whole(object, "size", at_object),

@@ -193,6 +193,17 @@ static void what_cannot_be_decided_is_not_published(void **state)
     assert_true(handler.warm);
 }
 
+static void without_a_delivery_it_decides_alone(void **state)
+{
+    (void)state;
+    add_object(&event, "a");
+    add_object(&event, "b");
+    handler.delivery = NULL;
+    assert_true(handle());
+    assert_int_equal(broker.calls, 0);
+    assert_string_equal(answer.body.data, "null");
+}
+
 #define OPENED(name) cmocka_unit_test_setup_teardown(name, open_handler, close_handler)
 
 int main(void)
@@ -205,6 +216,7 @@ int main(void)
         OPENED(it_is_told_how_long_deciding_took),
         OPENED(fates_that_do_not_add_up_are_told_by_err),
         OPENED(what_cannot_be_decided_is_not_published),
+        OPENED(without_a_delivery_it_decides_alone),
     };
 
     return cmocka_run_group_tests_name("handler", tests, NULL, NULL);

@@ -327,21 +327,37 @@ static void a_listed_queue_is_told_which_message_failed(void **state)
 
 /* --------------------------------------------------------------------------- the desk */
 
-static void the_desk_is_told_what_to_print(void **state)
+/* A command that needs no rules. */
+static struct script *open_command(const char *command, int count, char *const *arguments)
+{
+    struct script_settings settings = {
+        .command = command, .queue = "q", .count = count, .arguments = arguments};
+    struct deadline deadline = deadline_in(600000);
+
+    return script_open(&settings, &deadline, &err);
+}
+
+static void a_command_without_rules_says_all_at_its_end(void **state)
 {
     char *const arguments[] = {"sqs", "--key", "a\xc3\xa4"};
     struct buffer text = {.max = SIZE_MAX};
     int status = 7;
+    struct script *event_command = open_command("event", 3, arguments);
 
     (void)state;
-    assert_true(script_tell("event", 3, arguments, &text, &status, &err));
+    assert_non_null(event_command);
+    assert_string_equal(script_queues(event_command), "");
+    assert_true(script_finish(event_command, &text, &status, &err));
     assert_int_equal(status, 0);
     assert_memory_equal(text.data, "{\"Records\":[{", 13);
     assert_non_null(strstr(text.data, "a%C3%A4"));
+    script_close(event_command);
     buffer_clear(&text);
-    assert_true(script_tell("event", 0, NULL, &text, &status, &err));
+    event_command = open_command("event", 0, NULL);
+    assert_true(script_finish(event_command, &text, &status, &err));
     assert_int_equal(status, 2);
     assert_memory_equal(text.data, "pigeon event: which kind?", 25);
+    script_close(event_command);
     buffer_free(&text);
 }
 
@@ -350,12 +366,43 @@ static void what_the_desk_cannot_do_is_an_error(void **state)
     char *const many[] = {"s3", "--key", "k", "--count", "10000"};
     struct buffer text = {.max = 1000};
     int status = 7;
+    struct script *event_command = open_command("event", 5, many);
 
     (void)state;
-    assert_false(script_tell("nonsense", 0, NULL, &text, &status, &err));
-    assert_non_null(strstr(err.text, "no embedded module 'pigeon.desk.nonsense'"));
-    assert_false(script_tell("event", 5, many, &text, &status, &err));
+    assert_false(script_finish(event_command, &text, &status, &err));
     assert_non_null(strstr(err.text, "out of memory"));
+    assert_int_equal(text.len, 0);
+    script_close(event_command);
+    assert_null(open_command("nonsense", 0, NULL));
+    assert_non_null(strstr(err.text, "no embedded module 'pigeon.desk.nonsense'"));
+    buffer_free(&text);
+}
+
+static void lines_are_explained(void **state)
+{
+    struct script_settings settings = {
+        .command = "explain", .path = rules_path, .queue = "normal", .trace = true};
+    struct deadline deadline = deadline_in(600000);
+    struct invocation invocation = {
+        .kind = "lines", .input = "k1\n\nk!\n", .input_len = 7, .line = 1};
+    struct buffer text = {.max = SIZE_MAX};
+    int status = 7;
+
+    (void)state;
+    invocation.deadline = deadline;
+    script_close(script);
+    script = script_open(&settings, &deadline, &err);
+    assert_true(script_decide(script, &invocation, &outbox, &err));
+    assert_int_equal(outbox.count, 1);
+    facts.confirmed = confirm(&outbox);
+    assert_true(conclude());
+    assert_string_equal(answer.error_type, "");
+    assert_string_equal(logged(), "");
+    assert_non_null(strstr(answer.body.data, "k1\n  accept id of k1  (rules.lua:5)\n"));
+    assert_non_null(strstr(answer.body.data, "  >>   5    if last == '1'"));
+    assert_non_null(strstr(answer.body.data, "k!\n  fail: a bad key  (rules.lua:3)\n"));
+    assert_true(script_finish(script, &text, &status, &err));
+    assert_int_equal(status, 1);
     assert_int_equal(text.len, 0);
     buffer_free(&text);
 }
@@ -567,7 +614,8 @@ int main(void)
         OPENED(one_of_2000_objects_fails_alone),
         OPENED(events_follow_each_other),
         OPENED(a_listed_queue_is_told_which_message_failed),
-        OPENED(the_desk_is_told_what_to_print),
+        OPENED(a_command_without_rules_says_all_at_its_end),
+        OPENED(lines_are_explained),
         OPENED(what_the_desk_cannot_do_is_an_error),
         OPENED(when_half_of_the_time_is_spent_the_rest_fails),
         OPENED(each_fate_reaches_the_answer),

@@ -191,4 +191,14 @@ function event.run(arguments)
   return 2, "pigeon event: " .. problem .. "\n\n" .. event.usage
 end
 
+--- {arguments} -> the report, which is all in finish().
+function event.open(settings)
+  return {
+    finish = function()
+      local status, text = event.run(settings.arguments)
+      return text, status
+    end,
+  }
+end
+
 return event

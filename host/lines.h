@@ -1,0 +1,37 @@
+/* lines.h -- stdin, a batch of lines at a time, numbered from 1.
+ *
+ * The text of a batch stays until the next one is read. Plain data, valid when zeroed;
+ * lines_free() gives back what it owns. */
+#ifndef PIGEON_LINES_H
+#define PIGEON_LINES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "buffer.h"
+#include "err.h"
+
+struct lines {
+    struct buffer text; /* the batch, each line with its end */
+    int64_t first;      /* the number of its first line */
+    int64_t count;      /* how many lines it has; 0: the input has ended */
+    int64_t bytes;      /* read so far */
+
+    char *line;
+    size_t capacity;
+};
+
+/* Reads up to `most` lines, fewer where they are long. False: stdin could not be read. */
+bool lines_read(struct lines *lines, int64_t most, struct err *err);
+
+/* Passes over lines until number `from` is the next. */
+bool lines_skip(struct lines *lines, int64_t from, struct err *err);
+
+/* How many bytes stdin has, 0 where nobody knows. */
+int64_t lines_size(void);
+
+void lines_free(struct lines *lines);
+
+#endif

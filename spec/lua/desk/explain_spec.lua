@@ -1,0 +1,104 @@
+local cjson = require "cjson"
+local pigeon = require "pigeon"
+
+local ID = "00007bd0-2d1c-4865-af09-80bc01180313"
+local RULES = [[
+return function(object)
+  if object.key == "bad" then error("boom") end
+  if object.key == "later" then return defer("not now") end
+  if object.key == "none" then return accept("x", {}) end
+  return accept(crash_id(object.key), { "normal", exchange("e", "r") })
+end
+]]
+
+-- Explains keys; returns the text, the last text and the exit status.
+local function explain(keys, more)
+  local settings = {
+    command = "explain", PIGEON_QUEUE = "normal,15:submitter", rules = { name = "rules.lua", source = RULES },
+  }
+  for name, value in pairs(more or {}) do settings[name] = value end
+  pigeon.open(settings)
+  local messages = 0
+  for i in ipairs(pigeon.receive(keys, { kind = settings.kind or "lines", line = 1 })) do
+    messages = messages + #(pigeon.decide(i) or {})
+  end
+  local text = pigeon.conclude({}, { confirmed = messages })
+  return text, pigeon.finish()
+end
+
+describe("pigeon explain", function()
+  it("says what is accepted, where, and by which samples", function()
+    local text, last, status = explain("k/" .. ID)
+    assert.equal((([[
+k/ID
+  accept ID  (rules.lua:5)
+  normal     sample  51.4638 < throttle 100: sent
+  submitter  sample  14.8843 < throttle 15: not sent
+  message to normal: body and message_id ID, exchange "", routing key "normal", persistent
+  message to e/r: body and message_id ID, exchange "e", routing key "r", persistent
+]]):gsub("ID", function() return ID end)), text)
+    assert.equal("", last)
+    assert.equal(0, status)
+  end)
+
+  it("says why not", function()
+    local text, _, status = explain("later\nnone\nbad")
+    assert.equal([[
+later
+  defer: not now  (rules.lua:3)
+none
+  accept x  (rules.lua:4)
+  normal     sample  31.1234 < throttle 100: not sent
+]], (text:gsub("sample +[%d.]+", "sample  31.1234"):match("^.-\n.-\n.-\n.-\n.-\n")))
+    assert.matches("\n  no message: no destination was given\n", text)
+    assert.matches("bad\n  fail: boom  %(rules%.lua:2%)\n$", text)
+    assert.equal(1, status)
+  end)
+
+  it("shows the script, and which lines ran", function()
+    local text = explain("later", { trace = true })
+    assert.matches("\n   >   2    if object%.key == \"bad\"", text)
+    assert.matches("\n  >>   3    if object%.key == \"later\"", text)
+    assert.matches("\n       4    if object%.key == \"none\"", text)
+    assert.matches("\n       6  end\n$", text)
+  end)
+
+  it("is JSON, a line each, where a program reads it", function()
+    local text, last = explain("k/" .. ID .. "\nnone\nbad", { json = true })
+    local told = {}
+    for line in text:gmatch("[^\n]+") do told[#told + 1] = cjson.decode(line) end
+    assert.equal(3, #told)
+    assert.equal("accept", told[1].verdict)
+    assert.equal("rules.lua:5", told[1].where)
+    assert.equal("submitter", told[1].queues[2].name)
+    assert.is_false(told[1].queues[2].chosen)
+    assert.equal("e", told[1].messages[2].exchange)
+    assert.matches('"messages":%[%]', text)
+    assert.equal("fail", told[3].verdict)
+    assert.equal("boom", told[3].reason)
+    assert.equal("rules.lua:2", told[3].where)
+    assert.equal("", last)
+  end)
+
+  it("says what is wrong with an event, and what it does not look at", function()
+    local text, _, status = explain("{", { kind = "event" })
+    assert.matches("^the event\n  fail: the event is not JSON", text)
+    assert.equal(1, status)
+    text = explain('{"Event":"s3:TestEvent"}', { kind = "event" })
+    assert.equal("the event\n  ignore: s3:TestEvent\n", text)
+    local nothing, last = explain('{"Records":[]}', { kind = "event" })
+    assert.equal("", nothing)
+    assert.equal("No object: there is nothing to decide.\n", last)
+  end)
+
+  it("says how it is used, without rules", function()
+    assert.same({}, (pigeon.open { command = "explain", help = true }))
+    local text, status = pigeon.finish()
+    assert.matches("^Usage: pigeon explain", text)
+    assert.equal(0, status)
+  end)
+
+  it("shows a hostile key on one line", function()
+    assert.matches("^a%? b\n", (explain("a\xff\27b"):gsub("\u{FFFD}", "?")))
+  end)
+end)

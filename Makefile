@@ -4,6 +4,7 @@
 #   make build        the program, build/bootstrap, and the tools for developing it
 #   make run          sends sample events through it and shows what RabbitMQ received
 #   make test         runs all specs
+#   make test-rules   those of the rules alone: no broker, two seconds
 #   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
@@ -40,7 +41,7 @@ HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(wildcard host/tools/*.c))
 SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
 
-.PHONY: help build run test package testshell soak check clean setup programs specs asan
+.PHONY: help build run test test-rules package testshell soak check clean setup programs specs asan
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -57,6 +58,8 @@ run: build
 	@bin/run
 test: build specs
 	@bin/test
+test-rules: programs
+	@bin/pigeon test spec/rules
 package: build
 	@bin/package "$(RULES)"
 testshell: build

@@ -12,6 +12,7 @@
 #include "handler.h"
 #include "lines.h"
 #include "progress.h"
+#include "suite.h"
 
 #define OPEN_MS 60000
 #define BATCH_MS \
@@ -187,7 +188,13 @@ int desk_run(const struct options *options, const struct config *config)
 {
     struct desk desk = {.options = options};
     const char *file = options->rules;
+    struct err err = {0};
 
+    if (strcmp(options->command, "test") == 0 && !options->help) {
+        suite_exec(options->count, options->words, &err);
+        fprintf(stderr, "pigeon test: %s\n", err.text);
+        return 1;
+    }
     if (file && access(file, R_OK) != 0)
         return desk_misuse(options->command, "the file of --rules cannot be read");
     if (options->against && access(options->against, R_OK) != 0)

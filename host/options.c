@@ -25,6 +25,7 @@ static const struct {
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
     {"event", RAW},
+    {"test", RAW},
 };
 
 static const struct {

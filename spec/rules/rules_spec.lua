@@ -1,49 +1,47 @@
---- What the rules decide. To try a case, add a line: key, verdict, queues.
--- Queues are those of "normal,15:submitter,0:nothing" that the crash id goes to.
-local queues = require "pigeon.queues"
-local sandbox = require "pigeon.sandbox"
-local verdict = require "pigeon.verdict"
+--- What the rules decide. To try a case, add a line: key, what the rules do with it, and the
+-- reason or the queues, which are those of "normal,15:submitter,0:nothing".
+local testing = require "pigeon.testing"
 
-local QUEUES = queues.parse("normal,15:submitter,0:nothing")
+local SETTINGS = { PIGEON_QUEUE = "normal,15:submitter,0:nothing" }
 
 local BOTH = {
-  -- key, verdict, queues; the same with every script
-  { "v2/dump_names/00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
-  { "v2/dump/00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
-  { "v1/upload_file_minidump/00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
-  { "", "ignore: not a raw crash" },
-  { "00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
-  { "/v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
-  { "v2/raw_crashes/00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
-  { "v2/raw_crash/", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/readme.txt", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/00007BD0-2D1C-4865-AF09-80BC01180313", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313\n", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313\0", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc0118031a", "ignore: not a crash id" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc02180313", "ignore: junk annotation" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc09180313", "ignore: junk annotation" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc0a180313", "ignore: junk annotation" },
+  -- the same with every script
+  { "v2/dump_names/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
+  { "v2/dump/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
+  { "v1/upload_file_minidump/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
+  { "", "ignores", "not a raw crash" },
+  { "00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
+  { "/v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
+  { "v2/raw_crashes/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
+  { "v2/raw_crash/", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/readme.txt", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/00007BD0-2D1C-4865-AF09-80BC01180313", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313\n", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313\0", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc0118031a", "ignores", "not a crash id" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc02180313", "ignores", "junk annotation" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc09180313", "ignores", "junk annotation" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc0a180313", "ignores", "junk annotation" },
 }
 
 -- 0 defers, 1 accepts.
 local RULES = {
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "accept", "normal submitter" },
-  { "v2/raw_crash/00007bd0-2d1c-4865-af09-80bc01180313", "accept", "normal submitter" },
-  { "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918", "accept", "normal" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "defer: deferred by the collector" },
-  { "v1/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "ignore: not a raw crash" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "accepts", { "normal", "submitter" } },
+  { "v2/raw_crash/00007bd0-2d1c-4865-af09-80bc01180313", "accepts", { "normal", "submitter" } },
+  { "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918", "accepts", { "normal" } },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "defers", "deferred by the collector" },
+  { "v1/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
 }
 
 -- 0 accepts, 1 defers; v1 too.
 local ANTENNA = {
-  { "v1/raw_crash/20160918/de1bb258-cbbf-4589-a673-34f800160918", "accept", "normal submitter" },
-  { "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f800160918", "accept", "normal submitter" },
-  { "v1/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "defer: deferred by the collector" },
-  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "defer: deferred by the collector" },
-  { "v1/raw_crash/20180313/11111111-2d1c-4865-af09-80bc00180313", "accept", "normal" },
-  { "v3/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "ignore: not a raw crash" },
+  { "v1/raw_crash/20160918/de1bb258-cbbf-4589-a673-34f800160918", "accepts", { "normal", "submitter" } },
+  { "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f800160918", "accepts", { "normal", "submitter" } },
+  { "v1/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "defers", "deferred by the collector" },
+  { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "defers", "deferred by the collector" },
+  { "v1/raw_crash/20180313/11111111-2d1c-4865-af09-80bc00180313", "accepts", { "normal" } },
+  { "v3/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "ignores", "not a raw crash" },
 }
 
 local OTHER_EVENTS = {
@@ -51,52 +49,28 @@ local OTHER_EVENTS = {
   "ObjectCreated:Put ", "objectcreated:put", "ReducedRedundancyLostObject",
 }
 
-local function open(path)
-  local file = assert(io.open(path))
-  local source = file:read("a")
-  file:close()
-  local name = path:match("[^/]*$")
-  return sandbox.open({ name = name, source = source }, { queues = QUEUES }, verdict.judge)
-end
-
 -- A key in a spec's name, which has to be one line.
 local function one_line(key)
   return (("%q"):format(key):gsub("\\\n", "\\n"))
 end
 
-local function names(destinations)
-  local list = {}
-  for i, destination in ipairs(destinations) do
-    list[i] = verdict.destination_name(destination)
-  end
-  return table.concat(list, " ")
-end
-
 for path, table_of_cases in pairs { ["rules/rules.lua"] = RULES, ["rules/antenna.lua"] = ANTENNA } do
   describe(path, function()
-    local decide = open(path)
+    local rules = testing.load(path, SETTINGS)
 
     for _, cases in ipairs { table_of_cases, BOTH } do
       for _, case in ipairs(cases) do
-        local key, expected, expected_queues = case[1], case[2], case[3] or ""
-        it(one_line(key) .. ": " .. expected .. " " .. expected_queues, function()
-          local says = assert(decide { key = key, bucket = "crashes", event_name = "ObjectCreated:Put" })
-          if says.kind == "accept" then
-            assert.equal(expected, "accept")
-            assert.equal(expected_queues, names(says.destinations))
-            assert.equal(key:match("[^/]*$"), says.id)
-          else
-            assert.equal(expected, says.kind .. ": " .. says.reason)
-          end
+        local key, does, what = case[1], case[2], case[3]
+        it(does .. " " .. one_line(key), function()
+          assert[does](rules, key, what)
+          if does == "accepts" then assert.equal(key:match("[^/]*$"), testing.decide(rules, key).id) end
         end)
       end
     end
 
     for _, event_name in ipairs(OTHER_EVENTS) do
       it("ignores " .. event_name, function()
-        local says = decide { key = table_of_cases[1][1], bucket = "crashes", event_name = event_name }
-        assert.equal("ignore", says.kind)
-        assert.equal("not a put", says.reason)
+        assert.ignores(rules, { key = table_of_cases[1][1], event_name = event_name }, "not a put")
       end)
     end
   end)
@@ -104,7 +78,7 @@ end
 
 describe("the throttles over 4,000 accepted ids", function()
   it("are kept within 4 sigma, and decide the same again", function()
-    local decide = open("rules/rules.lua")
+    local decide = testing.load("rules/rules.lua", SETTINGS).decide
     math.randomseed(15)
     local counts = { normal = 0, submitter = 0, nothing = 0 }
     for _ = 1, 4000 do

@@ -39,7 +39,7 @@ describe("pigeon", function()
     end
   end)
 
-  for _, command in ipairs { "explain", "event" } do
+  for _, command in ipairs { "explain", "event", "test" } do
     it(command .. " says how it is used", function()
       local status, said = run(command .. " --help")
       assert.are.equal(0, status)
@@ -97,5 +97,44 @@ describe("pigeon explain", function()
     assert.are.equal(1, status)
     assert.are.equal("", said)
     assert.matches('PIGEON_QUEUE: entry 2 of "a,,b" is empty', complained)
+  end)
+end)
+
+describe("pigeon test", function()
+  local folder
+  before_each(function()
+    folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run(("cp rules/rules.lua %s"):format(folder))
+  end)
+  after_each(function() os.execute("rm -rf " .. quote(folder)) end)
+
+  -- Runs the specs in a folder that has nothing but the rules and this one.
+  local function test(body, arguments)
+    local file = assert(io.open(folder .. "/my_spec.lua", "w"))
+    file:write('local testing = require("pigeon.testing")\nlocal rules = testing.load("rules.lua")\n', body, "\n")
+    file:close()
+    local program = system.run(("readlink -f %s"):format(PIGEON)):gsub("\n", "")
+    local out = os.tmpname()
+    local _, _, status = os.execute(("cd %s && %s test %s >%s 2>&1"):format(folder, program, arguments or "", out))
+    local said = system.read(out)
+    os.remove(out)
+    return status, said
+  end
+
+  it("runs specs in anybody's folder, and fails where one does", function()
+    local status, said = test(("it('x', function() assert.accepts(rules, %q, { 'normal' }) end)"):format(KEY))
+    assert.are.equal(0, status, said)
+    assert.matches("1 success", said)
+    status, said = test(("it('x', function() assert.defers(rules, %q) end)"):format(KEY), "my_spec.lua")
+    assert.are.equal(1, status)
+    assert.matches("Expected: defer\n[^\n]+\n  accept 00007bd0%-", said)
+  end)
+
+  it("is Lua 5.4, with the modules that are in the program", function()
+    local status, said = test([[it('x', function()
+      assert.equal("Lua 5.4", _VERSION)
+      assert.matches("^pigeon", debug.getinfo(testing.load, "S").source:sub(2))
+    end)]])
+    assert.are.equal(0, status, said)
   end)
 end)

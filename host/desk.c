@@ -134,8 +134,28 @@ static bool walk_event(struct desk *desk, struct err *err)
     return ok;
 }
 
+static bool walk_lines(struct desk *desk, struct err *err)
+{
+    struct lines lines = {0};
+    struct progress progress;
+    bool ok;
+
+    progress_open(&progress, lines_size());
+    while ((ok = lines_read(&lines, BATCH_LINES, err)) && lines.count > 0) {
+        ok = walk(desk, "lines", &lines.text, lines.first, err);
+        if (!ok)
+            break;
+        progress_show(&progress, lines.bytes, lines.first + lines.count - 1);
+    }
+    progress_close(&progress);
+    lines_free(&lines);
+    return ok;
+}
+
 static bool walk_all(struct desk *desk, struct err *err)
 {
+    if (strcmp(desk->options->command, "explain") != 0)
+        return walk_lines(desk, err);
     return desk->options->count > 0 ? walk_words(desk, err) : walk_event(desk, err);
 }
 

@@ -39,6 +39,7 @@ struct pigeon {
 static const char help[] =
     "Usage: pigeon COMMAND ... | --help | --version; pigeon COMMAND --help says more\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
+    "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
     "  event KIND --key KEY...         prints an event\n"
     "\n"

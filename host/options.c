@@ -24,6 +24,7 @@ static const struct {
     unsigned takes;
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
+    {"simulate", RULES | AGAINST | JSON},
     {"event", RAW},
     {"test", RAW},
 };

@@ -39,7 +39,7 @@ describe("pigeon", function()
     end
   end)
 
-  for _, command in ipairs { "explain", "event", "test" } do
+  for _, command in ipairs { "explain", "simulate", "event", "test" } do
     it(command .. " says how it is used", function()
       local status, said = run(command .. " --help")
       assert.are.equal(0, status)
@@ -48,7 +48,8 @@ describe("pigeon", function()
   end
 
   for _, arguments in ipairs {
-    "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense", "nonsense",
+    "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event",
+    "simulate k", "simulate --against /nonsense", "event --nonsense", "nonsense",
   } do
     it(arguments .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
@@ -136,5 +137,50 @@ describe("pigeon test", function()
       assert.matches("^pigeon", debug.getinfo(testing.load, "S").source:sub(2))
     end)]])
     assert.are.equal(0, status, said)
+  end)
+end)
+
+describe("pigeon simulate", function()
+  -- 2,500 lines: keys, then rows of an inventory, then an event of two objects.
+  local function list()
+    local lines = {}
+    for i = 1, 1500 do lines[i] = system.key(system.id(i)) end
+    for i = 1501, 2499 do lines[i] = ('"crashes","%s","","true"'):format(system.key(system.id(i))) end
+    local event = system.run(PIGEON .. "event s3 --key x --key " .. system.key(system.id(2500)))
+    lines[2500] = event:gsub("\n", "")
+    return file_of(table.concat(lines, "\n"))
+  end
+
+  it("counts keys, rows of an inventory and events, over several batches", function()
+    local keys = list()
+    local status, said, complained = run("simulate <" .. keys)
+    assert.are.equal(0, status)
+    assert.matches("^2501 objects, by verdict\n  accept +2500  99.96 %% #", said)
+    assert.matches("\n  ignore: not a raw crash +1 ", said)
+    assert.matches("\n  normal +2500 ", said)
+    assert.are.equal("", complained) -- no terminal
+    os.remove(keys)
+  end)
+
+  it("compares with another script", function()
+    local keys = file_of(KEY)
+    local status, said = run("simulate --against rules/antenna.lua <" .. keys)
+    os.remove(keys)
+    assert.are.equal(0, status)
+    assert.matches("\n1 of 1 would change\n  1  accept: normal  %->  defer: deferred by the collector\n", said)
+  end)
+
+  it("shows how far it is on a terminal", function()
+    local keys = list()
+    local command = ("PIGEON_QUEUE=normal %s simulate <%s >/dev/null"):format(PIGEON, keys)
+    local said = system.run(("script -qec '%s' /dev/null"):format(command))
+    assert.matches("%[#+ *%] +%d+ %%  1000 lines, %d+/s", said)
+    os.remove(keys)
+  end)
+
+  it("says what the input lacks", function()
+    local status, _, complained = run("simulate </")
+    assert.are.equal(1, status)
+    assert.matches("^pigeon simulate: stdin: Is a directory", complained)
   end)
 end)

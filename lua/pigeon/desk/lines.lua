@@ -3,7 +3,11 @@
 local envelope = require "pigeon.envelope"
 local notification = require "pigeon.notification"
 
+local byte = string.byte
+
 local lines = {}
+
+local BRACE, BRACKET, QUOTE = byte('{["', 1, 3)
 
 local function object_of(bucket, key)
   return { bucket = bucket, key = key, event_name = "ObjectCreated:Put", source = "aws:s3" }
@@ -15,15 +19,26 @@ local function inventory_row(line)
   return bucket, key and notification.form_decode(key)
 end
 
-local function read_line(line)
-  local first = line:sub(1, 1)
-  if first == "{" or first == "[" then
-    local event, problem = envelope.read(line)
-    return event and event.entries or { { label = line, problem = problem } }
+local function add(batch, number, entry)
+  entry.line = number
+  batch.entries[#batch.entries + 1] = entry
+end
+
+local function read_event(line, number, batch)
+  local event, problem = envelope.read(line)
+  if not event then return add(batch, number, { label = line, problem = problem }) end
+  for _, entry in ipairs(event.entries) do
+    add(batch, number, entry)
   end
-  local bucket, key = inventory_row(line)
-  if bucket then return { { label = key, object = object_of(bucket, key) } } end
-  return { { label = line, object = object_of("-", line) } }
+end
+
+local function read_line(line, number, batch)
+  local first = byte(line)
+  if first == BRACE or first == BRACKET then return read_event(line, number, batch) end
+  local bucket, key
+  if first == QUOTE then bucket, key = inventory_row(line) end
+  key = key or line
+  add(batch, number, { label = key, object = object_of(bucket or "-", key) })
 end
 
 --- Bytes, and the number of their first line -> {entries}, each entry with the number of its
@@ -31,12 +46,7 @@ end
 function lines.read(input, number)
   local batch = { entries = {} }
   for line in input:gmatch("([^\n]*)\n?") do
-    if line ~= "" then
-      for _, entry in ipairs(read_line(line)) do
-        entry.line, entry.message = number, nil
-        batch.entries[#batch.entries + 1] = entry
-      end
-    end
+    if line ~= "" then read_line(line, number, batch) end
     number = number + 1
   end
   return batch

@@ -1,0 +1,199 @@
+--- `pigeon simulate`: what the rules would decide of a list of keys, counted.
+local cjson = require "cjson"
+local text = require "pigeon.text"
+local verdict = require "pigeon.verdict"
+
+local simulate = {}
+
+simulate.usage = [[
+Usage: pigeon simulate [--rules FILE] [--against OTHER.lua] [--json] < keys
+Counts what the rules decide of a list, and publishes nothing. A line of it is a key, a row
+of an S3 inventory (CSV), or an event. The table is by verdict, reason and queue.
+  --rules FILE    the script; else rules.lua beside the program, else the repository's
+  --against FILE  another script: what would change with it, by from and to, with examples
+  --json          one JSON object, for a program
+PIGEON_QUEUE names the queues; unset, there is one, normal. Status 1: something failed.
+]]
+
+local KINDS = { "accept", "defer", "ignore", "fail" }
+local MOST_KINDS = 1000 -- of reasons, queues and changes: a script can make them up
+local MOST_EXAMPLES = 10
+local LONGEST = 200
+local OTHERS = "(others)"
+
+local json = cjson.new()
+
+-- ------------------------------------------------------------------------ counting
+
+local function counter()
+  return { counts = {}, names = 0 }
+end
+
+local function add(list, name)
+  local counts = list.counts
+  if not counts[name] then
+    if list.names >= MOST_KINDS then name = OTHERS end
+    if not counts[name] then list.names, counts[name] = list.names + 1, 0 end
+  end
+  counts[name] = counts[name] + 1
+  return name
+end
+
+-- {{name, count}, ...}, the most frequent first.
+local function sorted(counts)
+  local rows = {}
+  for name, count in pairs(counts.counts) do
+    rows[#rows + 1] = { name = name, count = count }
+  end
+  table.sort(rows, function(a, b)
+    if a.count ~= b.count then return a.count > b.count end
+    return a.name < b.name
+  end)
+  return rows
+end
+
+-- How one object was decided: one word, and the reason where there is one.
+local function outcome(entry)
+  local says = entry.verdict
+  if not says then return "fail", entry.problem or entry.failures[1].text end
+  return says.kind, says.reason
+end
+
+-- The same in one line, to compare by.
+local function summary(entry)
+  local kind, reason = outcome(entry)
+  if kind ~= "accept" then return ("%s: %s"):format(kind, reason) end
+  local names = {}
+  for i, destination in ipairs(entry.verdict.destinations) do
+    names[i] = verdict.destination_name(destination)
+  end
+  return "accept: " .. (#names == 0 and "no queue" or table.concat(names, ", "))
+end
+
+local function count_entry(totals, entry)
+  local kind, reason = outcome(entry)
+  totals.objects = totals.objects + 1
+  totals.verdicts[kind] = totals.verdicts[kind] + 1
+  if kind ~= "accept" then return add(totals.reasons[kind], reason) end
+  local destinations = entry.verdict.destinations
+  if #destinations == 0 then add(totals.queues, "(no queue)") end
+  for i = 1, #destinations do
+    add(totals.queues, verdict.destination_name(destinations[i]))
+  end
+end
+
+local function count_change(totals, entry)
+  local shadow = entry.shadow
+  if not shadow then return end
+  local from, to = summary(entry), summary(shadow)
+  local changed = from ~= to or entry.verdict and entry.verdict.id ~= shadow.verdict.id
+  if not changed then return end
+  totals.changed = totals.changed + 1
+  local name = add(totals.changes, ("%s  ->  %s"):format(from, to))
+  local examples = totals.examples[name] or {}
+  totals.examples[name] = examples
+  if #examples < MOST_EXAMPLES then examples[#examples + 1] = entry.label end
+end
+
+-- ------------------------------------------------------------------------ showing
+
+local function clean(name)
+  return text.clean(name, LONGEST)
+end
+
+local function bar(count, total, width)
+  return ("#"):rep(total > 0 and math.ceil(count * width / total) or 0)
+end
+
+-- Rows {name, count} under a title, each with its share of `total`.
+local function table_lines(said, title, rows, total, width)
+  if #rows == 0 then return end
+  said[#said + 1] = title
+  local widest, digits = 8, #tostring(total)
+  for _, row in ipairs(rows) do widest = math.max(widest, math.min(utf8.len(clean(row.name)), 40)) end
+  local room = math.max(10, width - widest - digits - 13)
+  for _, row in ipairs(rows) do
+    local name = clean(row.name)
+    local gap = (" "):rep(widest - utf8.len(name))
+    said[#said + 1] = (("  %s%s %" .. digits .. "d %6.2f %% %s"):format(name, gap, row.count,
+      total > 0 and row.count * 100 / total or 0, bar(row.count, total, room)):gsub(" +$", ""))
+  end
+end
+
+local function verdict_rows(totals)
+  local rows = {}
+  for i, kind in ipairs(KINDS) do rows[i] = { name = kind, count = totals.verdicts[kind] } end
+  return rows
+end
+
+local function reason_rows(totals)
+  local rows = {}
+  for _, kind in ipairs(KINDS) do
+    for _, row in ipairs(sorted(totals.reasons[kind])) do
+      rows[#rows + 1] = { name = ("%s: %s"):format(kind, row.name), count = row.count }
+    end
+  end
+  return rows
+end
+
+local function change_lines(said, totals)
+  said[#said + 1] = ("%d of %d would change"):format(totals.changed, totals.objects)
+  for _, row in ipairs(sorted(totals.changes)) do
+    said[#said + 1] = ("  %d  %s"):format(row.count, text.clean(row.name, 2 * LONGEST))
+    for _, example in ipairs(totals.examples[row.name] or {}) do
+      said[#said + 1] = "       " .. text.clean(example, 1024)
+    end
+  end
+end
+
+local function say(totals, against, width)
+  local said = {}
+  table_lines(said, ("%d objects, by verdict"):format(totals.objects), verdict_rows(totals), totals.objects, width)
+  table_lines(said, "by reason", reason_rows(totals), totals.objects, width)
+  table_lines(said, "by queue", sorted(totals.queues), totals.objects, width)
+  if against then change_lines(said, totals) end
+  return table.concat(said, "\n") .. "\n"
+end
+
+local function json_of(totals, against)
+  local told = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
+  for _, kind in ipairs(KINDS) do told.reasons[kind] = totals.reasons[kind].counts end
+  if against then
+    told.changed, told.changes = totals.changed, {}
+    for i, row in ipairs(sorted(totals.changes)) do
+      local keys = {}
+      for j, key in ipairs(totals.examples[row.name] or {}) do keys[j] = text.clean(key, 1024) end
+      told.changes[i] = { change = text.clean(row.name, 2 * LONGEST), count = row.count, examples = keys }
+    end
+  end
+  return (json.encode(told):gsub("\\/", "/"):gsub('"changes":{}', '"changes":[]')) .. "\n"
+end
+
+--- {json, width, shadow} -> the report: it counts each batch, and says all at the end.
+function simulate.open(settings)
+  local report = {}
+  local totals = {
+    objects = 0, changed = 0, queues = counter(), changes = counter(), examples = {}, reasons = {}, verdicts = {},
+  }
+  for _, kind in ipairs(KINDS) do
+    totals.verdicts[kind], totals.reasons[kind] = 0, counter()
+  end
+
+  function report.conclude(batch)
+    for _, entry in ipairs(batch.entries) do
+      count_entry(totals, entry)
+      count_change(totals, entry)
+    end
+    return ""
+  end
+
+  function report.finish()
+    local width = settings.width > 0 and settings.width or 80
+    return settings.json and json_of(totals, settings.shadow) or say(totals, settings.shadow, width),
+      totals.verdicts.fail > 0 and 1 or 0
+  end
+
+  return report
+end
+
+return simulate

@@ -435,6 +435,26 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
     return ok;
 }
 
+bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
+                struct failure *failure)
+{
+    struct err err;
+    amqp_rpc_reply_t reply;
+
+    if (!guard_start(broker->fd, deadline, &err))
+        return failure_set(failure, "ask", 0, "%s", err.text);
+    errno = 0;
+    amqp_queue_declare(broker->connection, CHANNEL, amqp_cstring_bytes(queue),
+                       1 /* passive */, 0, 0, 0, amqp_empty_table);
+    reply = amqp_get_rpc_reply(broker->connection);
+    guard_stop();
+    if (reply.reply_type == AMQP_RESPONSE_NORMAL)
+        return true;
+    fail_reply(failure, "ask", reply);
+    broker_drop(broker);
+    return false;
+}
+
 void broker_close(struct broker *broker)
 {
     struct deadline soon = deadline_in(CLOSE_MS);

@@ -42,6 +42,11 @@ bool broker_connected(struct broker *broker);
 bool broker_publish(struct broker *broker, struct outbox *outbox,
                     const struct deadline *deadline, struct failure *failure);
 
+/* Asks whether there is a queue of this name, and declares none. Needs a connection.
+ * False: failure says what the broker answered, and the connection is gone. */
+bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
+                struct failure *failure);
+
 /* Ends the connection, where there is one, without a word. */
 void broker_drop(struct broker *broker);
 

@@ -155,6 +155,13 @@ static size_t add(char *line, size_t used, const char *text, size_t len)
     return used + len;
 }
 
+static const char *last_words;
+
+void watchdog_add(const char *line)
+{
+    last_words = line;
+}
+
 /* In a signal handler: only what is async-signal-safe. */
 static void end_process(const char *why)
 {
@@ -171,6 +178,8 @@ static void end_process(const char *why)
         used = add(line, used, "\"", 1);
     }
     log_from_signal(line, used);
+    if (last_words)
+        log_from_signal(last_words, strlen(last_words));
     _exit(1);
 }
 

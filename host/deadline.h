@@ -55,6 +55,10 @@ bool watchdog_start(const struct deadline *deadline, struct err *err);
 void watchdog_watch(const char *script, const char *label, size_t label_len);
 void watchdog_stop(void);
 
+/* One line more for it to say at the end of the process, while it does not watch; NULL:
+ * none. It is not copied. */
+void watchdog_add(const char *line);
+
 /* Shuts `fd` down, both ways, when the deadline has passed; guard_stop() takes it back.
  * guard_fired() tells whether it did since the last guard_start(). */
 bool guard_start(int fd, const struct deadline *deadline, struct err *err);

@@ -3,20 +3,24 @@
 
 #include <libgen.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "handler.h"
 #include "lines.h"
 #include "progress.h"
+#include "setup.h"
 #include "suite.h"
 
 #define OPEN_MS 60000
 #define BATCH_MS \
-    (15 * 60 * 1000) /* Lambda's longest; the watchdog ends an object sooner */
+    (15 * 60 * 1000)    /* Lambda's longest; the watchdog ends an object sooner */
+#define REPLAY_MS 60000 /* for a batch that is published, too */
 #define BATCH_LINES 1000
 #define EVENT_MAX (64 << 20)
 
@@ -26,6 +30,11 @@ struct desk {
     struct answer answer;
     char rules[PATH_MAX];
 };
+
+static bool is(const struct desk *desk, const char *command)
+{
+    return strcmp(desk->options->command, command) == 0;
+}
 
 static bool print(const struct buffer *text, FILE *stream, struct err *err)
 {
@@ -79,6 +88,7 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
         .help = options->help,
         .json = options->json,
         .trace = options->trace,
+        .dry_run = options->dry_run,
         .width = terminal_width(),
     };
 
@@ -97,13 +107,14 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
 static bool walk(struct desk *desk, const char *kind, const struct buffer *input,
                  int64_t line, struct err *err)
 {
-    struct invocation invocation = {.kind = kind,
-                                    .input = input->data ? input->data : "",
-                                    .input_len = input->len,
-                                    .request_id = "",
-                                    .trace_id = "",
-                                    .line = line,
-                                    .deadline = deadline_in(BATCH_MS)};
+    struct invocation invocation = {
+        .kind = kind,
+        .input = input->data ? input->data : "",
+        .input_len = input->len,
+        .request_id = "",
+        .trace_id = "",
+        .line = line,
+        .deadline = deadline_in(desk->handler.delivery ? REPLAY_MS : BATCH_MS)};
 
     return handler_event(&desk->handler, &invocation, &desk->answer, err) &&
            print(&desk->answer.body, stdout, err);
@@ -134,32 +145,101 @@ static bool walk_event(struct desk *desk, struct err *err)
     return ok;
 }
 
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* A first ^C ends a replay after its batch, a second one the process. */
+static void catch_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+/* Waits until so many lines are not more than `rate` a second. */
+static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
+{
+    int64_t left_us = rate ? start_us + lines * 1000000 / rate - clock_us() : 0;
+    struct timespec left = {.tv_sec = left_us / 1000000,
+                            .tv_nsec = left_us % 1000000 * 1000};
+
+    if (left_us > 0)
+        nanosleep(&left, NULL);
+}
+
+/* What the watchdog would have to say of a replay. */
+static void note_confirmed(const struct desk *desk, int64_t line)
+{
+    static char words[128];
+
+    if (!is(desk, "replay"))
+        return;
+    snprintf(words, sizeof(words),
+             "line %lld was confirmed last; --from %lld goes on behind it",
+             (long long)line, (long long)line + 1);
+    watchdog_add(words);
+}
+
+/* Batch after batch, until the input ends or one failed. */
+static bool walk_batches(struct desk *desk, struct lines *lines,
+                         struct progress *progress, struct err *err)
+{
+    int64_t rate = desk->options->rate;
+    int64_t most = rate > 0 && rate < BATCH_LINES ? rate : BATCH_LINES;
+    int64_t done = 0;
+
+    while (!interrupted && lines_read(lines, most, err) && lines->count > 0) {
+        if (!walk(desk, "lines", &lines->text, lines->first, err))
+            return false;
+        if (desk->answer.error_type[0])
+            return true; /* and the report has said why */
+        note_confirmed(desk, lines->first + lines->count - 1);
+        done += lines->count;
+        progress_show(progress, lines->bytes, done);
+        keep_rate(rate, done, progress->start_us);
+    }
+    return interrupted ? err_set(err, "stopped by a signal") : err->text[0] == '\0';
+}
+
 static bool walk_lines(struct desk *desk, struct err *err)
 {
     struct lines lines = {0};
     struct progress progress;
     bool ok;
 
+    if (is(desk, "replay"))
+        catch_interrupts();
     progress_open(&progress, lines_size());
-    while ((ok = lines_read(&lines, BATCH_LINES, err)) && lines.count > 0) {
-        ok = walk(desk, "lines", &lines.text, lines.first, err);
-        if (!ok)
-            break;
-        progress_show(&progress, lines.bytes, lines.first + lines.count - 1);
-    }
+    ok = lines_skip(&lines, desk->options->from, err) &&
+         walk_batches(desk, &lines, &progress, err);
     progress_close(&progress);
     lines_free(&lines);
     return ok;
 }
 
+/* First nothing, of which the text's findings are said; then the probes. */
+static bool walk_probes(struct desk *desk, struct err *err)
+{
+    const struct buffer nothing = {0};
+
+    return walk(desk, "lines", &nothing, 1, err) &&
+           walk(desk, "probes", &nothing, 1, err);
+}
+
 static bool walk_all(struct desk *desk, struct err *err)
 {
-    if (strcmp(desk->options->command, "explain") != 0)
+    if (is(desk, "check"))
+        return walk_probes(desk, err);
+    if (!is(desk, "explain"))
         return walk_lines(desk, err);
     return desk->options->count > 0 ? walk_words(desk, err) : walk_event(desk, err);
 }
-
-/* ------------------------------------------------------------- public */
 
 static bool finish(struct desk *desk, int *status, struct err *err)
 {
@@ -171,24 +251,60 @@ static bool finish(struct desk *desk, int *status, struct err *err)
     return ok;
 }
 
-static bool needs_rules(const struct options *options)
+static bool needs_rules(const struct desk *desk)
 {
-    return !options->help && strcmp(options->command, "event") != 0;
+    return !desk->options->help && !is(desk, "event");
 }
 
 static int run(struct desk *desk, const struct config *config)
 {
     struct err err = {0};
+    struct err late = {0};
     int status = 1;
-    bool ok = (!needs_rules(desk->options) || find_rules(desk, &err)) &&
+    bool ok = (!needs_rules(desk) || find_rules(desk, &err)) &&
               open_script(desk, config, &err) &&
-              (!desk->rules[0] || walk_all(desk, &err)) && finish(desk, &status, &err);
+              (!desk->rules[0] || walk_all(desk, &err));
 
-    if (!ok)
+    if (!ok && is(desk, "replay") && desk->handler.script)
+        finish(desk, &status, &late);
+    else if (ok)
+        ok = finish(desk, &status, &err);
+    if (!ok && is(desk, "check"))
+        printf("%s\n", err.text); /* a finding, too */
+    else if (!ok)
         fprintf(stderr, "pigeon %s: %s\n", desk->options->command, err.text);
+    return ok ? status : 1;
+}
+
+static int close_desk(struct desk *desk, int status)
+{
     buffer_free(&desk->answer.body);
     script_close(desk->handler.script);
+    return status;
+}
+
+/* ------------------------------------------------------------- check */
+
+static int run_check(struct desk *desk, struct config *config, struct delivery *delivery)
+{
+    bool connect = desk->options->connect && !desk->options->help;
+    bool ok = desk->options->help || setup_check(config, connect);
+    int status;
+
+    fflush(stdout); /* the watchdog does not */
+    status = run(desk, config);
+    if (connect && delivery && desk->handler.script)
+        ok = setup_ask(delivery, script_queues(desk->handler.script)) && ok;
     return ok ? status : 1;
+}
+
+/* ------------------------------------------------------------- public */
+
+bool desk_delivers(const struct options *options)
+{
+    bool publishes = strcmp(options->command, "replay") == 0 && !options->dry_run;
+
+    return (options->connect || publishes) && !options->help;
 }
 
 int desk_misuse(const char *command, const char *problem)
@@ -200,27 +316,35 @@ int desk_misuse(const char *command, const char *problem)
     fprintf(stderr, "pigeon %s: %s\n\n", command, problem);
     fflush(stderr);
     dup2(STDERR_FILENO, STDOUT_FILENO);
-    run(&desk, &none);
-    return 2;
+    return close_desk(&desk, (run(&desk, &none), 2));
 }
 
-int desk_run(const struct options *options, const struct config *config)
+static int run_suite(const struct options *options)
 {
-    struct desk desk = {.options = options};
-    const char *file = options->rules;
     struct err err = {0};
 
-    if (strcmp(options->command, "test") == 0 && !options->help) {
-        suite_exec(options->count, options->words, &err);
-        fprintf(stderr, "pigeon test: %s\n", err.text);
-        return 1;
-    }
-    if (file && access(file, R_OK) != 0)
+    suite_exec(options->count, options->words, &err);
+    fprintf(stderr, "pigeon test: %s\n", err.text);
+    return 1;
+}
+
+int desk_run(const struct options *options, struct config *config,
+             struct delivery *delivery)
+{
+    struct desk desk = {.options = options};
+
+    if (is(&desk, "test") && !options->help)
+        return run_suite(options);
+    if (options->rules && access(options->rules, R_OK) != 0)
         return desk_misuse(options->command, "the file of --rules cannot be read");
     if (options->against && access(options->against, R_OK) != 0)
         return desk_misuse(options->command, "the file of --against cannot be read");
-    if (strcmp(options->command, "explain") == 0 && !options->help &&
-        options->count == 0 && isatty(STDIN_FILENO))
+    if (is(&desk, "explain") && !options->help && options->count == 0 &&
+        isatty(STDIN_FILENO))
         return desk_misuse(options->command, "which key? Or an event on stdin");
-    return run(&desk, config);
+    if (is(&desk, "replay"))
+        desk.handler.delivery = delivery;
+    if (is(&desk, "check"))
+        return close_desk(&desk, run_check(&desk, config, delivery));
+    return close_desk(&desk, run(&desk, config));
 }

@@ -9,9 +9,14 @@
 #include "delivery.h"
 #include "options.h"
 
-/* Runs a command; the configuration has been read. Returns the exit status: 0, 1 for a
- * finding or where it could not be done, 2 for misuse. */
-int desk_run(const struct options *options, const struct config *config);
+/* Whether it needs all of the configuration, and a delivery. */
+bool desk_delivers(const struct options *options);
+
+/* Runs a command; the configuration has been read. The delivery stays the caller's; NULL:
+ * the command needs none, or the configuration does not allow it. Returns the exit
+ * status: 0, 1 for a finding or where it could not be done, 2 for misuse. */
+int desk_run(const struct options *options, struct config *config,
+             struct delivery *delivery);
 
 /* What is wrong with how it was called, and how it is used. Returns 2. */
 int desk_misuse(const char *command, const char *problem);

@@ -42,6 +42,7 @@ static const struct row rows[] = {
      "limit?"},
     {"publish", 312, NULL,
      "declare the queue, or mend its name in PIGEON_QUEUE or the rules"},
+    {"ask", 404, NULL, "declare the queue, or mend its name in PIGEON_QUEUE"},
     {NULL, 403, NULL,
      "give the user write permission on the exchange (amq.default for queues)"},
     {NULL, 404, NULL, "declare the exchange, or mend its name in the rules"},

@@ -39,8 +39,10 @@ struct pigeon {
 static const char help[] =
     "Usage: pigeon COMMAND ... | --help | --version; pigeon COMMAND --help says more\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
+    "  check                           the configuration and the rules; --connect\n"
     "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
+    "  replay < keys                   publishes them as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"
     "\n"
     "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
@@ -229,9 +231,23 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
     struct options options;
     struct err err = {0};
 
+    struct delivery *delivery = NULL;
+    int status;
+
     if (!options_read(&options, count, arguments, &err))
         return desk_misuse(arguments[0], err.text);
-    return desk_run(&options, &pigeon->config);
+    /* where that fails, check finds the same and says so */
+    if (desk_delivers(&options) && config_check(&pigeon->config, &err) &&
+        open_broker(pigeon, &err))
+        delivery = &pigeon->delivery;
+    else if (desk_delivers(&options) && !options.connect) {
+        fprintf(stderr, "pigeon %s: %s\n", options.command, err.text);
+        return 1;
+    }
+    status = desk_run(&options, &pigeon->config, delivery);
+    broker_close(pigeon->broker);
+    dial_close(pigeon->dial);
+    return status;
 }
 
 int main(int argc, char **argv)

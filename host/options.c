@@ -24,6 +24,8 @@ static const struct {
     unsigned takes;
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
+    {"check", RULES | CONNECT},
+    {"replay", RULES | FROM | RATE | DRY_RUN},
     {"simulate", RULES | AGAINST | JSON},
     {"event", RAW},
     {"test", RAW},

@@ -181,6 +181,7 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
     set_boolean(L, "help", settings->help);
     set_boolean(L, "json", settings->json);
     set_boolean(L, "trace", settings->trace);
+    set_boolean(L, "dry_run", settings->dry_run);
     set_integer(L, "width", settings->width);
     lua_createtable(L, settings->count, 0); /* ... table arguments */
     for (int i = 0; i < settings->count; i++) {

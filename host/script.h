@@ -34,7 +34,8 @@ struct script_settings {
     bool help;  /* it says how it is used, and nothing else */
     bool json;  /* what it says is for a program */
     bool trace; /* shows which lines ran */
-    int width;  /* of the terminal, 0: there is none */
+    bool dry_run;
+    int width; /* of the terminal, 0: there is none */
 };
 
 struct invocation {

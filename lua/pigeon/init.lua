@@ -120,8 +120,9 @@ function pigeon.decide(i, shadow)
     return nil
   end
   if entry.skipped then return {} end
-  local says, problem, trace = decide(entry.object, command and command.closely)
-  entry.trace = trace
+  local start = entry.timed and os.clock()
+  local says, problem, trace = decide(entry.object, entry.closely or command and command.closely)
+  entry.trace, entry.cpu = trace, start and os.clock() - start
   if not says then
     fail(entry, "rules", problem, entry.label)
     return nil

@@ -74,6 +74,7 @@ static const struct situation situations[] = {
      "give the user write permission on the exchange"},
     {"publish", 404, "NOT_FOUND - no exchange 'crashes' in vhost '/'",
      "declare the exchange"},
+    {"ask", 404, "NOT_FOUND - no queue 'normal' in vhost '/'", "declare the queue"},
     {"publish", 406,
      "PRECONDITION_FAILED - message size 17825792 is larger than configured max size "
      "16777216",

@@ -39,7 +39,7 @@ describe("pigeon", function()
     end
   end)
 
-  for _, command in ipairs { "explain", "simulate", "event", "test" } do
+  for _, command in ipairs { "explain", "check", "simulate", "replay", "event", "test" } do
     it(command .. " says how it is used", function()
       local status, said = run(command .. " --help")
       assert.are.equal(0, status)
@@ -48,8 +48,8 @@ describe("pigeon", function()
   end
 
   for _, arguments in ipairs {
-    "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event",
-    "simulate k", "simulate --against /nonsense", "event --nonsense", "nonsense",
+    "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense", "nonsense",
+    "check k", "replay k", "replay --rate 0", "replay --from x", "simulate k", "simulate --against /nonsense",
   } do
     it(arguments .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
@@ -182,5 +182,171 @@ describe("pigeon simulate", function()
     local status, _, complained = run("simulate </")
     assert.are.equal(1, status)
     assert.matches("^pigeon simulate: stdin: Is a directory", complained)
+  end)
+end)
+
+describe("pigeon check", function()
+  it("needs no broker and finds nothing in what ships", function()
+    for _, rules in ipairs { "rules.lua", "antenna.lua" } do
+      local status, said = run("check --rules rules/" .. rules)
+      assert.are.equal(0, status, said)
+      assert.are.equal(rules .. ": 35 keys decided, nothing found\n", said)
+    end
+  end)
+
+  it("finds mistakes of the text, also where a key ends it", function()
+    local rules = file_of([[
+return function(object)
+  local a, b = object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")
+  return ignore(a or "x")
+end
+]])
+    local status, said = run("check --rules " .. rules)
+    assert.are.equal(1, status)
+    assert.matches("^lua_%w+:2: unused variable 'b'\n[^\n]* lua_%w+ was stopped after 1 s of CPU at key \"////", said)
+    os.remove(rules)
+  end)
+
+  it("looks at the other variables where any is set", function()
+    local status, said = run("check", { PIGEON_QUEUE = "normal", PIGEON_HOST = "h" })
+    assert.are.equal(1, status)
+    assert.matches("^missing or empty: PIGEON_PORT, PIGEON_VIRTUAL_HOST", said)
+    local env = { PIGEON_HOST = "h:x", PIGEON_PORT = "5672", PIGEON_VIRTUAL_HOST = "/", PIGEON_USER = "u",
+      PIGEON_PASSWORD = "p", PIGEON_QUEUE = "normal", PIGEON_AWS_REGION = "r" }
+    status, said = run("check", env)
+    assert.are.equal(1, status)
+    assert.matches("^PIGEON_HOST", said)
+    env.PIGEON_HOST, env.PIGEON_QUEUE = "h", "a,,b"
+    status, said = run("check", env)
+    assert.are.equal(1, status)
+    assert.are.equal('PIGEON_QUEUE: entry 2 of "a,,b" is empty\n', said)
+    env.PIGEON_QUEUE = "normal"
+    assert.are.equal(0, (run("check", env)))
+    assert.are.equal(1, (run("check --connect")))
+  end)
+
+  describe("--connect", function()
+    local env
+    before_each(function() env = system.vhost { "there" } end)
+    after_each(function() system.drop(env) end)
+
+    it("asks for each queue and publishes nothing", function()
+      env.PIGEON_QUEUE = "there,15:missing,there2"
+      system.declare(env, { "there2" })
+      local status, said = run("check --connect", env)
+      assert.are.equal(1, status)
+      assert.matches("\nqueue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
+        .. "queue there2: there\n$", said)
+      assert.are.equal(0, system.count(env, "there"))
+      env.PIGEON_QUEUE = "there"
+      assert.are.equal(0, (run("check --connect", env)))
+    end)
+
+    it("says why it cannot log in", function()
+      env.PIGEON_QUEUE, env.PIGEON_PASSWORD = "there", "wrong"
+      local status, said = run("check --connect", env)
+      assert.are.equal(1, status)
+      assert.matches("\nqueue there: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
+    end)
+  end)
+end)
+
+describe("pigeon replay", function()
+  local env, keys
+  before_each(function() env = system.vhost { "normal" } end)
+  after_each(function()
+    system.drop(env)
+    os.remove(keys)
+  end)
+
+  local function list(from, to)
+    local lines = {}
+    for i = from, to do lines[#lines + 1] = system.key(system.id(i)) end
+    keys = file_of(table.concat(lines, "\n") .. "\n")
+    return keys
+  end
+
+  local function ids(from, to)
+    local expected = {}
+    for i = from, to do expected[#expected + 1] = system.id(i) end
+    return expected
+  end
+
+  it("publishes every line, in their order, over several batches", function()
+    local status, said = run("replay <" .. list(1, 2300), env)
+    assert.are.equal(0, status)
+    assert.are.equal("published 2300 messages of 2300 objects: 2300 accepted, 0 deferred, 0 ignored\n"
+      .. "line 2300 was confirmed last; --from 2301 goes on behind it\n", said)
+    assert.are.same(ids(1, 2300), system.consume(env, { "normal" }))
+  end)
+
+  it("goes on from a line, and publishes nothing on a dry run", function()
+    assert.are.equal(0, (run("replay --from 8 --dry-run <" .. list(1, 10), env)))
+    assert.are.equal(0, system.count(env, "normal"))
+    local status, said = run("replay --from 8 <" .. keys, env)
+    assert.are.equal(0, status)
+    assert.matches("\nline 10 was confirmed last", said)
+    assert.are.same(ids(8, 10), system.consume(env, { "normal" }))
+  end)
+
+  it("keeps to a rate", function()
+    local before = os.time()
+    assert.are.equal(0, (run("replay --rate 2 <" .. list(1, 7), env)))
+    assert.is_true(os.time() - before >= 3) -- 6 of them take 3 s, of a clock of whole seconds
+    assert.are.equal(7, system.count(env, "normal"))
+  end)
+
+  it("stops at a missing queue, and without a broker", function()
+    env.PIGEON_QUEUE = "nosuch"
+    local status, said = run("replay <" .. list(1, 1500), env)
+    assert.are.equal(1, status)
+    assert.matches("^line 1 failed: [^\n]* returned at publish: 312 NO_ROUTE", said)
+    assert.matches("\nno line was confirmed\n$", said)
+    env.PIGEON_PORT = "1"
+    status, said = run("replay <" .. keys, env)
+    assert.are.equal(1, status)
+    assert.matches("^line 1 failed: [^\n]* Connection refused", said)
+  end)
+
+  it("needs all of the configuration", function()
+    local status, _, complained = run("replay <" .. list(1, 1))
+    assert.are.equal(1, status)
+    assert.matches("^pigeon replay: missing or empty: PIGEON_HOST", complained)
+  end)
+
+  it("says which line was confirmed last when the watchdog ends it", function()
+    local rules = file_of([[
+return function(object)
+  if crash_id(object.key) then return accept(crash_id(object.key), { "normal" }) end
+  return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$"))
+end
+]])
+    list(1, 1000)
+    local file = assert(io.open(keys, "a"))
+    file:write(("/"):rep(1024), "\n")
+    file:close()
+    local status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
+    assert.are.equal(1, status)
+    assert.matches("was stopped after 1 s of CPU at key \"///", said)
+    assert.matches("line 1000 was confirmed last; %-%-from 1001 goes on behind it\n$", said)
+    assert.are.equal(1000, system.count(env, "normal"))
+    os.remove(rules)
+  end)
+
+  it("ends after its batch at the first signal, and says which line was last", function()
+    local out = os.tmpname()
+    local words = {}
+    for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quote(value) end
+    local pid = system.run(("env %s %s replay --rate 5 <%s >%s 2>&1 & echo $!"):format(
+      table.concat(words, " "), PIGEON, list(1, 1000), out)):gsub("\n", "")
+    system.wait("the first batch", function() return system.count(env, "normal") > 0 end)
+    system.run("kill -TERM " .. pid)
+    system.wait("its end", function() return system.read(out):find("confirmed", 1, true) end)
+    local said = system.read(out)
+    os.remove(out)
+    local last = tonumber(said:match("line (%d+) was confirmed last"))
+    assert.are.equal(last, system.count(env, "normal"))
+    assert.is_true(last < 1000)
+    assert.matches("pigeon replay: stopped by a signal", said)
   end)
 end)

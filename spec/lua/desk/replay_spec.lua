@@ -1,0 +1,64 @@
+local pigeon = require "pigeon"
+
+local RULES = [[
+return function(object)
+  if object.key == "bad" then error("boom") end
+  if object.key == "later" then return defer("later") end
+  return accept(object.key, { "normal" })
+end
+]]
+
+-- Replays batches {first line, keys, fates}; returns what each said, what stopped it, the last
+-- text and the status.
+local function replay(batches, dry_run)
+  pigeon.open { command = "replay", PIGEON_QUEUE = "normal", dry_run = dry_run,
+    rules = { name = "rules.lua", source = RULES } }
+  local said, stop = {}, nil
+  for i, batch in ipairs(batches) do
+    local fates, messages, others = batch[3] or {}, 0, 0
+    for j in ipairs(pigeon.receive(batch[2], { kind = "lines", line = batch[1] })) do
+      messages = messages + #(pigeon.decide(j) or {})
+    end
+    for _ in pairs(fates) do others = others + 1 end
+    said[i], stop = pigeon.conclude(fates, { confirmed = messages - others })
+  end
+  return said, stop, pigeon.finish()
+end
+
+describe("pigeon replay", function()
+  it("says how much it published, and which line was last", function()
+    local said, stop, last, status = replay { { 1, "a\nlater\n" }, { 3, "\nb\n\n" } }
+    assert.same({ "", "" }, said)
+    assert.is_nil(stop)
+    assert.equal("published 2 messages of 3 objects: 2 accepted, 1 deferred, 0 ignored\n"
+      .. "line 4 was confirmed last; --from 5 goes on behind it\n", last)
+    assert.equal(0, status)
+  end)
+
+  it("stops at what failed, and counts on from the first of it", function()
+    local fates = { [2] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" } }
+    local said, stop, last, status = replay { { 11, "a\nb\nc\n", fates } }
+    assert.equal("line 12 failed: b to normal: returned at publish: 312 NO_ROUTE\n", said[1])
+    assert.equal("failed", stop)
+    assert.matches("^published 2 messages of 2 objects.*\nline 11 was confirmed last; %-%-from 12 ", last)
+    assert.equal(1, status)
+  end)
+
+  it("stops at a rule that failed, at the very first line", function()
+    local said, stop, last, status = replay { { 1, "bad\nb" } }
+    assert.equal("line 1 failed: bad: rules.lua:2: boom\n", said[1])
+    assert.equal("failed", stop)
+    assert.matches("\nno line was confirmed\n$", last)
+    assert.equal(1, status)
+  end)
+
+  it("names twenty failures at most", function()
+    local said = replay { { 1, ("bad\n"):rep(50) } }
+    assert.matches("\nline 20 failed: [^\n]*\nand 30 more\n$", said[1])
+  end)
+
+  it("says what it would do", function()
+    local _, _, last = replay({ { 1, "a\n" } }, true)
+    assert.matches("^would publish 1 messages of 1 objects", last)
+  end)
+end)

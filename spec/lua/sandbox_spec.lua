@@ -114,7 +114,7 @@ describe("the sandbox", function()
     } do
       it("before or after " .. what, function()
         local outcomes = {}
-        for n = 999900, 999980 do
+        for n = 999800, 1000010 do
           local decide = open(("return function() for i = 1, %d do end %s end"):format(n, last))
           local says, why = decide(object())
           outcomes[says and "verdict" or why:find("spent", 1, true) and "spent" or "failed"] = true
@@ -207,6 +207,59 @@ describe("the sandbox", function()
       assert.equal("l", mask)
       assert.is_true(lines > 0)
     end)
+  end)
+
+  -- Each is tried by one object; the one after it is decided by a script that uses all there is.
+  describe("decides the next object as if nothing had happened, after", function()
+    local HEAD = [[
+local kept = { "kept" }
+local function usual(object)
+  local parts = { object.key, object.bucket, tostring(#queues), queues[2].name, queues[2].throttle, env, kept[1] }
+  parts[#parts + 1] = ("%s"):format(("b"):upper():lower()) .. math.floor(sample("a", "b"))
+  table.sort({ 2, 1 })
+  return accept(table.concat(parts, " "), { "normal", exchange("e", "r") })
+end
+return function(object)
+  if object.key == "good" then return usual(object) end
+]]
+    local attacks = {
+      "while true do end", "local function f() return f() + 1 end f()", "local function f() f() end f()",
+      "('x'):gsub('x', function() while true do end end)", "table.sort({ 1, 2, 3 }, function() while true do end end)",
+      "table.sort({ 3, 1, 2, 5, 4 }, function() return true end) error('sorted')",
+      "for _ in ('x'):gmatch('') do while true do end end", "_ENV = { accept = ignore } while true do end",
+      "_ENV = nil return accept", "_ENV.string = nil", "_ENV.accept = ignore", "accept = ignore", "string.format = 1",
+      "table.sort = nil", "math.floor = nil", "queues[1] = nil", "queues[2].throttle = 0", "queues.x = 1",
+      "table.insert(queues, 'x')", "table.remove(queues)", "table.insert(queues[1], 'x')", "table.insert(string, 'x')",
+      "table.sort(queues, function() return true end)", "('x').format = 1", "ignore('x').kind = 'accept'",
+      "return { kind = 'accept', id = 'x', destinations = {} }", "return accept", "return queues", "return queues[1]",
+      "return string", "return _ENV", "return object", "return true", "return 'accept'", "return exchange('a', 'b')",
+      "error()", "error({})", "error(accept)", "error(nil)", "error(object)", "error('not enough memory')",
+      "local s = 'x' for _ = 1, 25 do s = s .. s end error(s)", "object.key = 'good' error(object.key)",
+      "object.nonsense = 1 return object.missing", "return object:key()", "return table.unpack({}, 1, 1e8)",
+      "return string.format('%99999d', 1)", "return table.concat({}, '', 1, 1e15)", "return string.char(-1)",
+      "return accept('x', queues)", "return accept('x', object)", "return defer(('x'):rep(3))", "goto_nowhere()",
+      "return setmetatable(object, {})", "return getmetatable('')", "return next({})", "return pcall(error)",
+      "return coroutine.wrap(accept)", "return load('return 1')", "return require('cjson')", "return os.exit(1)",
+      "return io.write('x')", "return debug.sethook()", "return dofile('x')", "return package.loaded",
+      "return collectgarbage('stop')", "return rawset(string, 'x', 1)", "return print('x')",
+      "return tostring(object)", "return ('%p'):format(object)", "return ('%s'):format(accept)",
+      "return pairs(string, 1)(function() end)", "return ipairs()", "return select(-9)", "return tonumber({})",
+      "return sample('a')", "return crash_id(7)", "return exchange({}, {})",
+    }
+    for _, attack in ipairs(attacks) do
+      it(attack, function()
+        local decide = open(HEAD .. "  do " .. attack .. " end\nend\n")
+        local good = { key = "good", bucket = "b" }
+        local first = assert(decide(good))
+        local says, why = decide { key = "bad", bucket = "b" }
+        assert.is_nil(says)
+        assert.is_string(why)
+        assert.is_true(#why <= 1100)
+        assert_clean()
+        assert.same(first, assert(decide(good)))
+        assert.equal("good b 2 submitter 15 prod kept b" .. first.id:match("%d+$"), first.id)
+      end)
+    end
   end)
 
   describe("says which line failed", function()
@@ -316,7 +369,7 @@ describe("the sandbox", function()
     end)
 
     it("a very long one, and cuts it", function()
-      local why = failure("local s = 'x' for i = 1, 24 do s = s .. s end error(s)")
+      local why = failure("local s = 'x' for i = 1, 25 do s = s .. s end error(s)") -- 32 MB
       assert.equal("rules.lua:2: " .. ("x"):rep(1024), why)
     end)
   end)

@@ -34,6 +34,7 @@ describe("pigeon.testing", function()
 
   it("accepts, with all destinations in any order, or whichever", function()
     assert.accepts(rules, "accept", { "e/r", "normal" })
+    assert.accepts(rules, "accept", { "normal", "e/r" })
     assert.accepts(rules, "accept")
     assert.accepts(rules, "none", {})
     assert.is_not.accepts(rules, "accept", { "normal" })

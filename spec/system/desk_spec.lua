@@ -302,6 +302,8 @@ describe("pigeon replay", function()
     assert.are.equal(1, status)
     assert.matches("^line 1 failed: [^\n]* returned at publish: 312 NO_ROUTE", said)
     assert.matches("\nno line was confirmed\n$", said)
+    assert.is_nil(said:find("line 1001 failed", 1, true))
+    assert.matches("\npublished 0 messages of 0 objects", said)
     env.PIGEON_PORT = "1"
     status, said = run("replay <" .. keys, env)
     assert.are.equal(1, status)

@@ -38,7 +38,9 @@ static bool is(const struct desk *desk, const char *command)
 
 static bool print(const struct buffer *text, FILE *stream, struct err *err)
 {
-    if (fwrite(text->data, 1, text->len, stream) == text->len && fflush(stream) == 0)
+    size_t written = text->len ? fwrite(text->data, 1, text->len, stream) : 0;
+
+    if (written == text->len && fflush(stream) == 0)
         return true;
     return err_set(err, "cannot write it all");
 }
@@ -342,6 +344,10 @@ int desk_run(const struct options *options, struct config *config,
     if (is(&desk, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))
         return desk_misuse(options->command, "which key? Or an event on stdin");
+    for (int i = 0; is(&desk, "explain") && i < options->count; i++)
+        if (strchr(options->words[i], '\n'))
+            return desk_misuse("explain",
+                               "a key with a line's end has to come in an event");
     if (is(&desk, "replay"))
         desk.handler.delivery = delivery;
     if (is(&desk, "check"))

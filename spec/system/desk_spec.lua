@@ -50,8 +50,9 @@ describe("pigeon", function()
   for _, arguments in ipairs {
     "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense", "nonsense",
     "check k", "replay k", "replay --rate 0", "replay --from x", "simulate k", "simulate --against /nonsense",
+    "explain 'a\nb'",
   } do
-    it(arguments .. " is misuse", function()
+    it(arguments:gsub("\n", " ") .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
       assert.are.equal(2, status)
       assert.are.equal("", said)

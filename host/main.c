@@ -255,7 +255,7 @@ int main(int argc, char **argv)
     struct pigeon pigeon = {0};
 
     signal(SIGPIPE, SIG_IGN);
-    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+    if (argc > 1 && strcmp(argv[1], "--help") == 0)
         return fputs(help, stdout) < 0;
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();

@@ -28,7 +28,7 @@ static const struct {
     {"replay", RULES | FROM | RATE | DRY_RUN},
     {"simulate", RULES | AGAINST | JSON},
     {"event", RAW},
-    {"test", RAW},
+    {"test", WORDS},
 };
 
 static const struct {
@@ -106,8 +106,6 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
 
         if (!ended && strcmp(arguments[i], "--") == 0) {
             ended = true;
-        } else if (!ended && strcmp(arguments[i], "--help") == 0) {
-            options->help = true;
         } else if (!ended && strncmp(arguments[i], "--", 2) == 0) {
             if (!(option & allowed))
                 return err_set(err, "unknown option: %s", arguments[i]);
@@ -126,15 +124,26 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
     return true;
 }
 
+/* Wherever it stands, as a value too: whoever asks for help is not sure of the rest. */
+static bool asks_for_help(int count, char **arguments)
+{
+    for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++)
+        if (strcmp(arguments[i], "--help") == 0)
+            return true;
+    return false;
+}
+
 bool options_read(struct options *options, int count, char **arguments, struct err *err)
 {
     unsigned allowed = takes(arguments[0]);
 
     *options =
         (struct options){.command = arguments[0], .from = 1, .words = arguments + 1};
+    options->help = asks_for_help(count - 1, arguments + 1);
+    if (options->help)
+        return true;
     if (!(allowed & RAW))
         return read_arguments(options, allowed, count - 1, arguments + 1, err);
     options->count = count - 1;
-    options->help = count == 2 && strcmp(arguments[1], "--help") == 0;
     return true;
 }

@@ -19,7 +19,7 @@ struct options {
     bool trace;
     bool connect;
     bool dry_run;
-    bool help;
+    bool help; /* --help, wherever it stood; nothing else was read */
     int count; /* of the words that are no options; all of them, where the command itself
                 * reads its arguments */
     char *const *words;

@@ -50,8 +50,24 @@ static void options_and_words_come_in_any_order(void **state)
     assert_string_equal(options.words[0], "a");
     assert_string_equal(options.words[1], "b");
     assert_string_equal(options.words[2], "--c");
-    assert_true(reads("explain --help"));
-    assert_true(options.help);
+}
+
+static void help_may_stand_anywhere(void **state)
+{
+    static const char *const lines[] = {
+        "explain --help",         "explain a --help b", "explain --nonsense --help",
+        "explain --rules --help", "event --help",       "event s3 --help",
+        "event --key --help",     "test a --help",      "replay --rate x --help",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        assert_true(reads(lines[i]));
+        assert_true(options.help);
+    }
+    assert_true(reads("explain -- --help"));
+    assert_false(options.help);
+    assert_string_equal(options.words[0], "--help");
 }
 
 static void a_command_may_read_its_arguments_itself(void **state)
@@ -61,8 +77,6 @@ static void a_command_may_read_its_arguments_itself(void **state)
     assert_int_equal(options.count, 3);
     assert_string_equal(options.words[1], "--key");
     assert_false(options.help);
-    assert_true(reads("event --help"));
-    assert_true(options.help);
 }
 
 static void misuse_is_named(void **state)
@@ -71,6 +85,7 @@ static void misuse_is_named(void **state)
         {"explain --nonsense", "unknown option: --nonsense"},
         {"explain --rate 5 k", "unknown option: --rate"},
         {"explain k --rules", "--rules has no value"},
+        {"test --nonsense", "unknown option: --nonsense"},
     };
 
     (void)state;
@@ -85,6 +100,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(knows_its_commands),
         cmocka_unit_test(options_and_words_come_in_any_order),
+        cmocka_unit_test(help_may_stand_anywhere),
         cmocka_unit_test(a_command_may_read_its_arguments_itself),
         cmocka_unit_test(misuse_is_named),
     };

@@ -151,7 +151,7 @@ end)
 
 describe("--help", function()
   for _, command in ipairs({
-    "bin/generate_event", "bin/pigeon", "bin/pigeon event",
+    "bin/generate_event", "bin/generate_event --key", "bin/pigeon", "bin/pigeon event s3",
     system.build .. "/tools/lambda", system.build .. "/tools/consume",
   }) do
     it("is understood by " .. command, function()

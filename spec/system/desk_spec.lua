@@ -32,6 +32,7 @@ describe("pigeon", function()
   it("says on one screen what it can", function()
     local status, said = run("--help")
     assert.are.equal(0, status)
+    assert.are.equal(said, select(2, run("--help explain")))
     local lines = select(2, said:gsub("\n", ""))
     assert.is_true(lines <= 24, lines .. " lines")
     for line in said:gmatch("[^\n]+") do
@@ -40,10 +41,13 @@ describe("pigeon", function()
   end)
 
   for _, command in ipairs { "explain", "check", "simulate", "replay", "event", "test" } do
-    it(command .. " says how it is used", function()
-      local status, said = run(command .. " --help")
-      assert.are.equal(0, status)
-      assert.matches("^Usage: pigeon " .. command, said)
+    it(command .. " says how it is used, wherever it is asked to", function()
+      for _, arguments in ipairs { " --help", " --help x", " s3 --help", " --nonsense --help", " --rules --help" } do
+        local status, said, complained = run(command .. arguments)
+        assert.are.equal(0, status, arguments)
+        assert.matches("^Usage: pigeon " .. command, said)
+        assert.are.equal("", complained)
+      end
     end)
   end
 

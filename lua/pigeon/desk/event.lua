@@ -3,7 +3,8 @@
 local event = {}
 
 event.usage = [[
-Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET] [--eventname NAME]
+Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET]
+                         [--eventname NAME]
   KIND    what the news of an object comes in:
             s3           S3's own notification, direct
             sqs, sns     that in a message of SQS, of SNS
@@ -179,7 +180,6 @@ end
 -- 0, for stderr otherwise.
 function event.run(arguments)
   local kind = arguments[1]
-  if kind == "--help" then return 0, event.usage end
   local options, problem, made
   if not kinds[kind] then
     problem = kind and "unknown kind: " .. kind or "which kind?"

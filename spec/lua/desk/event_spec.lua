@@ -68,12 +68,6 @@ describe("pigeon event", function()
     assert.equal(1, #cjson.decode(made("sns", "--key", "a", "--count", "5")).Records)
   end)
 
-  it("prints its usage", function()
-    local status, text = event.run { "--help" }
-    assert.equal(0, status)
-    assert.equal(event.usage, text)
-  end)
-
   for problem, arguments in pairs {
     ["which kind?"] = {},
     ["unknown kind: kafka"] = { "kafka", "--key", "k" },

@@ -39,7 +39,7 @@ struct script_settings {
 };
 
 struct invocation {
-    const char *kind; /* "event", "lines" or "probes" */
+    const char *kind; /* "event", "lines", "keys" (a zero byte behind each) or "probes" */
     const char *input;
     size_t input_len;
     const char *request_id;

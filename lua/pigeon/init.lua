@@ -79,6 +79,7 @@ end
 local READ = {
   event = envelope.read,
   lines = function(input, invocation) return require("pigeon.desk.lines").read(input, invocation.line) end,
+  keys = function(input) return require("pigeon.desk.lines").keys(input) end,
   probes = function() return require("pigeon.desk.probes").read() end,
 }
 

@@ -7,13 +7,16 @@ local explain = { closely = true }
 explain.usage = [[
 Usage: pigeon explain [--rules FILE] [--trace] [--json] KEY...
        pigeon explain [--rules FILE] [--trace] [--json] < event.json
-Says of each key, or of each object of an event, what the rules decide: accept, defer,
-ignore or fail, why, on which line, each queue with its sample against its throttle, and
-the messages.
-  --rules FILE  the script; else rules.lua beside the program, else the repository's
-  --trace       also the script: " >" marks a line that ran, ">>" the one that decided
+Says of each key, or of each object of an event, what the rules decide: accept,
+defer, ignore or fail, why, on which line, each queue with its sample against
+its throttle, and the messages. A KEY is taken as it stands.
+  --rules FILE  the script; else rules.lua beside the program, else the
+                repository's
+  --trace       also the script: " >" marks a line that ran, ">>" the one that
+                decided
   --json        a JSON object a line for each
-PIGEON_QUEUE names the queues; unset, there is one, normal. Status 1: something failed.
+PIGEON_QUEUE names the queues; unset, there is one, normal.
+Status 1: something failed.
 ]]
 
 local json = cjson.new()

@@ -1,5 +1,5 @@
 --- What the desk reads a list of objects from: lines, each a key, a row of an S3 inventory or
--- an event. The batch is what envelope.read makes of one event.
+-- an event; or keys alone. The batch is what envelope.read makes of one event.
 local envelope = require "pigeon.envelope"
 local notification = require "pigeon.notification"
 
@@ -24,6 +24,10 @@ local function add(batch, number, entry)
   batch.entries[#batch.entries + 1] = entry
 end
 
+local function add_key(batch, number, bucket, key)
+  add(batch, number, { label = key, object = object_of(bucket, key) })
+end
+
 local function read_event(line, number, batch)
   local event, problem = envelope.read(line)
   if not event then return add(batch, number, { label = line, problem = problem }) end
@@ -37,8 +41,7 @@ local function read_line(line, number, batch)
   if first == BRACE or first == BRACKET then return read_event(line, number, batch) end
   local bucket, key
   if first == QUOTE then bucket, key = inventory_row(line) end
-  key = key or line
-  add(batch, number, { label = key, object = object_of(bucket or "-", key) })
+  add_key(batch, number, bucket or "-", key or line)
 end
 
 --- Bytes, and the number of their first line -> {entries}, each entry with the number of its
@@ -48,6 +51,15 @@ function lines.read(input, number)
   for line in input:gmatch("([^\n]*)\n?") do
     if line ~= "" then read_line(line, number, batch) end
     number = number + 1
+  end
+  return batch
+end
+
+--- Keys as they were typed, a zero byte behind each -> the same. Whatever is in a key, it is one.
+function lines.keys(input)
+  local batch = { entries = {} }
+  for key in input:gmatch("([^\0]*)\0") do
+    add_key(batch, #batch.entries + 1, "-", key)
   end
   return batch
 end

@@ -49,3 +49,21 @@ describe("a line", function()
     assert.equal(4, list[#list].line)
   end)
 end)
+
+describe("a key that was typed", function()
+  for name, key in pairs {
+    ["an event"] = '{"Records":[]}', ["a list"] = "[1]", ["a row of an inventory"] = '"crashes","k"',
+    ["two lines"] = "a\nb\n", ["nothing"] = "", ["a key"] = "v2/raw_crash/a+b%20c", ["junk"] = "\xFF\r",
+  } do
+    it("is a key, also where it looks like " .. name, function()
+      local entries = lines.keys("before\0" .. key .. "\0after\0").entries
+      assert.equal(3, #entries)
+      assert.equal(key, entries[2].label)
+      assert.same({ bucket = "-", key = key, event_name = "ObjectCreated:Put", source = "aws:s3" }, entries[2].object)
+    end)
+  end
+
+  it("may be none", function()
+    assert.same({}, lines.keys("").entries)
+  end)
+end)

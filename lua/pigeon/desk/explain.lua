@@ -14,7 +14,8 @@ its throttle, and the messages. A KEY is taken as it stands.
                 repository's
   --trace       also the script: " >" marks a line that ran, ">>" the one that
                 decided
-  --json        a JSON object a line for each
+  --json        a JSON object a line for each; with --trace the numbers of the
+                lines that ran
 PIGEON_QUEUE names the queues; unset, there is one, normal.
 Status 1: something failed.
 ]]
@@ -23,6 +24,15 @@ local json = cjson.new()
 
 local function encode(told)
   return (json.encode(told):gsub("\\/", "/"):gsub('"(%a+)":{}', '"%1":[]')) -- cjson's empty list
+end
+
+-- The numbers of the lines that ran, or nil where they are not known.
+local function lines_of(trace)
+  if not trace then return nil end
+  local list = {}
+  for number in pairs(trace.lines) do list[#list + 1] = number end
+  table.sort(list)
+  return list
 end
 
 --- {json, trace, rules, queues} -> the report: conclude for each batch, and finish.
@@ -38,6 +48,7 @@ function explain.open(settings)
       objects = objects + 1
       if told.verdict == "fail" then failed = failed + 1 end
       if settings.json then
+        if settings.trace then told.lines = lines_of(entry.trace) end
         said[#said + 1] = encode(told)
       else
         table.move(explanation.lines(told), 1, 1000, #said + 1, said)

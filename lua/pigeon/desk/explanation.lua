@@ -72,9 +72,18 @@ local function say_queue(queue, width)
     queue.chosen and "sent" or "not sent")
 end
 
-local function say_message(message)
-  return ('  message to %s: body and message_id %s, exchange "%s", routing key "%s", persistent')
-    :format(clean(message.to), message.message_id, clean(message.exchange), clean(message.routing_key))
+-- What differs between the messages of an object, then what does not.
+local function say_messages(said, messages)
+  if #messages == 0 then
+    said[#said + 1] = "  no message: no destination was given"
+    return
+  end
+  for _, message in ipairs(messages) do
+    said[#said + 1] = ('  message to %s: exchange "%s", routing key "%s"'):format(
+      clean(message.to), clean(message.exchange), clean(message.routing_key))
+  end
+  said[#said + 1] = "  each with message_id and body " .. messages[1].message_id .. ","
+  said[#said + 1] = "    content_type text/plain, app_id pigeon, timestamp, persistent, mandatory"
 end
 
 --- The same as lines of text.
@@ -89,10 +98,7 @@ function explanation.lines(told)
   for _, queue in ipairs(told.queues or {}) do
     said[#said + 1] = say_queue(queue, width)
   end
-  for _, message in ipairs(told.messages or {}) do
-    said[#said + 1] = say_message(message)
-  end
-  if told.messages and #told.messages == 0 then said[#said + 1] = "  no message: no destination was given" end
+  if told.messages then say_messages(said, told.messages) end
   return said
 end
 

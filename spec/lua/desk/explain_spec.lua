@@ -34,8 +34,10 @@ k/ID
   accept ID  (rules.lua:5)
   normal     sample  51.4638 < throttle 100: sent
   submitter  sample  14.8843 < throttle 15: not sent
-  message to normal: body and message_id ID, exchange "", routing key "normal", persistent
-  message to e/r: body and message_id ID, exchange "e", routing key "r", persistent
+  message to normal: exchange "", routing key "normal"
+  message to e/r: exchange "e", routing key "r"
+  each with message_id and body ID,
+    content_type text/plain, app_id pigeon, timestamp, persistent, mandatory
 ]]):gsub("ID", function() return ID end)), text)
     assert.equal("", last)
     assert.equal(0, status)
@@ -78,6 +80,8 @@ none
     assert.equal("boom", told[3].reason)
     assert.equal("rules.lua:2", told[3].where)
     assert.equal("", last)
+    assert.is_nil(told[1].lines)
+    assert.same({ 2, 3 }, cjson.decode((explain("later", { json = true, trace = true }))).lines)
   end)
 
   it("says what is wrong with an event, and what it does not look at", function()

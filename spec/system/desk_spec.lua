@@ -53,7 +53,8 @@ describe("pigeon", function()
 
   for _, arguments in ipairs {
     "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense", "nonsense",
-    "check k", "replay k", "replay --rate 0", "replay --from x", "simulate k", "simulate --against /nonsense",
+    "test --nonsense", "test /nonsense_spec.lua", "check k", "replay k",
+    "replay --rate 0", "replay --from x", "simulate k", "simulate --against /nonsense",
   } do
     it(arguments .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
@@ -125,34 +126,60 @@ describe("pigeon test", function()
   end)
   after_each(function() os.execute("rm -rf " .. quote(folder)) end)
 
-  -- Runs the specs in a folder that has nothing but the rules and this one.
-  local function test(body, arguments)
-    local file = assert(io.open(folder .. "/my_spec.lua", "w"))
-    file:write('local testing = require("pigeon.testing")\nlocal rules = testing.load("rules.lua")\n', body, "\n")
-    file:close()
-    local program = system.run(("readlink -f %s"):format(PIGEON)):gsub("\n", "")
+  local program = system.run(("readlink -f %s"):format(PIGEON)):gsub("\n", "")
+  local HEAD = 'local testing = require("pigeon.testing")\nlocal rules = testing.load("rules.lua")\n'
+
+  -- Runs specs in a folder that has nothing but the rules and this one.
+  local function test(body, arguments, env)
+    system.write(folder .. "/my_spec.lua", HEAD .. body .. "\n")
     local out = os.tmpname()
-    local _, _, status = os.execute(("cd %s && %s test %s >%s 2>&1"):format(folder, program, arguments or "", out))
+    local _, _, status = os.execute(("cd %s && env -i PATH=/usr/bin:/bin %s %s test %s >%s 2>&1"):format(
+      folder, env or "", program, arguments or "", out))
     local said = system.read(out)
     os.remove(out)
     return status, said
   end
 
+  local ACCEPTS = ("it('x', function() assert.accepts(rules, %q, { 'normal' }) end)"):format(KEY)
+
   it("runs specs in anybody's folder, and fails where one does", function()
-    local status, said = test(("it('x', function() assert.accepts(rules, %q, { 'normal' }) end)"):format(KEY))
+    local status, said = test(ACCEPTS)
     assert.are.equal(0, status, said)
     assert.matches("1 success", said)
-    status, said = test(("it('x', function() assert.defers(rules, %q) end)"):format(KEY), "my_spec.lua")
+    local defers = ("it('x', function() assert.defers(rules, %q) end)"):format(KEY)
+    status, said = test(defers .. defers, "my_spec.lua")
     assert.are.equal(1, status)
     assert.matches("Expected: defer\n[^\n]+\n  accept 00007bd0%-", said)
+    assert.matches("2 failures", said)
   end)
 
   it("is Lua 5.4, with the modules that are in the program", function()
     local status, said = test([[it('x', function()
       assert.equal("Lua 5.4", _VERSION)
-      assert.matches("^pigeon", debug.getinfo(testing.load, "S").source:sub(2))
+      assert.equal("=pigeon.testing", debug.getinfo(testing.load, "S").source)
     end)]])
     assert.are.equal(0, status, said)
+  end)
+
+  it("needs no more than an unpacked zip, beside which the specs are", function()
+    os.remove(folder .. "/rules.lua")
+    system.run(("bin/package rules/rules.lua %s/p.zip && cd %s && unzip -q p.zip && rm p.zip"):format(folder, folder))
+    local from_repository = program
+    program = "./bootstrap"
+    local status, said = test(ACCEPTS)
+    program = from_repository
+    assert.are.equal(0, status, said)
+    assert.matches("1 success", said)
+    assert.are.equal("bootstrap\nmy_spec.lua\nrules.lua\n", system.run("ls -A " .. folder))
+  end)
+
+  it("says what is missing", function()
+    local status, said = test(ACCEPTS, "", "LUA_PATH_5_4=/nonsense/?.lua")
+    assert.are.equal(1, status)
+    assert.matches("^pigeon test: busted for Lua 5.4 is missing: apt%-get install ", said)
+    status, said = test(ACCEPTS, "", "PATH=/nonsense")
+    assert.are.equal(1, status)
+    assert.matches("^pigeon test: lua5.4: No such file or directory; apt%-get install ", said)
   end)
 end)
 

@@ -1,17 +1,18 @@
---- `pigeon test` is the program's own (host/suite.c); here is how it is used.
+--- `pigeon test` is suite.lua in a Lua of its own; here is how it is used.
 return {
   usage = [[
 Usage: pigeon test [SPEC...]
-Runs specs of rules: busted, under Lua 5.4, with require("pigeon.testing"). It needs
-Debian's lua5.4, lua-busted and lua-cjson, and no broker.
-  SPEC  a file, or a folder of files that end in _spec.lua; else spec/, or this folder
+Runs specs of rules: busted, under Lua 5.4, with require("pigeon.testing").
+It needs Debian's lua5.4, lua-busted and lua-cjson, and no broker.
+  SPEC  a file, or a folder of files that end in _spec.lua; else spec/, or this
+        folder
 An example:
   local testing = require("pigeon.testing")
-  local rules = testing.load("rules.lua", { PIGEON_QUEUE = "normal,15:submitter" })
+  local rules = testing.load("rules.lua", { PIGEON_QUEUE = "normal" })
   it("accepts a 1", function()
     assert.accepts(rules, "v2/raw_crash/.../00007bd0-...1180313", { "normal" })
   end)
-and assert.defers, assert.ignores, assert.fails(rules, key); a failing one shows the
-explanation of the key.
+and assert.defers, assert.ignores, assert.fails(rules, key); a failing one shows
+the explanation of the key. Status 1: one failed.
 ]],
 }

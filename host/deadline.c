@@ -20,6 +20,8 @@
 #define TICK_MS 100
 #define LONGEST_TIMEOUT_MS (15 * 60 * 1000) /* of a Lambda function */
 #define KEY_BYTES 1024                      /* of a key in the watchdog's line */
+#define SCRIPT_BYTES 256                    /* of a script's name there */
+#define FORM_BYTES 512                      /* of what stands around them */
 
 #ifndef sigev_notify_thread_id
 #define sigev_notify_thread_id _sigev_un._tid /* glibc does not give it its name */
@@ -146,40 +148,79 @@ static struct {
     volatile size_t label_len;
 } watched;
 
-static size_t add(char *line, size_t used, const char *text, size_t len)
-{
-    size_t i;
+/* How its line is said; form is NULL for a log line. */
+static struct {
+    const char *form;
+    int fd;
+    bool json;
+} manner;
 
-    for (i = 0; i < len; i++)
-        line[used + i] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
-    return used + len;
+void watchdog_say(const char *form, int fd, bool json)
+{
+    manner.form = form;
+    manner.fd = fd;
+    manner.json = json;
 }
 
-static const char *last_words;
-
-void watchdog_add(const char *line)
+static size_t add(char *line, size_t used, const char *text, size_t len)
 {
-    last_words = line;
+    for (size_t i = 0; i < len; i++) {
+        if (manner.json && (text[i] == '"' || text[i] == '\\'))
+            line[used++] = '\\';
+        line[used++] = text[i] < 0x20 || text[i] > 0x7e ? '?' : text[i];
+    }
+    return used;
+}
+
+struct part {
+    const char *text;
+    size_t len;
+};
+
+/* The form, with a part for each "%s". */
+static size_t fill(char *line, const char *form, const struct part *part)
+{
+    size_t used = 0;
+
+    for (; *form; form++) {
+        if (form[0] == '%' && form[1] == 's') {
+            used = add(line, used, part->text, part->len);
+            part++;
+            form++;
+        } else {
+            line[used++] = *form;
+        }
+    }
+    return used;
+}
+
+static void write_text(int fd, const char *line, size_t len)
+{
+    ssize_t n = 1;
+
+    while (len > 0 && n > 0) {
+        n = write(fd, line, len);
+        line += n > 0 ? n : 0;
+        len -= n > 0 ? (size_t)n : 0;
+    }
 }
 
 /* In a signal handler: only what is async-signal-safe. */
 static void end_process(const char *why)
 {
-    static char line[KEY_BYTES + 512];
+    static char line[2 * (KEY_BYTES + SCRIPT_BYTES) + FORM_BYTES];
     const char *script = watched.script ? watched.script : "Lua";
-    size_t label_len = watched.label_len;
-    size_t used = add(line, 0, script, strnlen(script, 256));
+    size_t len = watched.label_len < KEY_BYTES ? watched.label_len : KEY_BYTES;
+    const struct part parts[] = {{script, strnlen(script, SCRIPT_BYTES)},
+                                 {why, strlen(why)},
+                                 {watched.label, len}};
+    const char *log_form = len > 0 ? "%s %s at key \"%s\"" : "%s %s";
+    size_t used = fill(line, manner.form ? manner.form : log_form, parts);
 
-    used = add(line, used, why, strlen(why));
-    if (label_len > 0) {
-        used = add(line, used, " at key \"", 9);
-        used =
-            add(line, used, watched.label, label_len < KEY_BYTES ? label_len : KEY_BYTES);
-        used = add(line, used, "\"", 1);
-    }
-    log_from_signal(line, used);
-    if (last_words)
-        log_from_signal(last_words, strlen(last_words));
+    if (!manner.form)
+        log_from_signal(line, used);
+    else
+        write_text(manner.fd, line, used);
     _exit(1);
 }
 
@@ -190,14 +231,14 @@ static void on_tick(int signal)
         return;
     watched.ticks++;
     if (watched.ticks >= MAX_TICKS)
-        end_process(" was stopped after 1 s of CPU");
+        end_process("was stopped after 1 s of CPU");
 }
 
 static void on_end(int signal)
 {
     (void)signal;
     if (watched.active)
-        end_process(" was stopped, because the invocation's time is over,");
+        end_process("was stopped, because the invocation's time is over,");
 }
 
 void watchdog_watch(const char *script, const char *label, size_t label_len)

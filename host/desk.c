@@ -27,6 +27,7 @@
 struct desk {
     const struct options *options;
     struct handler handler;
+    struct delivery *asked; /* by check --connect; NULL: not */
     struct answer answer;
     char rules[PATH_MAX];
 };
@@ -75,6 +76,32 @@ static int terminal_width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
+/* What the watchdog says where it ends the process: a finding of check, and else what
+ * went wrong, with `more` behind it; of a replay on stdout, as all that tells where it
+ * stands. */
+static void prepare_words(const struct desk *desk, const char *more)
+{
+    static char form[256];
+    const struct buffer *said = &desk->answer.body;
+    const char *before = ",\n"; /* in the list of findings */
+
+    if (said->len == 0)
+        before = "{\"findings\":[";
+    else if (said->data[said->len - 1] == '[')
+        before = "";
+    if (!is(desk, "check")) {
+        snprintf(form, sizeof(form), "pigeon %s: %%s %%s at key \"%%s\"\n%s",
+                 desk->options->command, more);
+        watchdog_say(form, is(desk, "replay") ? STDOUT_FILENO : STDERR_FILENO, false);
+    } else if (desk->options->json) {
+        snprintf(form, sizeof(form),
+                 "%s{\"file\":\"%%s\",\"what\":\"%%s\",\"key\":\"%%s\"}]}\n", before);
+        watchdog_say(form, STDOUT_FILENO, true);
+    } else {
+        watchdog_say("%s: %s (key \"%s\")\n", STDOUT_FILENO, false);
+    }
+}
+
 static bool open_script(struct desk *desk, const struct config *config, struct err *err)
 {
     const struct options *options = desk->options;
@@ -99,6 +126,7 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
         fprintf(stderr,
                 "pigeon %s: PIGEON_QUEUE is not set, so there is one queue: normal\n",
                 options->command);
+    prepare_words(desk, is(desk, "replay") ? "no line was confirmed\n" : "");
     desk->handler.script = script_open(&settings, &deadline, err);
     return desk->handler.script != NULL;
 }
@@ -177,14 +205,14 @@ static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
 /* What the watchdog would have to say of a replay. */
 static void note_confirmed(const struct desk *desk, int64_t line)
 {
-    static char words[128];
+    char words[128];
 
     if (!is(desk, "replay"))
         return;
     snprintf(words, sizeof(words),
-             "line %lld was confirmed last; --from %lld goes on behind it",
+             "line %lld was confirmed last; --from %lld goes on behind it\n",
              (long long)line, (long long)line + 1);
-    watchdog_add(words);
+    prepare_words(desk, words);
 }
 
 /* Batch after batch, until the input ends or one failed. */
@@ -224,19 +252,25 @@ static bool walk_lines(struct desk *desk, struct err *err)
     return ok;
 }
 
-/* First nothing, of which the text's findings are said; then the probes. */
-static bool walk_probes(struct desk *desk, struct err *err)
+/* First what there is beside the rules; then the probes, of which one may end the
+ * process. */
+static bool walk_check(struct desk *desk, struct err *err)
 {
     const struct buffer nothing = {0};
+    struct buffer found = {.max = SIZE_MAX};
+    bool ok = (!desk->asked || setup_ask(desk->asked, script_queues(desk->handler.script),
+                                         &found, err)) &&
+              walk(desk, "setup", &found, 1, err);
 
-    return walk(desk, "lines", &nothing, 1, err) &&
-           walk(desk, "probes", &nothing, 1, err);
+    buffer_free(&found);
+    prepare_words(desk, "");
+    return ok && walk(desk, "probes", &nothing, 1, err);
 }
 
 static bool walk_all(struct desk *desk, struct err *err)
 {
     if (is(desk, "check"))
-        return walk_probes(desk, err);
+        return walk_check(desk, err);
     if (!is(desk, "explain"))
         return walk_lines(desk, err);
     return desk->options->count > 0 ? walk_words(desk, err) : walk_event(desk, err);
@@ -257,24 +291,51 @@ static bool needs_rules(const struct desk *desk)
     return !desk->options->help && !is(desk, "event");
 }
 
-static int run(struct desk *desk, const struct config *config)
+/* The rest, where it could be opened. Returns the exit status. */
+static int run_opened(struct desk *desk, bool ok, struct err *err)
 {
-    struct err err = {0};
     struct err late = {0};
     int status = 1;
-    bool ok = (!needs_rules(desk) || find_rules(desk, &err)) &&
-              open_script(desk, config, &err) &&
-              (!desk->rules[0] || walk_all(desk, &err));
 
+    ok = ok && (!desk->rules[0] || walk_all(desk, err));
     if (!ok && is(desk, "replay") && desk->handler.script)
         finish(desk, &status, &late);
     else if (ok)
-        ok = finish(desk, &status, &err);
-    if (!ok && is(desk, "check"))
-        printf("%s\n", err.text); /* a finding, too */
-    else if (!ok)
-        fprintf(stderr, "pigeon %s: %s\n", desk->options->command, err.text);
+        ok = finish(desk, &status, err);
+    if (!ok)
+        fprintf(stderr, "pigeon %s: %s\n", desk->options->command, err->text);
     return ok ? status : 1;
+}
+
+static int run(struct desk *desk, const struct config *config)
+{
+    struct err err = {0};
+    bool ok =
+        (!needs_rules(desk) || find_rules(desk, &err)) && open_script(desk, config, &err);
+
+    return run_opened(desk, ok, &err);
+}
+
+/* What is wrong with the variables is a finding, and what is wrong with the rules, too:
+ * then check says that without them. */
+static int run_check(struct desk *desk, struct config *config)
+{
+    struct options options = *desk->options;
+    struct err setup = {0}, rules = {0}, err = {0};
+    char *problems[2];
+    bool ok;
+
+    desk->options = &options;
+    options.words = problems;
+    if (!setup_check(config, options.connect, &setup))
+        problems[options.count++] = setup.text;
+    ok = find_rules(desk, &rules) && open_script(desk, config, &rules);
+    if (!ok) {
+        problems[options.count++] = rules.text;
+        desk->rules[0] = '\0';
+        ok = open_script(desk, config, &err);
+    }
+    return run_opened(desk, ok, &err);
 }
 
 static int close_desk(struct desk *desk, int status)
@@ -282,21 +343,6 @@ static int close_desk(struct desk *desk, int status)
     buffer_free(&desk->answer.body);
     script_close(desk->handler.script);
     return status;
-}
-
-/* ------------------------------------------------------------- check */
-
-static int run_check(struct desk *desk, struct config *config, struct delivery *delivery)
-{
-    bool connect = desk->options->connect && !desk->options->help;
-    bool ok = desk->options->help || setup_check(config, connect);
-    int status;
-
-    fflush(stdout); /* the watchdog does not */
-    status = run(desk, config);
-    if (connect && delivery && desk->handler.script)
-        ok = setup_ask(delivery, script_queues(desk->handler.script)) && ok;
-    return ok ? status : 1;
 }
 
 /* ------------------------------------------------------------- public */
@@ -345,7 +391,9 @@ int desk_run(const struct options *options, struct config *config,
         return desk_misuse(options->command, "which key? Or an event on stdin");
     if (is(&desk, "replay"))
         desk.handler.delivery = delivery;
-    if (is(&desk, "check"))
-        return close_desk(&desk, run_check(&desk, config, delivery));
+    if (is(&desk, "check") && !options->help) {
+        desk.asked = delivery;
+        return close_desk(&desk, run_check(&desk, config));
+    }
     return close_desk(&desk, run(&desk, config));
 }

@@ -24,7 +24,7 @@ static const struct {
     unsigned takes;
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
-    {"check", RULES | CONNECT},
+    {"check", RULES | CONNECT | JSON},
     {"replay", RULES | FROM | RATE | DRY_RUN},
     {"simulate", RULES | AGAINST | JSON},
     {"event", RAW},

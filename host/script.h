@@ -29,7 +29,8 @@ struct script_settings {
     long memory_mb;             /* what the function may use, 0: not known */
 
     /* of the desk */
-    int count; /* of its arguments, for a command that reads them itself */
+    int count; /* of its arguments, for a command that reads them itself; what is wrong
+                * already, for check */
     char *const *arguments;
     bool help;  /* it says how it is used, and nothing else */
     bool json;  /* what it says is for a program */
@@ -39,7 +40,8 @@ struct script_settings {
 };
 
 struct invocation {
-    const char *kind; /* "event", "lines", "keys" (a zero byte behind each) or "probes" */
+    const char *kind; /* "event"; on the desk also "lines", "keys" (a zero byte behind
+                       * each), "setup" (setup.h) or "probes" */
     const char *input;
     size_t input_len;
     const char *request_id;

@@ -1,4 +1,4 @@
-/* setup.c -- findings are printed as they come. */
+/* setup.c -- asks, and judges only what 403 means. */
 #include "setup.h"
 
 #include <stdio.h>
@@ -9,51 +9,55 @@
 #define ACCESS_REFUSED 403 /* AMQP */
 
 /* Where any of the variables for the broker is set, all have to be right. */
-bool setup_check(struct config *config, bool connect)
+bool setup_check(struct config *config, bool connect, struct err *err)
 {
-    struct err err = {0};
-    struct dial *dial = NULL;
-    bool ok;
+    struct dial *dial;
 
     if (!connect && !config->host && !config->port_text && !config->virtual_host &&
         !config->user && !config->password && !config->aws_region)
         return true;
-    ok = config_check(config, &err);
-    if (ok)
-        dial = dial_open(config->host, config->port, &err);
+    if (!config_check(config, err))
+        return false;
+    dial = dial_open(config->host, config->port, err);
     dial_close(dial);
-    if (!dial)
-        printf("%s\n", err.text);
     return dial != NULL;
 }
 
+static bool append(struct buffer *found, const char *word, const char *queue,
+                   const char *what)
+{
+    return buffer_append(found, word, strlen(word) + 1) &&
+           buffer_append(found, queue, strlen(queue) + 1) &&
+           buffer_append(found, what, strlen(what) + 1);
+}
+
 /* Asks for one queue. A user who may not ask may be allowed to publish. */
-static bool ask(struct delivery *delivery, const char *queue)
+static bool ask(struct delivery *delivery, const char *queue, struct buffer *found)
 {
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct failure failure = {0};
+    char code[16] = "", what[sizeof(failure.text) + 64];
 
     if (delivery_connect(delivery, &deadline, &failure) &&
-        broker_ask(delivery->broker, queue, &deadline, &failure)) {
-        printf("queue %s: there\n", queue);
-        return true;
-    }
-    if (failure.code == ACCESS_REFUSED && strcmp(failure.stage, "ask") == 0) {
-        printf("queue %s: may not ask\n", queue);
-        return true;
-    }
-    printf("queue %s: %s: %d %s\n", queue, failure.stage, failure.code, failure.text);
-    return false;
+        broker_ask(delivery->broker, queue, &deadline, &failure))
+        return append(found, "ok", queue, "there");
+    if (failure.code == ACCESS_REFUSED && strcmp(failure.stage, "ask") == 0)
+        return append(found, "ok", queue, "may not ask");
+    if (failure.code != 0)
+        snprintf(code, sizeof(code), "%d ", failure.code);
+    snprintf(what, sizeof(what), "%s: %s%s", failure.stage, code, failure.text);
+    return append(found, "fault", queue, what);
 }
 
-bool setup_ask(struct delivery *delivery, const char *queues)
+bool setup_ask(struct delivery *delivery, const char *queues, struct buffer *found,
+               struct err *err)
 {
-    char *names = strdup(queues), *rest = NULL;
+    char *names = strdup(queues), *rest = names;
+    char *name = names ? strsep(&rest, ",") : NULL;
     bool ok = names != NULL;
 
-    for (char *name = strtok_r(names, ",", &rest); name;
-         name = strtok_r(NULL, ",", &rest))
-        ok = ask(delivery, name) && ok;
+    for (; ok && name; name = strsep(&rest, ","))
+        ok = ask(delivery, name, found);
     free(names);
-    return ok;
+    return ok || err_set(err, "out of memory");
 }

@@ -80,6 +80,7 @@ local READ = {
   event = envelope.read,
   lines = function(input, invocation) return require("pigeon.desk.lines").read(input, invocation.line) end,
   keys = function(input) return require("pigeon.desk.lines").keys(input) end,
+  setup = function(input) return { entries = {}, setup = input } end,
   probes = function() return require("pigeon.desk.probes").read() end,
 }
 

@@ -1382,6 +1382,34 @@ static void closing_nothing_is_allowed(void **state)
     broker_close(NULL);
 }
 
+/* ------------------------------------------------------------- asking */
+
+#define REFUSED \
+    "ACCESS_REFUSED - access to queue 'q' in vhost 'crashes' refused for user 'pigeon'"
+
+static void refuses_to_be_asked(struct session *s)
+{
+    ready(s, 0);
+    if (peer_hear(s, 50, 10))
+        peer_say_channel_close(s, 403, REFUSED);
+    peer_hear(s, 20, 41);
+}
+
+/* Newer brokers want a permission for it: reproduced from their words. */
+static void a_queue_may_not_be_asked_for(void **state)
+{
+    struct deadline deadline = deadline_in(MINUTE_MS);
+
+    (void)state;
+    start_peer(refuses_to_be_asked);
+    assert_true(log_in(MINUTE_MS));
+    assert_false(broker_ask(broker, "q", &deadline, &failure));
+    assert_string_equal(failure.stage, "ask");
+    assert_int_equal(failure.code, 403);
+    assert_memory_equal(failure.text, REFUSED, strlen(REFUSED));
+    assert_false(broker_connected(broker));
+}
+
 /* ------------------------------------------------------------- main */
 
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
@@ -1410,6 +1438,7 @@ static const struct CMUnitTest single_cases[] = {
     CASE(a_close_is_polite),
     CASE(a_close_does_not_wait_for_ever),
     CASE(closing_nothing_is_allowed),
+    CASE(a_queue_may_not_be_asked_for),
 };
 
 int main(void)

@@ -288,22 +288,40 @@ static void what_has_no_label_is_stopped_too(void **state)
     assert_said(&end, "Lua was stopped after 1 s of CPU\n");
 }
 
-static void loop_with_last_words(void)
+static void loop_with_a_form(void)
 {
-    watchdog_add("line 7 was confirmed last");
-    loop_without_a_label();
+    watchdog_say("%s: %s (key <%s>), 100 %\nline 7 was last\n", STDOUT_FILENO, false);
+    start_watching(far(), "a\n\"\\", 4);
+    for (;;)
+        ;
 }
 
-static void last_words_have_a_line_of_their_own(void **state)
+static void its_line_may_have_another_form(void **state)
 {
-    struct end end = run_child(loop_with_last_words);
-    char *second = strchr(end.said, '\n');
+    struct end end = run_child(loop_with_a_form);
 
     (void)state;
     assert_int_equal(end.status, 1);
-    assert_non_null(strstr(end.said, "Lua was stopped after 1 s of CPU\n"));
-    assert_non_null(second);
-    assert_string_equal(second + 1 + 31, "line 7 was confirmed last\n");
+    assert_string_equal(end.said, "rules.lua: was stopped after 1 s of CPU "
+                                  "(key <a?\"\\>), 100 %\nline 7 was last\n");
+}
+
+static void loop_with_a_form_of_json(void)
+{
+    watchdog_say("[\"%s\",\"%s\",\"%s\"]", STDOUT_FILENO, true);
+    start_watching(far(), "a\n\"\\", 4);
+    for (;;)
+        ;
+}
+
+static void a_key_stays_within_its_json(void **state)
+{
+    struct end end = run_child(loop_with_a_form_of_json);
+
+    (void)state;
+    assert_int_equal(end.status, 1);
+    assert_string_equal(end.said, "[\"rules.lua\",\"was stopped after 1 s of CPU\","
+                                  "\"a?\\\"\\\\\"]");
 }
 
 static void loop_at_a_hostile_key(void)
@@ -592,7 +610,8 @@ int main(void)
         cmocka_unit_test(an_object_that_keeps_the_processor_ends_the_process),
         cmocka_unit_test(the_line_has_the_request_id),
         cmocka_unit_test(what_has_no_label_is_stopped_too),
-        cmocka_unit_test(last_words_have_a_line_of_their_own),
+        cmocka_unit_test(its_line_may_have_another_form),
+        cmocka_unit_test(a_key_stays_within_its_json),
         cmocka_unit_test(a_hostile_key_stays_on_its_line),
         cmocka_unit_test(a_long_key_is_cut),
         cmocka_unit_test(many_objects_may_use_more_than_a_second),

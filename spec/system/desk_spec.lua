@@ -96,6 +96,16 @@ describe("pigeon explain", function()
     os.remove(rules)
   end)
 
+  it("says on stderr what only the watchdog can end", function()
+    local rules = file_of(
+      'return function(object) return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")) end')
+    local status, said, complained = run(("explain --json --rules %s %s"):format(rules, ("/"):rep(1024)))
+    os.remove(rules)
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.matches('^pigeon explain: lua_%w+ was stopped after 1 s of CPU at key "////+"\n$', complained)
+  end)
+
   it("takes the rules beside the program first", function()
     local folder = system.run("mktemp -d"):gsub("\n", "")
     system.run(("cp %sbootstrap %s && cp rules/antenna.lua %s/rules.lua"):format(system.build .. "/", folder, folder))
@@ -237,17 +247,79 @@ describe("pigeon check", function()
     end
   end)
 
-  it("finds mistakes of the text, also where a key ends it", function()
-    local rules = file_of([[
+  describe("finds what only the watchdog can end", function()
+    local rules
+    after_each(function() os.remove(rules) end)
+
+    it("in a decision, and what was found before", function()
+      rules = file_of([[
 return function(object)
   local a, b = object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")
   return ignore(a or "x")
 end
 ]])
-    local status, said = run("check --rules " .. rules)
-    assert.are.equal(1, status)
-    assert.matches("^lua_%w+:2: unused variable 'b'\n[^\n]* lua_%w+ was stopped after 1 s of CPU at key \"////", said)
+      local status, said = run("check --rules " .. rules)
+      assert.are.equal(1, status)
+      assert.matches("^(lua_%w+):2: unused variable 'b'\n%1: was stopped after 1 s of CPU %(key \"////+\"%)\n$", said)
+      status, said = run("check --json --rules " .. rules)
+      assert.are.equal(1, status)
+      local findings = cjson.decode(said).findings
+      assert.are.equal(2, #findings)
+      assert.are.equal(2, findings[1].line)
+      assert.are.same({ file = findings[1].file, what = "was stopped after 1 s of CPU", key = ("/"):rep(1024) },
+        findings[2])
+    end)
+
+    it("in a decision alone", function()
+      rules = file_of('return function(object) return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")) end')
+      local status, said = run("check --json --rules " .. rules)
+      assert.are.equal(1, status)
+      assert.are.equal("was stopped after 1 s of CPU", cjson.decode(said).findings[1].what)
+    end)
+
+    it("while the rules load", function()
+      rules = file_of('local long = "////////////////"\nlong = long:gsub("/", long):gsub("/", "////")\n'
+        .. 'long:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")')
+      local status, said = run("check --rules " .. rules)
+      assert.are.equal(1, status)
+      assert.matches('^lua_%w+: was stopped after 1 s of CPU %(key "%(loading%)"%)\n$', said)
+      status, said = run("check --json --rules " .. rules)
+      assert.are.equal(1, status)
+      assert.are.equal("(loading)", cjson.decode(said).findings[1].key)
+    end)
+  end)
+
+  it("goes on without luacheck, and says so", function()
+    local env = { PIGEON_QUEUE = "normal", PATH = "/nonsense" }
+    local status, said = run("check", env)
+    assert.are.equal(0, status)
+    assert.are.equal("rules.lua: 35 keys decided, nothing found; luacheck is not installed "
+      .. "(apt-get install lua-check), so the text was not looked at\n", said)
+    status, said = run("check --json", env)
+    assert.are.equal(0, status)
+    assert.is_false(cjson.decode(said).luacheck)
+  end)
+
+  it("takes a file of any name", function()
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    local program = system.run("readlink -f " .. PIGEON):gsub("\n", "")
+    local name = "-a 'b' \"c\" $(exit 9).lua"
+    system.write(folder .. "/" .. name, "return function() local unused return ignore('x') end\n")
+    local pipe = io.popen(("cd %s && %s check --rules %s 2>/dev/null"):format(folder, program, quote(name)))
+    assert.are.equal(name .. ":1: unused variable 'unused'\n", pipe:read("L"))
+    pipe:close()
+    os.execute("rm -rf " .. quote(folder))
+  end)
+
+  it("says to a program what is wrong with the rules", function()
+    local rules = file_of("return function(object)\n  return nonsense nonsense\nend")
+    local status, said = run("check --json --rules " .. rules)
     os.remove(rules)
+    assert.are.equal(1, status)
+    local finding = cjson.decode(said).findings[1]
+    assert.are.equal(rules:match("[^/]*$"), finding.file)
+    assert.are.equal(2, finding.line)
+    assert.are.equal("'end' expected (to close 'function' at line 1) near 'nonsense'", finding.what)
   end)
 
   it("looks at the other variables where any is set", function()
@@ -278,18 +350,38 @@ end
       system.declare(env, { "there2" })
       local status, said = run("check --connect", env)
       assert.are.equal(1, status)
-      assert.matches("\nqueue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
-        .. "queue there2: there\n$", said)
+      assert.matches("^queue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
+        .. "queue there2: there\nrules.lua: 35 keys decided, 1 finding\n$", said)
+      status, said = run("check --connect --json", env)
+      assert.are.equal(1, status)
+      local told = cjson.decode(said)
+      assert.are.same({}, told.findings)
+      assert.are.same({ queue = "there", ok = true, what = "there" }, told.queues[1])
+      assert.is_false(told.queues[2].ok)
       assert.are.equal(0, system.count(env, "there"))
       env.PIGEON_QUEUE = "there"
       assert.are.equal(0, (run("check --connect", env)))
+    end)
+
+    it("needs no more permission than publishing does", function()
+      local user = env.PIGEON_VIRTUAL_HOST -- which nobody else is called
+      system.eval(([[rabbit_auth_backend_internal:add_user(<<"%s">>, <<"secret">>, <<"spec">>),
+        rabbit_auth_backend_internal:set_permissions(<<"%s">>, <<"%s">>, <<"^$">>, <<"^amq\\.default$">>,
+        <<"^$">>, <<"spec">>).]]):format(user, user, user):gsub("%s+", " "))
+      env.PIGEON_QUEUE, env.PIGEON_USER, env.PIGEON_PASSWORD = "there", user, "secret"
+      local status, said = run("check --connect", env)
+      system.eval(('rabbit_auth_backend_internal:delete_user(<<"%s">>, <<"spec">>).'):format(user))
+      assert.are.equal(0, status)
+      -- RabbitMQ answers him, or since 3.13.16 with 403
+      local what = said:match("^queue there: ([^\n]+)\nrules.lua: 35 keys decided, nothing found\n$")
+      assert.is_true(what == "there" or what == "may not ask", said)
     end)
 
     it("says why it cannot log in", function()
       env.PIGEON_QUEUE, env.PIGEON_PASSWORD = "there", "wrong"
       local status, said = run("check --connect", env)
       assert.are.equal(1, status)
-      assert.matches("\nqueue there: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
+      assert.matches("^queue there: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
     end)
   end)
 end)

@@ -1,22 +1,26 @@
+local cjson = require "cjson"
 local pigeon = require "pigeon"
 
--- Checks a script; returns what is said of the text, of the probes, the last text and the status.
-local function check(source)
-  local path = os.tmpname()
+-- Checks a script; returns what is said of the setup and the text, of the probes, the last text
+-- and the status. `more` are further settings, of which `setup` is what the broker said.
+local function check(source, more)
+  local settings = { command = "check", PIGEON_QUEUE = "normal,15:submitter", arguments = {},
+    rules = { name = "rules.lua", path = os.tmpname(), source = source } }
+  for name, value in pairs(more or {}) do settings[name] = value end
+  local path = settings.rules.path
   local file = assert(io.open(path, "w"))
   file:write(source)
   file:close()
-  pigeon.open { command = "check", PIGEON_QUEUE = "normal,15:submitter",
-    rules = { name = "rules.lua", path = path, source = source } }
-  pigeon.receive("", { kind = "lines", line = 1 })
-  local lint = pigeon.conclude({}, { confirmed = 0 })
+  pigeon.open(settings)
+  pigeon.receive(settings.setup or "", { kind = "setup" })
+  local first = pigeon.conclude({}, { confirmed = 0 })
   local messages = 0
   for i in ipairs(pigeon.receive("", { kind = "probes" })) do
     messages = messages + #(pigeon.decide(i) or {})
   end
   local probes = pigeon.conclude({}, { confirmed = messages })
   os.remove(path)
-  return lint, probes, pigeon.finish()
+  return first, probes, pigeon.finish()
 end
 
 local function read(path)
@@ -102,4 +106,85 @@ end
 ]])
     assert.matches('^rules%.lua[:%d]*: took over 10 ms %(key "a"%)\n$', probes)
   end)
+
+  local LITTLE = "return function() local unused return ignore('x') end"
+
+  for name, path in pairs {
+    ["spaces"] = "/a b  c.lua", ["quotes"] = [[/a'b"c.lua]],
+    ["words of the shell"] = "/$(exit 9);`exit 9`&|>x\\*.lua",
+    ["a leading dash"] = "/-x.lua", ["two lines"] = "/a\nb.lua", ["another alphabet"] = "/\u{E9}\u{1F426}.lua",
+  } do
+    it("has luacheck look at a file whose name has " .. name, function()
+      local folder = os.tmpname()
+      os.remove(folder)
+      assert(os.execute("mkdir " .. folder))
+      local first = check(LITTLE, { rules = { name = "rules.lua", path = folder .. path, source = LITTLE } })
+      assert(os.execute("rmdir " .. folder)) -- and nothing else came to be there
+      assert.equal("rules.lua:1: unused variable 'unused'\n", first)
+    end)
+  end
+
+  it("says that luacheck failed, and does not call it clean", function()
+    local path = os.tmpname()
+    os.remove(path)
+    pigeon.open { command = "check", PIGEON_QUEUE = "q", arguments = {},
+      rules = { name = "rules.lua", path = path, source = LITTLE } }
+    pigeon.receive("", { kind = "setup" })
+    assert.equal("", (pigeon.conclude({}, { confirmed = 0 })))
+    local last = pigeon.finish()
+    assert.matches("nothing found; luacheck failed, with status %d+, so the text was not looked at\n$", last)
+  end)
+
+  local FAULTY = "return function(object)\n  local unused\n  return ignore(object.key)\nend\n"
+  local SETUP = "ok\0there\0there\0fault\0missing\0ask: 404 NOT_FOUND\0"
+
+  it("says first what is wrong beside the rules", function()
+    local first, _, last, status = check(LITTLE, { arguments = { "PIGEON_PORT is bad" }, setup = SETUP })
+    assert.equal("queue there: there\nqueue missing: ask: 404 NOT_FOUND\nPIGEON_PORT is bad\n"
+      .. "rules.lua:1: unused variable 'unused'\n", first)
+    assert.matches(" 3 findings\n$", last)
+    assert.equal(1, status)
+    _, _, last, status = check("return function() return ignore('x') end", { setup = SETUP })
+    assert.matches(" 1 finding\n$", last)
+    assert.equal(1, status)
+  end)
+
+  it("is one JSON document where a program reads it", function()
+    local first, probes, last, status = check(FAULTY,
+      { json = true, arguments = { "PIGEON_PORT is bad" }, setup = SETUP })
+    local told = cjson.decode(first .. probes .. last)
+    assert.same({ { queue = "there", ok = true, what = "there" },
+      { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND" } }, told.queues)
+    assert.same({ what = "PIGEON_PORT is bad" }, told.findings[1])
+    assert.same({ file = "rules.lua", line = 2, what = "unused variable 'unused'" }, told.findings[2])
+    local long = told.findings[3]
+    assert.same({ "rules.lua", 3, ("/"):rep(1024) }, { long.file, long.line, long.key })
+    assert.matches("^ignore: the reason has 1024 bytes", long.what)
+    assert.is_true(long.more > 0)
+    assert.same({ "rules.lua", 35, true }, { told.rules, told.keys, told.luacheck })
+    assert.equal(1, status)
+  end)
+
+  it("is a JSON document without findings, too", function()
+    local first, probes, last, status = check("return function() return ignore('x') end", { json = true })
+    assert.equal('{"queues":[],"findings":[', first)
+    assert.equal("", probes)
+    assert.same({}, cjson.decode(first .. probes .. last).findings)
+    assert.equal(0, status)
+  end)
+
+  for name, json in pairs { people = false, ["a program"] = true } do
+    it("says to " .. name .. " why there are no rules to look at", function()
+      pigeon.open { command = "check", json = json,
+        arguments = { "PIGEON_PORT is bad", "rules.lua:2: <eof> expected" } }
+      local last, status = pigeon.finish()
+      if json then
+        assert.same({ queues = {}, findings = { { what = "PIGEON_PORT is bad" },
+          { file = "rules.lua", line = 2, what = "<eof> expected" } } }, cjson.decode(last))
+      else
+        assert.equal("PIGEON_PORT is bad\nrules.lua:2: <eof> expected\n", last)
+      end
+      assert.equal(1, status)
+    end)
+  end
 end)

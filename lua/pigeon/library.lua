@@ -113,10 +113,19 @@ local function crash_id_word(key)
   return crash_id.of_key(key)
 end
 
-local function sample_word(id, salt)
-  check_string(id, "sample: the id")
-  check_string(salt, "sample: the salt")
-  return sample.of(id, salt)
+-- Keeps the id's half of the hash, because a rule asks about the same id for each queue.
+local function sample_word()
+  local last, hash
+  return function(id, salt)
+    check_string(id, "sample: the id")
+    check_string(salt, "sample: the salt")
+    if id ~= last then
+      last = nil -- the budget may end between any two of these
+      hash = sample.begin(id)
+      last = id
+    end
+    return sample.finish(hash, salt)
+  end
 end
 
 local function queues_word(list)
@@ -143,7 +152,7 @@ function library.environment(settings)
     accept = verdict.words.accept, defer = verdict.words.defer,
     ignore = verdict.words.ignore, exchange = verdict.words.exchange,
     queues = queues_word(settings.queues), env = settings.env,
-    crash_id = crash_id_word, sample = sample_word,
+    crash_id = crash_id_word, sample = sample_word(),
     pairs = safe_pairs, tostring = safe_tostring, error = raise,
     string = part("string", { format = safe_format }),
     table = part("table", {}), math = part("math", {}),

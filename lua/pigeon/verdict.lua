@@ -18,15 +18,10 @@ local function no_fields()
   error("a verdict or destination has no fields to read or set", 0)
 end
 
-local function token(says)
-  says.__index, says.__newindex = no_fields, no_fields
-  return setmetatable({}, says)
-end
-
 -- What a token says, or nil where the value is no token.
 local function read(value)
-  local says = type(value) == "table" and getmetatable(value)
-  return says and says.kind and says or nil
+  local says = getmetatable(value)
+  return says and says.kind and says
 end
 
 --- What a rule returned -> {kind="accept", id, destinations}, a list of {exchange, routing_key},
@@ -63,8 +58,9 @@ local function refuse(place, problem)
 end
 
 local function reason_of(word, reason)
-  refuse(word .. ": the reason", string_problem(reason, 1, 200))
-  return token { kind = word, reason = reason }
+  local problem = string_problem(reason, 1, 200)
+  if problem then fail("%s: the reason %s", word, problem) end
+  return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
 end
 
 function verdict.words.defer(reason)
@@ -78,19 +74,27 @@ end
 function verdict.words.exchange(name, routing_key)
   refuse("exchange: the name", name_problem(name))
   refuse("exchange: the routing key", string_problem(routing_key, 0, 255))
-  return token { kind = "exchange", exchange = name, routing_key = routing_key }
+  return setmetatable({}, {
+    kind = "exchange", exchange = name, routing_key = routing_key, __index = no_fields, __newindex = no_fields,
+  })
 end
 
 -- An entry of the list -> its destination, or nil and what is wrong.
 local function read_destination(value)
+  if type(value) == "string" then return { exchange = "", routing_key = value }, name_problem(value) end
   local says = read(value)
   if says and says.kind == "exchange" then
     return { exchange = says.exchange, routing_key = says.routing_key }
   end
-  if type(value) ~= "string" then
-    return nil, format("is a %s, and should be a queue's name or an exchange", type(value))
+  return nil, format("is a %s, and should be a queue's name or an exchange", type(value))
+end
+
+-- The position of the same destination among those before, or nil.
+local function position_of(destination, destinations)
+  for i = 1, #destinations do
+    local other = destinations[i]
+    if other.routing_key == destination.routing_key and other.exchange == destination.exchange then return i end
   end
-  return { exchange = "", routing_key = value }, name_problem(value)
 end
 
 -- How many entries the list has: every key must be a position, so that none is overlooked.
@@ -113,22 +117,24 @@ local function read_destinations(list)
     fail("accept: the destinations are %s, and should be a list of queue names",
       type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
   end
-  local destinations, seen = {}, {}
+  local destinations = {}
   for i = 1, length_of(list) do
     local destination, problem = read_destination(list[i])
     if problem then fail("accept: destinations[%d] %s", i, problem) end
-    -- the length keeps ("a", "bc") and ("ab", "c") apart
-    local route = #destination.exchange .. ":" .. destination.exchange .. destination.routing_key
-    if seen[route] then fail("accept: destinations[%d] is the same as destinations[%d]", i, seen[route]) end
-    seen[route], destinations[i] = i, destination
+    local same = position_of(destination, destinations)
+    if same then fail("accept: destinations[%d] is the same as destinations[%d]", i, same) end
+    destinations[i] = destination
   end
   return destinations
 end
 
 function verdict.words.accept(id, destinations)
   refuse("accept: the id", string_problem(id, 1, 255))
-  if find(id, "[^ -~]") then fail("accept: the id has a byte that cannot be printed") end
-  return token { kind = "accept", id = id, destinations = read_destinations(destinations) }
+  if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
+  return setmetatable({}, {
+    kind = "accept", id = id, destinations = read_destinations(destinations),
+    __index = no_fields, __newindex = no_fields,
+  })
 end
 
 return verdict

@@ -3,7 +3,7 @@
 local envelope = require "pigeon.envelope"
 local notification = require "pigeon.notification"
 
-local byte = string.byte
+local byte, find, sub = string.byte, string.find, string.sub
 
 local lines = {}
 
@@ -19,49 +19,46 @@ local function inventory_row(line)
   return bucket, key and notification.form_decode(key)
 end
 
-local function add(batch, number, entry)
-  entry.line = number
-  batch.entries[#batch.entries + 1] = entry
+local function add_key(entries, number, bucket, key)
+  entries[#entries + 1] = { label = key, object = object_of(bucket, key), line = number }
 end
 
-local function add_key(batch, number, bucket, key)
-  add(batch, number, { label = key, object = object_of(bucket, key) })
-end
-
-local function read_event(line, number, batch)
+local function read_event(line, number, entries)
   local event, problem = envelope.read(line)
-  if not event then return add(batch, number, { label = line, problem = problem }) end
+  if not event then event = { entries = { { label = line, problem = problem } } } end
   for _, entry in ipairs(event.entries) do
-    add(batch, number, entry)
+    entry.line = number
+    entries[#entries + 1] = entry
   end
 end
 
-local function read_line(line, number, batch)
+local function read_line(line, number, entries)
   local first = byte(line)
-  if first == BRACE or first == BRACKET then return read_event(line, number, batch) end
+  if first == BRACE or first == BRACKET then return read_event(line, number, entries) end
   local bucket, key
   if first == QUOTE then bucket, key = inventory_row(line) end
-  add_key(batch, number, bucket or "-", key or line)
+  add_key(entries, number, bucket or "-", key or line)
 end
 
 --- Bytes, and the number of their first line -> {entries}, each entry with the number of its
 -- line. A key is an object of the bucket "-" that was put; an empty line is none.
 function lines.read(input, number)
-  local batch = { entries = {} }
-  for line in input:gmatch("([^\n]*)\n?") do
-    if line ~= "" then read_line(line, number, batch) end
-    number = number + 1
+  local entries, start = {}, 1
+  while start <= #input do
+    local stop = find(input, "\n", start, true) or #input + 1
+    if stop > start then read_line(sub(input, start, stop - 1), number, entries) end
+    start, number = stop + 1, number + 1
   end
-  return batch
+  return { entries = entries }
 end
 
 --- Keys as they were typed, a zero byte behind each -> the same. Whatever is in a key, it is one.
 function lines.keys(input)
-  local batch = { entries = {} }
+  local entries = {}
   for key in input:gmatch("([^\0]*)\0") do
-    add_key(batch, #batch.entries + 1, "-", key)
+    add_key(entries, #entries + 1, "-", key)
   end
-  return batch
+  return { entries = entries }
 end
 
 return lines

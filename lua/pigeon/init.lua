@@ -129,13 +129,7 @@ function pigeon.decide(i, shadow)
     fail(entry, "rules", problem, entry.label)
     return nil
   end
-  local messages = {}
-  for j, destination in ipairs(says.destinations or {}) do
-    messages[j] = {
-      exchange = destination.exchange, routing_key = destination.routing_key,
-      message_id = says.id, body = says.id,
-    }
-  end
+  local messages = says.destinations or {}
   entry.first, entry.verdict = batch.messages + 1, says
   batch.messages = batch.messages + #messages
   return messages

@@ -5,6 +5,7 @@
 -- checked and copied when the word is called, so that the error is where the mistake is.
 -- Errors are raised without a position: the sandbox adds the script's line.
 local find, format, sub = string.find, string.format, string.sub
+local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 
 local verdict = { words = {} }
 
@@ -24,8 +25,8 @@ local function read(value)
   return says and says.kind and says
 end
 
---- What a rule returned -> {kind="accept", id, destinations}, a list of {exchange, routing_key},
--- or {kind="defer" or "ignore", reason}. Raises when it is no verdict.
+--- What a rule returned -> {kind="accept", id, destinations}, a list of the messages {exchange,
+-- routing_key, message_id, body}, or {kind="defer" or "ignore", reason}. Raises when it is no verdict.
 function verdict.judge(value)
   local says = read(value)
   if says and says.kind ~= "exchange" then return says end
@@ -79,12 +80,14 @@ function verdict.words.exchange(name, routing_key)
   })
 end
 
--- An entry of the list -> its destination, or nil and what is wrong.
-local function read_destination(value)
-  if type(value) == "string" then return { exchange = "", routing_key = value }, name_problem(value) end
+-- The id and an entry of the list -> the message, or nil and what is wrong.
+local function read_destination(id, value)
+  if type(value) == "string" then
+    return { exchange = "", routing_key = value, message_id = id, body = id }, name_problem(value)
+  end
   local says = read(value)
   if says and says.kind == "exchange" then
-    return { exchange = says.exchange, routing_key = says.routing_key }
+    return { exchange = says.exchange, routing_key = says.routing_key, message_id = id, body = id }
   end
   return nil, format("is a %s, and should be a queue's name or an exchange", type(value))
 end
@@ -112,14 +115,14 @@ local function length_of(list)
   return length
 end
 
-local function read_destinations(list)
+local function read_destinations(id, list)
   if type(list) ~= "table" or getmetatable(list) then -- what has one is ours: queues, a token
     fail("accept: the destinations are %s, and should be a list of queue names",
       type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
   end
   local destinations = {}
   for i = 1, length_of(list) do
-    local destination, problem = read_destination(list[i])
+    local destination, problem = read_destination(id, list[i])
     if problem then fail("accept: destinations[%d] %s", i, problem) end
     local same = position_of(destination, destinations)
     if same then fail("accept: destinations[%d] is the same as destinations[%d]", i, same) end
@@ -132,7 +135,7 @@ function verdict.words.accept(id, destinations)
   refuse("accept: the id", string_problem(id, 1, 255))
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
   return setmetatable({}, {
-    kind = "accept", id = id, destinations = read_destinations(destinations),
+    kind = "accept", id = id, destinations = read_destinations(id, destinations),
     __index = no_fields, __newindex = no_fields,
   })
 end

@@ -1,4 +1,5 @@
 local library = require "pigeon.library"
+local sample = require "pigeon.sample"
 
 local LIST = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
 
@@ -106,6 +107,15 @@ describe("a script's environment", function()
     assert.equal("sample: the id is a nil, and should be a string", refused(words.sample, nil, "x"))
     assert.equal("sample: the salt is a number, and should be a string", refused(words.sample, "x", 1))
     assert.equal(72.27064863403389, words.sample("", ""))
+  end)
+
+  it("samples the same, whichever id was asked for before", function()
+    for _, id in ipairs { "a", "a", "", "b", "a", ("x"):rep(99), ("x"):rep(98) .. "y", "a" } do
+      assert.equal(sample.of(id, "normal"), words.sample(id, "normal"))
+      assert.equal(sample.of(id, "submitter"), words.sample(id, "submitter"))
+      refused(words.sample, nil, "normal")
+      refused(words.sample, id, nil)
+    end
   end)
 
   it("gives an object that is strict about its fields and a copy", function()

@@ -1,3 +1,4 @@
+local sample = require "pigeon.sample"
 local sandbox = require "pigeon.sandbox"
 local verdict = require "pigeon.verdict"
 
@@ -39,7 +40,7 @@ describe("the sandbox", function()
     local says = decide { key = "an-id" }
     assert.equal("accept", says.kind)
     assert.equal("an-id", says.id)
-    assert.same({ { exchange = "", routing_key = "normal" } }, says.destinations)
+    assert.same({ { exchange = "", routing_key = "normal", message_id = "an-id", body = "an-id" } }, says.destinations)
   end)
 
   it("takes a verdict that was made when the script was loaded", function()
@@ -124,6 +125,21 @@ describe("the sandbox", function()
         assert.is_true(outcomes.verdict or outcomes.failed)
       end)
     end
+
+    it("inside sample, which still samples the same", function()
+      local expected = tostring(sample.of("first", "x"))
+      for n = 999700, 999900 do
+        local decide = open(([[
+          return function(object)
+            local first = tostring(sample("first", "x"))
+            if object.key == "good" then return ignore(first) end
+            for i = 1, %d do end
+            return ignore(tostring(sample("second", "x")))
+          end]]):format(n))
+        decide { key = "bad" }
+        assert.equal(expected, decide({ key = "good" }).reason)
+      end
+    end)
 
     it("a loop with the budget of one object, not of many", function()
       local decide = open("return function() for i = 1, 100000 do end return ignore('x') end")

@@ -15,17 +15,19 @@ local function said(value)
   return { kind = says.kind, id = says.id, destinations = says.destinations, reason = says.reason }
 end
 
+local function message(id, exchange_name, routing_key)
+  return { exchange = exchange_name, routing_key = routing_key, message_id = id, body = id }
+end
+
 describe("verdicts", function()
   it("say what they were made from", function()
     assert.same({ kind = "defer", reason = "later" }, said(defer("later")))
     assert.same({ kind = "ignore", reason = ("r"):rep(200) }, said(ignore(("r"):rep(200))))
     assert.same({ kind = "accept", id = "x", destinations = {} }, said(accept("x", {})))
-    assert.same({ kind = "accept", id = ("x"):rep(255), destinations = {
-      { exchange = "", routing_key = "a" },
-      { exchange = "a", routing_key = "" },
-      { exchange = "a", routing_key = "a" },
-      { exchange = "aa", routing_key = "" },
-    } }, said(accept(("x"):rep(255), { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
+    local id = ("x"):rep(255)
+    assert.same({ kind = "accept", id = id, destinations = {
+      message(id, "", "a"), message(id, "a", ""), message(id, "a", "a"), message(id, "aa", ""),
+    } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
     assert.equal(32, #said(accept("x", names(32))).destinations)
   end)
 
@@ -33,7 +35,7 @@ describe("verdicts", function()
     local list = { "a" }
     local token = accept("x", list)
     list[1], list[2] = "b", "c"
-    assert.same({ { exchange = "", routing_key = "a" } }, said(token).destinations)
+    assert.same({ message("x", "", "a") }, said(token).destinations)
   end)
 
   it("cannot be read or changed", function()

@@ -75,10 +75,10 @@ local function count_entry(totals, entry)
   totals.objects = totals.objects + 1
   totals.verdicts[kind] = totals.verdicts[kind] + 1
   if kind ~= "accept" then return add(totals.reasons[kind], reason) end
-  local destinations = entry.verdict.destinations
+  local destinations = entry.destinations
   if #destinations == 0 then add(totals.queues, "(no queue)") end
   for i = 1, #destinations do
-    add(totals.queues, verdict.destination_name(destinations[i]))
+    add(totals.queues, destinations[i])
   end
 end
 

@@ -32,7 +32,8 @@ CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
 CFLAGS   = -std=c11 -g $(VARIANT) -fPIE -fstack-protector-strong \
            -ffunction-sections -fdata-sections -Wall -Wextra -Wshadow -Wconversion \
            -Wstrict-prototypes -Wmissing-prototypes -Werror
-LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed
+LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
+           -Wl,--wrap=amqp_open_socket_inner # host/broker.c
 ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a \
            liblua5.4.a libssl.a libcrypto.a)
 

@@ -9,8 +9,10 @@
 #include "broker.h"
 
 #include <amqp.h>
+#include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,8 @@ struct broker {
     struct broker_settings settings;
     amqp_connection_state_t connection; /* NULL: none */
     int fd;                             /* its socket; the connection owns it */
+    bool secure;                        /* over TLS */
+    struct tls tls;
     int64_t used_ms; /* when it last showed that it works, clock_ms() */
     struct confirms confirms;
     struct returned returned;
@@ -38,14 +42,28 @@ struct broker {
 
 /* ------------------------------------------------------------- failures */
 
-/* For a socket's error errno is the cause, so it is 0 before rabbitmq-c is called. */
-static bool fail_status(struct failure *failure, const char *stage, int status)
+/* AMQP_STATUS_SSL_ERROR and its kin. */
+static bool is_of_tls(int status)
+{
+    return status <= AMQP_STATUS_SSL_ERROR && status > AMQP_STATUS_SSL_ERROR - 0x100;
+}
+
+/* For a socket's error errno is the cause, so it is 0 before rabbitmq-c is called. TLS
+ * has more to say of its errors; what ends a login is its to explain, because in TLS 1.3
+ * a client certificate is judged after the handshake. */
+static bool fail_status(const struct broker *broker, struct failure *failure,
+                        const char *stage, int status)
 {
     const char *words = amqp_error_string2(status);
+    struct err err = {0};
 
     if (guard_fired() || status == AMQP_STATUS_TIMEOUT)
         words = "no answer in time";
-    else if (status == AMQP_STATUS_CONNECTION_CLOSED)
+    else if (broker->secure && is_of_tls(status)) {
+        tls_explain(&broker->tls, &err);
+        return failure_set(failure, strcmp(stage, "login") == 0 ? "tls" : stage, 0, "%s",
+                           err.text);
+    } else if (status == AMQP_STATUS_CONNECTION_CLOSED)
         words = "the broker's end closed the connection";
     else if (status == AMQP_STATUS_SOCKET_ERROR && errno != 0)
         return failure_set(failure, stage, 0, "connection lost: %s", strerror(errno));
@@ -66,11 +84,12 @@ static bool fail_closed(struct failure *failure, const char *stage,
                        (int)text.len, (const char *)text.bytes);
 }
 
-static bool fail_reply(struct failure *failure, const char *stage, amqp_rpc_reply_t reply)
+static bool fail_reply(const struct broker *broker, struct failure *failure,
+                       const char *stage, amqp_rpc_reply_t reply)
 {
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
         return fail_closed(failure, stage, &reply.reply); /* it is nothing else */
-    return fail_status(failure, stage, reply.library_error);
+    return fail_status(broker, failure, stage, reply.library_error);
 }
 
 /* ------------------------------------------------------------- a connection */
@@ -124,7 +143,7 @@ static bool open_channel(struct broker *broker, amqp_connection_state_t connecti
     errno = 0;
     reply = log_in(broker, connection);
     if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        return fail_reply(failure, "login", reply);
+        return fail_reply(broker, failure, "login", reply);
     errno = 0;
     amqp_channel_open(connection, CHANNEL);
     reply = amqp_get_rpc_reply(connection);
@@ -133,35 +152,106 @@ static bool open_channel(struct broker *broker, amqp_connection_state_t connecti
         reply = amqp_get_rpc_reply(connection);
     }
     if (reply.reply_type != AMQP_RESPONSE_NORMAL)
-        return fail_reply(failure, "channel", reply);
+        return fail_reply(broker, failure, "channel", reply);
     return true;
 }
 
-bool broker_connect(struct broker *broker, int fd, const struct deadline *deadline,
-                    struct failure *failure)
+/* rabbitmq-c's TLS makes its TCP connection by itself, where it should take the one that
+ * dial.c made; the linker (LDFLAGS) leads its call here. It then owns the socket. */
+int __wrap_amqp_open_socket_inner(const char *host, int port, uint64_t deadline);
+static int socket_to_take = -1;
+
+int __wrap_amqp_open_socket_inner(const char *host, int port, uint64_t deadline)
 {
+    int fd = socket_to_take;
+
+    (void)host, (void)port, (void)deadline;
+    socket_to_take = -1;
+    return fd;
+}
+
+/* Shakes hands. The socket is the connection's, or closed. */
+static bool open_tls(struct broker *broker, int fd, const char *name,
+                     const struct deadline *deadline, struct failure *failure)
+{
+    struct timeval left = timeval_of(deadline_left_ms(deadline));
+    amqp_socket_t *socket = amqp_ssl_socket_new(broker->connection);
     struct err err = {0};
-    amqp_connection_state_t connection = amqp_new_connection();
-    amqp_socket_t *socket = connection ? amqp_tcp_socket_new(connection) : NULL;
+    int status;
 
     if (!socket) {
         close(fd);
-        amqp_destroy_connection(connection);
+        return failure_set(failure, "tls", 0, "out of memory");
+    }
+    if (!tls_start(&broker->tls, &broker->settings.tls, name,
+                   amqp_ssl_socket_get_context(socket), &err)) {
+        close(fd);
+        return failure_set(failure, "tls", 0, "%s", err.text);
+    }
+    amqp_ssl_socket_set_verify_hostname(socket,
+                                        0); /* it knows no addresses; OpenSSL does */
+    socket_to_take = fd;
+    errno = 0;
+    status = amqp_socket_open_noblock(socket, tls_server_name(&broker->tls), 0, &left);
+    return status == AMQP_STATUS_OK || fail_status(broker, failure, "tls", status);
+}
+
+static bool open_plain(struct broker *broker, int fd, struct failure *failure)
+{
+    amqp_socket_t *socket = amqp_tcp_socket_new(broker->connection);
+
+    if (!socket) {
+        close(fd);
         return failure_set(failure, "login", 0, "out of memory");
     }
-    amqp_tcp_socket_set_sockfd(socket, fd); /* the connection owns fd now */
-    broker->connection = connection;
+    amqp_tcp_socket_set_sockfd(socket, fd);
+    return true;
+}
+
+/* A TLS server answers AMQP's first bytes with an alert, of 7 bytes (RFC 8446, 5.1 and
+ * 6), and hangs up; an AMQP server says more before it does. */
+static bool met_tls(int fd)
+{
+    uint64_t heard = dial_heard(fd);
+
+    return heard == 7 || heard == 7 + 1 /* a FIN */;
+}
+
+bool broker_connect(struct broker *broker, int fd, const char *tls_name,
+                    const struct deadline *deadline, struct failure *failure)
+{
+    int ear = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* rabbitmq-c closes fd in a failed login */
+    struct err err = {0};
+    bool ok;
+
+    broker->connection = amqp_new_connection();
+    if (!broker->connection) {
+        close(fd);
+        close(ear);
+        return failure_set(failure, "login", 0, "out of memory");
+    }
     broker->fd = fd;
-    if (!guard_start(fd, deadline, &err))
-        failure_set(failure, "login", 0, "%s", err.text);
-    else if (open_channel(broker, connection, deadline, failure)) {
-        guard_stop();
+    broker->secure = tls_name != NULL;
+    ok = tls_name ? open_tls(broker, fd, tls_name, deadline, failure)
+                  : open_plain(broker, fd, failure);
+    if (ok && !guard_start(fd, deadline, &err))
+        ok = failure_set(failure, "login", 0, "%s", err.text);
+    ok = ok && open_channel(broker, broker->connection, deadline, failure);
+    if (!ok && !tls_name && met_tls(ear))
+        failure_set(failure, "tls", 0, "the other end speaks TLS");
+    close(ear);
+    guard_stop();
+    if (ok) {
         broker->used_ms = clock_ms();
         confirms_start(&broker->confirms, NULL);
-        return true;
-    }
-    broker_drop(broker);
-    return false;
+    } else
+        broker_drop(broker);
+    return ok;
+}
+
+const char *broker_tls(const struct broker *broker)
+{
+    return broker->connection && broker->secure ? broker->tls.version : NULL;
 }
 
 /* ------------------------------------------------------------- frames */
@@ -282,7 +372,7 @@ static enum reading read_frame(struct broker *broker, int64_t ms, struct failure
     if (status == AMQP_STATUS_TIMEOUT && !guard_fired())
         return READ_NOTHING;
     if (status != AMQP_STATUS_OK) {
-        fail_status(failure, "confirm", status);
+        fail_status(broker, failure, "confirm", status);
         return READ_BROKEN;
     }
     good = frame.frame_type == AMQP_FRAME_METHOD
@@ -320,7 +410,7 @@ static bool wait_for_room(struct broker *broker, const struct deadline *deadline
         if (n < 0 && errno != EINTR)
             return failure_set(failure, "publish", 0, "%s", strerror(errno));
         if (n == 0 && deadline_left_ms(deadline) == 0)
-            return fail_status(failure, "publish", AMQP_STATUS_TIMEOUT);
+            return fail_status(broker, failure, "publish", AMQP_STATUS_TIMEOUT);
         if (n > 0 && (ready.revents & ~POLLOUT) && !drain(broker, failure))
             return false;
         if (n > 0 && (ready.revents & POLLOUT))
@@ -357,7 +447,7 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
                            0 /* immediate */, &properties, amqp_bytes_of(message->body));
     if (status == AMQP_STATUS_OK)
         return true;
-    fail_status(failure, "publish", status);
+    fail_status(broker, failure, "publish", status);
     if (!drain(broker, &close) && (close.code != 0 || close.final))
         *failure = close; /* the broker had said why before it went */
     return false;
@@ -370,7 +460,7 @@ static bool read_more(struct broker *broker, const struct deadline *deadline,
     enum reading reading = read_frame(broker, deadline_left_ms(deadline), failure);
 
     if (reading == READ_NOTHING && deadline_left_ms(deadline) == 0)
-        return fail_status(failure, "confirm", AMQP_STATUS_TIMEOUT);
+        return fail_status(broker, failure, "confirm", AMQP_STATUS_TIMEOUT);
     return reading != READ_BROKEN;
 }
 
@@ -450,7 +540,7 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     guard_stop();
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
-    fail_reply(failure, "ask", reply);
+    fail_reply(broker, failure, "ask", reply);
     broker_drop(broker);
     return false;
 }

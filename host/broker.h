@@ -12,6 +12,7 @@
 #include "deadline.h"
 #include "failure.h"
 #include "outbox.h"
+#include "tls.h"
 
 struct broker;
 
@@ -21,15 +22,21 @@ struct broker_settings {
     const char *password;
     const char *connection_name; /* what the broker's own list of connections shows */
     const char *version;
+    struct tls_settings tls; /* where TLS is used */
 };
 
 /* No connection is made yet. NULL: memory ran out. */
 struct broker *broker_open(const struct broker_settings *settings);
 
 /* Logs in over a connected, non-blocking socket, which it takes over even when it fails,
- * and opens the channel; there must be no connection. False: failure says why not. */
-bool broker_connect(struct broker *broker, int fd, const struct deadline *deadline,
-                    struct failure *failure);
+ * and opens the channel; there must be no connection. tls_name: what the broker's
+ * certificate must have, a name or an address; NULL: no TLS. False: failure says why not.
+ */
+bool broker_connect(struct broker *broker, int fd, const char *tls_name,
+                    const struct deadline *deadline, struct failure *failure);
+
+/* The connection's version of TLS, "1.3"; NULL: there is no connection, or no TLS. */
+const char *broker_tls(const struct broker *broker);
 
 /* Whether there is a connection that may be used: one that was idle for longer than the
  * heartbeat, or of which the broker has meanwhile said or shown that it is closed, is

@@ -7,6 +7,14 @@
 
 #define SHOWN_BYTES 40 /* of a bad value */
 
+/* NULL for an empty one, too. */
+static const char *optional(const char *name)
+{
+    const char *value = getenv(name);
+
+    return value && value[0] != '\0' ? value : NULL;
+}
+
 void config_read(struct config *config)
 {
     const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
@@ -28,6 +36,11 @@ void config_read(struct config *config)
         .aws_region = getenv("PIGEON_AWS_REGION"),
         .env = getenv("PIGEON_ENV"),
         .batch_failures = getenv("PIGEON_BATCH_FAILURES"),
+        .tls = optional("PIGEON_TLS"),
+        .tls_ca_file = optional("PIGEON_TLS_CA_FILE"),
+        .tls_cert_file = optional("PIGEON_TLS_CERT_FILE"),
+        .tls_key_file = optional("PIGEON_TLS_KEY_FILE"),
+        .ssl_cert_file = optional("SSL_CERT_FILE"),
     };
     if (config->memory_mb < 0)
         config->memory_mb = 0;
@@ -102,7 +115,28 @@ static bool check_port(struct config *config, struct err *err)
                    digits + 1, bad, shown);
 }
 
+static bool check_tls(const struct config *config, struct err *err)
+{
+    bool with_certificate = config->tls_cert_file != NULL;
+    char shown[SHOWN_BYTES * 4 + 4];
+
+    err->type = "ValueError";
+    if (config->tls && strcmp(config->tls, "on") != 0 &&
+        strcmp(config->tls, "off") != 0) {
+        show(config->tls, shown, sizeof(shown));
+        return err_set(err, "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"", shown);
+    }
+    err->type = "KeyError";
+    if (with_certificate != (config->tls_key_file != NULL))
+        return err_set(err, "%s is set, and %s is not: a client certificate needs both",
+                       with_certificate ? "PIGEON_TLS_CERT_FILE" : "PIGEON_TLS_KEY_FILE",
+                       with_certificate ? "PIGEON_TLS_KEY_FILE" : "PIGEON_TLS_CERT_FILE");
+    err->type = NULL;
+    return true;
+}
+
 bool config_check(struct config *config, struct err *err)
 {
-    return check_required(config, err) && check_port(config, err);
+    return check_required(config, err) && check_port(config, err) &&
+           check_tls(config, err);
 }

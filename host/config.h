@@ -33,14 +33,20 @@ struct config {
     /* what they may set */
     const char *env;            /* PIGEON_ENV */
     const char *batch_failures; /* PIGEON_BATCH_FAILURES */
+    const char *tls;            /* PIGEON_TLS, "on" or "off" by config_check */
+    const char *tls_ca_file;    /* PIGEON_TLS_CA_FILE */
+    const char *tls_cert_file;  /* PIGEON_TLS_CERT_FILE */
+    const char *tls_key_file;   /* PIGEON_TLS_KEY_FILE */
+    const char *ssl_cert_file;  /* SSL_CERT_FILE, OpenSSL's own */
 };
 
 /* Reads the environment; judges nothing. */
 void config_read(struct config *config);
 
 /* What Lambda needs: each required variable set (set but empty counts as missing), the
- * port a port. False: err->type is "KeyError" for a missing variable, and the text names
- * every missing one; "ValueError" for a bad value, with variable, position and value. */
+ * port a port, TLS on or off, its certificate with its key. False: err->type is
+ * "KeyError" for a missing variable, and the text names every missing one; "ValueError"
+ * for a bad value, with variable, position and value. */
 bool config_check(struct config *config, struct err *err);
 
 #endif

@@ -89,7 +89,8 @@ static bool connect_host(struct delivery *delivery, size_t host,
 
     if (fd < 0)
         return failure_set(failure, stage, 0, "%s", err.text);
-    return broker_connect(delivery->broker, fd, deadline, failure);
+    return broker_connect(delivery->broker, fd, dial_tls(delivery->dial, host), deadline,
+                          failure);
 }
 
 /* Tries every host once, the last one that worked first, each with its share. */

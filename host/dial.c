@@ -6,9 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/tcp.h> /* its tcp_info has more than libc's */
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -19,13 +19,15 @@
 
 #define HOSTS_MAX 16
 #define SILENCE_MS 3000
+#define TLS_PORT 5671 /* amqps */
 #define SPACE " \t\r\n"
 
 struct host {
     char name[256];
     char port[8];
     char label[280]; /* name:port */
-    bool looking;    /* the look-up may still run in libc's thread */
+    bool tls;
+    bool looking; /* the look-up may still run in libc's thread */
     struct addrinfo hints;
     struct gaicb lookup;
 };
@@ -84,7 +86,8 @@ static bool split_entry(char *entry, char **name, char **port)
 }
 
 static bool add_entry(struct dial *dial, const char *entry, size_t len,
-                      const char *default_port, const char *setting, struct err *err)
+                      const char *default_port, const char *tls, const char *setting,
+                      struct err *err)
 {
     size_t position = dial->count + 1;
     struct host *host = &dial->hosts[dial->count];
@@ -118,11 +121,12 @@ static bool add_entry(struct dial *dial, const char *entry, size_t len,
     snprintf(host->port, sizeof(host->port), "%s", port ? port : default_port);
     snprintf(host->label, sizeof(host->label), strchr(name, ':') ? "[%s]:%s" : "%s:%s",
              host->name, host->port);
+    host->tls = tls ? strcmp(tls, "on") == 0 : strtol(host->port, NULL, 10) == TLS_PORT;
     dial->count++;
     return true;
 }
 
-struct dial *dial_open(const char *hosts, int port, struct err *err)
+struct dial *dial_open(const char *hosts, int port, const char *tls, struct err *err)
 {
     struct dial *dial;
     char default_port[8];
@@ -143,7 +147,7 @@ struct dial *dial_open(const char *hosts, int port, struct err *err)
     for (const char *at = hosts; at; at = comma ? comma + 1 : NULL) {
         comma = strchr(at, ',');
         if (!add_entry(dial, at, comma ? (size_t)(comma - at) : strlen(at), default_port,
-                       hosts, err)) {
+                       tls, hosts, err)) {
             dial_close(dial);
             return NULL;
         }
@@ -288,6 +292,16 @@ int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
     return fd;
 }
 
+uint64_t dial_heard(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof(info);
+
+    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0
+               ? info.tcpi_bytes_received
+               : 0;
+}
+
 void dial_notice_silence(int fd, const struct deadline *deadline)
 {
     int64_t third = deadline_left_ms(deadline) / 3;
@@ -304,6 +318,19 @@ size_t dial_count(const struct dial *dial)
 const char *dial_name(const struct dial *dial, size_t i)
 {
     return dial->hosts[i].label;
+}
+
+const char *dial_tls(const struct dial *dial, size_t i)
+{
+    return dial->hosts[i].tls ? dial->hosts[i].name : NULL;
+}
+
+bool dial_any_tls(const struct dial *dial)
+{
+    for (size_t i = 0; i < dial->count; i++)
+        if (dial->hosts[i].tls)
+            return true;
+    return false;
 }
 
 void dial_close(struct dial *dial)

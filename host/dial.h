@@ -6,7 +6,9 @@
 #ifndef PIGEON_DIAL_H
 #define PIGEON_DIAL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "deadline.h"
 #include "err.h"
@@ -14,18 +16,28 @@
 struct dial;
 
 /* `hosts` is a comma list of HOST, HOST:PORT, IPv6 addresses bare or as [ADDRESS]:PORT;
- * `port` is for those that name none. NULL: err says which entry is wrong. */
-struct dial *dial_open(const char *hosts, int port, struct err *err);
+ * `port` is for those that name none. `tls` is "on", "off", or NULL: on where the host's
+ * port is 5671. NULL: err says which entry is wrong. */
+struct dial *dial_open(const char *hosts, int port, const char *tls, struct err *err);
 
 size_t dial_count(const struct dial *dial);
 
 /* "host:port" of host number i, from 0. */
 const char *dial_name(const struct dial *dial, size_t i);
 
+/* The name or address of host number i where it speaks TLS; NULL: it does not. */
+const char *dial_tls(const struct dial *dial, size_t i);
+
+/* Whether any of the hosts speaks TLS. */
+bool dial_any_tls(const struct dial *dial);
+
 /* A non-blocking, close-on-exec socket connected to host number i, or -1. err then has
  * the cause for each address; *stage is "resolve" or "connect". */
 int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
                  const char **stage, struct err *err);
+
+/* How many bytes the other end has sent so far, read or not; its FIN may count as one. */
+uint64_t dial_heard(int fd);
 
 /* From now on sent bytes that the peer's kernel does not acknowledge within 3 s, or a
  * third of what is left where that is less, end the connection (TCP_USER_TIMEOUT): a

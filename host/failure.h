@@ -8,9 +8,9 @@
 #include <stdbool.h>
 
 struct failure {
-    const char
-        *stage;      /* "resolve", "connect", "login", "channel", "publish", "confirm" */
-    int code;        /* AMQP's reply code, 0: none */
+    const char *
+        stage; /* "resolve", "connect", "tls", "login", "channel", "publish", "confirm" */
+    int code;  /* AMQP's reply code, 0: none */
     bool final;      /* to connect again would not help */
     char text[1024]; /* the cause, "; next: ", what an operator should do */
 };

@@ -97,8 +97,10 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
                  config->function_name ? config->function_name : "-",
                  config->log_stream ? config->log_stream : "-") < 0)
         return err_set(err, "the connection's name cannot be made");
-    pigeon->dial = dial_open(config->host, config->port, err);
+    pigeon->dial = dial_open(config->host, config->port, config->tls, err);
     if (!pigeon->dial)
+        return false;
+    if (dial_any_tls(pigeon->dial) && !tls_open(&settings.tls, config, err))
         return false;
     pigeon->broker = broker_open(&settings);
     err->type = "Runtime.InitFailed";
@@ -106,6 +108,16 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
         return err_set(err, "out of memory");
     pigeon->delivery = (struct delivery){.broker = pigeon->broker, .dial = pigeon->dial};
     return true;
+}
+
+/* For the line that says what is ready: "1.3", "on" (not connected yet), "off". */
+static const char *tls_now(const struct pigeon *pigeon)
+{
+    const char *version = broker_tls(pigeon->broker);
+
+    if (version)
+        return version;
+    return dial_tls(pigeon->dial, pigeon->delivery.host) ? "on" : "off";
 }
 
 static void connect_early(struct pigeon *pigeon, const struct deadline *init)
@@ -128,9 +140,9 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
         return false;
     connect_early(pigeon, &deadline);
     log_say(LOG_LEVEL_INFO,
-            "pigeon %s, rules %s (%s), queues %s, broker %s, TLS off, ready in %.1f ms",
+            "pigeon %s, rules %s (%s), queues %s, broker %s, TLS %s, ready in %.1f ms",
             PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
-            script_queues(pigeon->script), pigeon->config.host,
+            script_queues(pigeon->script), pigeon->config.host, tls_now(pigeon),
             (double)(clock_us() - start_us) / 1000);
     return true;
 }

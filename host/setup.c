@@ -11,16 +11,19 @@
 /* Where any of the variables for the broker is set, all have to be right. */
 bool setup_check(struct config *config, bool connect, struct err *err)
 {
+    struct tls_settings tls;
     struct dial *dial;
+    bool ok;
 
     if (!connect && !config->host && !config->port_text && !config->virtual_host &&
         !config->user && !config->password && !config->aws_region)
         return true;
     if (!config_check(config, err))
         return false;
-    dial = dial_open(config->host, config->port, err);
+    dial = dial_open(config->host, config->port, config->tls, err);
+    ok = dial && (!dial_any_tls(dial) || tls_open(&tls, config, err));
     dial_close(dial);
-    return dial != NULL;
+    return ok;
 }
 
 static bool append(struct buffer *found, const char *word, const char *queue,

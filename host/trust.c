@@ -296,13 +296,13 @@ const char *trust_find(const char *ca_file, const char *ssl_cert_file, struct er
     } named[] = {{"PIGEON_TLS_CA_FILE", ca_file}, {"SSL_CERT_FILE", ssl_cert_file}};
     static const char *const usual[] = {AMAZON_LINUX, DEBIAN};
 
-    err->type = "ValueError";
     for (size_t i = 0; i < 2; i++)
         if (named[i].path && named[i].path[0]) {
             int error = try_to_read(named[i].path);
 
             if (error == 0)
                 return named[i].path;
+            err->type = "ValueError";
             err_set(err, "%s: %s: %s", named[i].variable, named[i].path, strerror(error));
             return NULL;
         }

@@ -186,7 +186,7 @@ static bool log_in(int64_t deadline_ms)
     struct deadline deadline = deadline_in(deadline_ms);
 
     socket_fd = dial_peer(0);
-    return broker_connect(broker, socket_fd, &deadline, &failure);
+    return broker_connect(broker, socket_fd, NULL, &deadline, &failure);
 }
 
 static bool publish(int64_t deadline_ms)
@@ -1064,7 +1064,7 @@ static bool publish_much(size_t body_len, int64_t deadline_ms)
 
     fill(5000, body_len);
     socket_fd = dial_peer(4096);
-    assert_true(broker_connect(broker, socket_fd, &deadline, &failure));
+    assert_true(broker_connect(broker, socket_fd, NULL, &deadline, &failure));
     return publish(deadline_ms);
 }
 

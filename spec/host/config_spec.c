@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +24,11 @@ static const char *const all[] = {
     "PIGEON_AWS_REGION",
     "PIGEON_ENV",
     "PIGEON_BATCH_FAILURES",
+    "PIGEON_TLS",
+    "PIGEON_TLS_CA_FILE",
+    "PIGEON_TLS_CERT_FILE",
+    "PIGEON_TLS_KEY_FILE",
+    "SSL_CERT_FILE",
     "_HANDLER",
     "LAMBDA_TASK_ROOT",
     "AWS_LAMBDA_RUNTIME_API",
@@ -71,7 +77,17 @@ static void reads_every_variable(void **state)
     setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256", 1);
     setenv("PIGEON_ENV", "stage", 1);
     setenv("PIGEON_BATCH_FAILURES", "crashes,more", 1);
+    setenv("PIGEON_TLS", "off", 1);
+    setenv("PIGEON_TLS_CA_FILE", "ca.pem", 1);
+    setenv("PIGEON_TLS_CERT_FILE", "cert.pem", 1);
+    setenv("PIGEON_TLS_KEY_FILE", "key.pem", 1);
+    setenv("SSL_CERT_FILE", "usual.pem", 1);
     assert_true(check(&config, &err));
+    assert_string_equal(config.tls, "off");
+    assert_string_equal(config.tls_ca_file, "ca.pem");
+    assert_string_equal(config.tls_cert_file, "cert.pem");
+    assert_string_equal(config.tls_key_file, "key.pem");
+    assert_string_equal(config.ssl_cert_file, "usual.pem");
     assert_string_equal(config.runtime_api, "127.0.0.1:9001");
     assert_string_equal(config.handler, "rules.lua");
     assert_string_equal(config.task_root, "/var/task");
@@ -97,7 +113,13 @@ static void what_is_not_set_is_null(void **state)
     struct err err;
 
     (void)state;
+    setenv("PIGEON_TLS_CA_FILE", "", 1); /* as if it were not set */
     assert_true(check(&config, &err));
+    assert_null(config.tls);
+    assert_null(config.tls_ca_file);
+    assert_null(config.tls_cert_file);
+    assert_null(config.tls_key_file);
+    assert_null(config.ssl_cert_file);
     assert_null(config.env);
     assert_null(config.batch_failures);
     assert_null(config.runtime_api);
@@ -198,6 +220,45 @@ static void ports(void **state)
     }
 }
 
+static void tls_is_on_or_off(void **state)
+{
+    static const char *const bad[] = {"yes", "ON", "on ", "0"};
+    struct config config;
+    struct err err;
+    char words[64];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        setenv("PIGEON_TLS", bad[i], 1);
+        assert_false(check(&config, &err));
+        assert_string_equal(err.type, "ValueError");
+        snprintf(words, sizeof(words), "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"",
+                 bad[i]);
+        assert_string_equal(err.text, words);
+    }
+    setenv("PIGEON_TLS", "on", 1);
+    assert_true(check(&config, &err));
+    assert_null(err.type);
+}
+
+static void a_client_certificate_needs_its_key(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    setenv("PIGEON_TLS_CERT_FILE", "cert.pem", 1);
+    assert_false(check(&config, &err));
+    assert_string_equal(err.type, "KeyError");
+    assert_string_equal(err.text, "PIGEON_TLS_CERT_FILE is set, and PIGEON_TLS_KEY_FILE "
+                                  "is not: a client certificate needs both");
+    setenv("PIGEON_TLS_KEY_FILE", "key.pem", 1);
+    assert_true(check(&config, &err));
+    unsetenv("PIGEON_TLS_CERT_FILE");
+    assert_false(check(&config, &err));
+    assert_non_null(strstr(err.text, "PIGEON_TLS_CERT_FILE is not"));
+}
+
 static void no_error_has_the_password(void **state)
 {
     struct config config;
@@ -221,6 +282,8 @@ int main(void)
         cmocka_unit_test_setup(all_missing_variables_are_named_at_once,
                                set_what_is_required),
         cmocka_unit_test_setup(ports, set_what_is_required),
+        cmocka_unit_test_setup(tls_is_on_or_off, set_what_is_required),
+        cmocka_unit_test_setup(a_client_certificate_needs_its_key, set_what_is_required),
         cmocka_unit_test_setup(no_error_has_the_password, set_what_is_required),
     };
 

@@ -58,6 +58,7 @@ static struct {
     size_t hosts;
     const char *words[3]; /* why host number i cannot be connected to; NULL: it can */
     const char *login;    /* why a login fails */
+    const char *tls;      /* what the host's certificate must have */
     int64_t takes_ms[3];  /* a host that is silent takes its whole share: -1 */
     int64_t share_ms[3];  /* what it was given */
     bool connected;
@@ -109,6 +110,12 @@ const char *dial_name(const struct dial *dial, size_t i)
     return names[i];
 }
 
+const char *dial_tls(const struct dial *dial, size_t i)
+{
+    (void)dial, (void)i;
+    return world.tls;
+}
+
 int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
                  const char **stage, struct err *err)
 {
@@ -124,13 +131,13 @@ int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
     return -1;
 }
 
-bool broker_connect(struct broker *broker, int fd, const struct deadline *deadline,
-                    struct failure *failure)
+bool broker_connect(struct broker *broker, int fd, const char *tls_name,
+                    const struct deadline *deadline, struct failure *failure)
 {
     (void)broker;
     assert_int_equal(fd, 7);
     assert_true(deadline_left_ms(deadline) > 0);
-    note("login");
+    note(tls_name ? "login:%s" : "login", tls_name);
     if (world.login)
         return failure_set(failure, "login", 403, "%s", world.login);
     world.connected = true;
@@ -595,6 +602,17 @@ static void an_empty_outbox_does_not_end_a_pause(void **state)
     assert_words(0, "connect", 0, "a:1: " REFUSED);
 }
 
+static void the_broker_is_told_whose_certificate_to_expect(void **state)
+{
+    struct deadline deadline = deadline_in(MINUTE_MS);
+    struct failure failure = {0};
+
+    (void)state;
+    world.tls = "a";
+    assert_true(delivery_connect(&delivery, &deadline, &failure));
+    assert_string_equal(diary, "dial:0 login:a");
+}
+
 static void login_and_publish_failures_pause_too(void **state)
 {
     const struct turn turns[] = {{.fates = "-", .words = "gone"},
@@ -748,6 +766,7 @@ int main(void)
         CASE(an_event_with_time_waits_for_the_pause),
         CASE(a_pause_is_over_after_a_success),
         CASE(an_empty_outbox_does_not_end_a_pause),
+        CASE(the_broker_is_told_whose_certificate_to_expect),
         CASE(login_and_publish_failures_pause_too),
         CASE(a_pause_is_up_to_a_quarter_longer),
         CASE(hosts_are_tried_in_order_from_the_last_that_worked),

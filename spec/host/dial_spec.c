@@ -185,7 +185,7 @@ static void open_dial(const char *hosts)
 {
     struct err err;
 
-    dial = dial_open(hosts, ntohs(address.sin_port), &err);
+    dial = dial_open(hosts, ntohs(address.sin_port), NULL, &err);
     assert_non_null(dial);
 }
 
@@ -258,7 +258,7 @@ static void reads_the_setting(void **state)
         struct err err = {0};
         char names[1000] = "";
 
-        dial = dial_open(s->hosts, 5672, &err);
+        dial = dial_open(s->hosts, 5672, NULL, &err);
         for (size_t host = 0; dial && host < dial_count(dial); host++)
             sprintf(names + strlen(names), "%s%s", host ? " " : "",
                     dial_name(dial, host));
@@ -283,12 +283,38 @@ static void an_entry_has_255_bytes_at_most(void **state)
     (void)state;
     memset(name, 'a', sizeof(name) - 1);
     name[256] = '\0';
-    assert_null(dial_open(name, 5672, &err));
+    assert_null(dial_open(name, 5672, NULL, &err));
     assert_string_equal(err.text, "PIGEON_HOST: entry 1 is longer than 255 bytes");
     name[255] = '\0';
-    dial = dial_open(name, 5672, &err);
+    dial = dial_open(name, 5672, NULL, &err);
     assert_non_null(dial);
     assert_int_equal(strlen(dial_name(dial, 0)), 255 + strlen(":5672"));
+}
+
+static void tls_is_on_where_the_port_is_5671(void **state)
+{
+    static const struct {
+        const char *setting;
+        const char *tls; /* the name of each host that speaks it, or - */
+    } cases[] = {{NULL, "- b - ::1 -"}, {"on", "a b c ::1 e"}, {"off", "- - - - -"}};
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct err err = {0};
+        char names[64] = "";
+
+        dial = dial_open("a,b:5671,c:5673,[::1]:05671,e", 5672, cases[i].setting, &err);
+        assert_non_null(dial);
+        for (size_t host = 0; host < dial_count(dial); host++)
+            sprintf(names + strlen(names), "%s%s", host ? " " : "",
+                    dial_tls(dial, host) ? dial_tls(dial, host) : "-");
+        assert_string_equal(names, cases[i].tls);
+        assert_int_equal(dial_any_tls(dial), i < 2);
+        dial_close(dial);
+    }
+    dial = dial_open("a:5672,b", 5671, NULL, &(struct err){0});
+    assert_null(dial_tls(dial, 0));
+    assert_string_equal(dial_tls(dial, 1), "b");
 }
 
 /* ------------------------------------------------------------- connecting */
@@ -325,6 +351,30 @@ static void connects_to_an_address_without_a_look_up(void **state)
     deadline = deadline_in(6000);
     dial_notice_silence(fd, &deadline);
     assert_in_range(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1, 2000);
+    close(fd);
+}
+
+static void counts_what_it_heard(void **state)
+{
+    struct err err;
+    int fd, other;
+    char byte;
+
+    (void)state;
+    bind_port(8);
+    open_dial("127.0.0.1");
+    fd = dial_first("connect", &err);
+    other = accept(listener, NULL, NULL);
+    assert_int_equal(dial_heard(fd), 0);
+    assert_int_equal(send(other, "1234567", 7, 0), 7);
+    while (recv(fd, &byte, 1, 0) != 1)
+        ;
+    assert_int_equal(dial_heard(fd), 7);
+    close(other);
+    while (recv(fd, &byte, 1, 0) != 0)
+        ;
+    assert_in_range(dial_heard(fd), 7, 8);
+    assert_int_equal(dial_heard(-1), 0);
     close(fd);
 }
 
@@ -532,7 +582,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(reads_the_setting),
         CASE(an_entry_has_255_bytes_at_most),
+        CASE(tls_is_on_where_the_port_is_5671),
         CASE(connects_to_an_address_without_a_look_up),
+        CASE(counts_what_it_heard),
         CASE(connects_to_a_name),
         CASE(refused_is_said_for_each_address),
         CASE(no_answer_is_said_after_all_of_the_time),

@@ -67,7 +67,7 @@ static void open_delivery(const char *hosts)
                                                     .version = "1"};
     struct err err;
 
-    delivery.dial = dial_open(hosts, 5672, &err);
+    delivery.dial = dial_open(hosts, 5672, NULL, &err);
     assert_non_null(delivery.dial);
     delivery.broker = broker_open(&settings);
     assert_non_null(delivery.broker);

@@ -160,10 +160,10 @@ static int verdict(X509 *leaf, X509 *intermediate)
     int error;
 
     assert_int_equal(fflush(file), 0);
+    ERR_clear_error();
     assert_true(trust_use(context, path, &err));
     if (intermediate)
         sk_X509_push(chain, intermediate);
-    ERR_clear_error();
     X509_STORE_CTX_init(verifying, SSL_CTX_get_cert_store(context), leaf, chain);
     X509_STORE_CTX_set_default(verifying, "ssl_server");
     if (X509_verify_cert(verifying) != 1)

@@ -6,7 +6,7 @@ bool session_open(struct session *session, const struct broker_settings *setting
 {
     struct err err;
 
-    session->dial = dial_open(hosts, port, &err);
+    session->dial = dial_open(hosts, port, NULL, &err);
     session->broker = broker_open(settings);
     session->delivery =
         (struct delivery){.broker = session->broker, .dial = session->dial};

@@ -425,7 +425,9 @@ static amqp_bytes_t amqp_bytes_of(struct bytes bytes)
 
 static bool publish(struct broker *broker, size_t number, struct failure *failure)
 {
-    const struct message *message = &broker->confirms.outbox->messages[number];
+    const struct outbox *outbox = broker->confirms.outbox;
+    const struct message *message = &outbox->messages[number];
+    amqp_table_entry_t version; /* on the stack: rabbitmq-c writes it into its buffer */
     amqp_basic_properties_t properties = {
         ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
                   AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TIMESTAMP_FLAG |
@@ -439,6 +441,11 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
     struct failure close = {0};
     int status;
 
+    if (outbox->rules_version) {
+        version = text_entry("rules_version", outbox->rules_version);
+        properties._flags |= AMQP_BASIC_HEADERS_FLAG;
+        properties.headers = (amqp_table_t){.num_entries = 1, .entries = &version};
+    }
     confirms_publish(&broker->confirms, number);
     errno = 0;
     status =

@@ -1,9 +1,10 @@
 /* broker.h -- one AMQP connection to RabbitMQ: connect, publish, wait for the proof.
  *
  * One connection and one channel in confirm mode; every message persistent and
- * mandatory. No wait is longer than the deadline it is given. What to do after a failure
- * is delivery.h's to know: a broker that failed has no connection any more. The
- * settings' strings stay the caller's and must live as long as the broker. */
+ * mandatory, with the version of the rules that decided it in its header rules_version.
+ * No wait is longer than the deadline it is given. What to do after a failure is
+ * delivery.h's to know: a broker that failed has no connection any more. The settings'
+ * strings stay the caller's and must live as long as the broker. */
 #ifndef PIGEON_BROKER_H
 #define PIGEON_BROKER_H
 

@@ -1,8 +1,8 @@
 /* outbox.h -- messages and their fates; plain data, what script and broker share.
  *
  * The script fills it with what was decided; the broker gives each message exactly one
- * fate; the script reads the fates. The outbox owns all its strings. Valid when zeroed;
- * outbox_clear() empties it. */
+ * fate; the script reads the fates. The outbox owns the strings of its messages. Valid
+ * when zeroed; outbox_clear() empties it. */
 #ifndef PIGEON_OUTBOX_H
 #define PIGEON_OUTBOX_H
 
@@ -35,6 +35,7 @@ struct message {
 };
 
 struct outbox {
+    const char *rules_version; /* of the rules that decided; the script's. NULL: none */
     struct message *messages;
     size_t count;
     size_t capacity;

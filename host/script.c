@@ -367,6 +367,7 @@ bool script_decide(struct script *script, const struct invocation *invocation,
     size_t i = 0;
     bool ok;
 
+    outbox->rules_version = script->source.hash;
     script->allowance.input = INPUT_FACTOR * invocation->input_len;
     if (!call_protected(&visit, receive_body, ALLOW_ALL, err))
         return err_wrap(err, "receiving %zu bytes", invocation->input_len);

@@ -16,9 +16,10 @@
 #include "err.h"
 
 static const char usage[] =
-    "Usage: consume [--count-only | --declare | --delete] [--] QUEUE...\n"
+    "Usage: consume [--headers | --count-only | --declare | --delete] [--] QUEUE...\n"
     "Prints \"item: BODY\" for each message in the queues and empties them.\n"
     "\n"
+    "  --headers      prints each header behind its message: \" NAME=VALUE\"\n"
     "  --count-only   prints \"QUEUE: N\" instead, and leaves the messages\n"
     "  --declare      makes durable queues, where there are none of these names\n"
     "  --delete       deletes the queues with all that is in them\n"
@@ -31,7 +32,13 @@ static const char usage[] =
 #define WAIT_S 30  /* for each answer of the broker */
 #define WINDOW 200 /* how many basic.get are on the way at once */
 
-enum action { ACTION_CONSUME, ACTION_COUNT, ACTION_DECLARE, ACTION_DELETE };
+enum action {
+    ACTION_CONSUME,
+    ACTION_HEADERS,
+    ACTION_COUNT,
+    ACTION_DECLARE,
+    ACTION_DELETE
+};
 
 static const amqp_channel_t channel = 1;
 
@@ -105,7 +112,20 @@ static bool connect_broker(amqp_connection_state_t connection, struct err *err)
     return check(amqp_get_rpc_reply(connection), "channel", err);
 }
 
-static bool print_message(amqp_connection_state_t connection, struct err *err)
+static void print_headers(const amqp_table_t *headers)
+{
+    for (int i = 0; i < headers->num_entries; i++) {
+        const amqp_table_entry_t *entry = &headers->entries[i];
+        amqp_bytes_t value = entry->value.value.bytes;
+
+        if (entry->value.kind == AMQP_FIELD_KIND_UTF8)
+            printf(" %.*s=%.*s", (int)entry->key.len, (char *)entry->key.bytes,
+                   (int)value.len, (char *)value.bytes);
+    }
+}
+
+static bool print_message(amqp_connection_state_t connection, bool headers,
+                          struct err *err)
 {
     amqp_message_t message;
 
@@ -114,6 +134,8 @@ static bool print_message(amqp_connection_state_t connection, struct err *err)
     fputs("item: ", stdout);
     if (message.body.len > 0)
         fwrite(message.body.bytes, 1, message.body.len, stdout);
+    if (headers && message.properties._flags & AMQP_BASIC_HEADERS_FLAG)
+        print_headers(&message.properties.headers);
     putchar('\n');
     amqp_destroy_message(&message);
     return true;
@@ -121,8 +143,8 @@ static bool print_message(amqp_connection_state_t connection, struct err *err)
 
 /* The answer to one basic.get. *tag is that of its message, and stays where there is
  * none. */
-static bool read_get(amqp_connection_state_t connection, uint64_t *tag, bool *empty,
-                     struct err *err)
+static bool read_get(amqp_connection_state_t connection, bool headers, uint64_t *tag,
+                     bool *empty, struct err *err)
 {
     struct timeval wait = {.tv_sec = WAIT_S};
     amqp_rpc_reply_t refused = {.reply_type = AMQP_RESPONSE_SERVER_EXCEPTION};
@@ -142,12 +164,12 @@ static bool read_get(amqp_connection_state_t connection, uint64_t *tag, bool *em
     if (frame.payload.method.id != AMQP_BASIC_GET_OK_METHOD)
         return check(refused, "basic.get", err);
     *tag = ((amqp_basic_get_ok_t *)frame.payload.method.decoded)->delivery_tag;
-    return print_message(connection, err);
+    return print_message(connection, headers, err);
 }
 
 /* Empties a queue, WINDOW messages at a time: asked one by one, each would cost a round
  * trip. */
-static bool consume(amqp_connection_state_t connection, const char *queue,
+static bool consume(amqp_connection_state_t connection, const char *queue, bool headers,
                     struct err *err)
 {
     amqp_basic_get_t get = {.queue = amqp_cstring_bytes(queue)};
@@ -161,7 +183,7 @@ static bool consume(amqp_connection_state_t connection, const char *queue,
             if (amqp_send_method(connection, channel, AMQP_BASIC_GET_METHOD, &get) != 0)
                 return err_set(err, "basic.get: the connection broke");
         for (i = 0; i < WINDOW; i++)
-            if (!read_get(connection, &tag, &empty, err))
+            if (!read_get(connection, headers, &tag, &empty, err))
                 return false;
         if (fflush(stdout) == EOF)
             return err_set(err, "stdout cannot be written; the last messages stay");
@@ -178,8 +200,8 @@ static bool act(amqp_connection_state_t connection, enum action action, const ch
     amqp_bytes_t name = amqp_cstring_bytes(queue);
     amqp_queue_declare_ok_t *found = NULL;
 
-    if (action == ACTION_CONSUME)
-        return consume(connection, queue, err);
+    if (action == ACTION_CONSUME || action == ACTION_HEADERS)
+        return consume(connection, queue, action == ACTION_HEADERS, err);
     if (action == ACTION_DELETE)
         amqp_queue_delete(connection, channel, name, false, false);
     else
@@ -195,6 +217,7 @@ static bool act(amqp_connection_state_t connection, enum action action, const ch
 static bool read_options(int argc, char **argv, enum action *action)
 {
     static const struct option options[] = {
+        {"headers", no_argument, NULL, ACTION_HEADERS},
         {"count-only", no_argument, NULL, ACTION_COUNT},
         {"declare", no_argument, NULL, ACTION_DECLARE},
         {"delete", no_argument, NULL, ACTION_DELETE},

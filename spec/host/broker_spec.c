@@ -962,6 +962,7 @@ static void messages_are_mandatory_persistent_and_named(void **state)
         assert_int_equal(p->delivery_mode, 2);
         assert_string_equal(p->content_type, "text/plain");
         assert_string_equal(p->app_id, "pigeon");
+        assert_int_equal(p->headers_len, 0);
         assert_in_range(p->timestamp, now, now + MINUTE_MS);
         assert_string_equal(p->exchange, i == 2 ? "exchange" : "");
         assert_string_equal(p->routing_key, i == 2 ? "key" : "queue");
@@ -969,6 +970,25 @@ static void messages_are_mandatory_persistent_and_named(void **state)
         assert_int_equal(p->body_len, i == 2 ? 0 : 36);
     }
     assert_memory_equal(peer->heard[0].body, outbox.messages[0].body.data, 36);
+}
+
+static void messages_say_which_rules_sent_them(void **state)
+{
+    static const char table[] = "\0\0\0\x1f\x0drules_versionS\0\0\0\x0c"
+                                "0123456789ab";
+
+    (void)state;
+    start_peer(acks_each);
+    fill(3, 36);
+    outbox.rules_version = "0123456789ab";
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    peer_stop(peer);
+    assert_int_equal(peer->count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(peer->heard[i].headers_len, sizeof(table) - 1);
+        assert_memory_equal(peer->heard[i].headers, table, sizeof(table) - 1);
+    }
 }
 
 static void a_message_with_a_fate_is_not_sent(void **state)
@@ -1418,6 +1438,7 @@ static void a_queue_may_not_be_asked_for(void **state)
 static const struct CMUnitTest single_cases[] = {
     CASE(it_says_who_it_is_and_what_it_understands),
     CASE(messages_are_mandatory_persistent_and_named),
+    CASE(messages_say_which_rules_sent_them),
     CASE(a_message_with_a_fate_is_not_sent),
     CASE(no_more_than_the_window_waits_for_a_confirm),
     CASE(frames_are_not_kept),

@@ -204,6 +204,7 @@ static void what_is_accepted_is_in_the_outbox_byte_for_byte(void **state)
     assert_message(0, "", "normal", "id of a1");
     assert_message(1, "", "a b", "b2");
     assert_message(2, "x", "r.k", "b2");
+    assert_string_equal(outbox.rules_version, script_hash(script));
     facts.confirmed = confirm(&outbox);
     assert_true(conclude());
     assert_success();

@@ -221,6 +221,21 @@ static void take_text(struct cursor *cursor, char text[256])
     cursor->left -= len;
 }
 
+static void take_table(struct cursor *cursor, struct published *published)
+{
+    const unsigned char *start = cursor->at;
+    size_t len = (size_t)take_number(cursor, 4);
+
+    if (len > cursor->left)
+        len = cursor->left;
+    cursor->at += len;
+    cursor->left -= len;
+    published->headers_len = (size_t)(cursor->at - start);
+    if (published->headers_len > sizeof(published->headers))
+        published->headers_len = sizeof(published->headers);
+    memcpy(published->headers, start, published->headers_len);
+}
+
 /* The properties that Pigeon sets, in the order of their bits. */
 static void take_properties(struct published *published)
 {
@@ -229,6 +244,8 @@ static void take_properties(struct published *published)
 
     if (flags & 1 << 15)
         take_text(&cursor, published->content_type);
+    if (flags & 1 << 13)
+        take_table(&cursor, published);
     if (flags & 1 << 12)
         published->delivery_mode = (int)take_number(&cursor, 1);
     if (flags & 1 << 7)

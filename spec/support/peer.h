@@ -23,6 +23,8 @@ struct published {
     char content_type[256];
     char message_id[256];
     char app_id[256];
+    unsigned char headers[256]; /* the table as it was sent, with its length */
+    size_t headers_len;
     bool mandatory;
     int delivery_mode;
     uint64_t timestamp;

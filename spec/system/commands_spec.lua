@@ -97,6 +97,15 @@ describe("with a broker", function()
     assert.are.equal("", consume("one two"))
   end)
 
+  it("consume_queue shows which rules sent an id", function()
+    env.PIGEON_QUEUE = "one"
+    run(accepted, env)
+    local version = system.run("sha256sum rules/rules.lua"):sub(1, 12)
+    assert.are.equal(("item: %s rules_version=%s\n"):format(system.id(1), version), consume("--headers one"))
+    run(accepted, env)
+    assert.are.equal(item, consume("one"))
+  end)
+
   it("run_invoke.sh refuses an empty stdin, which is a command before it that failed", function()
     local status, said, complained = run("bin/run_invoke.sh </dev/null", env)
     assert.are.equal(2, status)
@@ -167,7 +176,8 @@ describe("misuse", function()
   for _, command in ipairs({
     "generate_event", "generate_event --key", "generate_event --key k --count 0",
     "generate_event --bucket b", "generate_event --nonsense x",
-    "run_invoke.sh x", "consume_queue --nonsense", "integration_test.sh x", "run x", "testshell x",
+    "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense",
+    "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
   }) do
     it("is " .. command, function()

@@ -41,6 +41,7 @@ void config_read(struct config *config)
         .tls_cert_file = optional("PIGEON_TLS_CERT_FILE"),
         .tls_key_file = optional("PIGEON_TLS_KEY_FILE"),
         .ssl_cert_file = optional("SSL_CERT_FILE"),
+        .shadow_rules = optional("PIGEON_SHADOW_RULES"),
     };
     if (config->memory_mb < 0)
         config->memory_mb = 0;

@@ -38,6 +38,7 @@ struct config {
     const char *tls_cert_file;  /* PIGEON_TLS_CERT_FILE */
     const char *tls_key_file;   /* PIGEON_TLS_KEY_FILE */
     const char *ssl_cert_file;  /* SSL_CERT_FILE, OpenSSL's own */
+    const char *shadow_rules;   /* PIGEON_SHADOW_RULES, a file beside the rules script */
 };
 
 /* Reads the environment; judges nothing. */

@@ -95,6 +95,11 @@ bool deadline_half_spent(const struct deadline *deadline)
     return now >= deadline->end_ms || now - deadline->start_ms > deadline->end_ms - now;
 }
 
+bool deadline_third_left(const struct deadline *deadline)
+{
+    return deadline_left_ms(deadline) > (deadline->end_ms - deadline->start_ms) / 3;
+}
+
 /* ------------------------------------------------------------------- timers */
 
 static struct {

@@ -45,6 +45,9 @@ struct deadline deadline_within(const struct deadline *deadline, int64_t ms);
 /* Whether more than half of the time has been spent. */
 bool deadline_half_spent(const struct deadline *deadline);
 
+/* Whether more than a third of the time is left. */
+bool deadline_third_left(const struct deadline *deadline);
+
 /* Starts to watch Lua: from now until watchdog_stop() each 100 ms of CPU is a tick, and
  * ten ticks on one object, or the end of `deadline` by the clock, write one line that
  * names script and key to stdout and _exit(1). False: the timers could not be made. */

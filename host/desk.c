@@ -109,7 +109,6 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
     struct script_settings settings = {
         .command = options->command,
         .path = desk->rules[0] ? desk->rules : NULL,
-        .shadow = options->against,
         .env = config->env,
         .batch_failures = config->batch_failures,
         .count = options->count,
@@ -128,7 +127,9 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
                 options->command);
     prepare_words(desk, is(desk, "replay") ? "no line was confirmed\n" : "");
     desk->handler.script = script_open(&settings, &deadline, err);
-    return desk->handler.script != NULL;
+    return desk->handler.script &&
+           (!options->against ||
+            script_open_shadow(desk->handler.script, options->against, &deadline, err));
 }
 
 /* ------------------------------------------------------------- the walk */

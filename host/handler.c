@@ -23,6 +23,7 @@ bool handler_event(struct handler *handler, const struct invocation *invocation,
             delivery_publish(handler->delivery, &outbox, &invocation->deadline, &facts);
         else
             count_as_confirmed(&outbox, &facts);
+        script_shadow(handler->script, &invocation->deadline);
         ok = script_conclude(handler->script, &outbox, &facts, answer, err);
     }
     handler->warm = true;

@@ -1,5 +1,6 @@
 /* handler.h -- one event: decide everything, then send everything, then conclude.
  *
+ * Before it concludes the shadow script is asked, when all fates are known.
  * The parts stay the caller's. */
 #ifndef PIGEON_HANDLER_H
 #define PIGEON_HANDLER_H

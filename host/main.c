@@ -5,6 +5,7 @@
  *   a desk command that Lua broke in           said on stderr, exit 1
  *   a bad setting, rules that do not load      told by /init/error, exit 1
  *   no broker during init                      a log line; the first event tries again
+ *   a shadow script that does not load         a log line; events without it
  *   an event that failed                       told by the event's answer; the next one
  *   Lua itself broke, or holds too much memory the event is answered, exit 1
  *   the Runtime API is gone                    a log line, exit 1
@@ -50,7 +51,8 @@ static const char help[] =
     "starts it so, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
     "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
     "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
-    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV and PIGEON_BATCH_FAILURES;\n"
+    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES and\n"
+    "PIGEON_SHADOW_RULES;\n"
     "README.md explains each.\n";
 
 static int print_version(void)
@@ -82,6 +84,35 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
         return err_set(err, "_HANDLER is too long a path");
     pigeon->script = script_open(&settings, deadline, err);
     return pigeon->script != NULL;
+}
+
+/* No object may fail because of it, so the function starts without it, too. */
+static void open_shadow(struct pigeon *pigeon, const struct deadline *deadline)
+{
+    const struct config *config = &pigeon->config;
+    char path[4096];
+    struct err err;
+
+    if (!config->shadow_rules || config->shadow_rules[0] == '\0')
+        return;
+    snprintf(path, sizeof(path), "%s/%s", config->task_root ? config->task_root : ".",
+             config->shadow_rules);
+    if (!script_open_shadow(pigeon->script, path, deadline, &err))
+        log_say(LOG_LEVEL_ERROR,
+                "PIGEON_SHADOW_RULES is `%s`, and nothing is decided in shadow: %s",
+                config->shadow_rules, err.text);
+}
+
+/* "shadow NAME (HASH), ", or nothing. */
+static const char *say_shadow(const struct pigeon *pigeon)
+{
+    static char said[300];
+    const char *hash = script_shadow_hash(pigeon->script);
+
+    if (hash)
+        snprintf(said, sizeof(said), "shadow %.255s (%s), ", pigeon->config.shadow_rules,
+                 hash);
+    return said;
 }
 
 static bool open_broker(struct pigeon *pigeon, struct err *err)
@@ -138,12 +169,13 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     if (!config_check(&pigeon->config, err) || !open_script(pigeon, &deadline, err) ||
         !open_broker(pigeon, err))
         return false;
+    open_shadow(pigeon, &deadline);
     connect_early(pigeon, &deadline);
     log_say(LOG_LEVEL_INFO,
-            "pigeon %s, rules %s (%s), queues %s, broker %s, TLS %s, ready in %.1f ms",
+            "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",
             PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
-            script_queues(pigeon->script), pigeon->config.host, tls_now(pigeon),
-            (double)(clock_us() - start_us) / 1000);
+            say_shadow(pigeon), script_queues(pigeon->script), pigeon->config.host,
+            tls_now(pigeon), (double)(clock_us() - start_us) / 1000);
     return true;
 }
 

@@ -24,12 +24,14 @@
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
 #define ANSWER_MAX 6291556        /* what Lambda takes */
+#define NOTICEABLE ((size_t)1 << 20) /* garbage that is not left to what comes next */
 
 struct script {
     lua_State *L;
     struct source source; /* kept for its name and hash; Lua has the text */
     struct source shadow; /* the same of the shadow script */
-    bool shadowed;        /* there is one */
+    char stalled[300];    /* what the watchdog calls that */
+    bool shadowed;        /* there is one, and it loads */
     bool desk;
     char *queues;
     struct allowance allowance;
@@ -41,6 +43,8 @@ struct script {
 struct visit {
     struct script *script;
     const struct script_settings *settings;
+    const char *shadow_path; /* NULL: there is nothing to load */
+    bool opening;            /* what is raised are sentences for people */
     const struct invocation *invocation;
     size_t object; /* from 1, as Lua counts */
     struct outbox *outbox;
@@ -79,8 +83,8 @@ static bool call_protected(struct visit *visit, lua_CFunction body, size_t growt
     lua_pushcfunction(L, add_traceback); /* handler */
     lua_pushcfunction(L, body);          /* handler body */
     lua_pushlightuserdata(L, visit);     /* handler body visit */
-    /* open raises sentences for people; all else is a bug, and has a traceback */
-    ok = lua_pcall(L, 1, 0, visit->settings ? 0 : top + 1) == LUA_OK;
+    /* what is raised otherwise is a bug, and has a traceback */
+    ok = lua_pcall(L, 1, 0, visit->opening ? 0 : top + 1) == LUA_OK;
     if (!ok)
         err_set(err, "%s",
                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
@@ -161,18 +165,19 @@ static void open_libraries(lua_State *L)
     lua_pop(L, 3);
 }
 
-static void set_source(lua_State *L, const char *name, const struct source *source,
-                       const char *path)
+/* A table of a script, or nil where there is none. */
+static void push_source(lua_State *L, const struct source *source, const char *path)
 {
-    if (!path)
+    if (!path) {
+        lua_pushnil(L); /* ... nil */
         return;
-    lua_createtable(L, 0, 3); /* ... table rules */
+    }
+    lua_createtable(L, 0, 4); /* ... rules */
     set_string(L, "name", source->name);
     set_string(L, "path", path);
     set_string(L, "hash", source->hash);
     lua_pushlstring(L, source->text.data, source->text.len);
-    lua_setfield(L, -2, "source"); /* ... table rules */
-    lua_setfield(L, -2, name);     /* ... table */
+    lua_setfield(L, -2, "source"); /* ... rules */
 }
 
 /* What the desk's command was given. */
@@ -207,8 +212,8 @@ static int open_body(lua_State *L)
     set_string(L, "PIGEON_QUEUE", visit->settings->queue);
     set_string(L, "PIGEON_ENV", visit->settings->env);
     set_string(L, "PIGEON_BATCH_FAILURES", visit->settings->batch_failures);
-    set_source(L, "rules", &script->source, visit->settings->path);
-    set_source(L, "shadow", &script->shadow, visit->settings->shadow);
+    push_source(L, &script->source, visit->settings->path); /* ... settings rules */
+    lua_setfield(L, -2, "rules");                           /* visit open settings */
     set_desk(L, visit->settings);
     lua_call(L, 1, 2); /* visit queues names */
     script->queues = strdup(lua_tostring(L, -1));
@@ -221,7 +226,7 @@ static int open_body(lua_State *L)
 static bool load(struct script *script, const struct script_settings *settings,
                  const struct deadline *deadline, struct err *err)
 {
-    struct visit visit = {.script = script, .settings = settings};
+    struct visit visit = {.script = script, .settings = settings, .opening = true};
     bool ok;
 
     script->L = lua_newstate(allowance_alloc, &script->allowance);
@@ -249,12 +254,9 @@ struct script *script_open(const struct script_settings *settings,
     }
     allowance_open(&script->allowance, settings->memory_mb);
     script->desk = strcmp(settings->command, "lambda") != 0;
-    script->shadowed = settings->shadow != NULL;
-    ok = (!settings->path || source_read(&script->source, settings->path, err)) &&
-         (!settings->shadow || source_read(&script->shadow, settings->shadow, err)) &&
+    ok = (!settings->path || source_read_handler(&script->source, settings->path, err)) &&
          load(script, settings, deadline, err);
     source_free(&script->source);
-    source_free(&script->shadow);
     if (ok)
         return script;
     if (strncmp(err->text, "PIGEON_", 7) == 0)
@@ -285,9 +287,10 @@ static int receive_body(lua_State *L)
     return 0;
 }
 
-static const struct source *source_of(const struct visit *visit)
+/* How the watchdog calls the script that is asked. */
+static const char *script_name(const struct script *script, bool shadow)
 {
-    return visit->shadow ? &visit->script->shadow : &visit->script->source;
+    return shadow ? script->stalled : script->source.name;
 }
 
 static void watch(lua_State *L, const struct visit *visit)
@@ -297,7 +300,7 @@ static void watch(lua_State *L, const struct visit *visit)
     lua_getfield(L, LUA_REGISTRYINDEX, "labels");   /* ... labels */
     lua_rawgeti(L, -1, (lua_Integer)visit->object); /* ... labels label */
     label.data = lua_tolstring(L, -1, &label.len);
-    watchdog_watch(source_of(visit)->name, label.data, label.len);
+    watchdog_watch(script_name(visit->script, visit->shadow), label.data, label.len);
     lua_pop(L, 2); /* the labels hold it */
 }
 
@@ -340,7 +343,7 @@ static int reload_body(lua_State *L)
 }
 
 /* A decision that failed while memory was refused is followed by a reload, which frees
- * what the rules hoarded. False only when Lua itself broke. */
+ * what that script hoarded. False only when Lua itself broke. */
 static bool decide_one(struct script *script, size_t object, bool shadow,
                        struct outbox *outbox, struct err *err)
 {
@@ -354,9 +357,10 @@ static bool decide_one(struct script *script, size_t object, bool shadow,
     outbox_truncate(outbox, before);
     if (!script->allowance.refused)
         return false;
-    watchdog_watch(script->source.name, loading, strlen(loading));
+    watchdog_watch(script_name(script, shadow), loading, strlen(loading));
     ok = call_protected(&visit, reload_body, ALLOW_ALL, err);
-    script->exhausted = script->exhausted || allowance_strained(&script->allowance);
+    if (!shadow && allowance_strained(&script->allowance))
+        script->exhausted = true;
     return ok;
 }
 
@@ -374,11 +378,92 @@ bool script_decide(struct script *script, const struct invocation *invocation,
     ok = watchdog_start(&invocation->deadline, err);
     while (ok && i < script->objects && !script->exhausted &&
            !deadline_half_spent(&invocation->deadline)) {
-        ok = decide_one(script, ++i, false, outbox, err) &&
-             (!script->shadowed || decide_one(script, i, true, outbox, err));
+        ok = decide_one(script, ++i, false, outbox, err);
     }
     watchdog_stop();
     return ok;
+}
+
+/* ------------------------------------------------------------- the shadow */
+
+static const char stalled_hint[] =
+    "the messages of this event were published before, and it comes again: unset "
+    "PIGEON_SHADOW_RULES, or each time ends so";
+
+static int open_shadow_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+
+    push_verb(L, "open_shadow");                                /* visit open_shadow */
+    push_source(L, &visit->script->shadow, visit->shadow_path); /* ... rules */
+    lua_call(L, 1, 0);                                          /* visit */
+    return 0;
+}
+
+bool script_open_shadow(struct script *script, const char *path,
+                        const struct deadline *deadline, struct err *err)
+{
+    struct visit visit = {.script = script, .opening = true};
+    struct err ignored;
+    bool read = source_read(&script->shadow, path, err);
+
+    visit.shadow_path = read ? path : NULL;
+    snprintf(script->stalled, sizeof(script->stalled), "the shadow script %s",
+             script->shadow.name);
+    if (watchdog_start(deadline, read ? err : &ignored)) {
+        watchdog_watch(script->stalled, loading, strlen(loading));
+        script->shadowed =
+            call_protected(&visit, open_shadow_body, GROWTH, read ? err : &ignored) &&
+            read;
+        watchdog_stop();
+    }
+    source_free(&script->shadow);
+    lua_gc(script->L, LUA_GCCOLLECT);
+    script->allowance.base = script->allowance.bytes;
+    return script->shadowed;
+}
+
+static int rest_shadow_body(lua_State *L)
+{
+    push_verb(L, "rest_shadow"); /* visit rest_shadow */
+    lua_call(L, 0, 0);           /* visit */
+    return 0;
+}
+
+static bool ask_shadow(struct script *script, const struct deadline *deadline,
+                       struct err *err)
+{
+    struct visit visit = {.script = script};
+    struct outbox none = {0};
+    size_t i = 0;
+    bool ok = watchdog_start(deadline, err);
+
+    while (ok && i < script->objects && deadline_third_left(deadline))
+        ok = decide_one(script, ++i, true, &none, err);
+    watchdog_stop();
+    return ok && call_protected(&visit, rest_shadow_body, ALLOW_ALL, err);
+}
+
+void script_shadow(struct script *script, const struct deadline *deadline)
+{
+    struct visit lost = {.script = script};
+    size_t before = script->allowance.bytes;
+    struct err err, ignored;
+
+    if (!script->shadowed)
+        return;
+    if (!script->desk)
+        watchdog_add(stalled_hint);
+    script->shadowed = ask_shadow(script, deadline, &err);
+    if (!script->shadowed) {
+        log_say(LOG_LEVEL_ERROR, "the shadow script %s is asked no more: %s",
+                script->shadow.name, err.text);
+        call_protected(&lost, open_shadow_body, ALLOW_ALL, &ignored);
+    }
+    if (!script->desk)
+        watchdog_add(NULL);
+    if (script->allowance.bytes > before + NOTICEABLE)
+        lua_gc(script->L, LUA_GCCOLLECT);
 }
 
 /* ------------------------------------------------------------- conclude */
@@ -502,6 +587,11 @@ const char *script_queues(const struct script *script)
 const char *script_hash(const struct script *script)
 {
     return script->source.hash;
+}
+
+const char *script_shadow_hash(const struct script *script)
+{
+    return script->shadowed ? script->shadow.hash : NULL;
 }
 
 bool script_exhausted(const struct script *script)

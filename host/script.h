@@ -22,7 +22,6 @@ struct script;
 struct script_settings {
     const char *command; /* "lambda", or the desk's command */
     const char *path;    /* the rules script's file; NULL: the command needs none */
-    const char *shadow;  /* a second one, asked about each object too; NULL: none */
     const char *queue;   /* PIGEON_QUEUE */
     const char *env;     /* PIGEON_ENV, NULL: not set */
     const char *batch_failures; /* PIGEON_BATCH_FAILURES, NULL: not set */
@@ -60,15 +59,28 @@ struct answer {
 struct script *script_open(const struct script_settings *settings,
                            const struct deadline *deadline, struct err *err);
 
+/* Loads a second script, the shadow, within `deadline`: it is to be asked about the same
+ * objects, and of what it says nothing is published. False: err says why it does not
+ * load; the rules are as they were. */
+bool script_open_shadow(struct script *script, const char *path,
+                        const struct deadline *deadline, struct err *err);
+
 /* The queues' names, separated by commas, and the first 12 hex digits of the rules'
- * SHA-256; both live as long as the script. */
+ * SHA-256, and of the shadow's, or NULL where there is none; they live as long as the
+ * script. */
 const char *script_queues(const struct script *script);
 const char *script_hash(const struct script *script);
+const char *script_shadow_hash(const struct script *script);
 
 /* Receives an event and decides each object of it until half of the deadline is spent or
  * the script is exhausted; every message goes into the outbox. */
 bool script_decide(struct script *script, const struct invocation *invocation,
                    struct outbox *outbox, struct err *err);
+
+/* Asks the shadow, where there is one, about the objects that were decided, while more
+ * than a third of the deadline is left. Nothing that it does changes an object's answer;
+ * only what the watchdog has to stop ends the process. */
+void script_shadow(struct script *script, const struct deadline *deadline);
 
 /* Fates and facts to the answer; log lines are written on the way. */
 bool script_conclude(struct script *script, struct outbox *outbox,

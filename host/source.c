@@ -30,12 +30,20 @@ bool source_read(struct source *source, const char *path, struct err *err)
     snprintf(source->name, sizeof(source->name), "%.255s", slash ? slash + 1 : path);
     ok = buffer_read_file(&source->text, path, err);
     if (is_program(&source->text)) /* it is longer than a script may be, too */
+        return err_set(err, "%s is a program, and no script", path);
+    if (ok)
+        hash(&source->text, source->hash, sizeof(source->hash));
+    return ok;
+}
+
+bool source_read_handler(struct source *source, const char *path, struct err *err)
+{
+    if (source_read(source, path, err))
+        return true;
+    if (is_program(&source->text))
         return err_set(err, "handler is `%s`; set it to rules.lua", source->name);
-    if (!ok)
-        return err_wrap(err, "handler is `%s`; set it to the rules script, rules.lua",
-                        source->name);
-    hash(&source->text, source->hash, sizeof(source->hash));
-    return true;
+    return err_wrap(err, "handler is `%s`; set it to the rules script, rules.lua",
+                    source->name);
 }
 
 void source_free(struct source *source)

@@ -15,9 +15,11 @@ struct source {
     struct buffer text;
 };
 
-/* Reads the file, 1 MiB at most. False: it cannot be read, or is the program itself
- * because the function's handler setting names it. */
+/* Reads the file, 1 MiB at most. False: it cannot be read, or is a program. */
 bool source_read(struct source *source, const char *path, struct err *err);
+
+/* The same of the script that the function's handler setting names; err names that. */
+bool source_read_handler(struct source *source, const char *path, struct err *err);
 
 void source_free(struct source *source);
 

@@ -13,11 +13,14 @@ local verdict = require "pigeon.verdict"
 local pigeon = {}
 
 local NOT_FOUND = 404 -- AMQP: no such exchange
+local MOST_DIFFERENCES = 20 -- of a second script that an event's log shows
 
--- {script = {name, source}, shadow = the same or nil, words = {queues, env}, partial = {SQS queue = true}}
+-- {script = {name, source}, words = {queues, env}, partial = {SQS queue = true}}, and where there is to be
+-- a second script, tallies = pigeon.shadow, and shadow = {name, source, hash}, nil where it does not load
 local setup
-local decide, decide_shadow -- the loaded rules
-local batch -- {entries, queue, partial, messages, problem}
+local decide -- the loaded rules
+local decide_shadow -- the second script while it is asked about a batch, and at no other time
+local batch -- {entries, queue, partial, messages, problem, shadow = what pigeon.shadow counts}
 local command -- the desk's, a module of pigeon.desk, or nil
 local report -- what its open() made
 
@@ -31,9 +34,8 @@ local function check_env(env)
     text.clean(env, 100), CHARACTERS[bad] or '"' .. text.clean(bad, 1) .. '"', position), 0)
 end
 
-local function load_rules()
-  decide = sandbox.open(setup.script, setup.words, verdict.judge)
-  decide_shadow = setup.shadow and sandbox.open(setup.shadow, setup.words, verdict.judge)
+local function load_script(script)
+  return sandbox.open(script, setup.words, verdict.judge)
 end
 
 -- A command that needs no rules (event), or one asked for its help.
@@ -43,8 +45,8 @@ local function open_told(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
---- Settings under their variables' names, the command, and rules and shadow = {source, name} -> the
--- queues' names, as a list and as one text. Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV,
+--- Settings under their variables' names, the command, and rules = {source, name} -> the queues'
+-- names, as a list and as one text. Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV,
 -- PIGEON_BATCH_FAILURES, or a line of the rules.
 function pigeon.open(settings)
   batch, command, report = nil, nil, nil
@@ -59,11 +61,8 @@ function pigeon.open(settings)
   local partial
   partial, problem = batch_failures.parse(settings.PIGEON_BATCH_FAILURES)
   if not partial then error(problem, 0) end
-  setup = {
-    script = settings.rules, shadow = settings.shadow,
-    words = { queues = list, env = env }, partial = partial,
-  }
-  load_rules()
+  setup = { script = settings.rules, words = { queues = list, env = env }, partial = partial }
+  decide = load_script(setup.script)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
@@ -74,6 +73,16 @@ function pigeon.open(settings)
     names[i] = queue.name
   end
   return names, table.concat(names, ",")
+end
+
+--- A second script {source, name, hash}, to be asked about the same objects; nil where there
+-- should be one and it cannot be read, of which each batch then tells. Raises what is wrong with it.
+function pigeon.open_shadow(script)
+  setup.tallies = require "pigeon.shadow"
+  if report then report.against = true end
+  decide_shadow, setup.shadow = nil, nil
+  if script then load_script(script) end
+  setup.shadow = script
 end
 
 local READ = {
@@ -91,6 +100,7 @@ function pigeon.receive(input, invocation)
   batch, problem = READ[invocation.kind](input, invocation)
   batch = batch or { entries = {}, problem = problem }
   batch.messages, batch.partial = 0, setup.partial[batch.queue or ""]
+  batch.shadow = setup.tallies and setup.tallies.tally(batch.entries)
   local labels = {}
   for i, entry in ipairs(batch.entries) do
     labels[i] = entry.label
@@ -104,19 +114,26 @@ local function fail(entry, cause, why, name, destination)
   table.insert(entry.failures, { cause = cause, text = why, name = name, destination = destination })
 end
 
+local function note(entry, other)
+  setup.tallies.note(batch.shadow, entry, other, report and math.huge or MOST_DIFFERENCES)
+  entry.asked = true
+end
+
+-- It is loaded anew for each batch: what it hoards must not be there while the rules decide.
 local function ask_shadow(entry)
-  if not entry.object then return {} end
+  if not entry.object or not (entry.verdict or entry.failures) then return {} end
+  decide_shadow = decide_shadow or load_script(setup.shadow)
   local says, problem = decide_shadow(entry.object)
-  entry.shadow = { label = entry.label, object = entry.object, verdict = says, problem = problem }
+  note(entry, { verdict = says, problem = problem })
   return says and {}
 end
 
---- An object's number, and whether the shadow script is asked -> its messages {exchange,
+--- An object's number, and whether the second script is asked -> its messages {exchange,
 -- routing_key, message_id, body}, none where it is not to be published; or nil: it failed, and the
 -- batch knows why.
-function pigeon.decide(i, shadow)
+function pigeon.decide(i, second)
   local entry = batch.entries[i]
-  if shadow then return ask_shadow(entry) end
+  if second then return ask_shadow(entry) end
   if entry.problem then
     fail(entry, "record", entry.problem, entry.message and "message " .. entry.message)
     return nil
@@ -136,19 +153,25 @@ function pigeon.decide(i, shadow)
 end
 
 --- The object whose decision ran out of memory: it has failed, whatever was decided of it.
--- Loads the rules anew, which frees what they hoarded; raises when that fails.
-function pigeon.reload(i, shadow)
-  decide, decide_shadow = nil, nil
-  collectgarbage()
+-- Loads the script anew, which frees what it hoarded; raises when that fails.
+function pigeon.reload(i, second)
   local entry = batch.entries[i]
-  if shadow then
-    entry.shadow = { label = entry.label, problem = setup.shadow.name .. ": out of memory" }
-    return load_rules()
+  if second then
+    decide_shadow = nil -- and loaded again when it is asked again
+    if not entry.asked then note(entry, { problem = setup.shadow.name .. ": out of memory" }) end
+    return
   end
+  decide = nil
+  collectgarbage()
   if entry.first then batch.messages = entry.first - 1 end
   entry.verdict, entry.failures = nil, nil
   fail(entry, "rules", setup.script.name .. ": out of memory", entry.label)
-  load_rules()
+  decide = load_script(setup.script)
+end
+
+--- The second script has been asked about what there was time for.
+function pigeon.rest_shadow()
+  decide_shadow = nil
 end
 
 -- "returned at publish: 312 NO_ROUTE"
@@ -206,7 +229,12 @@ function pigeon.conclude(fates, facts)
   end
   if report then return report.conclude(done, facts) end
   local body, error_type = answer.make(done, facts)
-  return body, error_type, telemetry.lines(done), {}
+  local lines = telemetry.lines(done)
+  if setup.shadow then
+    local told = setup.tallies.lines(done.shadow, setup.shadow.hash)
+    table.move(told, 1, #told, #lines + 1, lines)
+  end
+  return body, error_type, lines, {}
 end
 
 --- On the desk: the last text, and the exit status.

@@ -128,6 +128,24 @@ static void half_is_spent_when_less_than_half_is_left(void **state)
     assert_true(deadline_half_spent(&deadline));
 }
 
+static void a_third_is_left_until_two_are_spent(void **state)
+{
+    struct deadline deadline = deadline_in(100);
+    struct deadline none = deadline_in(0);
+    struct deadline far = deadline_of_invocation(INT64_MAX);
+
+    (void)state;
+    assert_false(deadline_third_left(&none));
+    assert_true(deadline_third_left(&far));
+    assert_true(deadline_third_left(&deadline));
+    boot_ms += 66;
+    assert_true(deadline_third_left(&deadline));
+    boot_ms += 1;
+    assert_false(deadline_third_left(&deadline));
+    boot_ms += 1000;
+    assert_false(deadline_third_left(&deadline));
+}
+
 static void microseconds_move_forward(void **state)
 {
     int64_t before = clock_us();
@@ -606,6 +624,7 @@ int main(void)
         EXACTLY(what_is_left_is_never_negative),
         EXACTLY(within_takes_the_earlier),
         EXACTLY(half_is_spent_when_less_than_half_is_left),
+        EXACTLY(a_third_is_left_until_two_are_spent),
         cmocka_unit_test(microseconds_move_forward),
         cmocka_unit_test(an_object_that_keeps_the_processor_ends_the_process),
         cmocka_unit_test(the_line_has_the_request_id),

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <sys/syscall.h>
+#include <time.h>
+
 #include "../support/rules.h"
 #include "handler.h"
 
@@ -20,6 +23,7 @@
 static struct {
     enum fate fates[4];
     size_t confirmed_too_many;
+    int64_t takes_s;
 
     int calls;
     struct delivery *delivery;
@@ -28,11 +32,23 @@ static struct {
     struct facts facts;
 } broker;
 
+static int64_t ahead_s; /* of CLOCK_BOOTTIME */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int result = (int)syscall(SYS_clock_gettime, clock, now);
+
+    if (clock == CLOCK_BOOTTIME)
+        now->tv_sec += ahead_s;
+    return result;
+}
+
 /* The linker prefers this one. */
 void delivery_publish(struct delivery *delivery, struct outbox *outbox,
                       const struct deadline *deadline, struct facts *facts)
 {
     broker.calls++;
+    ahead_s += broker.takes_s;
     broker.delivery = delivery;
     broker.deadline = *deadline;
     broker.facts = *facts;
@@ -55,6 +71,7 @@ static struct err err;
 static int open_handler(void **state)
 {
     memset(&broker, 0, sizeof(broker));
+    ahead_s = 0;
     err = (struct err){0};
     if (begin(state) != 0)
         return -1;
@@ -138,6 +155,44 @@ static void an_event_that_decides_nothing_is_concluded_too(void **state)
     assert_string_equal(answer.error_type, "Function.EventInvalid");
 }
 
+/* Everything is deferred by it. */
+static void open_shadow(void)
+{
+    struct deadline deadline = deadline_in(600000);
+
+    write_rules("return function() return defer('no') end");
+    assert_true(script_open_shadow(handler.script, rules_path, &deadline, &err));
+}
+
+static void the_shadow_is_asked_and_changes_nothing(void **state)
+{
+    (void)state;
+    open_shadow();
+    add_object(&event, "a");
+    add_object(&event, "b");
+    broker.fates[1] = FATE_RETURNED;
+    assert_true(handle());
+    assert_string_equal(broker.ids, "a b ");
+    assert_string_equal(answer.error_type, "Function.MessageUnroutable");
+    assert_non_null(strstr(logged(), "shadow: a: accept: normal -> defer: no"));
+    assert_non_null(strstr(logged(), "shadow: b: accept: normal -> defer: no"));
+}
+
+/* More than two thirds of the 600 s are gone when all is published. */
+static void the_shadow_is_asked_when_all_is_published(void **state)
+{
+    (void)state;
+    open_shadow();
+    add_object(&event, "a");
+    add_object(&event, "b");
+    broker.takes_s = 450;
+    assert_true(handle());
+    assert_string_equal(broker.ids, "a b ");
+    assert_string_equal(answer.body.data, "null");
+    assert_null(strstr(logged(), "defer: no"));
+    assert_non_null(strstr(logged(), "shadow: 2 not asked about: the time was short"));
+}
+
 static void only_the_first_event_is_cold(void **state)
 {
     (void)state;
@@ -212,6 +267,8 @@ int main(void)
         OPENED(an_event_is_decided_published_and_concluded),
         OPENED(the_fates_reach_the_answer),
         OPENED(an_event_that_decides_nothing_is_concluded_too),
+        OPENED(the_shadow_is_asked_and_changes_nothing),
+        OPENED(the_shadow_is_asked_when_all_is_published),
         OPENED(only_the_first_event_is_cold),
         OPENED(it_is_told_how_long_deciding_took),
         OPENED(fates_that_do_not_add_up_are_told_by_err),

@@ -124,10 +124,14 @@ static void a_missing_file_is_named_and_so_is_the_setting(void **state)
 
     (void)state;
     snprintf(path, sizeof(path), "%s/none.lua", folder);
-    assert_false(source_read(&source, path, &err));
+    assert_false(source_read_handler(&source, path, &err));
     assert_non_null(strstr(err.text, "handler is `none.lua`; set it to"));
     assert_non_null(strstr(err.text, path));
     assert_non_null(strstr(err.text, "No such file"));
+    source_free(&source);
+    assert_false(source_read(&source, path, &err));
+    assert_null(strstr(err.text, "handler"));
+    assert_non_null(strstr(err.text, path));
     source_free(&source);
 }
 
@@ -155,12 +159,16 @@ static void a_program_is_no_script(void **state)
     memcpy(bytes, "\177ELF", 4);
     for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
         write_file("bootstrap", bytes, lengths[i]);
-        assert_false(source_read(&source, path, &err));
+        assert_false(source_read_handler(&source, path, &err));
         assert_string_equal(err.text, "handler is `bootstrap`; set it to rules.lua");
+        source_free(&source);
+        assert_false(source_read(&source, path, &err));
+        assert_memory_equal(err.text, path, strlen(path));
+        assert_string_equal(err.text + strlen(path), " is a program, and no script");
         source_free(&source);
     }
     write_file("bootstrap", bytes, 3);
-    assert_true(source_read(&source, path, &err));
+    assert_true(source_read_handler(&source, path, &err));
     source_free(&source);
     free(bytes);
 }

@@ -1,5 +1,6 @@
 --- `pigeon simulate`: what the rules would decide of a list of keys, counted.
 local cjson = require "cjson"
+local shadow = require "pigeon.shadow"
 local text = require "pigeon.text"
 local verdict = require "pigeon.verdict"
 
@@ -52,26 +53,8 @@ local function sorted(counts)
   return rows
 end
 
--- How one object was decided: one word, and the reason where there is one.
-local function outcome(entry)
-  local says = entry.verdict
-  if not says then return "fail", entry.problem or entry.failures[1].text end
-  return says.kind, says.reason
-end
-
--- The same in one line, to compare by.
-local function summary(entry)
-  local kind, reason = outcome(entry)
-  if kind ~= "accept" then return ("%s: %s"):format(kind, reason) end
-  local names = {}
-  for i, destination in ipairs(entry.verdict.destinations) do
-    names[i] = verdict.destination_name(destination)
-  end
-  return "accept: " .. (#names == 0 and "no queue" or table.concat(names, ", "))
-end
-
 local function count_entry(totals, entry)
-  local kind, reason = outcome(entry)
+  local kind, reason = shadow.outcome(entry)
   totals.objects = totals.objects + 1
   totals.verdicts[kind] = totals.verdicts[kind] + 1
   if kind ~= "accept" then return add(totals.reasons[kind], reason) end
@@ -82,17 +65,15 @@ local function count_entry(totals, entry)
   end
 end
 
-local function count_change(totals, entry)
-  local shadow = entry.shadow
-  if not shadow then return end
-  local from, to = summary(entry), summary(shadow)
-  local changed = from ~= to or entry.verdict and entry.verdict.id ~= shadow.verdict.id
-  if not changed then return end
-  totals.changed = totals.changed + 1
-  local name = add(totals.changes, ("%s  ->  %s"):format(from, to))
-  local examples = totals.examples[name] or {}
-  totals.examples[name] = examples
-  if #examples < MOST_EXAMPLES then examples[#examples + 1] = entry.label end
+local function count_changes(totals, tally)
+  totals.changed = totals.changed + tally.differences
+  totals.skipped = totals.skipped + tally.skipped
+  for _, change in ipairs(tally.changes) do
+    local name = add(totals.changes, ("%s  ->  %s"):format(change.from, change.to))
+    local examples = totals.examples[name] or {}
+    totals.examples[name] = examples
+    if #examples < MOST_EXAMPLES then examples[#examples + 1] = change.entry.label end
+  end
 end
 
 -- ------------------------------------------------------------------------ showing
@@ -138,6 +119,9 @@ end
 
 local function change_lines(said, totals)
   said[#said + 1] = ("%d of %d would change"):format(totals.changed, totals.objects)
+  if totals.skipped > 0 then
+    said[#said + 1] = ("  not asked about %d: the time was short"):format(totals.skipped)
+  end
   for _, row in ipairs(sorted(totals.changes)) do
     said[#said + 1] = ("  %d  %s"):format(row.count, text.clean(row.name, 2 * LONGEST))
     for _, example in ipairs(totals.examples[row.name] or {}) do
@@ -159,7 +143,7 @@ local function json_of(totals, against)
   local told = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
   for _, kind in ipairs(KINDS) do told.reasons[kind] = totals.reasons[kind].counts end
   if against then
-    told.changed, told.changes = totals.changed, {}
+    told.changed, told.skipped, told.changes = totals.changed, totals.skipped, {}
     for i, row in ipairs(sorted(totals.changes)) do
       local keys = {}
       for j, key in ipairs(totals.examples[row.name] or {}) do keys[j] = text.clean(key, 1024) end
@@ -169,11 +153,13 @@ local function json_of(totals, against)
   return (json.encode(told):gsub("\\/", "/"):gsub('"changes":{}', '"changes":[]')) .. "\n"
 end
 
---- {json, width, shadow} -> the report: it counts each batch, and says all at the end.
+--- {json, width} -> the report: it counts each batch, and says all at the end.
+-- report.against is set where there is another script.
 function simulate.open(settings)
   local report = {}
   local totals = {
-    objects = 0, changed = 0, queues = counter(), changes = counter(), examples = {}, reasons = {}, verdicts = {},
+    objects = 0, changed = 0, skipped = 0, verdicts = {}, reasons = {}, queues = counter(), changes = counter(),
+    examples = {},
   }
   for _, kind in ipairs(KINDS) do
     totals.verdicts[kind], totals.reasons[kind] = 0, counter()
@@ -182,14 +168,14 @@ function simulate.open(settings)
   function report.conclude(batch)
     for _, entry in ipairs(batch.entries) do
       count_entry(totals, entry)
-      count_change(totals, entry)
     end
+    if report.against then count_changes(totals, batch.shadow) end
     return ""
   end
 
   function report.finish()
     local width = settings.width > 0 and settings.width or 80
-    return settings.json and json_of(totals, settings.shadow) or say(totals, settings.shadow, width),
+    return settings.json and json_of(totals, report.against) or say(totals, report.against, width),
       totals.verdicts.fail > 0 and 1 or 0
   end
 

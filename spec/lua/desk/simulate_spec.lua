@@ -17,14 +17,18 @@ local function simulate(batches, more)
   local settings = {
     command = "simulate", PIGEON_QUEUE = "normal", width = 40, rules = { name = "rules.lua", source = RULES },
   }
-  for name, value in pairs(more or {}) do settings[name] = value end
+  local shadow
+  for name, value in pairs(more or {}) do
+    if name == "shadow" then shadow = value else settings[name] = value end
+  end
   pigeon.open(settings)
+  if shadow then pigeon.open_shadow(shadow) end
   for _, keys in ipairs(batches) do
     local messages = 0
-    for i in ipairs(pigeon.receive(keys, { kind = "lines", line = 1 })) do
-      messages = messages + #(pigeon.decide(i, false) or {})
-      if settings.shadow then pigeon.decide(i, true) end
-    end
+    local labels = pigeon.receive(keys, { kind = "lines", line = 1 })
+    for i in ipairs(labels) do messages = messages + #(pigeon.decide(i, false) or {}) end
+    for i in ipairs(shadow and labels or {}) do pigeon.decide(i, true) end
+    pigeon.rest_shadow()
     assert.equal("", (pigeon.conclude({}, { confirmed = messages })))
   end
   return pigeon.finish()
@@ -82,6 +86,16 @@ by queue
     assert.matches("2 of 2 would change\n", text)
     assert.matches("  1  accept: no queue  %->  accept: no queue\n       t\n", text)
     assert.matches("  1  ignore: junk  %->  fail: other%.lua:3: no\n       j\n", text)
+  end)
+
+  it("says of how many the other script was not asked", function()
+    pigeon.open { command = "simulate", PIGEON_QUEUE = "normal", width = 40, rules = { name = "r", source = RULES } }
+    pigeon.open_shadow(SHADOW)
+    pigeon.receive("j1\nj2\nd\n", { kind = "lines", line = 1 })
+    for i = 1, 3 do pigeon.decide(i) end
+    pigeon.decide(3, true)
+    pigeon.conclude({}, { confirmed = 0 })
+    assert.matches("\n1 of 3 would change\n  not asked about 2: the time was short\n  1  defer", (pigeon.finish()))
   end)
 
   it("is JSON where a program reads it", function()

@@ -5,7 +5,8 @@
 #   make run          sends sample events through it and shows what RabbitMQ received
 #   make test         runs all specs
 #   make test-rules   those of the rules alone: no broker, two seconds
-#   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script
+#   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script;
+#                     SHADOW=path: a second one beside it, to try in shadow
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers
@@ -16,6 +17,7 @@
 
 VERSION = 0.1.0
 RULES   = rules/rules.lua
+SHADOW  =
 SECONDS = 60
 SEED    =
 BUILD   = build
@@ -62,7 +64,7 @@ test: build specs
 test-rules: programs
 	@bin/pigeon test spec/rules
 package: build
-	@bin/package "$(RULES)"
+	@SHADOW="$(SHADOW)" bin/package "$(RULES)"
 testshell: build
 	@bin/testshell
 soak: build

@@ -167,6 +167,13 @@ void watchdog_say(const char *form, int fd, bool json)
     manner.json = json;
 }
 
+static const char *last_words;
+
+void watchdog_add(const char *line)
+{
+    last_words = line;
+}
+
 static size_t add(char *line, size_t used, const char *text, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
@@ -226,6 +233,8 @@ static void end_process(const char *why)
         log_from_signal(line, used);
     else
         write_text(manner.fd, line, used);
+    if (last_words)
+        log_from_signal(last_words, strlen(last_words));
     _exit(1);
 }
 

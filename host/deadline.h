@@ -63,6 +63,10 @@ void watchdog_stop(void);
  * NULL: a log line again. It is not copied. */
 void watchdog_say(const char *form, int fd, bool json);
 
+/* One log line more for it to say at the end of the process; NULL: none. It is not
+ * copied. */
+void watchdog_add(const char *line);
+
 /* Shuts `fd` down, both ways, when the deadline has passed; guard_stop() takes it back.
  * guard_fired() tells whether it did since the last guard_start(). */
 bool guard_start(int fd, const struct deadline *deadline, struct err *err);

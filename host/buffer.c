@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "utf8.h"
+
 #define FIRST_CAPACITY 256
 
 /* Room for `len` more bytes and the NUL; nothing else changes. */
@@ -51,41 +53,13 @@ bool buffer_append_text(struct buffer *buffer, const char *text)
     return buffer_append(buffer, text, strlen(text));
 }
 
-/* How many bytes the well-formed UTF-8 character at `at` has; 0: it is none
- * (Unicode 15, table 3-7). */
-static size_t utf8_character(const unsigned char *at, size_t len)
-{
-    unsigned char lowest = 0x80, highest = 0xbf;
-    size_t size, i;
-
-    if (at[0] < 0x80)
-        return 1;
-    if (at[0] < 0xc2 || at[0] > 0xf4)
-        return 0;
-    size = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    if (at[0] == 0xe0)
-        lowest = 0xa0;
-    if (at[0] == 0xed)
-        highest = 0x9f;
-    if (at[0] == 0xf0)
-        lowest = 0x90;
-    if (at[0] == 0xf4)
-        highest = 0x8f;
-    if (len < size || at[1] < lowest || at[1] > highest)
-        return 0;
-    for (i = 2; i < size; i++)
-        if (at[i] < 0x80 || at[i] > 0xbf)
-            return 0;
-    return size;
-}
-
 /* One character of a JSON string; *size is how many bytes of the text it was. */
 static bool append_json_character(struct buffer *buffer, const unsigned char *at,
                                   size_t len, size_t *size)
 {
     char escape[8];
 
-    *size = utf8_character(at, len);
+    *size = utf8_size(at, len);
     if (*size == 0) {
         *size = 1;
         return buffer_append(buffer, "\xef\xbf\xbd", 3); /* U+FFFD */

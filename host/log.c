@@ -1,142 +1,167 @@
-/* log.c -- one line: time, level, request id, message, facts.
+/* log.c -- one line: when, how bad, of which request and which rules, and what.
  *
- * A line is built by hand in memory of a fixed size and written at once, without stdio
- * and without malloc, so the same code serves signal handlers. put_head() and put_text()
- * are all that knows the format. */
+ * A line is built without stdio and without malloc, so the same code serves signal
+ * handlers, and written at once. */
 #include "log.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "line.h"
+
 #define LINE_MAX_BYTES ((size_t)256 * 1024) /* with the newline */
 #define SIGNAL_LINE_BYTES 2048
 
-struct line {
-    char *data;
-    size_t len;
-    size_t max; /* without the newline, for which there is room */
-};
+static const char *const levels[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
 static enum log_level threshold = LOG_LEVEL_INFO;
+static enum log_format format = LOG_TEXT;
 static char request[64 + 1];
+static char rules[64 + 1];
 static char line_bytes[LINE_MAX_BYTES];
+
+/* Whole lines; `len` changes when one is complete, because a signal may write them. */
+static struct {
+    bool holding;
+    volatile sig_atomic_t len;
+    char data[PIPE_BUF];
+} held;
 
 /* ------------------------------------------------------------ building a line */
 
-/* What is too long is cut between two characters, and the line takes no more. */
-static void put(struct line *line, const char *text, size_t len)
+/* With room for the newline. */
+static struct line line_in(char *bytes, size_t size)
 {
-    if (len > line->max - line->len) {
-        len = line->max - line->len;
-        while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-            len--;
-        line->max = line->len + len;
-    }
-    if (len > 0)
-        memmove(line->data + line->len, text, len);
-    line->len += len;
+    return (struct line){.data = bytes, .max = size - 1};
 }
 
-static void put_string(struct line *line, const char *text)
+static void put_member(struct line *line, const char *name, const char *value)
 {
-    put(line, text, strlen(text));
+    line_put_string(line, name);
+    line_put_text(line, value, strlen(value), true);
+    line_put_string(line, "\"");
 }
 
-static void put_number(struct line *line, int64_t number, int digits)
-{
-    char text[20];
-    int i;
-
-    for (i = digits - 1; i >= 0; i--) {
-        text[i] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    put(line, text, (size_t)digits);
-}
-
-/* By hand: gmtime_r() takes a lock, and a signal may have interrupted its holder. The
- * date's arithmetic: https://howardhinnant.github.io/date_algorithms.html */
-static void put_time(struct line *line)
+/* A JSON object's beginning. */
+static void put_json_head(struct line *line, enum log_level level)
 {
     struct timespec now = {0};
-    int64_t days, seconds, era_day, year, year_day, month;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    days = now.tv_sec / 86400 + 719468;
-    seconds = now.tv_sec % 86400;
-    era_day = days % 146097;
-    year = (era_day - era_day / 1460 + era_day / 36524 - era_day / 146096) / 365;
-    year_day = era_day - (365 * year + year / 4 - year / 100);
-    month = (5 * year_day + 2) / 153; /* 0 is March */
-    year += days / 146097 * 400 + (month >= 10);
-
-    put_number(line, year, 4);
-    put(line, "-", 1);
-    put_number(line, month < 10 ? month + 3 : month - 9, 2);
-    put(line, "-", 1);
-    put_number(line, year_day - (153 * month + 2) / 5 + 1, 2);
-    put(line, "T", 1);
-    put_number(line, seconds / 3600, 2);
-    put(line, ":", 1);
-    put_number(line, seconds / 60 % 60, 2);
-    put(line, ":", 1);
-    put_number(line, seconds % 60, 2);
-    put(line, ".", 1);
-    put_number(line, now.tv_nsec / 1000000, 3);
-    put(line, "Z ", 2);
+    line_put_string(line, "{\"timestamp\":\"");
+    line_put_time(line, &now);
+    put_member(line, "\",\"level\":\"", levels[level]);
+    if (request[0] != '\0')
+        put_member(line, ",\"requestId\":\"", request);
+    if (rules[0] != '\0')
+        put_member(line, ",\"rules\":\"", rules);
 }
 
-static void put_head(struct line *line, enum log_level level)
+static void put_text_head(struct line *line, enum log_level level)
 {
-    static const char words[][7] = {"DEBUG ", "INFO  ", "WARN  ", "ERROR "};
+    struct timespec now = {0};
 
-    put_time(line);
-    put_string(line, words[level]);
+    clock_gettime(CLOCK_REALTIME, &now);
+    line_put_time(line, &now);
+    line_put_string(line, " ");
+    line_put_string(line, levels[level]);
+    line_put(line, "  ", 6 - strlen(levels[level]));
     if (request[0] != '\0') {
-        put_string(line, request);
-        put(line, " ", 1);
+        line_put_string(line, request);
+        line_put_string(line, " ");
     }
 }
 
-/* Control characters, U+0080 to U+009F among them, become spaces: a line stays a line,
- * and a terminal is told nothing. */
-static void put_text(struct line *line, const char *text, size_t len)
+/* The message, cut so that `tail` bytes fit behind it. */
+static void put_message(struct line *line, const char *message, size_t len, size_t tail)
 {
-    size_t i = line->len;
-    unsigned char *at;
+    line->max -= tail;
+    line_put_text(line, message, len, format == LOG_JSON);
+    line->max += tail;
+}
 
-    put(line, text, len);
-    for (; i < line->len; i++) {
-        at = (unsigned char *)line->data + i;
-        if (*at < 0x20 || *at == 0x7f)
-            *at = ' ';
-        if (*at == 0xc2 && i + 1 < line->len && at[1] >= 0x80 && at[1] <= 0x9f) {
-            at[0] = ' ';
-            at[1] = ' ';
-        }
+static void put_json(struct line *line, enum log_level level, const char *message,
+                     size_t message_len, const char *fields, size_t fields_len)
+{
+    put_json_head(line, level);
+    line_put_string(line, ",\"message\":\"");
+    put_message(line, message, message_len, fields_len > 0 ? fields_len + 1 : 2);
+    line_put_string(line, "\"");
+    if (fields_len > 0) {
+        line_put_string(line, ",");
+        line_put(line, fields + 1, fields_len - 1); /* without its brace, which is open */
+    } else {
+        line_put_string(line, "}");
     }
 }
+
+static void put_plain(struct line *line, enum log_level level, const char *message,
+                      size_t message_len, const char *fields, size_t fields_len)
+{
+    put_text_head(line, level);
+    put_message(line, message, message_len, fields_len > 0 ? fields_len + 1 : 0);
+    if (fields_len > 0) {
+        line_put_string(line, " ");
+        line_put(line, fields, fields_len);
+    }
+}
+
+static void put_all(struct line *line, enum log_level level, const char *message,
+                    size_t message_len, const char *fields, size_t fields_len)
+{
+    if (!fields || fields_len <= 2 || fields_len > line->max / 2)
+        fields_len = 0;
+    if (format == LOG_JSON)
+        put_json(line, level, message, message_len, fields, fields_len);
+    else
+        put_plain(line, level, message, message_len, fields, fields_len);
+}
+
+/* ------------------------------------------------------------ writing */
 
 /* One write(2); more only where the kernel took a part. */
-static void write_line(struct line *line)
+static void write_all(const char *bytes, size_t len)
 {
     size_t done = 0;
     ssize_t n;
 
-    line->data[line->len++] = '\n';
-    while (done < line->len) {
-        n = write(STDOUT_FILENO, line->data + done, line->len - done);
+    while (done < len) {
+        n = write(STDOUT_FILENO, bytes + done, len - done);
         if (n < 0 && errno != EINTR)
             return; /* there is no other place to tell of it */
         if (n > 0)
             done += (size_t)n;
     }
+}
+
+static void write_held(void)
+{
+    write_all(held.data, (size_t)held.len);
+    held.len = 0;
+}
+
+/* Writes a line, or keeps it. */
+static void end_line(struct line *line)
+{
+    int saved = errno;
+
+    line->data[line->len++] = '\n';
+    if (line->len > sizeof(held.data) - (size_t)held.len)
+        write_held();
+    if (held.holding && line->len <= sizeof(held.data)) {
+        memcpy(held.data + held.len, line->data, line->len);
+        held.len += (sig_atomic_t)line->len;
+    } else {
+        write_all(line->data, line->len);
+    }
+    errno = saved;
 }
 
 /* ------------------------------------------------------------------- the verbs */
@@ -146,17 +171,22 @@ enum log_level log_level_named(const char *name)
     static const struct {
         const char *name;
         enum log_level level;
-    } levels[] = {
+    } names[] = {
         {"TRACE", LOG_LEVEL_DEBUG}, {"DEBUG", LOG_LEVEL_DEBUG},
         {"INFO", LOG_LEVEL_INFO},   {"WARN", LOG_LEVEL_WARN},
         {"ERROR", LOG_LEVEL_ERROR}, {"FATAL", LOG_LEVEL_ERROR},
     };
     size_t i;
 
-    for (i = 0; name && i < sizeof(levels) / sizeof(levels[0]); i++)
-        if (strcasecmp(name, levels[i].name) == 0)
-            return levels[i].level;
+    for (i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcasecmp(name, names[i].name) == 0)
+            return names[i].level;
     return LOG_LEVEL_INFO;
+}
+
+enum log_format log_format_named(const char *name)
+{
+    return name && strcasecmp(name, "Text") == 0 ? LOG_TEXT : LOG_JSON;
 }
 
 void log_open(enum log_level level)
@@ -164,13 +194,33 @@ void log_open(enum log_level level)
     threshold = level;
 }
 
+const char *log_level(void)
+{
+    return levels[threshold];
+}
+
+void log_as(enum log_format wanted)
+{
+    format = wanted;
+}
+
+static void keep(char *kept, size_t size, const char *text)
+{
+    struct line line = line_in(kept, size);
+
+    if (text)
+        line_put_text(&line, text, strlen(text), false);
+    kept[line.len] = '\0';
+}
+
 void log_context(const char *request_id)
 {
-    struct line kept = {.data = request, .max = sizeof(request) - 1};
+    keep(request, sizeof(request), request_id);
+}
 
-    if (request_id)
-        put_text(&kept, request_id, strlen(request_id));
-    request[kept.len] = '\0';
+void log_rules(const char *hash)
+{
+    keep(rules, sizeof(rules), hash);
 }
 
 void log_say(enum log_level level, const char *fmt, ...)
@@ -194,27 +244,51 @@ void log_say(enum log_level level, const char *fmt, ...)
 void log_line(enum log_level level, const char *message, size_t message_len,
               const char *fields, size_t fields_len)
 {
-    struct line line = {.data = line_bytes, .max = sizeof(line_bytes) - 1};
-    int saved = errno;
+    struct line line = line_in(line_bytes, sizeof(line_bytes));
 
     if (level < threshold)
         return;
-    put_head(&line, level);
-    put_text(&line, message, message_len);
-    if (fields) {
-        put(&line, " ", 1);
-        put_text(&line, fields, fields_len);
+    put_all(&line, level, message, message_len, fields, fields_len);
+    end_line(&line);
+}
+
+void log_metrics(const char *text, size_t len)
+{
+    struct line line = line_in(line_bytes, sizeof(line_bytes));
+
+    if (len > 0 && text[0] == '{') {
+        put_json_head(&line, threshold);
+        line_put_string(&line, ",");
+        text++;
+        len--;
     }
-    write_line(&line);
+    if (len > line_left(&line))
+        return;
+    line_put(&line, text, len);
+    end_line(&line);
+}
+
+void log_hold(void)
+{
+    held.holding = true;
+}
+
+void log_flush(void)
+{
+    int saved = errno;
+
+    held.holding = false;
+    write_held();
     errno = saved;
 }
 
 void log_from_signal(const char *text, size_t len)
 {
     char bytes[SIGNAL_LINE_BYTES];
-    struct line line = {.data = bytes, .max = sizeof(bytes) - 1};
+    struct line line = line_in(bytes, sizeof(bytes));
 
-    put_head(&line, LOG_LEVEL_ERROR);
-    put_text(&line, text, len);
-    write_line(&line);
+    write_held();
+    put_all(&line, LOG_LEVEL_ERROR, text, len, NULL, 0);
+    line.data[line.len++] = '\n';
+    write_all(line.data, line.len);
 }

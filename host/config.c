@@ -26,6 +26,7 @@ void config_read(struct config *config)
         .function_name = getenv("AWS_LAMBDA_FUNCTION_NAME"),
         .log_stream = getenv("AWS_LAMBDA_LOG_STREAM_NAME"),
         .log_level = getenv("AWS_LAMBDA_LOG_LEVEL"),
+        .log_format = getenv("AWS_LAMBDA_LOG_FORMAT"),
         .memory_mb = memory ? strtol(memory, NULL, 10) : 0,
         .host = getenv("PIGEON_HOST"),
         .port_text = getenv("PIGEON_PORT"),
@@ -42,6 +43,7 @@ void config_read(struct config *config)
         .tls_key_file = optional("PIGEON_TLS_KEY_FILE"),
         .ssl_cert_file = optional("SSL_CERT_FILE"),
         .shadow_rules = optional("PIGEON_SHADOW_RULES"),
+        .metrics = getenv("PIGEON_METRICS"),
     };
     if (config->memory_mb < 0)
         config->memory_mb = 0;

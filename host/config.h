@@ -1,8 +1,8 @@
 /* config.h -- every environment variable, read once and nowhere else.
  *
  * The strings belong to the environment and live as long as the process. What needs no
- * system call to judge (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES) is judged by
- * lua/pigeon. */
+ * system call to judge (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES,
+ * PIGEON_METRICS) is judged by lua/pigeon. */
 #ifndef PIGEON_CONFIG_H
 #define PIGEON_CONFIG_H
 
@@ -18,6 +18,7 @@ struct config {
     const char *function_name; /* AWS_LAMBDA_FUNCTION_NAME */
     const char *log_stream;    /* AWS_LAMBDA_LOG_STREAM_NAME */
     const char *log_level;     /* AWS_LAMBDA_LOG_LEVEL */
+    const char *log_format;    /* AWS_LAMBDA_LOG_FORMAT */
     long memory_mb;            /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not said */
 
     /* what people set; NULL where it is not set */
@@ -39,6 +40,7 @@ struct config {
     const char *tls_key_file;   /* PIGEON_TLS_KEY_FILE */
     const char *ssl_cert_file;  /* SSL_CERT_FILE, OpenSSL's own */
     const char *shadow_rules;   /* PIGEON_SHADOW_RULES, a file beside the rules script */
+    const char *metrics;        /* PIGEON_METRICS */
 };
 
 /* Reads the environment; judges nothing. */

@@ -111,6 +111,7 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
         .path = desk->rules[0] ? desk->rules : NULL,
         .env = config->env,
         .batch_failures = config->batch_failures,
+        .metrics = config->metrics,
         .count = options->count,
         .arguments = options->words,
         .help = options->help,

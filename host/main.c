@@ -52,8 +52,7 @@ static const char help[] =
     "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
     "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
     "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES and\n"
-    "PIGEON_SHADOW_RULES;\n"
-    "README.md explains each.\n";
+    "PIGEON_METRICS and PIGEON_SHADOW_RULES; README.md explains each.\n";
 
 static int print_version(void)
 {
@@ -72,6 +71,8 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
                                        .queue = config->queue,
                                        .env = config->env,
                                        .batch_failures = config->batch_failures,
+                                       .metrics = config->metrics,
+                                       .function_name = config->function_name,
                                        .memory_mb = config->memory_mb};
 
     err->type = "KeyError";
@@ -169,6 +170,7 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     if (!config_check(&pigeon->config, err) || !open_script(pigeon, &deadline, err) ||
         !open_broker(pigeon, err))
         return false;
+    log_rules(script_hash(pigeon->script));
     open_shadow(pigeon, &deadline);
     connect_early(pigeon, &deadline);
     log_say(LOG_LEVEL_INFO,
@@ -307,6 +309,7 @@ int main(int argc, char **argv)
     if (argc > 1 && options_know(argv[1]))
         return run_desk(&pigeon, argc - 1, argv + 1);
     log_open(log_level_named(pigeon.config.log_level));
+    log_as(log_format_named(pigeon.config.log_format));
     if (argc == 1 && pigeon.config.runtime_api)
         return run_lambda(&pigeon);
     if (argc > 1)

@@ -207,11 +207,14 @@ static int open_body(lua_State *L)
     lua_call(L, 1, 1);                            /* visit pigeon */
     lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* visit */
     push_verb(L, "open");                         /* visit open */
-    lua_createtable(L, 0, 12);                    /* visit open settings */
+    lua_createtable(L, 0, 15);                    /* visit open settings */
     set_string(L, "command", visit->settings->command);
     set_string(L, "PIGEON_QUEUE", visit->settings->queue);
     set_string(L, "PIGEON_ENV", visit->settings->env);
     set_string(L, "PIGEON_BATCH_FAILURES", visit->settings->batch_failures);
+    set_string(L, "PIGEON_METRICS", visit->settings->metrics);
+    set_string(L, "AWS_LAMBDA_FUNCTION_NAME", visit->settings->function_name);
+    set_string(L, "AWS_LAMBDA_LOG_LEVEL", log_level());
     push_source(L, &script->source, visit->settings->path); /* ... settings rules */
     lua_setfield(L, -2, "rules");                           /* visit open settings */
     set_desk(L, visit->settings);
@@ -516,6 +519,18 @@ static void log_lines(lua_State *L, int lines)
     }
 }
 
+static void log_metric_lines(lua_State *L, int lines)
+{
+    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
+        struct bytes line;
+
+        lua_rawgeti(L, lines, i); /* ... line */
+        line.data = luaL_checklstring(L, -1, &line.len);
+        log_metrics(line.data, line.len);
+        lua_pop(L, 1); /* ... */
+    }
+}
+
 static int conclude_body(lua_State *L)
 {
     struct visit *visit = lua_touserdata(L, 1);
@@ -525,13 +540,15 @@ static int conclude_body(lua_State *L)
     push_verb(L, "conclude");                     /* visit conclude */
     push_fates(L, visit->outbox);                 /* visit conclude fates */
     push_facts(L, visit->facts);                  /* visit conclude fates facts */
-    lua_call(L, 2, 3);                            /* visit body type lines */
-    lua_pushnil(L);                               /* visit body type lines nil */
-    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type lines */
+    lua_call(L, 2, 4);                            /* visit body type lines metrics */
+    lua_pushnil(L);                               /* visit body type lines metrics nil */
+    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type lines metrics */
     body = luaL_checklstring(L, 2, &len);
     type = luaL_optstring(L, 3, "");
-    if (!visit->script->desk)
+    if (!visit->script->desk) {
         log_lines(L, 4);
+        log_metric_lines(L, 5);
+    }
     if (!buffer_append(&visit->answer->body, body, len))
         return luaL_error(L, "an answer of %I bytes is more than Lambda takes",
                           (lua_Integer)len);
@@ -549,7 +566,9 @@ bool script_conclude(struct script *script, struct outbox *outbox,
     buffer_clear(&answer->body);
     answer->body.max = script->desk ? SIZE_MAX : ANSWER_MAX;
     answer->error_type[0] = '\0';
+    log_hold();
     ok = call_protected(&visit, conclude_body, ALLOW_ALL, err);
+    log_flush();
     script->allowance.input = 0;
     return ok;
 }

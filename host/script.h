@@ -25,6 +25,8 @@ struct script_settings {
     const char *queue;   /* PIGEON_QUEUE */
     const char *env;     /* PIGEON_ENV, NULL: not set */
     const char *batch_failures; /* PIGEON_BATCH_FAILURES, NULL: not set */
+    const char *metrics;        /* PIGEON_METRICS, NULL: not set */
+    const char *function_name;  /* AWS_LAMBDA_FUNCTION_NAME, NULL: not set */
     long memory_mb;             /* what the function may use, 0: not known */
 
     /* of the desk */
@@ -82,7 +84,7 @@ bool script_decide(struct script *script, const struct invocation *invocation,
  * only what the watchdog has to stop ends the process. */
 void script_shadow(struct script *script, const struct deadline *deadline);
 
-/* Fates and facts to the answer; log lines are written on the way. */
+/* Fates and facts to the answer; log lines and metrics are written on the way. */
 bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err);
 

@@ -63,7 +63,7 @@ local function read_record(record, place, depth, batch)
   if type(source) ~= "string" then source = document.string(record, "eventSource", place) end
   local read = SOURCES[source]
   if read then return read(record, place, depth, batch) end
-  add(batch, { label = place, skipped = "a record of another source" })
+  add(batch, { label = place, skipped = "a record of another source", source = source })
 end
 
 local function is_named(value)
@@ -150,8 +150,9 @@ end
 
 --- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,
 -- event_name, time, size, region, version_id, sequencer, source), problem (what is wrong
--- where), skipped (why it is none of ours). queue is the name of the SQS queue whose batch this
--- is; each entry then has the id of its message. Returns nil and what is wrong with the event.
+-- where), skipped (why it is none of ours, and its source where that is another one). queue is
+-- the name of the SQS queue whose batch this is; each entry then has the id of its message.
+-- Returns nil and what is wrong with the event.
 function envelope.read(input)
   local batch = { entries = {} }
   local ok, problem = document.attempt(function()

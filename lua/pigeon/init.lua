@@ -4,6 +4,7 @@
 local answer = require "pigeon.answer"
 local batch_failures = require "pigeon.batch_failures"
 local envelope = require "pigeon.envelope"
+local metrics = require "pigeon.metrics"
 local queues = require "pigeon.queues"
 local sandbox = require "pigeon.sandbox"
 local telemetry = require "pigeon.telemetry"
@@ -15,11 +16,13 @@ local pigeon = {}
 local NOT_FOUND = 404 -- AMQP: no such exchange
 local MOST_DIFFERENCES = 20 -- of a second script that an event's log shows
 
--- {script = {name, source}, words = {queues, env}, partial = {SQS queue = true}}, and where there is to be
--- a second script, tallies = pigeon.shadow, and shadow = {name, source, hash}, nil where it does not load
+-- {script = {name, source}, words = {queues, env, sampled}, partial = {SQS queue = true}, level = the
+-- lowest that is logged}, and where there is to be a second script, tallies = pigeon.shadow, and
+-- shadow = {name, source, hash}, nil where it does not load
 local setup
 local decide -- the loaded rules
 local decide_shadow -- the second script while it is asked about a batch, and at no other time
+local measure -- what metrics.open() made
 local batch -- {entries, queue, partial, messages, problem, shadow = what pigeon.shadow counts}
 local command -- the desk's, a module of pigeon.desk, or nil
 local report -- what its open() made
@@ -47,7 +50,7 @@ end
 
 --- Settings under their variables' names, the command, and rules = {source, name} -> the queues'
 -- names, as a list and as one text. Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV,
--- PIGEON_BATCH_FAILURES, or a line of the rules.
+-- PIGEON_BATCH_FAILURES, PIGEON_METRICS, or a line of the rules.
 function pigeon.open(settings)
   batch, command, report = nil, nil, nil
   if not settings.rules then
@@ -61,7 +64,16 @@ function pigeon.open(settings)
   local partial
   partial, problem = batch_failures.parse(settings.PIGEON_BATCH_FAILURES)
   if not partial then error(problem, 0) end
-  setup = { script = settings.rules, words = { queues = list, env = env }, partial = partial }
+  local kinds
+  kinds, problem = metrics.parse(settings.PIGEON_METRICS)
+  if not kinds then error(problem, 0) end
+  setup = {
+    script = settings.rules, words = { queues = list, env = env, sampled = {} }, partial = partial,
+    level = (settings.AWS_LAMBDA_LOG_LEVEL or "DEBUG"):lower(),
+  }
+  measure = metrics.open {
+    kinds = kinds, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
+  }
   decide = load_script(setup.script)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
@@ -109,9 +121,9 @@ function pigeon.receive(input, invocation)
   return labels
 end
 
-local function fail(entry, cause, why, name, destination)
+local function fail(entry, cause, why, name, destination, code)
   entry.failures = entry.failures or {}
-  table.insert(entry.failures, { cause = cause, text = why, name = name, destination = destination })
+  table.insert(entry.failures, { cause = cause, text = why, name = name, destination = destination, code = code })
 end
 
 local function note(entry, other)
@@ -128,6 +140,31 @@ local function ask_shadow(entry)
   return says and {}
 end
 
+local function forget_samples()
+  for _, queue in ipairs(setup.words.queues) do
+    setup.words.sampled[queue.name] = false
+  end
+end
+
+local function is_named(queue, destinations)
+  for _, destination in ipairs(destinations) do
+    if destination.exchange == "" and destination.routing_key == queue then return true end
+  end
+  return false
+end
+
+-- The queues that the script sampled the accepted id for, and did not name; nil: none.
+local function throttled_of(says)
+  local throttled
+  for _, queue in ipairs(setup.words.queues) do
+    if setup.words.sampled[queue.name] == says.id and not is_named(queue.name, says.destinations) then
+      throttled = throttled or {}
+      throttled[#throttled + 1] = queue.name
+    end
+  end
+  return throttled
+end
+
 --- An object's number, and whether the second script is asked -> its messages {exchange,
 -- routing_key, message_id, body}, none where it is not to be published; or nil: it failed, and the
 -- batch knows why.
@@ -139,6 +176,7 @@ function pigeon.decide(i, second)
     return nil
   end
   if entry.skipped then return {} end
+  forget_samples()
   local start = entry.timed and os.clock()
   local says, problem, trace = decide(entry.object, entry.closely or command and command.closely)
   entry.trace, entry.cpu = trace, start and os.clock() - start
@@ -148,6 +186,7 @@ function pigeon.decide(i, second)
   end
   local messages = says.destinations or {}
   entry.first, entry.verdict = batch.messages + 1, says
+  entry.throttled = says.destinations and throttled_of(says)
   batch.messages = batch.messages + #messages
   return messages
 end
@@ -164,7 +203,7 @@ function pigeon.reload(i, second)
   decide = nil
   collectgarbage()
   if entry.first then batch.messages = entry.first - 1 end
-  entry.verdict, entry.failures = nil, nil
+  entry.verdict, entry.failures, entry.throttled = nil, nil, nil
   fail(entry, "rules", setup.script.name .. ": out of memory", entry.label)
   decide = load_script(setup.script)
 end
@@ -184,21 +223,23 @@ local function say_fate(fate)
   return #parts == 0 and where or where .. ": " .. table.concat(parts, " ")
 end
 
--- What became of an entry: its failures, and where it went.
+-- What became of an entry: its failures, and which destinations confirmed.
 local function settle(entry, fates)
   if entry.failures or entry.skipped then return end
   if not entry.verdict then
     return fail(entry, "time", "not decided: the time was short", entry.label)
   end
+  if not entry.verdict.destinations then return end
   entry.destinations = {}
-  for j, destination in ipairs(entry.verdict.destinations or {}) do
+  for j, destination in ipairs(entry.verdict.destinations) do
     local fate = fates[entry.first + j - 1]
     local name = verdict.destination_name(destination)
-    entry.destinations[j] = name
-    if fate then
+    if not fate then
+      entry.destinations[#entry.destinations + 1] = name
+    else
       -- no proof of a message whose exchange is missing, but also none to come
       local cause = fate.code == NOT_FOUND and "returned" or fate.fate
-      fail(entry, cause, say_fate(fate), entry.verdict.id .. " to " .. name, name)
+      fail(entry, cause, say_fate(fate), entry.verdict.id .. " to " .. name, destination, fate.code)
     end
   end
 end
@@ -217,9 +258,9 @@ local function check_fates(fates, confirmed, messages)
 end
 
 --- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text},
--- and facts {confirmed, broker_wide} -> the answer as JSON, the error's type or nil, log lines
--- {level, message, fields}, metric lines. On the desk: text for stdout, and what stops the walk or
--- nil. Frees the batch. Raises when the fates do not add up.
+-- and facts {confirmed, broker_wide, and what metrics.open() wants} -> the answer as JSON, the
+-- error's type or nil, log lines {level, message, fields}, metric lines. On the desk: text for
+-- stdout, and what stops the walk or nil. Frees the batch. Raises when the fates do not add up.
 function pigeon.conclude(fates, facts)
   local done = batch
   batch = nil
@@ -229,12 +270,12 @@ function pigeon.conclude(fates, facts)
   end
   if report then return report.conclude(done, facts) end
   local body, error_type = answer.make(done, facts)
-  local lines = telemetry.lines(done)
+  local lines = telemetry.lines(done, setup.level)
   if setup.shadow then
     local told = setup.tallies.lines(done.shadow, setup.shadow.hash)
     table.move(told, 1, #told, #lines + 1, lines)
   end
-  return body, error_type, lines, {}
+  return body, error_type, lines, measure(done, facts)
 end
 
 --- On the desk: the last text, and the exit status.

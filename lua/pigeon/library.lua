@@ -113,8 +113,10 @@ local function crash_id_word(key)
   return crash_id.of_key(key)
 end
 
--- Keeps the id's half of the hash, because a rule asks about the same id for each queue.
-local function sample_word()
+-- Keeps the id's half of the hash, because a rule asks about the same id for each queue. Notes
+-- which id was last sampled for which queue, so that metrics can tell a throttled one from one that
+-- the script did not mean.
+local function sample_word(sampled)
   local last, hash
   return function(id, salt)
     if type(id) ~= "string" or type(salt) ~= "string" then
@@ -126,6 +128,7 @@ local function sample_word()
       hash = sample.begin(id)
       last = id
     end
+    if sampled[salt] ~= nil then sampled[salt] = id end
     return sample.finish(hash, salt)
   end
 end
@@ -147,14 +150,15 @@ local function part(name, replaced)
   return names(contents, name)
 end
 
---- What a script's globals are: {queues = list, env = name or nil} -> the _ENV of its chunk, and
--- its `string`, which is also where s:method() has to look while it runs.
+--- What a script's globals are: {queues = list, env = name or nil, sampled = table or nil} -> the
+-- _ENV of its chunk, and its `string`, which is also where s:method() has to look while it runs.
+-- Where `sampled` has a queue's name, the id that was last sampled for it is put there.
 function library.environment(settings)
   local all = {
     accept = verdict.words.accept, defer = verdict.words.defer,
     ignore = verdict.words.ignore, exchange = verdict.words.exchange,
     queues = queues_word(settings.queues), env = settings.env,
-    crash_id = crash_id_word, sample = sample_word(),
+    crash_id = crash_id_word, sample = sample_word(settings.sampled or {}),
     pairs = safe_pairs, tostring = safe_tostring, error = raise,
     string = part("string", { format = safe_format }),
     table = part("table", {}), math = part("math", {}),

@@ -32,4 +32,11 @@ function text.clean(bytes, limit)
   return bytes .. tail
 end
 
+--- The same as a JSON string.
+function text.json(bytes, limit)
+  local cleaned = text.clean(bytes, limit)
+  if find(cleaned, '["\\]') then cleaned = gsub(cleaned, '["\\]', "\\%0") end
+  return '"' .. cleaned .. '"'
+end
+
 return text

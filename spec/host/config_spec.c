@@ -34,6 +34,8 @@ static const char *const all[] = {
     "AWS_LAMBDA_RUNTIME_API",
     "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_LOG_LEVEL",
+    "AWS_LAMBDA_LOG_FORMAT",
+    "PIGEON_METRICS",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 };
@@ -74,6 +76,8 @@ static void reads_every_variable(void **state)
     setenv("AWS_LAMBDA_FUNCTION_NAME", "pigeon-prod", 1);
     setenv("AWS_LAMBDA_LOG_STREAM_NAME", "stream", 1);
     setenv("AWS_LAMBDA_LOG_LEVEL", "DEBUG", 1);
+    setenv("AWS_LAMBDA_LOG_FORMAT", "Text", 1);
+    setenv("PIGEON_METRICS", "off", 1);
     setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256", 1);
     setenv("PIGEON_ENV", "stage", 1);
     setenv("PIGEON_BATCH_FAILURES", "crashes,more", 1);
@@ -94,6 +98,8 @@ static void reads_every_variable(void **state)
     assert_string_equal(config.function_name, "pigeon-prod");
     assert_string_equal(config.log_stream, "stream");
     assert_string_equal(config.log_level, "DEBUG");
+    assert_string_equal(config.log_format, "Text");
+    assert_string_equal(config.metrics, "off");
     assert_int_equal(config.memory_mb, 256);
     assert_string_equal(config.host, "b1,b2:5673");
     assert_string_equal(config.port_text, "5672");
@@ -128,6 +134,8 @@ static void what_is_not_set_is_null(void **state)
     assert_null(config.function_name);
     assert_null(config.log_stream);
     assert_null(config.log_level);
+    assert_null(config.log_format);
+    assert_null(config.metrics);
     assert_int_equal(config.memory_mb, 0);
     setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "lots", 1);
     config_read(&config);

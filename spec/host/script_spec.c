@@ -212,7 +212,7 @@ static void what_is_accepted_is_in_the_outbox_byte_for_byte(void **state)
     assert_non_null(strstr(logged(), "INFO  published: b2 to a b, x/r.k"));
     assert_non_null(strstr(logged(), "DEBUG deferred: d0"));
     assert_non_null(strstr(logged(), "DEBUG ignored: other"));
-    assert_non_null(strstr(logged(), "DEBUG throttled: t3"));
+    assert_non_null(strstr(logged(), "INFO  throttled: t3"));
 }
 
 static void an_event_without_objects_succeeds(void **state)

@@ -211,7 +211,7 @@ describe("envelope.read", function()
     assert.equal(5, #entries)
     assert.equal("v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", entries[1].object.key)
     assert.same({ label = "Records[1]", problem = "Records[1].s3.object.key is missing" }, entries[2])
-    assert.same({ label = "Records[3]", skipped = "a record of another source" }, entries[4])
+    assert.same({ label = "Records[3]", skipped = "a record of another source", source = "aws:dynamodb" }, entries[4])
     assert.equal("v2/dump_names/00007bd0-2d1c-4865-af09-80bc01180313", entries[5].object.key)
   end)
 

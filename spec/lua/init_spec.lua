@@ -13,7 +13,7 @@ local ID = "00007bd0-2d1c-4865-af09-80bc01180313"
 
 local function settings(queue, source, env)
   return {
-    command = "lambda", PIGEON_QUEUE = queue, PIGEON_ENV = env,
+    command = "lambda", PIGEON_QUEUE = queue, PIGEON_ENV = env, PIGEON_METRICS = "off",
     rules = { source = source or RULES, name = "rules.lua", path = "rules/rules.lua", hash = "0123456789ab" },
   }
 end
@@ -159,6 +159,7 @@ describe("an event", function()
     end
     assert.same({
       "error failed: " .. id_of(1) .. " to submitter: returned at publish: 312 NO_ROUTE",
+      "info published: " .. id_of(1) .. " to normal",
       "warn failed: " .. id_of(2) .. " to normal: unknown at confirm: 320 CONNECTION_FORCED",
       "error failed: " .. id_of(2) .. " to submitter: returned at publish: 312 NO_ROUTE",
       "info published: " .. id_of(3) .. " to normal, submitter",
@@ -234,6 +235,74 @@ describe("an event", function()
   end)
 end)
 
+describe("a throttled queue", function()
+  -- What a rule that samples so leaves out: the facts of its line and the metrics.
+  local function throttled(queue, body)
+    local all = settings(queue, "return function(object)\n" .. body .. "\nend")
+    all.PIGEON_METRICS = "emf"
+    pigeon.open(all)
+    receive(event("one", "two"))
+    local confirmed = #pigeon.decide(1) + #pigeon.decide(2)
+    local _, _, lines, metrics = pigeon.conclude({}, {
+      confirmed = confirmed, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
+    })
+    local found = {}
+    for i, line in ipairs(lines) do found[i] = table.concat(cjson.decode(line.fields).throttled or {}, ",") end
+    return found, cjson.decode(metrics[1])
+  end
+
+  for what, case in pairs {
+    ["is one that was sampled and not named"] = { "a,b,c",
+      'for _, q in ipairs(queues) do sample("x", q.name) end return accept("x", { "b" })', { "a,c", "a,c" } },
+    ["is none where nothing was sampled"] = { "a,b", 'return accept("x", { "a" })', { "", "" } },
+    ["is none where something else was sampled"] = { "a",
+      'sample("x", "other") sample(object.key, "a") return accept("x", {})', { "", "" } },
+    ["is one object's own"] = { "a",
+      'if object.key == "one" then sample("x", "a") end return accept("x", {})', { "a", "" } },
+    ["is none by the name of a routing key"] = { "a",
+      'sample("x", "a") return accept("x", { exchange("e", "a") })', { "a", "a" } },
+  } do
+    it(what, function()
+      local found, metric = throttled(case[1], case[2])
+      assert.same(case[3], found)
+      local _, commas = table.concat(case[3], ","):gsub("%l", "")
+      assert.equal(commas, metric.Throttled)
+    end)
+  end
+
+  it("is nothing that a deferred object has", function()
+    pigeon.open(settings("a", 'return function() sample("x", "a") return defer("x") end'))
+    receive(event("one"))
+    pigeon.decide(1)
+    local _, _, lines = pigeon.conclude({}, { confirmed = 0 })
+    assert.is_nil(cjson.decode(lines[1].fields).throttled)
+  end)
+end)
+
+describe("metrics and the log's level", function()
+  it("are settings of open", function()
+    local all = settings("normal", nil, "prod")
+    all.PIGEON_METRICS, all.AWS_LAMBDA_FUNCTION_NAME, all.AWS_LAMBDA_LOG_LEVEL = "emf", "pigeon-prod", "ERROR"
+    pigeon.open(all)
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    local _, _, lines, metrics = pigeon.conclude({}, {
+      confirmed = 1, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
+    })
+    assert.same({}, lines)
+    local metric = cjson.decode(metrics[1])
+    assert.same({ 1, "pigeon-prod", "prod" }, { metric["Published.normal"], metric.FunctionName, metric.Environment })
+  end)
+
+  it("refuse a kind of metrics that there is not", function()
+    local all = settings("normal")
+    all.PIGEON_METRICS = "emf,statsd"
+    local ok, why = pcall(pigeon.open, all)
+    assert.is_false(ok)
+    assert.equal('PIGEON_METRICS: entry 2, "statsd", is not emf, monitoring or off', why)
+  end)
+end)
+
 describe("an SQS batch", function()
   local RULES_BY_KEY = [[
     return function(object)
@@ -290,7 +359,7 @@ describe("an SQS batch", function()
     local said = {}
     for _, line in ipairs(lines) do
       if line.level == "error" then
-        said[#said + 1] = line.message .. " " .. cjson.decode(line.fields).message_id
+        said[#said + 1] = line.message .. " " .. cjson.decode(line.fields).sqs_message_id
       end
     end
     assert.same(3, #said)

@@ -1,88 +1,139 @@
 local cjson = require "cjson"
 local telemetry = require "pigeon.telemetry"
 
-local OBJECT = { key = "v2/x", bucket = "crashes" }
+local KEY = "v2/x"
+local OBJECT = { key = KEY, bucket = "crashes", source = "aws:s3" }
+local NORMAL = { exchange = "", routing_key = "normal" }
+
+local function accepted(entry)
+  entry.label, entry.object = KEY, OBJECT
+  entry.verdict = { kind = "accept", id = "an-id", destinations = { NORMAL } }
+  return entry
+end
+
+local function lines_of(entry, level)
+  return telemetry.lines({ entries = { entry } }, level or "debug")
+end
 
 local function only_line(entry)
-  local lines = telemetry.lines { entries = { entry } }
+  local lines = lines_of(entry)
   assert.equal(1, #lines)
   return lines[1].level, lines[1].message, lines[1].fields and cjson.decode(lines[1].fields), lines[1].fields
 end
 
 describe("telemetry.lines", function()
   it("tells at info what was published where", function()
-    local level, message, fields = only_line {
-      label = "v2/x", object = OBJECT, verdict = { kind = "accept", id = "an-id" },
-      destinations = { "normal", "ex/key" },
-    }
+    local level, message, fields, encoded = only_line(accepted { destinations = { "normal", "ex/key" } })
     assert.equal("info", level)
     assert.equal("published: an-id to normal, ex/key", message)
-    assert.same({ key = "v2/x", bucket = "crashes", crash_id = "an-id", destinations = { "normal", "ex/key" } }, fields)
+    assert.same({ key = KEY, bucket = "crashes", source = "aws:s3", crash_id = "an-id", verdict = "accept",
+      queue = { "normal", "ex/key" } }, fields)
+    assert.equal('{"crash_id":"an-id","verdict":"accept","queue":["normal","ex/key"],"source":"aws:s3",'
+      .. '"bucket":"crashes","key":"v2/x"}', encoded)
+  end)
+
+  it("tells with it which queues' throttles left it out", function()
+    local _, message, fields = only_line(accepted { destinations = { "normal" }, throttled = { "a", "b" } })
+    assert.equal("published: an-id to normal", message)
+    assert.same({ "a", "b" }, fields.throttled)
+  end)
+
+  it("tells at info what no queue's throttle let pass", function()
+    local level, message, fields = only_line(accepted { destinations = {}, throttled = { "normal" } })
+    assert.equal("info", level)
+    assert.equal("throttled: an-id", message)
+    assert.same({ "normal" }, fields.throttled)
+    assert.is_nil(fields.queue)
   end)
 
   for _, case in ipairs {
-    { "deferred: v2/x (later)", { kind = "defer", reason = "later" }, "later" },
-    { "ignored: v2/x (junk)", { kind = "ignore", reason = "junk" }, "junk" },
-    { "throttled: an-id", { kind = "accept", id = "an-id" } },
+    { "deferred: v2/x (later)", { kind = "defer", reason = "later" } },
+    { "ignored: v2/x (junk)", { kind = "ignore", reason = "junk" } },
   } do
     it("tells at debug: " .. case[1], function()
-      local level, message, fields = only_line { label = "v2/x", object = OBJECT, verdict = case[2], destinations = {} }
+      local level, message, fields = only_line { label = KEY, object = OBJECT, verdict = case[2] }
       assert.equal("debug", level)
       assert.equal(case[1], message)
-      assert.same({ key = "v2/x", bucket = "crashes", crash_id = case[2].id, reason = case[3] }, fields)
+      assert.same({ key = KEY, bucket = "crashes", source = "aws:s3", verdict = case[2].kind,
+        reason = case[2].reason }, fields)
     end)
   end
 
   it("tells of a record that is no object", function()
-    local level, message, fields = only_line { label = "Records[3]", verdict = { kind = "ignore", reason = "other" } }
+    local level, message, fields = only_line {
+      label = "Records[3]", source = "aws:ses", verdict = { kind = "ignore", reason = "other" },
+    }
     assert.equal("debug", level)
     assert.equal("ignored: Records[3] (other)", message)
-    assert.same({ reason = "other" }, fields)
+    assert.same({ verdict = "ignore", reason = "other", source = "aws:ses" }, fields)
   end)
 
-  for cause, level in pairs {
-    record = "error", rules = "error", returned = "error", nacked = "warn", unknown = "warn", time = "warn",
+  for _, case in ipairs {
+    { "record", "error", "bad record" }, { "rules", "error", "rule error" },
+    { "returned", "error", "unroutable", 312 }, { "nacked", "warn", "nacked", 0 },
+    { "unknown", "warn", "unknown", 320 }, { "time", "warn", "out of time" },
+    -- what no retry mends
+    { "unknown", "error", "unknown", 403 }, { "unknown", "error", "unknown", 406 },
+    { "unknown", "error", "unknown", 530 },
   } do
-    it(("tells of a failure by %s at %s"):format(cause, level), function()
-      local found, message, fields = only_line {
-        label = "v2/x", object = OBJECT, verdict = { kind = "accept", id = "an-id" },
-        failures = { { cause = cause, text = "why", name = "an-id to q", destination = "q" } },
-      }
+    local cause, level, reason, code = table.unpack(case)
+    it(("tells of a failure by %s %s at %s"):format(cause, code or "", level), function()
+      local found, message, fields = only_line(accepted { destinations = {}, failures = {
+        { cause = cause, text = "why", name = "an-id to normal", destination = NORMAL, code = code },
+      } })
       assert.equal(level, found)
-      assert.equal("failed: an-id to q: why", message)
-      assert.same({ key = "v2/x", bucket = "crashes", crash_id = "an-id", cause = cause, destination = "q" }, fields)
+      assert.equal("failed: an-id to normal: why", message)
+      assert.same({ key = KEY, bucket = "crashes", source = "aws:s3", crash_id = "an-id", verdict = "accept",
+        reason = reason, queue = "normal", error = "why" }, fields)
     end)
   end
 
-  it("has a line for each message that failed", function()
-    local lines = telemetry.lines { entries = { { label = "v2/x", object = OBJECT, failures = {
+  it("warns of a limit, which a retry may mend", function()
+    local level = only_line(accepted { destinations = {}, failures = {
+      { cause = "unknown", code = 530, text = "530 NOT_ALLOWED: connection limit (1) is reached" },
+    } })
+    assert.equal("warn", level)
+  end)
+
+  for text, rule in pairs {
+    ["rules.lua:12: boom: x:3: y"] = "rules.lua:12",
+    ["my rules.lua:1: boom"] = "my rules.lua:1",
+    ["rules.lua: out of memory"] = false,
+    ["rules.lua: x:3: y"] = false,
+  } do
+    it("names the line of the rules: " .. text, function()
+      local _, _, fields = only_line { label = KEY, object = OBJECT, failures = { { cause = "rules", text = text } } }
+      assert.equal(rule or nil, fields.rule)
+      assert.equal(text, fields.error)
+    end)
+  end
+
+  it("has a line for each message that failed, and one for what was published", function()
+    local lines = lines_of(accepted { destinations = { "normal" }, failures = {
       { cause = "returned", text = "a", name = "x" }, { cause = "nacked", text = "b", name = "x" },
-    } } } }
+    } })
     assert.equal("error", lines[1].level)
     assert.equal("warn", lines[2].level)
-    assert.equal(2, #lines)
+    assert.equal("published: an-id to normal", lines[3].message)
+    assert.equal(3, #lines)
   end)
 
   it("tells of an event that is wrong as a whole", function()
-    local lines = telemetry.lines { entries = {}, problem = "the event has no Records" }
+    local lines = telemetry.lines({ entries = {}, problem = "the event has no Records" }, "error")
     assert.equal("error", lines[1].level)
     assert.equal("failed: the event has no Records", lines[1].message)
+    assert.same({ reason = "bad record", error = "the event has no Records" }, cjson.decode(lines[1].fields))
   end)
 
-  it("shows nothing that could not be shown, and little of what is long", function()
-    local nasty = "a\n\0\u{85}\xff" .. ("\xfe"):rep(5000)
-    for _, entry in ipairs {
-      { label = nasty, object = { key = nasty, bucket = nasty }, verdict = { kind = "defer", reason = nasty } },
-      { label = nasty, object = { key = nasty, bucket = nasty },
-        failures = { { cause = "rules", text = nasty, name = nasty, destination = nasty } } },
-    } do
-      local _, message, fields, encoded = only_line(entry)
-      for _, shown in ipairs { message, fields.key, fields.bucket, encoded } do
-        assert.is_truthy(utf8.len(shown))
-        assert.is_nil(shown:find("[\0-\31\127]"))
-        assert.is_nil(shown:find("\u{85}", 1, true))
-        assert.is_true(#shown < 12000)
-      end
+  it("makes no line that is not asked for", function()
+    local entries = {
+      { label = KEY, object = OBJECT, verdict = { kind = "ignore", reason = "x" } },
+      accepted { destinations = { "normal" } },
+      accepted { destinations = {}, failures = { { cause = "nacked", text = "b" } } },
+      accepted { destinations = {}, failures = { { cause = "returned", text = "b" } } },
+    }
+    for level, count in pairs { debug = 4, info = 3, warn = 2, error = 1 } do
+      assert.equal(count, #telemetry.lines({ entries = entries }, level), level)
     end
   end)
 
@@ -90,5 +141,45 @@ describe("telemetry.lines", function()
     local failure = { cause = "rules", text = "boom", name = ("k"):rep(1024) }
     local _, message = only_line { label = "x", failures = { failure } }
     assert.matches("boom$", message)
+  end)
+
+  describe("is never broken by what others wrote:", function()
+    -- What a line has to be: JSON that decodes, valid UTF-8, without control characters, short.
+    local function assert_whole(entry)
+      for _, line in ipairs(lines_of(entry)) do
+        local decoded = cjson.decode(line.fields)
+        for _, shown in ipairs { line.message, line.fields, decoded.key or "", decoded.error or "" } do
+          if not utf8.len(shown) or shown:find("[\0-\31\127]") or shown:find("\xC2[\x80-\x9F]") or #shown > 20000 then
+            error(("%q"):format(shown))
+          end
+        end
+      end
+    end
+
+    local function assert_all_whole(bytes)
+      local object = { key = bytes, bucket = bytes }
+      assert_whole { label = bytes, object = object, verdict = { kind = "defer", reason = bytes } }
+      assert_whole { label = bytes, object = object, verdict = { kind = "accept", id = "x" },
+        destinations = { bytes, bytes }, throttled = { bytes },
+        failures = { { cause = "rules", text = bytes, name = bytes,
+          destination = { exchange = bytes, routing_key = bytes } } } }
+    end
+
+    it("a million random bytes in keys", function()
+      math.randomseed(7)
+      local special = { '"', "\\", "\n", "\0", "\127", "\xC2\x85", "\u{20AC}", "\xF0", "\xED\xA0\x80" }
+      for _ = 1, 1000 do
+        local bytes = {}
+        for i = 1, 1000 do
+          local roll = math.random(0, 300)
+          bytes[i] = roll < 256 and string.char(roll) or special[roll % #special + 1]
+        end
+        assert_all_whole(table.concat(bytes))
+      end
+    end)
+
+    it("bytes that are no text, and more than anybody reads", function()
+      assert_all_whole("a\n\0\u{85}\xff" .. ("\xfe"):rep(5000))
+    end)
   end)
 end)

@@ -35,6 +35,7 @@ static inline int begin(void **state)
         return -1;
     snprintf(rules_path, sizeof(rules_path), "%s/rules.lua", folder);
     log_open(LOG_LEVEL_DEBUG);
+    log_as(LOG_TEXT);
     fflush(stdout);
     real_stdout = dup(STDOUT_FILENO);
     dup2(log, STDOUT_FILENO);

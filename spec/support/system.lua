@@ -178,6 +178,29 @@ local function result(status, answers, log)
   return outcome
 end
 
+--- What a function wrote -> its lines, decoded. Raises the first that is no JSON object on its own;
+-- those of the local Lambda are left out.
+function system.lines(log)
+  local decoded = {}
+  for line in log:gmatch("([^\n]*)\n?") do
+    if line ~= "" and not line:find("^lambda: ") then
+      local ok, value = pcall(cjson.decode, line)
+      if not ok or type(value) ~= "table" then error("no line of JSON: " .. line, 2) end
+      decoded[#decoded + 1] = value
+    end
+  end
+  return decoded
+end
+
+--- The lines that carry this message, a pattern.
+function system.said(log, pattern)
+  local found = {}
+  for _, line in ipairs(system.lines(log)) do
+    if line.message and line.message:find(pattern) then found[#found + 1] = line end
+  end
+  return found
+end
+
 local function lambda_command(setup)
   local command = setup.command or { system.bootstrap }
   -- No spec fails because the machine is slow: Lambda's own grace is 2 s.

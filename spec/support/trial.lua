@@ -75,9 +75,10 @@ local function told(self, log)
     end
   end
   -- Of an event that failed, some ids may be done all the same: the log has each of them.
-  for id in log:gmatch(" published: (%S+) to " .. self.queue) do
-    assert(handed[id], id)
-    done[id] = true
+  for _, line in ipairs(system.said(log, "^published: ")) do
+    assert.same({ self.queue }, line.queue)
+    assert(handed[line.crash_id], line.crash_id)
+    done[line.crash_id] = true
   end
   return handed, done, once
 end
@@ -95,8 +96,7 @@ function trial:finish()
   self:undisturbed(1)
   local outcome = self.lambda:finish()
   self.lambda = nil
-  local _, starts = outcome.log:gsub(" ready in [%d.]+ ms", "")
-  assert.equal(1, starts, "starts of the function")
+  assert.equal(1, #system.said(outcome.log, " ready in [%d.]+ ms$"), "starts of the function")
   self:collect()
   local copies = self.copies
   local handed, done, once = told(self, outcome.log)

@@ -163,7 +163,7 @@ describe("a function", function()
     local outcome = system.invoke({ env = changed, events = { system.event(system.key(system.id(1))) } })
     if os.execute("getent ahosts localhost >/dev/null") then
       assert.same({ "null" }, outcome.answers)
-      assert.is_nil(outcome.log:find("no broker yet", 1, true))
+      assert.same({}, system.said(outcome.log, "no broker yet"))
     else
       assert.matches("unknown at resolve: localhost:", outcome.decoded[1].errorMessage, 1, true)
     end

@@ -1,0 +1,33 @@
+--- Times as S3's events write them.
+local match = string.match
+
+local rfc3339 = {}
+
+-- The days from 1970 to a date: https://howardhinnant.github.io/date_algorithms.html
+local function days_of(year, month, day)
+  if month <= 2 then year = year - 1 end
+  local year_day = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+  return 365 * year + year // 4 - year // 100 + year // 400 + year_day - 719468
+end
+
+-- "Z" or "+02:00" -> minutes, or nil.
+local function minutes_of(zone)
+  if zone == "Z" then return 0 end
+  local sign, hours, minutes = match(zone, "^([+-])(%d%d):(%d%d)$")
+  return sign and tonumber(sign .. hours * 60 + minutes)
+end
+
+--- "2016-09-18T12:34:56.789Z" -> milliseconds since 1970, or nil where it is no such time.
+function rfc3339.parse(text)
+  local year, month, day, hour, minute, second, fraction, zone =
+    match(text, "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(%.?%d*)([Z+-].*)$")
+  local offset = zone and minutes_of(zone)
+  if not offset then return nil end
+  year, month, day = tonumber(year), tonumber(month), tonumber(day)
+  if month < 1 or month > 12 or day < 1 or day > 31 then return nil end
+  local minutes = days_of(year, month, day) * 1440 + tonumber(hour) * 60 + tonumber(minute) - offset
+  local milliseconds = tonumber(match(fraction .. "000", "^%.?(%d%d%d)"))
+  return (minutes * 60 + tonumber(second)) * 1000 + milliseconds
+end
+
+return rfc3339

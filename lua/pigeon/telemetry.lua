@@ -28,13 +28,9 @@ local FACTS = {
   "crash_id", "verdict", "queue", "throttled", "reason", "error", "rule", "source", "bucket", "key",
   "sqs_message_id",
 }
-
-local function clean_list(values)
-  local shown = {}
-  for i, value in ipairs(values) do
-    shown[i] = text.clean(value, LONGEST)
-  end
-  return shown
+local PREFIXES = {}
+for i, name in ipairs(FACTS) do
+  PREFIXES[i] = ',"' .. name .. '":'
 end
 
 local function json_list(values)
@@ -45,19 +41,20 @@ local function json_list(values)
   return "[" .. table.concat(shown, ",") .. "]"
 end
 
+-- There is always a fact. A published id costs this, so it takes care not to make many strings.
 local function line(level, message, facts)
-  local members = {}
-  for _, name in ipairs(FACTS) do
-    local value = facts[name]
+  local members, count = {}, 0
+  for i = 1, #FACTS do
+    local value = facts[FACTS[i]]
     if value then
-      members[#members + 1] = '"' .. name .. '":'
-        .. (type(value) == "table" and json_list(value) or text.json(value, LONGEST))
+      members[count + 1] = PREFIXES[i]
+      members[count + 2] = type(value) == "table" and json_list(value) or text.json(value, LONGEST)
+      count = count + 2
     end
   end
-  return {
-    level = level, message = text.clean(message, 2 * LONGEST),
-    fields = #members > 0 and "{" .. table.concat(members, ",") .. "}" or nil,
-  }
+  members[1] = "{" .. members[1]:sub(2) -- without its comma
+  members[count + 1] = "}"
+  return { level = level, message = text.clean(message, 2 * LONGEST), fields = table.concat(members) }
 end
 
 local function facts_of(entry)
@@ -90,7 +87,7 @@ local function accepted_line(entry)
   facts.throttled = entry.throttled
   if #entry.destinations == 0 then return line("info", "throttled: " .. id, facts) end
   facts.queue = entry.destinations
-  return line("info", ("published: %s to %s"):format(id, table.concat(clean_list(facts.queue), ", ")), facts)
+  return line("info", ("published: %s to %s"):format(id, table.concat(facts.queue, ", ")), facts)
 end
 
 local function left_out_line(entry)
@@ -113,7 +110,7 @@ local function add_lines(lines, entry, rank)
 end
 
 --- A concluded batch, and the lowest level that is asked for -> a list of {level, message, fields},
--- fields being a JSON object as text or nil.
+-- fields being a JSON object as text.
 function telemetry.lines(batch, level)
   if batch.problem then
     return { line("error", "failed: " .. batch.problem, { reason = REASONS.record, error = batch.problem }) }

@@ -34,9 +34,10 @@ end
 
 --- The same as a JSON string.
 function text.json(bytes, limit)
-  local cleaned = text.clean(bytes, limit)
-  if find(cleaned, '["\\]') then cleaned = gsub(cleaned, '["\\]', "\\%0") end
-  return '"' .. cleaned .. '"'
+  if #bytes > limit or find(bytes, "[^ !#-[%]^-~]") then -- not all plain, which most are
+    bytes = gsub(text.clean(bytes, limit), '["\\]', "\\%0")
+  end
+  return '"' .. bytes .. '"'
 end
 
 return text

@@ -149,7 +149,7 @@ return function(object)
 end]]
 
   local function open(candidate)
-    pigeon.open { command = "lambda", PIGEON_QUEUE = "normal",
+    pigeon.open { command = "lambda", PIGEON_QUEUE = "normal", PIGEON_METRICS = "off",
       rules = { name = "rules.lua", source = RULES, hash = "aaaaaaaaaaaa" } }
     pigeon.open_shadow(candidate and { name = "candidate.lua", source = candidate, hash = VERSION })
   end
@@ -256,7 +256,7 @@ end]]
   end
 
   it("is one of the settings: without it nothing is counted", function()
-    pigeon.open { command = "lambda", PIGEON_QUEUE = "normal", rules = { name = "rules.lua", source = RULES } }
+    pigeon.open { command = "lambda", PIGEON_QUEUE = "normal", PIGEON_METRICS = "off", rules = { name = "rules.lua", source = RULES } }
     receive("one")
     assert.same({}, select(2, conclude(1, 0)))
   end)

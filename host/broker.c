@@ -188,8 +188,7 @@ static bool open_tls(struct broker *broker, int fd, const char *name,
         close(fd);
         return failure_set(failure, "tls", 0, "%s", err.text);
     }
-    amqp_ssl_socket_set_verify_hostname(socket,
-                                        0); /* it knows no addresses; OpenSSL does */
+    amqp_ssl_socket_set_verify_hostname(socket, 0); /* OpenSSL knows addresses, too */
     socket_to_take = fd;
     errno = 0;
     status = amqp_socket_open_noblock(socket, tls_server_name(&broker->tls), 0, &left);
@@ -242,6 +241,7 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
     close(ear);
     guard_stop();
     if (ok) {
+        broker->tls.asked = false;
         broker->used_ms = clock_ms();
         confirms_start(&broker->confirms, NULL);
     } else

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <openssl/err.h>
-#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <stdarg.h>
@@ -174,28 +173,49 @@ static int on_certificate_wanted(SSL *ssl, void *tls)
 
 /* ------------------------------------------------------------- setting up */
 
-/* Nobody is there to type one: no passphrase. */
-static int no_passphrase(char *passphrase, int size, int writing, void *ignored)
+/* Nobody is there to type one. */
+static int no_passphrase(char *passphrase, int size, int writing, void *wanted)
 {
-    (void)passphrase, (void)size, (void)writing, (void)ignored;
+    (void)passphrase, (void)size, (void)writing;
+    *(bool *)wanted = true;
     return -1;
 }
 
 static bool fail_file(struct err *err, const char *variable, const char *path,
                       const char *expected)
 {
-    unsigned long error = ERR_peek_last_error();
     FILE *file = fopen(path, "r");
 
     err->type = "ValueError";
     if (!file)
         return err_set(err, "%s: %s: %s", variable, path, strerror(errno));
     fclose(file);
-    if (ERR_GET_LIB(error) == ERR_LIB_PEM &&
-        ERR_GET_REASON(error) == PEM_R_BAD_PASSWORD_READ)
-        return err_set(err, "%s: %s: the key has a passphrase, and nobody to type it",
-                       variable, path);
     return err_set(err, "%s: %s: no %s in it (PEM)", variable, path, expected);
+}
+
+static bool use_key(const struct tls_settings *settings, SSL_CTX *context,
+                    struct err *err)
+{
+    bool locked = false;
+    int used;
+
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &locked);
+    used = SSL_CTX_use_PrivateKey_file(context, settings->key, SSL_FILETYPE_PEM);
+    SSL_CTX_set_default_passwd_cb(context, NULL);
+    if (used == 1)
+        return true;
+    err->type = "ValueError";
+    if (locked)
+        return err_set(err,
+                       "PIGEON_TLS_KEY_FILE: %s: the key has a passphrase, and nobody "
+                       "to type it",
+                       settings->key);
+    if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509) /* the two do not fit */
+        return err_set(err,
+                       "PIGEON_TLS_KEY_FILE: %s is not the key of the certificate in %s",
+                       settings->key, settings->certificate);
+    return fail_file(err, "PIGEON_TLS_KEY_FILE", settings->key, "private key");
 }
 
 static bool use_certificate(const struct tls_settings *settings, SSL_CTX *context,
@@ -205,14 +225,7 @@ static bool use_certificate(const struct tls_settings *settings, SSL_CTX *contex
     if (SSL_CTX_use_certificate_chain_file(context, settings->certificate) != 1)
         return fail_file(err, "PIGEON_TLS_CERT_FILE", settings->certificate,
                          "certificate");
-    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
-    if (SSL_CTX_use_PrivateKey_file(context, settings->key, SSL_FILETYPE_PEM) == 1)
-        return true;
-    if (ERR_GET_LIB(ERR_peek_last_error()) != ERR_LIB_X509)
-        return fail_file(err, "PIGEON_TLS_KEY_FILE", settings->key, "private key");
-    err->type = "ValueError";
-    return err_set(err, "PIGEON_TLS_KEY_FILE: %s is not the key of the certificate in %s",
-                   settings->key, settings->certificate);
+    return use_key(settings, context, err);
 }
 
 bool tls_open(struct tls_settings *settings, const struct config *config, struct err *err)
@@ -298,30 +311,32 @@ static bool is_about_versions(int reason)
            reason == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY;
 }
 
+/* A broker that hangs up may take its alert with it (RabbitMQ's sockets linger for 0 s),
+ * so after the question for a certificate an end without words counts as the answer. */
 void tls_explain(const struct tls *tls, struct err *err)
 {
     int lost = errno;
     unsigned long error = ERR_peek_error();
     int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
-    bool closed = error == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
-    bool without = tls->asked && !tls->settings->certificate;
+    const char *words = ERR_reason_error_string(error);
+    bool ended = error == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
 
+    if (ended)
+        words = lost != 0 ? strerror(lost) : "the broker's end closed the connection";
     if (tls->refusal[0])
         err_set(err, "%s", tls->refusal);
-    else if (is_about_our_certificate(tls, reason))
-        err_set(err,
-                without ? "the broker asks for a client certificate (%s)"
-                        : "the broker refuses the client certificate (%s)",
-                ERR_reason_error_string(error));
+    else if (is_about_our_certificate(tls, reason) || (tls->asked && ended))
+        err_set(err, "the broker %s (%s)",
+                !tls->settings->certificate ? "asks for a client certificate"
+                : ended                     ? "seems to refuse the client certificate"
+                                            : "refuses the client certificate",
+                words ? words : "");
     else if (is_about_versions(reason))
-        err_set(err, "no TLS version or cipher in common (%s)",
-                ERR_reason_error_string(error));
+        err_set(err, "no TLS version or cipher in common (%s)", words);
     else if (reason == SSL_R_WRONG_VERSION_NUMBER)
         err_set(err, "the other end does not speak TLS");
-    else if (closed && error == 0 && lost != 0)
-        err_set(err, "connection lost: %s", strerror(lost));
-    else if (closed)
-        err_set(err, "the broker's end closed the connection");
+    else if (ended && lost != 0)
+        err_set(err, "connection lost: %s", words);
     else
-        err_set(err, "%s", ERR_reason_error_string(error));
+        err_set(err, "%s", words ? words : "an error without a name");
 }

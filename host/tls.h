@@ -23,10 +23,10 @@ struct tls_settings {
 /* One connection. The contexts that it is used with must not outlive it. */
 struct tls {
     const struct tls_settings *settings;
-    const char *name;  /* what the peer's certificate must have: a name or an address */
-    bool by_address;   /* it is an address */
-    bool asked;        /* the peer wanted a client certificate */
-    char version[16];  /* "1.3"; empty before the handshake is over */
+    const char *name; /* what the peer's certificate must have: a name or an address */
+    bool by_address;  /* it is an address */
+    bool asked;       /* the peer wanted a client certificate, and has not taken it yet */
+    char version[16]; /* "1.3"; empty before the handshake is over */
     char refusal[512]; /* why the peer's certificate was refused; empty: it was not */
 };
 

@@ -55,7 +55,7 @@ static const struct row rows[] = {
     {NULL, 541, NULL, "start the vhost: rabbitmqctl restart_vhost -p VHOST"},
     {"login", 0, "sasl", "allow the mechanism PLAIN on the broker (auth_mechanisms)"},
     {"login", 0, NULL,
-     "is PIGEON_PORT an AMQP port without TLS, and is the broker below its connection "
+     "is PIGEON_PORT an AMQP port, and is the broker below its connection "
      "limit?"},
     {"publish", 312, NULL,
      "declare the queue, or mend its name in PIGEON_QUEUE or the rules"},

@@ -51,8 +51,8 @@ static const char help[] =
     "starts it so, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
     "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
     "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
-    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES and\n"
-    "PIGEON_METRICS and PIGEON_SHADOW_RULES; README.md explains each.\n";
+    "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES,\n"
+    "PIGEON_METRICS, PIGEON_SHADOW_RULES and PIGEON_TLS*; README.md explains each.\n";
 
 static int print_version(void)
 {

@@ -34,7 +34,7 @@
 #define SHORT_MS 200 /* the deadline where the peer is silent */
 
 #define PORT                                                                        \
-    "; next: is PIGEON_PORT an AMQP port without TLS, and is the broker below its " \
+    "; next: is PIGEON_PORT an AMQP port, and is the broker below its " \
     "connection limit?"
 #define OVERLOADED \
     "; next: is the broker overloaded, frozen or cut off from its cluster? see its log"
@@ -744,8 +744,8 @@ static const struct row rows[] = {
      "the broker's end closed the connection" LOG, false},
     {"speaks HTTP", speaks_http, MINUTE_MS, NULL, "login", 0, "invalid AMQP data" PORT,
      false},
-    {"speaks TLS", speaks_tls, MINUTE_MS, NULL, "login", 0,
-     "the broker's end closed the connection" PORT, false},
+    {"speaks TLS", speaks_tls, MINUTE_MS, NULL, "tls", 0,
+     "the other end speaks TLS; next: set PIGEON_TLS=on", false},
     {"speaks AMQP 1.0", speaks_another_amqp, MINUTE_MS, NULL, "login", 0,
      "unexpected method received" PORT, false},
     {"offers no PLAIN", offers_no_plain, MINUTE_MS, NULL, "login", 0,

@@ -395,7 +395,7 @@ static void every_host_has_its_words(void **state)
         expected, sizeof(expected),
         "127.0.0.1:%d: 127.0.0.1: Connection refused; next: is RabbitMQ running, and "
         "is PIGEON_PORT its port? | 127.0.0.1:%d: no answer in time; next: is "
-        "PIGEON_PORT an AMQP port without TLS, and is the broker below its "
+        "PIGEON_PORT an AMQP port, and is the broker below its "
         "connection limit?",
         port, other->port);
     assert_words(0, "login", 0, expected);

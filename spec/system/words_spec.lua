@@ -80,7 +80,7 @@ local function stopped(env)
 end
 
 local LOOK = "see the broker's log"
-local AMQP_PORT = "is PIGEON_PORT an AMQP port without TLS, and is the broker below its connection limit?"
+local AMQP_PORT = "is PIGEON_PORT an AMQP port, and is the broker below its connection limit?"
 local LOGIN = "check PIGEON_USER and PIGEON_PASSWORD"
 local LIMIT = "raise the limit on the broker, or lower the function's concurrency"
 local FULL = "is the queue full (overflow=reject-publish), or its leader gone?"

@@ -24,12 +24,43 @@ local function has(text, words)
   assert(text:find(words, 1, true), ("%q is not in:\n%s"):format(words, text))
 end
 
--- What `pigeon check --connect` says.
-local function check(env)
-  local words = {}
+-- `pigeon COMMAND` with a line on stdin: its status, and what it says.
+local function run(env, command, line)
+  local words, out = {}, os.tmpname()
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. system.quote(value) end
-  return system.run(('env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" %s %s check --connect 2>&1 || true')
-    :format(table.concat(words, " "), system.bootstrap))
+  local _, _, status = os.execute(
+    ('echo %s | env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" %s timeout 60 %s %s >%s 2>&1'):format(system.quote(line or ""), table.concat(words, " "), system.bootstrap, command, out))
+  local said = system.read(out)
+  os.remove(out)
+  assert(status <= 1, said) -- 124: it hung
+  return status, said
+end
+
+local function check(env)
+  return select(2, run(env, "check --connect"))
+end
+
+-- A proxy before a port of the broker: {port}, tell(command), close().
+local function open_proxy(target)
+  local answers = os.tmpname()
+  local pipe = assert(io.popen(("%s/tools/proxy %d >%s"):format(system.build, target, answers), "w"))
+  local said = assert(system.wait("the proxy", function() return io.open(answers) end))
+  local function answer()
+    return system.wait("the proxy's answer", function() return said:read("l") end)
+  end
+
+  local proxy = { port = answer() }
+  function proxy.tell(_, command)
+    assert(pipe:write(command, "\n"))
+    pipe:flush()
+    return (assert(answer():match("^ok(.*)")))
+  end
+  function proxy.close()
+    pipe:close()
+    said:close()
+    os.remove(answers)
+  end
+  return proxy
 end
 
 describe("over TLS", function()
@@ -127,6 +158,36 @@ describe("over TLS", function()
     assert.equal("null", lambda:send(event(2000)))
     assert.equal(0, lambda:finish().status)
     assert.same(ids, system.consume(plain))
+  end)
+
+  -- Whatever is cut, success means that the id is there; and no process hangs.
+  it("a connection cut at every tenth byte is a failure, or all is there", function()
+    local proxy = open_proxy(port.good)
+    local changed = with(env, { PIGEON_PORT = proxy.port })
+    local done, failed, number = {}, 0, 10000
+
+    local function publish(command)
+      proxy:tell(command)
+      number = number + 1
+      if run(changed, "replay", system.key(system.id(number))) == 0 then
+        done[#done + 1] = system.id(number)
+      else
+        failed = failed + 1
+      end
+    end
+
+    publish("fresh")
+    local status = proxy:tell("status")
+    for _, direction in ipairs({ "up", "down" }) do
+      local bytes = tonumber(status:match(direction .. "=(%d+)"))
+      assert(bytes > 1000, status)
+      for after = 0, bytes - 1, 10 do publish(("next %s cut %d"):format(direction, after)) end
+    end
+    proxy:close()
+    local there = {}
+    for _, id in ipairs(system.consume(plain)) do there[id] = true end
+    for _, id in ipairs(done) do assert(there[id], id .. " is lost") end
+    assert(#done > 20 and failed > 20, ("%d done, %d failed"):format(#done, failed))
   end)
 
   describe("what is wrong is said:", function()

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "utf8.h"
+#include "wipe.h"
 
 #define FIRST_CAPACITY 256
 
@@ -28,7 +29,8 @@ static bool reserve(struct buffer *buffer, size_t len)
         capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
     if (capacity > buffer->max)
         capacity = buffer->max == SIZE_MAX ? needed : buffer->max + 1;
-    grown = realloc(buffer->data, capacity);
+    grown = buffer->secret ? wipe_realloc(buffer->data, capacity)
+                           : realloc(buffer->data, capacity);
     if (!grown)
         return false;
     buffer->data = grown;
@@ -116,6 +118,8 @@ bool buffer_read_file(struct buffer *buffer, const char *path, struct err *err)
 
 void buffer_clear(struct buffer *buffer)
 {
+    if (buffer->secret && buffer->data)
+        explicit_bzero(buffer->data, buffer->len);
     buffer->len = 0;
     if (buffer->data)
         buffer->data[0] = '\0';
@@ -123,6 +127,9 @@ void buffer_clear(struct buffer *buffer)
 
 void buffer_free(struct buffer *buffer)
 {
-    free(buffer->data);
-    *buffer = (struct buffer){.max = buffer->max};
+    if (buffer->secret)
+        wipe_free(buffer->data);
+    else
+        free(buffer->data);
+    *buffer = (struct buffer){.max = buffer->max, .secret = buffer->secret};
 }

@@ -1,7 +1,8 @@
 /* buffer.h -- bytes that grow up to a maximum given at birth.
  *
  * A failed append leaves the buffer as it was. The buffer owns its bytes;
- * buffer_free() gives them back and leaves an empty buffer with the same maximum. */
+ * buffer_free() gives them back and leaves an empty buffer with the same maximum, as
+ * secret as before. */
 #ifndef PIGEON_BUFFER_H
 #define PIGEON_BUFFER_H
 
@@ -14,7 +15,8 @@ struct buffer {
     char *data; /* a NUL follows the bytes, which len does not count; NULL: empty */
     size_t len;
     size_t capacity;
-    size_t max; /* how many bytes it may hold */
+    size_t max;  /* how many bytes it may hold */
+    bool secret; /* they are wiped wherever their memory is given back or used again */
 };
 
 /* Appends len bytes. False: they would exceed max, or memory ran out. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "wipe.h"
 
 /* Memory that runs out is tried here, so it must not end the program. */
 const char *__asan_default_options(void);
@@ -185,6 +186,44 @@ static void reads_a_whole_file(void **state)
     buffer_free(&buffer);
 }
 
+/* In the place of wipe.c's: what they are given has to be wiped there. */
+static int wiped;
+
+void wipe_free(void *memory)
+{
+    wiped += memory != NULL;
+    free(memory);
+}
+
+void *wipe_realloc(void *memory, size_t size)
+{
+    wiped += memory != NULL;
+    return realloc(memory, size);
+}
+
+static void a_secret_leaves_nothing_behind(void **state)
+{
+    struct buffer buffer = {.max = 1000, .secret = true};
+    size_t i;
+
+    (void)state;
+    assert_true(buffer_append_text(&buffer, "sesame"));
+    buffer_clear(&buffer);
+    for (i = 0; i < sizeof("sesame"); i++)
+        assert_int_equal(buffer.data[i], 0);
+    wiped = 0;
+    for (i = 0; i < 1000; i++) /* grows, and so moves, two times */
+        assert_true(buffer_append(&buffer, "s", 1));
+    assert_int_equal(wiped, 2);
+    buffer_free(&buffer);
+    assert_int_equal(wiped, 3);
+    assert_true(buffer.secret);
+    buffer = (struct buffer){.max = 1000};
+    assert_true(buffer_append_text(&buffer, "open"));
+    buffer_free(&buffer);
+    assert_int_equal(wiped, 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +235,7 @@ int main(void)
         cmocka_unit_test(writes_json_strings),
         cmocka_unit_test(a_json_string_is_there_whole_or_not_at_all),
         cmocka_unit_test(reads_a_whole_file),
+        cmocka_unit_test(a_secret_leaves_nothing_behind),
     };
 
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);

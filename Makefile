@@ -37,7 +37,7 @@ CFLAGS   = -std=c11 -g $(VARIANT) -fPIE -fstack-protector-strong \
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner # host/broker.c
 ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a \
-           liblua5.4.a libssl.a libcrypto.a)
+           liblua5.4.a libjansson.a libssl.a libcrypto.a)
 
 LUA   := $(shell find lua/pigeon | sort)
 HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
@@ -126,7 +126,7 @@ $(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/check-binary
 .SECONDEXPANSION:
 $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/support.a $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
-	$(call link,-lmicrohttpd -lrabbitmq)
+	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
 $(BUILD)/spec/%: $(BUILD)/spec/host/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)

@@ -1,9 +1,12 @@
 /* config.c -- reads the environment, and judges what Lambda cannot work without. */
 #include "config.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "wipe.h"
 
 #define SHOWN_BYTES 40 /* of a bad value */
 
@@ -44,10 +47,57 @@ void config_read(struct config *config)
         .ssl_cert_file = optional("SSL_CERT_FILE"),
         .shadow_rules = optional("PIGEON_SHADOW_RULES"),
         .metrics = getenv("PIGEON_METRICS"),
+        .aws_key_id = getenv("AWS_ACCESS_KEY_ID"),
+        .aws_secret_key = getenv("AWS_SECRET_ACCESS_KEY"),
+        .aws_session_token = getenv("AWS_SESSION_TOKEN"),
+        .endpoint = getenv("AWS_ENDPOINT_URL"),
+        .endpoint_kms = getenv("AWS_ENDPOINT_URL_KMS"),
+        .endpoint_ssm = getenv("AWS_ENDPOINT_URL_SSM"),
+        .endpoint_secrets = getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
     };
     if (config->memory_mb < 0)
         config->memory_mb = 0;
 }
+
+/* ------------------------------------------------------------- secrets */
+
+static bool hide(const char **value, const char *name, struct err *err)
+{
+    char *shown = getenv(name);
+
+    *value = shown ? strdup(shown) : NULL;
+    if (shown && !*value)
+        return err_set(err, "out of memory");
+    if (shown)
+        explicit_bzero(shown, strlen(shown)); /* unsetenv() leaves the bytes */
+    unsetenv(name);
+    return true;
+}
+
+bool config_hide(struct config *config, struct err *err)
+{
+    config->hidden = hide(&config->password, "PIGEON_PASSWORD", err) &&
+                     hide(&config->aws_secret_key, "AWS_SECRET_ACCESS_KEY", err) &&
+                     hide(&config->aws_session_token, "AWS_SESSION_TOKEN", err);
+    return config->hidden;
+}
+
+static void forget(const char **value)
+{
+    wipe_free((void *)(uintptr_t)*value);
+    *value = NULL;
+}
+
+void config_close(struct config *config)
+{
+    if (!config->hidden)
+        return;
+    forget(&config->password);
+    forget(&config->aws_secret_key);
+    forget(&config->aws_session_token);
+}
+
+/* ------------------------------------------------------------- checks */
 
 static bool check_required(const struct config *config, struct err *err)
 {

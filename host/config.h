@@ -1,8 +1,9 @@
 /* config.h -- every environment variable, read once and nowhere else.
  *
- * The strings belong to the environment and live as long as the process. What needs no
- * system call to judge (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES,
- * PIGEON_METRICS) is judged by lua/pigeon. */
+ * The strings belong to the environment and live as long as the process, but for the
+ * secrets that config_hide() takes over. What needs no system call to judge
+ * (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES, PIGEON_METRICS) is judged by
+ * lua/pigeon. */
 #ifndef PIGEON_CONFIG_H
 #define PIGEON_CONFIG_H
 
@@ -41,10 +42,29 @@ struct config {
     const char *ssl_cert_file;  /* SSL_CERT_FILE, OpenSSL's own */
     const char *shadow_rules;   /* PIGEON_SHADOW_RULES, a file beside the rules script */
     const char *metrics;        /* PIGEON_METRICS */
+
+    /* for calls to AWS: Lambda sets the credentials, people may set the endpoints */
+    const char *aws_key_id;        /* AWS_ACCESS_KEY_ID */
+    const char *aws_secret_key;    /* AWS_SECRET_ACCESS_KEY */
+    const char *aws_session_token; /* AWS_SESSION_TOKEN */
+    const char *endpoint;          /* AWS_ENDPOINT_URL */
+    const char *endpoint_kms;      /* AWS_ENDPOINT_URL_KMS */
+    const char *endpoint_ssm;      /* AWS_ENDPOINT_URL_SSM */
+    const char *endpoint_secrets;  /* AWS_ENDPOINT_URL_SECRETS_MANAGER */
+
+    bool hidden; /* config_hide() has copies of the secrets */
 };
 
 /* Reads the environment; judges nothing. */
 void config_read(struct config *config);
+
+/* Takes the secrets out of the environment: PIGEON_PASSWORD, AWS_SECRET_ACCESS_KEY and
+ * AWS_SESSION_TOKEN are the config's alone from now on, and /proc/PID/environ shows them
+ * no more. False: out of memory. */
+bool config_hide(struct config *config, struct err *err);
+
+/* Wipes what config_hide() took. */
+void config_close(struct config *config);
 
 /* What Lambda needs: each required variable set (set but empty counts as missing), the
  * port a port, TLS on or off, its certificate with its key. False: err->type is

@@ -281,6 +281,52 @@ static void no_error_has_the_password(void **state)
     assert_null(strstr(err.text, SECRET));
 }
 
+static void takes_the_secrets_out_of_the_environment(void **state)
+{
+    static const char *const names[] = {"PIGEON_PASSWORD", "AWS_SECRET_ACCESS_KEY",
+                                        "AWS_SESSION_TOKEN"};
+    struct config config;
+    struct err err;
+    const char *bytes[3];
+
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        setenv(names[i], SECRET, 1);
+        bytes[i] = getenv(names[i]);
+    }
+    config_read(&config);
+    assert_true(config_hide(&config, &err));
+    for (size_t i = 0; i < 3; i++) {
+        assert_null(getenv(names[i]));
+        for (size_t at = 0; at < strlen(SECRET); at++) /* what /proc/PID/environ shows */
+            assert_int_equal(bytes[i][at], 0);
+    }
+    assert_string_equal(config.password, SECRET);
+    assert_string_equal(config.aws_secret_key, SECRET);
+    assert_string_equal(config.aws_session_token, SECRET);
+    assert_true(config_check(&config, &err));
+    config_close(&config);
+    assert_null(config.password);
+    config_close(&config);
+}
+
+static void hides_what_is_not_set_too(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    unsetenv("PIGEON_PASSWORD");
+    unsetenv("AWS_SECRET_ACCESS_KEY");
+    unsetenv("AWS_SESSION_TOKEN");
+    config_read(&config);
+    assert_true(config_hide(&config, &err));
+    assert_null(config.password);
+    assert_false(config_check(&config, &err));
+    assert_non_null(strstr(err.text, "PIGEON_PASSWORD"));
+    config_close(&config);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +339,9 @@ int main(void)
         cmocka_unit_test_setup(tls_is_on_or_off, set_what_is_required),
         cmocka_unit_test_setup(a_client_certificate_needs_its_key, set_what_is_required),
         cmocka_unit_test_setup(no_error_has_the_password, set_what_is_required),
+        cmocka_unit_test_setup(takes_the_secrets_out_of_the_environment,
+                               set_what_is_required),
+        cmocka_unit_test_setup(hides_what_is_not_set_too, set_what_is_required),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

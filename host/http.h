@@ -1,13 +1,15 @@
 /* http.h -- one HTTP call after the other, over one kept connection.
  *
- * HTTP/1.1 without TLS and without a proxy, for runtime.c. From http_open() on SIGTERM
- * and SIGINT are blocked in the whole process, for good; http_get() and
- * http_stop_asked() notice them. URLs and bodies stay the caller's. */
+ * HTTP/1.1, never by way of a proxy, redirects not followed. http_open() is for the
+ * Runtime API, without TLS: from it on SIGTERM and SIGINT are blocked in the whole
+ * process, for good; http_get() and http_stop_asked() notice them. http_open_client() is
+ * for signed calls to AWS, with TLS. URLs, headers and bodies stay the caller's. */
 #ifndef PIGEON_HTTP_H
 #define PIGEON_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "buffer.h"
 #include "err.h"
@@ -32,6 +34,34 @@ struct http_outcome http_get(struct http *http, const char *url, struct buffer *
  * answer's body what fits into `reply` is kept. */
 struct http_outcome http_post(struct http *http, const char *url, const char *header,
                               const char *body, size_t len, struct buffer *reply);
+
+/* Whether a URL may be called with credentials: https, or http to loopback, without a
+ * user, a query or a fragment. False: err says what is wrong with it. */
+bool http_check_url(const char *url, struct err *err);
+
+/* For http_call(); signals stay as they are. */
+struct http *http_open_client(const char *user_agent, struct err *err);
+
+struct http_request {
+    const char *url;
+    const char *const *headers; /* "Name: value" each, NULL behind the last */
+    const char *body;
+    size_t len;
+    int64_t timeout_ms;
+    const char *signed_for; /* "aws:amz:REGION:SERVICE" */
+    const char *key_id;
+    const char *secret_key;
+    const char *bundle; /* the CAs for https, trust.h */
+};
+
+/* Posts a signed request. The answer's body goes into `reply`, whose maximum it must not
+ * exceed. */
+struct http_outcome http_call(struct http *http, const struct http_request *request,
+                              struct buffer *reply);
+
+/* Whether trying again may help where no whole answer arrived: not where the peer's
+ * certificate is of no use. */
+bool http_may_pass(const struct http_outcome *outcome);
 
 /* A header of the last answer; NULL: it has none of that name, in any case of letters.
  * It stays until the next call. */

@@ -503,6 +503,14 @@ struct broker *broker_open(const struct broker_settings *settings)
     return broker;
 }
 
+void broker_log_in_as(struct broker *broker, const char *virtual_host, const char *user,
+                      const char *password)
+{
+    broker->settings.virtual_host = virtual_host;
+    broker->settings.user = user;
+    broker->settings.password = password;
+}
+
 bool broker_connected(struct broker *broker)
 {
     struct deadline soon = deadline_in(DRAIN_MS);

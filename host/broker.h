@@ -29,6 +29,11 @@ struct broker_settings {
 /* No connection is made yet. NULL: memory ran out. */
 struct broker *broker_open(const struct broker_settings *settings);
 
+/* What the next login says, in place of the settings; the strings are the caller's, too.
+ */
+void broker_log_in_as(struct broker *broker, const char *virtual_host, const char *user,
+                      const char *password);
+
 /* Logs in over a connected, non-blocking socket, which it takes over even when it fails,
  * and opens the channel; there must be no connection. tls_name: what the broker's
  * certificate must have, a name or an address; NULL: no TLS. False: failure says why not.

@@ -13,13 +13,14 @@
 /* A channel whose first message finds a quorum queue without a leader can be nacked for
  * as long as it lives (RabbitMQ 3.10), so later rounds have a new one each. */
 #define NACK_ROUNDS_WARM 2
-#define NACK_MS 3000         /* for all rounds together */
-#define NACK_FIRST_MS 50     /* the pause before the first round, then twice as long */
-#define PAUSE_FIRST_MS 250   /* before the next connect, then twice as long */
-#define PAUSE_LAST_MS 4000   /* at most */
-#define CONNECT_MS 10000     /* for all hosts, where the deadline is later */
-#define ACCESS_REFUSED 403   /* AMQP: the user may not write, no message is to blame */
-#define NOT_FOUND 404        /* AMQP: no such exchange */
+#define NACK_MS 3000       /* for all rounds together */
+#define NACK_FIRST_MS 50   /* the pause before the first round, then twice as long */
+#define PAUSE_FIRST_MS 250 /* before the next connect, then twice as long */
+#define PAUSE_LAST_MS 4000 /* at most */
+#define CONNECT_MS 10000   /* for all hosts, where the deadline is later */
+#define ACCESS_REFUSED 403 /* AMQP: the user may not write, no message is to blame */
+#define NOT_ALLOWED 530    /* AMQP: the virtual host is not there, or not for the user */
+#define NOT_FOUND 404      /* AMQP: no such exchange */
 #define CONNECT_WORTH_MS 100 /* with less left, a connect is not worth a try */
 
 struct count {
@@ -80,6 +81,13 @@ static bool wait_for_try(struct delivery *delivery, const struct deadline *deadl
     return true;
 }
 
+/* The broker's words name users and virtual hosts. */
+static void hide_names(const struct delivery *delivery, struct failure *failure)
+{
+    if (delivery->secrets)
+        secrets_hide(delivery->secrets, failure->text, sizeof(failure->text));
+}
+
 static bool connect_host(struct delivery *delivery, size_t host,
                          const struct deadline *deadline, struct failure *failure)
 {
@@ -89,8 +97,15 @@ static bool connect_host(struct delivery *delivery, size_t host,
 
     if (fd < 0)
         return failure_set(failure, stage, 0, "%s", err.text);
-    return broker_connect(delivery->broker, fd, dial_tls(delivery->dial, host), deadline,
-                          failure);
+    if (broker_connect(delivery->broker, fd, dial_tls(delivery->dial, host), deadline,
+                       failure))
+        return true;
+    if (delivery->secrets && strcmp(failure->stage, "login") == 0)
+        delivery->refused |= failure->code == ACCESS_REFUSED ||
+                             (failure->code == NOT_ALLOWED &&
+                              secrets_refers(delivery->secrets, SECRET_VIRTUAL_HOST));
+    hide_names(delivery, failure);
+    return false;
 }
 
 /* Tries every host once, the last one that worked first, each with its share. */
@@ -101,6 +116,7 @@ static bool connect_any(struct delivery *delivery, const struct deadline *deadli
     size_t count = dial_count(delivery->dial);
     struct err words = {0};
 
+    delivery->refused = false;
     for (size_t tried = 0; tried < count; tried++) {
         size_t host = (delivery->host + tried) % count;
         int64_t share_ms = deadline_left_ms(&all) / (int64_t)(count - tried);
@@ -118,6 +134,52 @@ static bool connect_any(struct delivery *delivery, const struct deadline *deadli
     return false;
 }
 
+/* ------------------------------------------------------------- secrets */
+
+static void log_in_as_known(struct delivery *delivery)
+{
+    const struct secrets *secrets = delivery->secrets;
+
+    broker_log_in_as(delivery->broker, secrets_value(secrets, SECRET_VIRTUAL_HOST),
+                     secrets_value(secrets, SECRET_USER),
+                     secrets_value(secrets, SECRET_PASSWORD));
+}
+
+static bool resolve(struct delivery *delivery, const struct deadline *deadline,
+                    struct failure *failure)
+{
+    struct err err = {0};
+
+    if (!delivery->secrets)
+        return true;
+    if (secrets_resolve(delivery->secrets, deadline, &err) != SECRETS_READY)
+        return failure_set(failure, "secrets", 0, "%s", err.text);
+    log_in_as_known(delivery);
+    return true;
+}
+
+/* After a failed connect: where the login was refused, the secrets may have been changed
+ * since they were read. */
+static bool connect_anew(struct delivery *delivery, const struct deadline *deadline,
+                         struct failure *failure)
+{
+    struct err err = {0};
+    bool changed;
+    size_t used;
+
+    if (!delivery->refused)
+        return false;
+    changed = secrets_refresh(delivery->secrets, deadline, &err);
+    log_in_as_known(delivery);
+    if (changed)
+        return connect_any(delivery, deadline, failure);
+    used = strlen(failure->text);
+    snprintf(failure->text + used, sizeof(failure->text) - used, " (%s)", err.text);
+    return false;
+}
+
+/* ------------------------------------------------------------- connecting */
+
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct failure *failure)
 {
@@ -125,7 +187,9 @@ bool delivery_connect(struct delivery *delivery, const struct deadline *deadline
         return true;
     if (!wait_for_try(delivery, deadline, failure))
         return false;
-    if (!connect_any(delivery, deadline, failure)) {
+    if (!resolve(delivery, deadline, failure) ||
+        (!connect_any(delivery, deadline, failure) &&
+         !connect_anew(delivery, deadline, failure))) {
         pause_connects(delivery, failure);
         return false;
     }
@@ -216,7 +280,10 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     if (!*connected)
         return false;
     facts->reconnects += again && !warm;
-    return broker_publish(delivery->broker, outbox, deadline, failure);
+    if (broker_publish(delivery->broker, outbox, deadline, failure))
+        return true;
+    hide_names(delivery, failure);
+    return false;
 }
 
 /* Publishes until nothing is left without a fate but what nothing can be done for now. */

@@ -17,6 +17,10 @@ struct row {
 };
 
 static const struct row rows[] = {
+    {"secrets", 0, "AccessDenied",
+     "allow the function's role to read it: README, \"Secrets\", has the statements"},
+    {"secrets", 0, NULL,
+     "see the variable's value, the role, and whether the function reaches AWS"},
     {"resolve", 0, NULL,
      "check PIGEON_HOST, and the name servers that the function sees"},
     {"connect", 0, "refused", "is RabbitMQ running, and is PIGEON_PORT its port?"},

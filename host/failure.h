@@ -8,11 +8,11 @@
 #include <stdbool.h>
 
 struct failure {
-    const char *
-        stage; /* "resolve", "connect", "tls", "login", "channel", "publish", "confirm" */
-    int code;  /* AMQP's reply code, 0: none */
-    bool final;      /* to connect again would not help */
-    char text[1024]; /* the cause, "; next: ", what an operator should do */
+    const char *stage; /* "secrets", "resolve", "connect", "tls", "login", "channel",
+                          "publish", "confirm" */
+    int code;          /* AMQP's reply code, 0: none */
+    bool final;        /* to connect again would not help */
+    char text[1024];   /* the cause, "; next: ", what an operator should do */
 };
 
 /* Puts a cause into words and adds the advice for it; `final` becomes false. Always

@@ -5,6 +5,8 @@
  *
  *   dial:1   a connect to host number 1        publish:ac   with messages a and c
  *   login    over the connected socket         sleep:50     milliseconds
+ *   resolve  what secrets are not known        as:new       the password from now on
+ *   refresh  all of them
  *
  * A case says what happens and reads the diary. reconnect_spec has the same parts in one
  * piece, with sockets. */
@@ -58,6 +60,7 @@ static struct {
     size_t hosts;
     const char *words[3]; /* why host number i cannot be connected to; NULL: it can */
     const char *login;    /* why a login fails */
+    int code;             /* of that; 0: 403 */
     const char *tls;      /* what the host's certificate must have */
     int64_t takes_ms[3];  /* a host that is silent takes its whole share: -1 */
     int64_t share_ms[3];  /* what it was given */
@@ -139,7 +142,8 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
     assert_true(deadline_left_ms(deadline) > 0);
     note(tls_name ? "login:%s" : "login", tls_name);
     if (world.login)
-        return failure_set(failure, "login", 403, "%s", world.login);
+        return failure_set(failure, "login", world.code ? world.code : 403, "%s",
+                           world.login);
     world.connected = true;
     return true;
 }
@@ -191,6 +195,67 @@ struct broker *broker_open(const struct broker_settings *settings)
 {
     (void)settings;
     return NULL;
+}
+
+void broker_log_in_as(struct broker *broker, const char *virtual_host, const char *user,
+                      const char *password)
+{
+    (void)broker;
+    assert_string_equal(virtual_host, "crashes");
+    assert_string_equal(user, "pigeon");
+    note("as:%s", password);
+}
+
+/* What AWS has to say. */
+struct secrets {
+    enum secrets_result result;
+    const char *password;
+    const char *rotated; /* what it is after a refresh; NULL: the same */
+    bool refers;         /* the virtual host */
+};
+
+enum secrets_result secrets_resolve(struct secrets *secrets,
+                                    const struct deadline *deadline, struct err *err)
+{
+    (void)deadline;
+    note("resolve");
+    if (secrets->result != SECRETS_READY)
+        err_set(err, "PIGEON_PASSWORD: ssm GetParameter: Throttled");
+    return secrets->result;
+}
+
+bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
+                     struct err *err)
+{
+    (void)deadline;
+    note("refresh");
+    if (!secrets->rotated)
+        return err_set(err, "AWS has the same values still");
+    secrets->password = secrets->rotated;
+    world.login = NULL;
+    return true;
+}
+
+const char *secrets_value(const struct secrets *secrets, enum secret which)
+{
+    return which == SECRET_PASSWORD ? secrets->password
+           : which == SECRET_USER   ? "pigeon"
+                                    : "crashes";
+}
+
+bool secrets_refers(const struct secrets *secrets, enum secret which)
+{
+    return secrets->refers && which == SECRET_VIRTUAL_HOST;
+}
+
+void secrets_hide(const struct secrets *secrets, char *text, size_t size)
+{
+    char *secret = strstr(text, "sesame");
+
+    (void)secrets;
+    (void)size;
+    if (secret)
+        memcpy(secret, "hidden", 6);
 }
 
 void broker_drop(struct broker *broker)
@@ -740,6 +805,128 @@ static void connecting_ahead_of_the_first_event(void **state)
     assert_string_equal(diary, "dial:0 sleep:250 dial:0 login publish:abc");
 }
 
+/* ------------------------------------------------------------- secrets */
+
+#define SAME " (AWS has the same values still)"
+#define CHECK_USER                                                              \
+    "; next: check PIGEON_USER and PIGEON_PASSWORD (guest may log in from the " \
+    "broker's own machine alone)"
+
+static void secrets_are_resolved_before_a_connect(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(diary, "resolve as:old dial:0 login publish:abc publish:abc");
+}
+
+static void
+without_secrets_nothing_is_dialled_and_the_next_event_tries_again(void **state)
+{
+    struct secrets secrets = {.result = SECRETS_LATER, .password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_words(0, "secrets", 0,
+                 "PIGEON_PASSWORD: ssm GetParameter: Throttled; next: see the variable's "
+                 "value, the role, and whether the function reaches AWS");
+    assert_non_null(strstr(facts.broker_wide, "secrets: PIGEON_PASSWORD"));
+    secrets.result = SECRETS_READY;
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(diary,
+                        "resolve sleep:250 resolve as:old dial:0 login publish:abc");
+}
+
+static void a_refused_login_is_tried_once_more_with_a_rotated_password(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(
+        diary, "resolve as:old dial:0 login refresh as:new dial:0 login publish:abc");
+}
+
+static void the_same_password_is_not_tried_again(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "ACCESS_REFUSED";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_words(0, "login", 403, "a:1: ACCESS_REFUSED" CHECK_USER SAME);
+    assert_string_equal(diary, "resolve as:old dial:0 login refresh as:old");
+}
+
+static void one_host_of_several_that_refuses_the_login_is_enough(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.hosts = 2;
+    world.words[1] = "b: Connection refused";
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(
+        diary,
+        "resolve as:old dial:0 login dial:1 refresh as:new dial:0 login publish:abc");
+}
+
+static void other_failures_refresh_nothing(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.words[0] = "127.0.0.1: Connection refused";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(diary, "resolve as:old dial:0");
+    set_up(NULL);
+    delivery.secrets = &secrets;
+    world.login = "NOT_ALLOWED - vhost crashes not found";
+    world.code = 530;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(diary, "resolve as:old dial:0 login");
+}
+
+static void a_virtual_host_that_is_a_reference_is_refreshed_too(void **state)
+{
+    struct secrets secrets = {.password = "old", .refers = true};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "NOT_ALLOWED - vhost crashes not found";
+    world.code = 530;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(diary, "resolve as:old dial:0 login refresh as:old");
+}
+
+static void the_brokers_words_show_no_secret(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+    const struct turn turns[] = {{.fates = "-", .words = "vhost sesame", .final = true}};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "user sesame";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_words(0, "login", 403, "a:1: user hidden" CHECK_USER SAME);
+    world.login = NULL;
+    deliver("a", MINUTE_MS, turns);
+    assert_words(0, "confirm", 0, "vhost hidden" LOG);
+}
+
 #define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -775,6 +962,14 @@ int main(void)
         CASE(all_hosts_together_get_ten_seconds),
         CASE(every_host_has_its_words),
         CASE(connecting_ahead_of_the_first_event),
+        CASE(secrets_are_resolved_before_a_connect),
+        CASE(without_secrets_nothing_is_dialled_and_the_next_event_tries_again),
+        CASE(a_refused_login_is_tried_once_more_with_a_rotated_password),
+        CASE(the_same_password_is_not_tried_again),
+        CASE(one_host_of_several_that_refuses_the_login_is_enough),
+        CASE(other_failures_refresh_nothing),
+        CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
+        CASE(the_brokers_words_show_no_secret),
     };
 
     return cmocka_run_group_tests_name("delivery", tests, NULL, NULL);

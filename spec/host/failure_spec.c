@@ -19,6 +19,12 @@ struct situation {
 /* The order is that of a connection's life. The brokers' texts are those of RabbitMQ
  * 3.10, and 3.13 where it answers otherwise. */
 static const struct situation situations[] = {
+    {"secrets", 0,
+     "PIGEON_PASSWORD: kms Decrypt: AccessDeniedException: User: arn:aws:sts::1:x is not "
+     "authorized to perform: kms:Decrypt",
+     "allow the function's role to read it"},
+    {"secrets", 0, "PIGEON_USER: ssm GetParameter: ThrottlingException: Rate exceeded",
+     "see the variable's value, the role"},
     {"resolve", 0, "Name or service not known", "check PIGEON_HOST, and the name"},
     {"resolve", 0, "the name look-up has not ended", "check PIGEON_HOST, and the name"},
     {"connect", 0, "127.0.0.1: Connection refused", "is RabbitMQ running"},

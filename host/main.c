@@ -4,7 +4,8 @@
  *   a bad command line, or no Runtime API      help, exit 2
  *   a desk command that Lua broke in           said on stderr, exit 1
  *   a bad setting, rules that do not load      told by /init/error, exit 1
- *   no broker during init                      a log line; the first event tries again
+ *   a secret that AWS refuses, or is of no use told by /init/error, exit 1
+ *   no secret yet, or no broker during init    a log line; the first event tries again
  *   a shadow script that does not load         a log line; events without it
  *   an event that failed                       told by the event's answer; the next one
  *   Lua itself broke, or holds too much memory the event is answered, exit 1
@@ -15,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "config.h"
 #include "desk.h"
@@ -24,6 +27,7 @@
 #include "runtime.h"
 
 #define INIT_MS 7000    /* all of init: Lambda's own clock is 10 s */
+#define SECRETS_MS 4000 /* for AWS during init */
 #define CONNECT_MS 2000 /* for the broker during init */
 
 /* The parts, in the order in which they open. */
@@ -31,6 +35,7 @@ struct pigeon {
     struct config config;
     struct runtime *runtime;
     struct script *script;
+    struct secrets *secrets;
     struct dial *dial;
     struct broker *broker;
     struct delivery delivery;
@@ -119,10 +124,7 @@ static const char *say_shadow(const struct pigeon *pigeon)
 static bool open_broker(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
-    struct broker_settings settings = {.virtual_host = config->virtual_host,
-                                       .user = config->user,
-                                       .password = config->password,
-                                       .connection_name = pigeon->connection_name,
+    struct broker_settings settings = {.connection_name = pigeon->connection_name,
                                        .version = PIGEON_VERSION};
 
     if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
@@ -134,11 +136,15 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
         return false;
     if (dial_any_tls(pigeon->dial) && !tls_open(&settings.tls, config, err))
         return false;
+    pigeon->secrets = secrets_open(config, err);
+    if (!pigeon->secrets)
+        return false;
     pigeon->broker = broker_open(&settings);
     err->type = "Runtime.InitFailed";
     if (!pigeon->broker)
         return err_set(err, "out of memory");
-    pigeon->delivery = (struct delivery){.broker = pigeon->broker, .dial = pigeon->dial};
+    pigeon->delivery = (struct delivery){
+        .broker = pigeon->broker, .dial = pigeon->dial, .secrets = pigeon->secrets};
     return true;
 }
 
@@ -152,14 +158,33 @@ static const char *tls_now(const struct pigeon *pigeon)
     return dial_tls(pigeon->dial, pigeon->delivery.host) ? "on" : "off";
 }
 
-static void connect_early(struct pigeon *pigeon, const struct deadline *init)
+static void close_broker(struct pigeon *pigeon)
 {
-    struct deadline deadline = deadline_within(init, CONNECT_MS);
-    struct failure failure;
+    broker_close(pigeon->broker);
+    dial_close(pigeon->dial);
+    secrets_close(pigeon->secrets);
+    config_close(&pigeon->config);
+}
 
+/* Secrets and a connection, where they can be had. False: there is a secret that cannot.
+ */
+static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
+                          struct err *err)
+{
+    struct deadline deadline = deadline_within(init, SECRETS_MS);
+    struct failure failure;
+    enum secrets_result result = secrets_resolve(pigeon->secrets, &deadline, err);
+
+    if (result == SECRETS_LATER)
+        log_say(LOG_LEVEL_WARN, "no secret yet, the first event tries again: %s",
+                err->text);
+    if (result != SECRETS_READY)
+        return result == SECRETS_LATER;
+    deadline = deadline_within(init, CONNECT_MS);
     if (!delivery_connect(&pigeon->delivery, &deadline, &failure))
         log_say(LOG_LEVEL_WARN, "no broker yet, the first event tries again: %s: %s",
                 failure.stage, failure.text);
+    return true;
 }
 
 static bool open_parts(struct pigeon *pigeon, struct err *err)
@@ -167,12 +192,12 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
-    if (!config_check(&pigeon->config, err) || !open_script(pigeon, &deadline, err) ||
-        !open_broker(pigeon, err))
+    if (!config_check(&pigeon->config, err) || !open_script(pigeon, &deadline, err))
         return false;
     log_rules(script_hash(pigeon->script));
     open_shadow(pigeon, &deadline);
-    connect_early(pigeon, &deadline);
+    if (!open_broker(pigeon, err) || !connect_early(pigeon, &deadline, err))
+        return false;
     log_say(LOG_LEVEL_INFO,
             "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",
             PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
@@ -241,19 +266,29 @@ static int serve_events(struct pigeon *pigeon)
     return 1;
 }
 
+/* Neither a core file nor another process of this user shows what is in memory. */
+static void stay_private(void)
+{
+    const struct rlimit none = {0};
+
+    prctl(PR_SET_DUMPABLE, 0);
+    setrlimit(RLIMIT_CORE, &none);
+}
+
 static int run_lambda(struct pigeon *pigeon)
 {
     struct err err = {0};
     struct err ignored;
     int status = 1;
 
+    stay_private();
     pigeon->runtime =
         runtime_open(pigeon->config.runtime_api, "pigeon/" PIGEON_VERSION, &err);
     if (!pigeon->runtime) {
         log_say(LOG_LEVEL_ERROR, "%s", err.text);
         return 1;
     }
-    if (open_parts(pigeon, &err)) {
+    if (config_hide(&pigeon->config, &err) && open_parts(pigeon, &err)) {
         status = serve_events(pigeon);
     } else {
         const char *type = err.type ? err.type : "Runtime.InitFailed";
@@ -263,8 +298,7 @@ static int run_lambda(struct pigeon *pigeon)
                            strchr(type, '.') ? type : "Runtime.ConfigInvalid", type,
                            err.text, &ignored);
     }
-    broker_close(pigeon->broker);
-    dial_close(pigeon->dial);
+    close_broker(pigeon);
     script_close(pigeon->script);
     runtime_close(pigeon->runtime);
     return status;
@@ -283,16 +317,16 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
     if (!options_read(&options, count, arguments, &err))
         return desk_misuse(arguments[0], err.text);
     /* where that fails, check finds the same and says so */
-    if (desk_delivers(&options) && config_check(&pigeon->config, &err) &&
-        open_broker(pigeon, &err))
+    if (desk_delivers(&options) && config_hide(&pigeon->config, &err) &&
+        config_check(&pigeon->config, &err) && open_broker(pigeon, &err))
         delivery = &pigeon->delivery;
     else if (desk_delivers(&options) && !options.connect) {
         fprintf(stderr, "pigeon %s: %s\n", options.command, err.text);
+        close_broker(pigeon);
         return 1;
     }
     status = desk_run(&options, &pigeon->config, delivery);
-    broker_close(pigeon->broker);
-    dial_close(pigeon->dial);
+    close_broker(pigeon);
     return status;
 }
 

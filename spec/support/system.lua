@@ -272,6 +272,16 @@ function Lambda:text()
   return system.read(self.folder .. "/log")
 end
 
+--- Waits until they have written these words.
+function Lambda:wait_for(words)
+  system.wait(words, function()
+    local file = io.open(self.folder .. "/log")
+    local text = file and file:read("a") or ""
+    if file then file:close() end
+    return text:find(words, 1, true)
+  end)
+end
+
 --- The process id of the local Lambda.
 function Lambda:pid()
   return system.wait("its pid", function()

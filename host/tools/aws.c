@@ -1,0 +1,302 @@
+/* aws.c -- a local AWS: KMS, SSM's parameters and Secrets Manager, as far as Pigeon uses
+ * them, with the faults that they have.
+ *
+ * A thread for each connection, so that one that is silent keeps nobody else waiting; the
+ * store is behind one lock. aws/signature.c judges a request, aws/store.c answers it. */
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "aws/signature.h"
+#include "aws/store.h"
+
+static const char usage[] =
+    "Usage: aws [CERTIFICATE KEY]\n"
+    "KMS, SSM and Secrets Manager on a free port of 127.0.0.1, with https where a\n"
+    "certificate is given. Prints the URL for AWS_ENDPOINT_URL, and a line for each "
+    "call:\n"
+    "\n"
+    "  call SERVICE ID ANSWER      \"ok\" or AWS's code; SERVICE is kms, ssm, "
+    "secretsmanager\n"
+    "\n"
+    "Callers sign with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN "
+    "of\n"
+    "its environment, in PIGEON_AWS_REGION. It obeys lines on stdin until that ends, "
+    "and\n"
+    "answers each with \"ok\" or \"error\":\n"
+    "\n"
+    "  value SERVICE ID VALUE      what a ciphertext, a parameter, a secret stands for,\n"
+    "                              from now on; \\0 in it is a NUL\n"
+    "  context ID FUNCTION VALUE   a ciphertext with the context of a function\n"
+    "  binary secretsmanager ID VALUE    a secret that is a SecretBinary\n"
+    "  fault SERVICE KIND [MS]     denied throttled busy broken foreign truncated\n"
+    "                              slow MS, silent, none\n";
+
+struct aws {
+    struct store store;
+    struct identity identity;
+    pthread_mutex_t lock;
+    pthread_cond_t told; /* something, on stdin */
+    bool over;
+};
+
+/* A request that is on its way in. */
+struct request {
+    struct buffer body;
+};
+
+static const char *value_of(struct MHD_Connection *connection, const char *name)
+{
+    const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+
+    return value ? value : "";
+}
+
+/* ------------------------------------------------------------- faults in time */
+
+/* Waits for as long as the service's fault says; under the lock. */
+static void linger(struct aws *aws, enum service service)
+{
+    struct timespec end;
+
+    if (aws->store.faults[service].kind == FAULT_SLOW) {
+        clock_gettime(CLOCK_REALTIME, &end);
+        end.tv_sec += aws->store.faults[service].ms / 1000;
+        end.tv_nsec += aws->store.faults[service].ms % 1000 * 1000000;
+        end.tv_sec += end.tv_nsec / 1000000000;
+        end.tv_nsec %= 1000000000;
+        while (!aws->over && pthread_cond_timedwait(&aws->told, &aws->lock, &end) == 0)
+            ;
+    }
+    while (!aws->over && aws->store.faults[service].kind == FAULT_SILENT)
+        pthread_cond_wait(&aws->told, &aws->lock);
+}
+
+/* The first half of a body, and then the end of the connection. */
+static ssize_t give_half(void *user, uint64_t at, char *out, size_t max)
+{
+    const struct buffer *body = user;
+    size_t half = body->len / 2;
+    size_t len = at < half ? half - (size_t)at : 0;
+
+    if (len == 0)
+        return MHD_CONTENT_READER_END_WITH_ERROR;
+    if (len > max)
+        len = max;
+    memcpy(out, body->data + at, len);
+    return (ssize_t)len;
+}
+
+static void free_half(void *user)
+{
+    struct buffer *body = user;
+
+    buffer_free(body);
+    free(body);
+}
+
+static struct MHD_Response *truncated(struct reply *reply)
+{
+    struct buffer *body = malloc(sizeof(*body));
+
+    if (!body)
+        return NULL;
+    *body = reply->body;
+    reply->body = (struct buffer){0};
+    return MHD_create_response_from_callback(body->len, 4096, give_half, body, free_half);
+}
+
+/* ------------------------------------------------------------- requests */
+
+/* Decides, under the lock, and says what was called. */
+static enum fault answer(struct aws *aws, struct MHD_Connection *connection,
+                         const char *path, const struct buffer *body, struct reply *reply)
+{
+    struct refusal refusal = {0};
+    enum service service;
+    enum fault fault = FAULT_NONE;
+    char id[512] = "-";
+
+    if (!service_of_target(value_of(connection, "X-Amz-Target"), &service)) {
+        reply_error(reply, 400, "UnknownOperationException", "no such X-Amz-Target");
+        printf("call - - %s\n", reply->code);
+        return FAULT_NONE;
+    }
+    fault = aws->store.faults[service].kind;
+    if (strcmp(value_of(connection, "Content-Type"), "application/x-amz-json-1.1") != 0)
+        reply_error(reply, 400, "SerializationException", "a Content-Type of no sense");
+    else if (!signature_check(connection, path, body, service_name(service),
+                              &aws->identity, &refusal))
+        reply_error(reply, 400, refusal.code, refusal.message);
+    else
+        store_answer(&aws->store, service, body, reply, id, sizeof(id));
+    printf("call %s %s %s\n", service_name(service), id,
+           fault == FAULT_SLOW || fault == FAULT_SILENT || fault == FAULT_TRUNCATED
+               ? (fault == FAULT_TRUNCATED ? "truncated" : "late")
+           : reply->code          ? reply->code
+           : reply->status == 200 ? "ok"
+                                  : "no code");
+    linger(aws, service);
+    return fault;
+}
+
+static enum MHD_Result respond(struct aws *aws, struct MHD_Connection *connection,
+                               const char *path, const struct buffer *body)
+{
+    struct reply reply = {.body.max = 1 << 20};
+    struct MHD_Response *response;
+    enum MHD_Result result;
+    enum fault fault;
+
+    pthread_mutex_lock(&aws->lock);
+    fault = answer(aws, connection, path, body, &reply);
+    pthread_mutex_unlock(&aws->lock);
+    if (fault == FAULT_TRUNCATED)
+        response = truncated(&reply);
+    else
+        response = MHD_create_response_from_buffer(reply.body.len,
+                                                   reply.body.data ? reply.body.data : "",
+                                                   MHD_RESPMEM_MUST_COPY);
+    result = response ? MHD_queue_response(connection, (unsigned)reply.status, response)
+                      : MHD_NO;
+    MHD_destroy_response(response);
+    buffer_free(&reply.body);
+    return result;
+}
+
+static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
+                                  const char *path, const char *method,
+                                  const char *version, const char *data, size_t *len,
+                                  void **opaque)
+{
+    struct request *request = *opaque;
+
+    (void)version;
+    if (!request) {
+        request = calloc(1, sizeof(*request));
+        if (request)
+            request->body.max = 1 << 20;
+        *opaque = request;
+        return request && strcmp(method, "POST") == 0 ? MHD_YES : MHD_NO;
+    }
+    if (*len > 0) {
+        bool fits = buffer_append(&request->body, data, *len);
+
+        *len = 0;
+        return fits ? MHD_YES : MHD_NO;
+    }
+    return respond(user, connection, path, &request->body);
+}
+
+static void on_request_end(void *user, struct MHD_Connection *connection, void **opaque,
+                           enum MHD_RequestTerminationCode code)
+{
+    struct request *request = *opaque;
+
+    (void)user;
+    (void)connection;
+    (void)code;
+    if (request)
+        buffer_free(&request->body);
+    free(request);
+    *opaque = NULL;
+}
+
+/* ------------------------------------------------------------- the server */
+
+static struct MHD_Daemon *serve(struct aws *aws, const char *certificate, const char *key)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+        {MHD_OPTION_END, 0, NULL}};
+
+    return MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+            (certificate ? MHD_USE_TLS : 0),
+        0, NULL, NULL, on_request, aws, MHD_OPTION_SOCK_ADDR, &address,
+        MHD_OPTION_NOTIFY_COMPLETED, on_request_end, aws, MHD_OPTION_ARRAY,
+        certificate ? tls : tls + 2, MHD_OPTION_END);
+}
+
+static void obey_stdin(struct aws *aws)
+{
+    char *line = NULL;
+    size_t size = 0;
+
+    while (getline(&line, &size, stdin) >= 0) {
+        line[strcspn(line, "\n")] = '\0';
+        pthread_mutex_lock(&aws->lock);
+        puts(store_obey(&aws->store, line) ? "ok" : "error");
+        pthread_cond_broadcast(&aws->told);
+        pthread_mutex_unlock(&aws->lock);
+    }
+    free(line);
+}
+
+static const char *variable(const char *name, const char *otherwise)
+{
+    const char *value = getenv(name);
+
+    return value && value[0] ? value : otherwise;
+}
+
+static int run(struct aws *aws, const char *certificate, const char *key)
+{
+    struct MHD_Daemon *daemon = serve(aws, certificate, key);
+
+    if (!daemon) {
+        fputs("aws: the server did not start\n", stderr);
+        return 1;
+    }
+    printf("%s://127.0.0.1:%d\n", certificate ? "https" : "http",
+           MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
+    obey_stdin(aws);
+    pthread_mutex_lock(&aws->lock);
+    aws->over = true;
+    pthread_cond_broadcast(&aws->told);
+    pthread_mutex_unlock(&aws->lock);
+    MHD_stop_daemon(daemon);
+    store_free(&aws->store);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct aws aws = {
+        .lock = PTHREAD_MUTEX_INITIALIZER,
+        .told = PTHREAD_COND_INITIALIZER,
+        .identity = {.key_id = variable("AWS_ACCESS_KEY_ID", "AKIALOCAL"),
+                     .secret_key = variable("AWS_SECRET_ACCESS_KEY", "local"),
+                     .session_token = variable("AWS_SESSION_TOKEN", NULL),
+                     .region = variable("PIGEON_AWS_REGION", "us-west-2")}};
+    struct buffer certificate = {.max = 1 << 20};
+    struct buffer key = {.max = 1 << 20};
+    struct err err;
+    int status = 1;
+
+    if (argc != 1 && (argc != 3 || argv[1][0] == '-')) {
+        bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
+
+        fputs(usage, help ? stdout : stderr);
+        return help ? 0 : 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (argc == 1 || (buffer_read_file(&certificate, argv[1], &err) &&
+                      buffer_read_file(&key, argv[2], &err)))
+        status = run(&aws, certificate.data, key.data);
+    else
+        fprintf(stderr, "aws: %s\n", err.text);
+    buffer_free(&certificate);
+    buffer_free(&key);
+    return status;
+}

@@ -1,0 +1,35 @@
+/* signature.h -- Signature Version 4 from the other side: is this request what its
+ * signature says?
+ *
+ * By AWS's description alone
+ * (https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html): the
+ * canonical request is made anew from what arrived. */
+#ifndef AWS_SIGNATURE_H
+#define AWS_SIGNATURE_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+
+struct MHD_Connection;
+
+/* Who may call, and where. */
+struct identity {
+    const char *key_id;
+    const char *secret_key;
+    const char *session_token; /* NULL or "": none, and none is taken */
+    const char *region;
+};
+
+struct refusal {
+    const char *code; /* AWS's */
+    char message[4096];
+};
+
+/* Whether a POST to `path` with this body is signed by the identity for this service, and
+ * now. False: the refusal is AWS's, whose message quotes what should have been signed. */
+bool signature_check(struct MHD_Connection *connection, const char *path,
+                     const struct buffer *body, const char *service,
+                     const struct identity *identity, struct refusal *refusal);
+
+#endif

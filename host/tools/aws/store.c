@@ -1,0 +1,277 @@
+/* store.c -- a list of values, and AWS's words for what is wrong with a request. */
+#include "store.h"
+
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct entry {
+    struct entry *next;
+    enum service service;
+    bool binary; /* a SecretBinary */
+    char *
+        function; /* the LambdaFunctionName of a ciphertext's context; NULL: no context */
+    char *id;
+    char *value;
+    size_t len;
+};
+
+static const struct {
+    const char *name;
+    const char *target;
+    const char *id; /* the member of a request that says what is wanted */
+    const char *missing;
+} services[] = {
+    [KMS] = {"kms", "TrentService.Decrypt", "CiphertextBlob",
+             "InvalidCiphertextException"},
+    [SSM] = {"ssm", "AmazonSSM.GetParameter", "Name", "ParameterNotFound"},
+    [SECRETS_MANAGER] = {"secretsmanager", "secretsmanager.GetSecretValue", "SecretId",
+                         "ResourceNotFoundException"},
+};
+
+static const char *const fault_names[] = {
+    [FAULT_NONE] = "none",           [FAULT_DENIED] = "denied",
+    [FAULT_THROTTLED] = "throttled", [FAULT_BUSY] = "busy",
+    [FAULT_BROKEN] = "broken",       [FAULT_FOREIGN] = "foreign",
+    [FAULT_TRUNCATED] = "truncated", [FAULT_SLOW] = "slow",
+    [FAULT_SILENT] = "silent"};
+
+const char *service_name(enum service service)
+{
+    return services[service].name;
+}
+
+static bool service_named(const char *name, enum service *service)
+{
+    for (int i = 0; name && i < SERVICES; i++)
+        if (strcmp(name, services[i].name) == 0) {
+            *service = (enum service)i;
+            return true;
+        }
+    return false;
+}
+
+bool service_of_target(const char *target, enum service *service)
+{
+    for (int i = 0; target && i < SERVICES; i++)
+        if (strcmp(target, services[i].target) == 0) {
+            *service = (enum service)i;
+            return true;
+        }
+    return false;
+}
+
+/* ------------------------------------------------------------- what it is told */
+
+static struct entry *find(const struct store *store, enum service service, const char *id)
+{
+    for (struct entry *entry = store->entries; entry; entry = entry->next)
+        if (entry->service == service && strcmp(entry->id, id) == 0)
+            return entry;
+    return NULL;
+}
+
+/* "\0" in the value is a NUL. */
+static bool set_value(struct entry *entry, const char *text)
+{
+    char *value = malloc(strlen(text) + 1);
+    size_t len = 0;
+
+    if (!value)
+        return false;
+    for (; *text; text++) {
+        bool nul = text[0] == '\\' && text[1] == '0';
+
+        value[len++] = nul ? '\0' : *text;
+        text += nul;
+    }
+    free(entry->value);
+    entry->value = value;
+    entry->len = len;
+    return true;
+}
+
+static bool learn(struct store *store, enum service service, const char *id,
+                  const char *function, bool binary, const char *value)
+{
+    struct entry *entry = id && value ? find(store, service, id) : NULL;
+
+    if (!id || !value)
+        return false;
+    if (!entry) {
+        entry = calloc(1, sizeof(*entry));
+        if (!entry)
+            return false;
+        *entry = (struct entry){.next = store->entries,
+                                .service = service,
+                                .binary = binary,
+                                .id = strdup(id),
+                                .function = function ? strdup(function) : NULL};
+        store->entries = entry;
+    }
+    return entry->id && set_value(entry, value);
+}
+
+static bool set_fault(struct store *store, enum service service, const char *kind,
+                      const char *ms)
+{
+    for (size_t i = 0; kind && i < sizeof(fault_names) / sizeof(fault_names[0]); i++)
+        if (strcmp(kind, fault_names[i]) == 0) {
+            store->faults[service].kind = (enum fault)i;
+            store->faults[service].ms = ms ? strtol(ms, NULL, 10) : 0;
+            return true;
+        }
+    return false;
+}
+
+bool store_obey(struct store *store, char *line)
+{
+    char *rest = NULL;
+    const char *verb = strtok_r(line, " ", &rest);
+    const char *first = verb ? strtok_r(NULL, " ", &rest) : NULL;
+    const char *second = first ? strtok_r(NULL, " ", &rest) : NULL;
+    enum service service;
+
+    if (!second)
+        return false;
+    if (strcmp(verb, "context") == 0)
+        return learn(store, KMS, first, second, false, rest);
+    if (!service_named(first, &service))
+        return false;
+    if (strcmp(verb, "value") == 0 || strcmp(verb, "binary") == 0)
+        return learn(store, service, second, NULL, verb[0] == 'b', rest);
+    return strcmp(verb, "fault") == 0 && set_fault(store, service, second, rest);
+}
+
+/* ------------------------------------------------------------- what it answers */
+
+void reply_error(struct reply *reply, int status, const char *code, const char *message)
+{
+    reply->status = status;
+    reply->code = code;
+    buffer_append_text(&reply->body, "{\"__type\":\"com.amazonaws.local#");
+    buffer_append_text(&reply->body, code);
+    buffer_append_text(&reply->body, "\",\"message\":");
+    buffer_append_json_string(&reply->body, message, strlen(message));
+    buffer_append_text(&reply->body, "}");
+}
+
+static void put(json_t *object, const char *name, const struct entry *entry, bool base64)
+{
+    unsigned char *text = malloc(entry->len * 2 + 8);
+
+    if (text && base64) {
+        EVP_EncodeBlock(text, (const unsigned char *)entry->value, (int)entry->len);
+        json_object_set_new(object, name, json_string((const char *)text));
+    } else {
+        json_object_set_new(object, name, json_stringn(entry->value, entry->len));
+    }
+    free(text);
+}
+
+static void reply_value(struct reply *reply, const struct entry *entry)
+{
+    json_t *answer = json_object();
+    json_t *parameter = json_object();
+    char *text;
+
+    if (entry->service == KMS) {
+        json_object_set_new(answer, "EncryptionAlgorithm",
+                            json_string("SYMMETRIC_DEFAULT"));
+        put(answer, "Plaintext", entry, true);
+    } else if (entry->service == SSM) {
+        json_object_set_new(parameter, "Name", json_string(entry->id));
+        put(parameter, "Value", entry, false);
+        json_object_set(answer, "Parameter", parameter);
+    } else {
+        json_object_set_new(answer, "Name", json_string(entry->id));
+        put(answer, entry->binary ? "SecretBinary" : "SecretString", entry,
+            entry->binary);
+    }
+    text = json_dumps(answer, JSON_COMPACT);
+    reply->status = 200;
+    buffer_append_text(&reply->body, text ? text : "");
+    free(text);
+    json_decref(parameter);
+    json_decref(answer);
+}
+
+static void answer(const struct store *store, enum service service, const json_t *request,
+                   const char *id, struct reply *reply)
+{
+    const struct entry *entry = find(store, service, id);
+    const json_t *context = json_object_get(request, "EncryptionContext");
+    const char *function =
+        json_string_value(json_object_get(context, "LambdaFunctionName"));
+
+    if (service == SSM && !json_is_true(json_object_get(request, "WithDecryption")))
+        reply_error(reply, 400, "ValidationException", "ask WithDecryption");
+    else if (!entry ||
+             (service == KMS &&
+              (json_object_size(context) == 1) != (entry->function != NULL)) ||
+             (entry->function && (!function || strcmp(function, entry->function) != 0)))
+        reply_error(reply, 400, services[service].missing, "");
+    else
+        reply_value(reply, entry);
+}
+
+/* What a fault answers in the place of the value. */
+static bool misbehave(enum fault fault, struct reply *reply)
+{
+    switch (fault) {
+    case FAULT_DENIED:
+        reply_error(reply, 400, "AccessDeniedException",
+                    "User: arn:aws:sts::123456789012:assumed-role/pigeon/pigeon is not "
+                    "authorized to perform this on this resource");
+        return true;
+    case FAULT_THROTTLED:
+        reply_error(reply, 400, "ThrottlingException", "Rate exceeded");
+        return true;
+    case FAULT_BUSY:
+        reply_error(reply, 429, "TooManyRequestsException", "Slow down");
+        return true;
+    case FAULT_BROKEN:
+        reply_error(reply, 500, "InternalServiceError", "An error on the server side");
+        return true;
+    case FAULT_FOREIGN:
+        reply->status = 403;
+        buffer_append_text(&reply->body, "<html>The proxy says no</html>");
+        return true;
+    case FAULT_NONE:
+    case FAULT_TRUNCATED:
+    case FAULT_SLOW:
+    case FAULT_SILENT:
+        break;
+    }
+    return false;
+}
+
+void store_answer(const struct store *store, enum service service,
+                  const struct buffer *body, struct reply *reply, char *id, size_t size)
+{
+    json_t *request = json_loadb(body->data ? body->data : "", body->len, 0, NULL);
+    const char *wanted =
+        json_string_value(json_object_get(request, services[service].id));
+
+    snprintf(id, size, "%s", wanted ? wanted : "-");
+    if (!wanted)
+        reply_error(reply, 400, "SerializationException", "no JSON, or nothing wanted");
+    else if (!misbehave(store->faults[service].kind, reply))
+        answer(store, service, request, wanted, reply);
+    json_decref(request);
+}
+
+void store_free(struct store *store)
+{
+    while (store->entries) {
+        struct entry *entry = store->entries;
+
+        store->entries = entry->next;
+        free(entry->function);
+        free(entry->id);
+        free(entry->value);
+        free(entry);
+    }
+}

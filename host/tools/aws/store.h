@@ -1,0 +1,58 @@
+/* store.h -- what the local KMS, SSM and Secrets Manager know, and how each misbehaves.
+ *
+ * Told by a line of text each. Of several threads: the caller locks. Owns its values. */
+#ifndef AWS_STORE_H
+#define AWS_STORE_H
+
+#include <stdbool.h>
+
+#include "buffer.h"
+
+enum service { KMS, SSM, SECRETS_MANAGER, SERVICES };
+
+enum fault {
+    FAULT_NONE,
+    FAULT_DENIED,
+    FAULT_THROTTLED, /* as status 400 */
+    FAULT_BUSY,      /* as status 429 */
+    FAULT_BROKEN,    /* status 500 */
+    FAULT_FOREIGN,   /* status 403 with a page that is not AWS's */
+    FAULT_TRUNCATED,
+    FAULT_SLOW,
+    FAULT_SILENT
+};
+
+struct store {
+    struct entry *entries;
+    struct {
+        enum fault kind;
+        long ms; /* of a slow one */
+    } faults[SERVICES];
+};
+
+/* An answer: its status, its error's code (NULL: none) and its body. */
+struct reply {
+    int status;
+    const char *code;
+    struct buffer body;
+};
+
+/* "kms", as it is signed for. */
+const char *service_name(enum service service);
+
+/* The service that an X-Amz-Target names. False: none of these. */
+bool service_of_target(const char *target, enum service *service);
+
+/* Obeys one line, as the usage of aws.c lists them. False: it is none of them. */
+bool store_obey(struct store *store, char *line);
+
+/* Answers a request that was signed rightly; puts what it asks for into `id`. */
+void store_answer(const struct store *store, enum service service,
+                  const struct buffer *body, struct reply *reply, char *id, size_t size);
+
+/* An error in the shape of AWS. */
+void reply_error(struct reply *reply, int status, const char *code, const char *message);
+
+void store_free(struct store *store);
+
+#endif

@@ -24,7 +24,6 @@
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
 #define ANSWER_MAX 6291556        /* what Lambda takes */
-#define NOTICEABLE ((size_t)1 << 20) /* garbage that is not left to what comes next */
 
 struct script {
     lua_State *L;
@@ -450,7 +449,6 @@ static bool ask_shadow(struct script *script, const struct deadline *deadline,
 void script_shadow(struct script *script, const struct deadline *deadline)
 {
     struct visit lost = {.script = script};
-    size_t before = script->allowance.bytes;
     struct err err, ignored;
 
     if (!script->shadowed)
@@ -465,8 +463,6 @@ void script_shadow(struct script *script, const struct deadline *deadline)
     }
     if (!script->desk)
         watchdog_add(NULL);
-    if (script->allowance.bytes > before + NOTICEABLE)
-        lua_gc(script->L, LUA_GCCOLLECT);
 }
 
 /* ------------------------------------------------------------- conclude */

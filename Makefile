@@ -44,7 +44,7 @@ HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(wildcard host/tools/*.c))
 SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
 
-.PHONY: help build run test test-rules package testshell soak check clean setup programs specs asan
+.PHONY: help build run test test-rules package testshell soak check clean setup specs asan
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -56,34 +56,28 @@ endif
 help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
 
-build: programs
-run: build
-	@bin/run
+build: $(BUILD)/bootstrap $(TOOLS)
+specs: $(SPECS)
+run testshell: build
+	@bin/$@
 test: build specs
 	@bin/test
-test-rules: programs
+test-rules: build
 	@bin/pigeon test spec/rules
 package: build
 	@SHADOW="$(SHADOW)" bin/package "$(RULES)"
-testshell: build
-	@bin/testshell
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
-
 check: build specs asan
 	@bin/test lint lua rules host system soak asan
-
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
-
 setup:
 	@bin/setup
-programs: $(BUILD)/bootstrap $(TOOLS)
-specs: $(SPECS)
 asan: build
 	@echo "The same once more with sanitizers, in build/asan"
-	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined programs specs
+	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs
 
 $(CURL)/libcurl.a: bin/build-curl | setup
 	@bin/build-curl $(CURL)

@@ -206,13 +206,13 @@ static size_t fill(char *line, const char *form, const struct part *part)
     return used;
 }
 
-static void write_text(int fd, const char *line, size_t len)
+static void write_text(int fd, const char *text, size_t len)
 {
     ssize_t n = 1;
 
     while (len > 0 && n > 0) {
-        n = write(fd, line, len);
-        line += n > 0 ? n : 0;
+        n = write(fd, text, len);
+        text += n > 0 ? n : 0;
         len -= n > 0 ? (size_t)n : 0;
     }
 }
@@ -229,10 +229,10 @@ static void end_process(const char *why)
     const char *log_form = len > 0 ? "%s %s at key \"%s\"" : "%s %s";
     size_t used = fill(line, manner.form ? manner.form : log_form, parts);
 
-    if (!manner.form)
-        log_from_signal(line, used);
-    else
+    if (manner.form)
         write_text(manner.fd, line, used);
+    else
+        log_from_signal(line, used);
     if (last_words)
         log_from_signal(last_words, strlen(last_words));
     _exit(1);

@@ -76,12 +76,11 @@ static int terminal_width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-/* What the watchdog says where it ends the process: a finding of check, and else what
- * went wrong, with `more` behind it; of a replay on stdout, as all that tells where it
- * stands. */
-static void prepare_words(const struct desk *desk, const char *more)
+/* How the watchdog ends a command: check with a finding, the others with an error. A
+ * replay has its line in the log, as what else publishes, and last words. */
+static void prepare_words(const struct desk *desk)
 {
-    static char form[256];
+    static char form[128];
     const struct buffer *said = &desk->answer.body;
     const char *before = ",\n"; /* in the list of findings */
 
@@ -89,16 +88,16 @@ static void prepare_words(const struct desk *desk, const char *more)
         before = "{\"findings\":[";
     else if (said->data[said->len - 1] == '[')
         before = "";
-    if (!is(desk, "check")) {
-        snprintf(form, sizeof(form), "pigeon %s: %%s %%s at key \"%%s\"\n%s",
-                 desk->options->command, more);
-        watchdog_say(form, is(desk, "replay") ? STDOUT_FILENO : STDERR_FILENO, false);
-    } else if (desk->options->json) {
+    if (is(desk, "check") && desk->options->json) {
         snprintf(form, sizeof(form),
                  "%s{\"file\":\"%%s\",\"what\":\"%%s\",\"key\":\"%%s\"}]}\n", before);
         watchdog_say(form, STDOUT_FILENO, true);
-    } else {
+    } else if (is(desk, "check")) {
         watchdog_say("%s: %s (key \"%s\")\n", STDOUT_FILENO, false);
+    } else if (!is(desk, "replay")) {
+        snprintf(form, sizeof(form), "pigeon %s: %%s %%s at key \"%%s\"\n",
+                 desk->options->command);
+        watchdog_say(form, STDERR_FILENO, false);
     }
 }
 
@@ -126,7 +125,7 @@ static bool open_script(struct desk *desk, const struct config *config, struct e
         fprintf(stderr,
                 "pigeon %s: PIGEON_QUEUE is not set, so there is one queue: normal\n",
                 options->command);
-    prepare_words(desk, is(desk, "replay") ? "no line was confirmed\n" : "");
+    prepare_words(desk);
     desk->handler.script = script_open(&settings, &deadline, err);
     return desk->handler.script &&
            (!options->against ||
@@ -207,14 +206,14 @@ static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
 /* What the watchdog would have to say of a replay. */
 static void note_confirmed(const struct desk *desk, int64_t line)
 {
-    char words[128];
+    static char words[128];
 
     if (!is(desk, "replay"))
         return;
     snprintf(words, sizeof(words),
-             "line %lld was confirmed last; --from %lld goes on behind it\n",
+             "line %lld was confirmed last; --from %lld goes on behind it",
              (long long)line, (long long)line + 1);
-    prepare_words(desk, words);
+    watchdog_add(words);
 }
 
 /* Batch after batch, until the input ends or one failed. */
@@ -265,7 +264,7 @@ static bool walk_check(struct desk *desk, struct err *err)
               walk(desk, "setup", &found, 1, err);
 
     buffer_free(&found);
-    prepare_words(desk, "");
+    prepare_words(desk);
     return ok && walk(desk, "probes", &nothing, 1, err);
 }
 

@@ -306,9 +306,27 @@ static void what_has_no_label_is_stopped_too(void **state)
     assert_said(&end, "Lua was stopped after 1 s of CPU\n");
 }
 
+static void loop_with_last_words(void)
+{
+    watchdog_add("line 7 was confirmed last");
+    loop_without_a_label();
+}
+
+static void last_words_have_a_line_of_their_own(void **state)
+{
+    struct end end = run_child(loop_with_last_words);
+    char *second = strchr(end.said, '\n');
+
+    (void)state;
+    assert_int_equal(end.status, 1);
+    assert_non_null(strstr(end.said, "Lua was stopped after 1 s of CPU\n"));
+    assert_non_null(second);
+    assert_string_equal(second + 1 + 31, "line 7 was confirmed last\n");
+}
+
 static void loop_with_a_form(void)
 {
-    watchdog_say("%s: %s (key <%s>), 100 %\nline 7 was last\n", STDOUT_FILENO, false);
+    watchdog_say("%s: %s (key <%s>), 100 %\n", STDOUT_FILENO, false);
     start_watching(far(), "a\n\"\\", 4);
     for (;;)
         ;
@@ -321,7 +339,7 @@ static void its_line_may_have_another_form(void **state)
     (void)state;
     assert_int_equal(end.status, 1);
     assert_string_equal(end.said, "rules.lua: was stopped after 1 s of CPU "
-                                  "(key <a?\"\\>), 100 %\nline 7 was last\n");
+                                  "(key <a?\"\\>), 100 %\n");
 }
 
 static void loop_with_a_form_of_json(void)
@@ -629,6 +647,7 @@ int main(void)
         cmocka_unit_test(an_object_that_keeps_the_processor_ends_the_process),
         cmocka_unit_test(the_line_has_the_request_id),
         cmocka_unit_test(what_has_no_label_is_stopped_too),
+        cmocka_unit_test(last_words_have_a_line_of_their_own),
         cmocka_unit_test(its_line_may_have_another_form),
         cmocka_unit_test(a_key_stays_within_its_json),
         cmocka_unit_test(a_hostile_key_stays_on_its_line),

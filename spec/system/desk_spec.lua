@@ -47,6 +47,7 @@ describe("pigeon", function()
         assert.are.equal(0, status, arguments)
         assert.matches("^Usage: pigeon " .. command, said)
         assert.are.equal("", complained)
+        for line in said:gmatch("[^\n]+") do assert.is_true(#line <= 80, line) end
       end
     end)
   end

@@ -22,8 +22,8 @@ Needs neither network nor broker. Looks at
                 repository's
   --connect     also connects, logs in, and asks whether the queues are there;
                 publishes nothing
-  --json        a JSON document: findings, a list of {file, line, what, key}, and
-                queues, a list of {queue, ok, what}
+  --json        a JSON document: findings, a list of {file, line, what, key},
+                and queues, a list of {queue, ok, what}
 Status 1: there is a finding.
 ]]
 
@@ -35,13 +35,21 @@ local json = cjson.new()
 
 -- ------------------------------------------------------------------------ findings
 
--- "FILE:LINE: what", or what is of no line or file -> {file, line, what}.
+local function clean(bytes)
+  return bytes and text.clean(bytes, LONGEST)
+end
+
+local function new_finding(file, line, what)
+  return { file = clean(file), line = line and math.tointeger(tonumber(line)), what = clean(what) }
+end
+
+-- "FILE:LINE: what", or what is of no line or file -> a finding.
 local function finding_of(problem, script)
   local file, line, what = problem:match("^([^:]+):(%d+): (.*)$")
   if not file and script and problem:sub(1, #script + 2) == script .. ": " then
     file, what = script, problem:sub(#script + 3)
   end
-  return { file = file, line = math.tointeger(tonumber(line)), what = text.clean(what or problem, LONGEST) }
+  return new_finding(file, line, what or problem)
 end
 
 local function line_of(finding)
@@ -82,9 +90,7 @@ local function luacheck(rules)
   local findings = {}
   for line in pipe:lines() do
     local number, what = line:match("^rules:(%d+):%d+: (.*)$")
-    if number then
-      findings[#findings + 1] = { file = rules.name, line = math.tointeger(tonumber(number)), what = what }
-    end
+    if number then findings[#findings + 1] = new_finding(rules.name, number, what) end
   end
   local _, _, status = pipe:close()
   if status == 127 then return nil, "luacheck is not installed (apt-get install lua-check)" end
@@ -130,7 +136,7 @@ local function probe_findings(rules, entries)
       known.more = (known.more or 0) + 1
     elseif what then
       local finding = finding_of(what, rules.name)
-      finding.key = text.clean(entries[i].label, LONGEST)
+      finding.key = clean(entries[i].label)
       list[#list + 1], by_text[what] = finding, finding
     end
   end
@@ -143,7 +149,7 @@ end
 local function read_queues(setup)
   local list = {}
   for word, queue, what in setup:gmatch("([^\0]*)\0([^\0]*)\0([^\0]*)\0") do
-    list[#list + 1] = { queue = text.clean(queue, LONGEST), ok = word == "ok", what = text.clean(what, LONGEST) }
+    list[#list + 1] = { queue = clean(queue), ok = word == "ok", what = clean(what) }
   end
   return list
 end
@@ -192,10 +198,10 @@ function check.open(settings)
 
   local function say_end()
     if settings.json then -- the rest of the document
-      return "]," .. encode({ rules = rules.name, keys = probed, luacheck = not unseen }):sub(2) .. "\n"
+      return "]," .. encode({ rules = clean(rules.name), keys = probed, luacheck = not unseen }):sub(2) .. "\n"
     end
     local found = findings + faults
-    return ("%s: %d keys decided, %s%s\n"):format(rules.name, probed,
+    return ("%s: %d keys decided, %s%s\n"):format(clean(rules.name), probed,
       found == 0 and "nothing found" or found == 1 and "1 finding" or found .. " findings",
       unseen and ("; %s, so the text was not looked at"):format(unseen) or "")
   end

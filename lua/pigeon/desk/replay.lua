@@ -5,14 +5,17 @@ local replay = {}
 
 replay.usage = [[
 Usage: pigeon replay [--rules FILE] [--rate N] [--from N] [--dry-run] < keys
-Publishes what was missed: a line is a key, a row of an S3 inventory (CSV), or an event.
-It goes the way of an event, a thousand lines at a time, and stops at the first failure.
-However it ends, it says which line was confirmed last, and so where to go on.
-  --rules FILE  the script; else rules.lua beside the program, else the repository's
+Publishes what was missed: a line is a key, a row of an S3 inventory (CSV), or
+an event. It goes the way of an event, a thousand lines at a time, and stops at
+the first failure. However it ends, it says which line was confirmed last, and
+so where to go on.
+  --rules FILE  the script; else rules.lua beside the program, else the
+                repository's
   --rate N      at most so many lines a second
   --from N      begins with line N
   --dry-run     decides, and publishes nothing
-It needs the variables that Lambda has: PIGEON_HOST and so on. Status 1: it stopped.
+It needs the variables that Lambda has: PIGEON_HOST and so on.
+Status 1: it stopped.
 ]]
 
 local MOST_FAILURES = 20

@@ -8,12 +8,16 @@ local simulate = {}
 
 simulate.usage = [[
 Usage: pigeon simulate [--rules FILE] [--against OTHER.lua] [--json] < keys
-Counts what the rules decide of a list, and publishes nothing. A line of it is a key, a row
-of an S3 inventory (CSV), or an event. The table is by verdict, reason and queue.
-  --rules FILE    the script; else rules.lua beside the program, else the repository's
-  --against FILE  another script: what would change with it, by from and to, with examples
+Counts what the rules decide of a list, and publishes nothing. A line of it is a
+key, a row of an S3 inventory (CSV), or an event. The table is by verdict,
+reason and queue.
+  --rules FILE    the script; else rules.lua beside the program, else the
+                  repository's
+  --against FILE  another script: what would change with it, by from and to,
+                  with examples
   --json          one JSON object, for a program
-PIGEON_QUEUE names the queues; unset, there is one, normal. Status 1: something failed.
+PIGEON_QUEUE names the queues; unset, there is one, normal.
+Status 1: something failed.
 ]]
 
 local KINDS = { "accept", "defer", "ignore", "fail" }

@@ -136,11 +136,12 @@ end
   end)
 
   local FAULTY = "return function(object)\n  local unused\n  return ignore(object.key)\nend\n"
-  local SETUP = "ok\0there\0there\0fault\0missing\0ask: 404 NOT_FOUND\0"
+  local SETUP = "ok\0there\0there\0ok\0secret\0may not ask\0fault\0missing\0ask: 404 NOT_FOUND\0"
 
   it("says first what is wrong beside the rules", function()
     local first, _, last, status = check(LITTLE, { arguments = { "PIGEON_PORT is bad" }, setup = SETUP })
-    assert.equal("queue there: there\nqueue missing: ask: 404 NOT_FOUND\nPIGEON_PORT is bad\n"
+    assert.equal("queue there: there\nqueue secret: may not ask\nqueue missing: ask: 404 NOT_FOUND\n"
+      .. "PIGEON_PORT is bad\n"
       .. "rules.lua:1: unused variable 'unused'\n", first)
     assert.matches(" 3 findings\n$", last)
     assert.equal(1, status)
@@ -154,6 +155,7 @@ end
       { json = true, arguments = { "PIGEON_PORT is bad" }, setup = SETUP })
     local told = cjson.decode(first .. probes .. last)
     assert.same({ { queue = "there", ok = true, what = "there" },
+      { queue = "secret", ok = true, what = "may not ask" },
       { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND" } }, told.queues)
     assert.same({ what = "PIGEON_PORT is bad" }, told.findings[1])
     assert.same({ file = "rules.lua", line = 2, what = "unused variable 'unused'" }, told.findings[2])
@@ -163,6 +165,12 @@ end
     assert.is_true(long.more > 0)
     assert.same({ "rules.lua", 35, true }, { told.rules, told.keys, told.luacheck })
     assert.equal(1, status)
+  end)
+
+  it("shows a hostile file name on one line", function()
+    local first, _, last = check(LITTLE, { rules = { name = "a\n\xFF.lua", path = os.tmpname(), source = LITTLE } })
+    assert.equal("a \u{FFFD}.lua:1: unused variable 'unused'\n", first)
+    assert.matches("^a \u{FFFD}.lua: 35 keys decided", last)
   end)
 
   it("is a JSON document without findings, too", function()

@@ -58,18 +58,14 @@ bool watchdog_start(const struct deadline *deadline, struct err *err);
 void watchdog_watch(const char *script, const char *label, size_t label_len);
 void watchdog_stop(void);
 
-/* One line more for it to say at the end of the process, while it does not watch; NULL:
- * none. It is not copied. */
+/* One log line more for it to say at the end of the process, while it does not watch;
+ * NULL: none. It is not copied. */
 void watchdog_add(const char *line);
 
 /* Says it otherwise than in a log line: `form`, of 256 bytes at most, to `fd`, with
  * script, reason and key for its three "%s"; as parts of JSON strings, where it is JSON.
  * NULL: a log line again. It is not copied. */
 void watchdog_say(const char *form, int fd, bool json);
-
-/* One log line more for it to say at the end of the process; NULL: none. It is not
- * copied. */
-void watchdog_add(const char *line);
 
 /* Shuts `fd` down, both ways, when the deadline has passed; guard_stop() takes it back.
  * guard_fired() tells whether it did since the last guard_start(). */

@@ -33,7 +33,7 @@
 #define HANG_MS 30000
 #define SHORT_MS 200 /* the deadline where the peer is silent */
 
-#define PORT                                                                        \
+#define PORT                                                            \
     "; next: is PIGEON_PORT an AMQP port, and is the broker below its " \
     "connection limit?"
 #define OVERLOADED \

@@ -36,8 +36,7 @@ static const struct situation situations[] = {
 
     /* A TLS port, another protocol, a listener at its limit (3.10), bad SASL. */
     {"login", 0, "no answer in time", "is PIGEON_PORT an AMQP port"},
-    {"login", 0, "the broker's end closed the connection",
-     "is PIGEON_PORT an AMQP port"},
+    {"login", 0, "the broker's end closed the connection", "is PIGEON_PORT an AMQP port"},
     {"login", 0, "invalid AMQP data", "is PIGEON_PORT an AMQP port"},
     {"login", 0, "unsupported sasl method requested", "allow the mechanism PLAIN"},
     {"login", 403,

@@ -2,7 +2,6 @@
 local cjson = require "cjson"
 local shadow = require "pigeon.shadow"
 local text = require "pigeon.text"
-local verdict = require "pigeon.verdict"
 
 local simulate = {}
 

@@ -7,6 +7,7 @@
 #   make test-rules   those of the rules alone: no broker, two seconds
 #   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script;
 #                     SHADOW=path: a second one beside it, to try in shadow
+#                     ARCH=arm64, with build, test and package: for Lambda's arm64
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers
@@ -21,30 +22,46 @@ SHADOW  =
 SECONDS = 60
 SEED    =
 BUILD   = build
-CURL    = build/curl
-LIBDIR  = /usr/lib/$(shell uname -m)-linux-gnu
+CURL    = $(if $(SYSROOT),$(BUILD),build)/curl
 Q       = @
+
+# As Lambda calls processors. Another one than this machine's is built by Debian's cross
+# compiler in build/ARCH; of the tools there, the specs take this machine's.
+NATIVE  := $(subst aarch64,arm64,$(shell uname -m))
+ARCH     = $(NATIVE)
+MACHINE  = $(subst arm64,aarch64,$(ARCH))-linux-gnu
+ifneq ($(ARCH),$(NATIVE))
+BUILD    = build/$(ARCH)
+SYSROOT  = $(BUILD)/sysroot
+CC       = $(MACHINE)-gcc --sysroot=$(CURDIR)/$(SYSROOT)
+export CONFIGURE = --host=$(MACHINE)
+endif
+LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
+# The same bytes wherever this folder is (gcc believes PWD, which may be a link to it).
+export PWD := $(CURDIR)
 
 # build/asan is the same once more with sanitizers, by a make of its own (asan, below).
 SANITIZE =
 VARIANT  = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
            -fno-sanitize-recover=all,-Os -D_FORTIFY_SOURCE=2)
 CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
-           -Ihost -isystem $(CURL)/include -isystem /usr/include/lua5.4
-CFLAGS   = -std=c11 -g $(VARIANT) -fPIE -fstack-protector-strong \
-           -ffunction-sections -fdata-sections -Wall -Wextra -Wshadow -Wconversion \
-           -Wstrict-prototypes -Wmissing-prototypes -Werror
+           -Ihost -isystem $(CURL)/include -isystem $(SYSROOT)/usr/include/lua5.4
+CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
+           -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
+           -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner # host/broker.c
 ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a \
            liblua5.4.a libjansson.a libssl.a libcrypto.a)
 
-LUA   := $(shell find lua/pigeon | sort)
-HOST  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard host/*.c))
-TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(wildcard host/tools/*.c))
+# Sorted by make, whatever the locale.
+LUA   := $(sort $(shell find lua/pigeon))
+HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c)))
+TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
 SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
 
-.PHONY: help build run test test-rules package testshell soak check clean setup specs asan
+.PHONY: help build run test test-rules package testshell soak check clean
+.PHONY: setup specs asan native arm64
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -60,32 +77,39 @@ build: $(BUILD)/bootstrap $(TOOLS)
 specs: $(SPECS)
 run testshell: build
 	@bin/$@
-test: build specs
-	@bin/test
+test: build specs $(if $(SYSROOT),native)
+	@bin/test $(if $(SYSROOT),$(ARCH))
 test-rules: build
 	@bin/pigeon test spec/rules
 package: build
-	@SHADOW="$(SHADOW)" bin/package "$(RULES)"
+	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/package "$(RULES)"
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
-check: build specs asan
-	@bin/test lint lua rules host system soak asan
+# Not on an arm64 machine, where it is the same once more.
+EMULATED = $(filter-out $(NATIVE),arm64)
+check: build specs asan $(EMULATED)
+	@bin/test lint lua rules host system soak asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
 setup:
-	@bin/setup
+	@bin/setup $(ARCH)
+	$(if $(SYSROOT),@bin/build-sysroot $(SYSROOT) $(ARCH))
 asan: build
 	@echo "The same once more with sanitizers, in build/asan"
 	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs
+arm64: build
+	@$(MAKE) ARCH=arm64 package specs
+native:
+	@$(MAKE) ARCH=$(NATIVE) build
 
-$(CURL)/libcurl.a: bin/build-curl | setup
-	@bin/build-curl $(CURL)
+$(CURL)/libcurl.a: bin/build-curl bin/private-apt | setup
+	@CC="$(CC)" bin/build-curl $(CURL)
 
-build/modules.c: bin/embed $(CURL)/libcurl.a $(LUA)
+$(BUILD)/modules.c: bin/embed $(CURL)/libcurl.a $(LUA)
 	@mkdir -p $(@D)
 	@echo "LUA  $@"
-	$(Q)bin/embed $@ $(filter %.lua,$^)
+	$(Q)bin/embed $@ $(CURL) $(SYSROOT)/ $(filter %.lua,$^)
 
 define compile
 @mkdir -p $(@D)
@@ -94,7 +118,7 @@ $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 endef
 
 $(BUILD)/spec/%.o: CPPFLAGS += -Ispec/support
-$(BUILD)/modules.o: build/modules.c Makefile | $(CURL)/libcurl.a
+$(BUILD)/modules.o: $(BUILD)/modules.c Makefile | $(CURL)/libcurl.a
 	$(compile)
 $(BUILD)/%.o: %.c Makefile | $(CURL)/libcurl.a
 	$(compile)
@@ -114,7 +138,7 @@ endef
 
 $(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/check-binary
 	$(call link,$(ARCHIVES))
-	$(Q)$(if $(SANITIZE),,bin/check-binary $@)
+	$(Q)$(if $(SANITIZE),,bin/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, and the parts in host/tools/NAME where it has some.
 .SECONDEXPANSION:

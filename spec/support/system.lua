@@ -5,6 +5,7 @@ local system = {}
 
 system.build = os.getenv("BUILD") or "build"
 system.bootstrap = system.build .. "/bootstrap"
+system.tools = (system.build == "build/arm64" and "build" or system.build) .. "/tools" -- this machine's own
 system.rabbitmq = "bin/rabbitmq" -- the broker of all that follows; broker.lua puts its own here
 
 --- A word for the shell.
@@ -126,7 +127,7 @@ local function quoted(list)
 end
 
 local function tool(env, name, arguments)
-  return ("%s %s %s"):format(environment(env), system.build .. "/tools/" .. name, arguments)
+  return ("%s %s %s"):format(environment(env), system.tools .. "/" .. name, arguments)
 end
 
 function system.declare(env, queues)

@@ -307,26 +307,6 @@ describe("init", function()
   end)
 end)
 
-describe("the zip", function()
-  it("runs where it is unpacked", function()
-    local env = system.vhost({ "normal" })
-    local folder = system.run("mktemp -d"):gsub("\n", "")
-    -- not build/pigeon.zip, which may wait to be deployed
-    system.run(("bin/package rules/rules.lua %s.zip && unzip -q %s.zip -d %s && rm %s.zip"):format(
-      folder, folder, folder, folder))
-    assert.equal("755 bootstrap\n644 rules.lua\n",
-      system.run(("cd %s && stat -c '%%a %%n' *"):format(folder)))
-    local outcome = system.invoke({
-      env = copy(env, { LAMBDA_TASK_ROOT = folder, _HANDLER = "rules.lua" }),
-      command = { folder .. "/bootstrap" }, events = { system.event(key(id(1))) },
-    })
-    assert.same({ "null" }, outcome.answers)
-    assert.same({ id(1) }, system.consume(env))
-    os.execute("rm -rf " .. system.quote(folder))
-    system.drop(env)
-  end)
-end)
-
 describe("the command line", function()
   local function run(arguments)
     local _, _, status = os.execute(system.bootstrap .. " " .. arguments .. " >/dev/null 2>&1")

@@ -1,0 +1,54 @@
+--- bin/package: the zip that goes to Lambda.
+local system = require "spec.support.system"
+local zip = require "spec.support.zip"
+
+local quote, id, key = system.quote, system.id, system.key
+
+describe("the zip", function()
+  local folder
+  setup(function() folder = zip.unpack("build", "rules/antenna.lua") end)
+  teardown(function() zip.remove(folder) end)
+
+  it("holds the program and the rules, nothing else, and has less than 4 MB", function()
+    assert.equal("755 bootstrap\n644 rules.lua\n", system.run(("cd %s && stat -c '%%a %%n' *"):format(folder)))
+    assert.equal(system.read("rules/antenna.lua"), system.read(folder .. "/rules.lua"))
+    assert.is_true(zip.size(folder) < 4 * 1024 * 1024)
+  end)
+
+  it("runs where it is unpacked, by its own rules, with nothing else around", function()
+    local env = system.vhost({ "normal" })
+    -- antenna.lua accepts the second alone, rules.lua the first
+    local outcome = zip.invoke(folder, env, { system.event(key(id(1)), key(id(2, "0"))) })
+    assert.same({ "null" }, outcome.answers)
+    assert.same({ id(2, "0") }, system.consume(env))
+    system.drop(env)
+  end)
+
+  it("leaves what gdb needs in build/bootstrap.debug", function()
+    assert.matches("bootstrap.debug", system.run(("readelf -p .gnu_debuglink %s/bootstrap"):format(folder)), 1, true)
+    assert.matches(" .debug_info ", system.run("readelf -WS build/bootstrap.debug"), 1, true)
+  end)
+
+  it("is the same, byte for byte, built again by another one, in another folder, time and language", function()
+    local copy = system.run("mktemp -d"):gsub("\n", "")
+    -- curl is taken over: it takes minutes
+    system.run(([[umask 077 && mkdir %s/build && cp -rp Makefile bin host lua rules spec %s &&
+      cp -rp build/curl %s/build && cd %s &&
+      env -i PATH="$PATH" HOME=/nonexistent LC_ALL=C.UTF-8 TZ=Asia/Tokyo ZIPOPT=-1 USER=other \
+        make -j1 package RULES=rules/antenna.lua >build/log 2>&1 || { cat build/log >&2; false; }]]):format(
+      copy, copy, copy, copy))
+    assert.is_true(system.read(copy .. "/build/pigeon.zip") == system.read(folder .. ".zip"))
+    os.execute("rm -rf " .. quote(copy))
+  end)
+
+  it("is not made where the rules have a finding, and the finding is shown", function()
+    local rules, made, said = os.tmpname(), os.tmpname(), os.tmpname()
+    system.write(rules, "return function(object)\n  return accept(object.key, { queue })\nend\n")
+    local _, _, status = os.execute(("BUILD=build bin/package %s %s 2>%s"):format(rules, made, said))
+    assert.equal(1, status)
+    assert.matches(":2: [^\n]*queue", system.read(said))
+    assert.is_nil(io.open(made))
+    os.remove(rules)
+    os.remove(said)
+  end)
+end)

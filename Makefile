@@ -10,7 +10,8 @@
 #                     ARCH=arm64, with build, test and package: for Lambda's arm64
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
-#   make check        format, lint, all specs, a soak; host and system again with sanitizers
+#   make check        format, lint, all specs, a soak; host and system again with sanitizers;
+#                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
 #
 # After a security update of Debian: make clean build.

@@ -10,7 +10,8 @@ describe("the zip for arm64", function()
   setup(function()
     folder = zip.unpack("build/arm64", "rules/rules.lua")
     emulator = {}
-    for word in system.run("echo $(command -v qemu-aarch64-static) -L $(readlink -f build/arm64/sysroot)"):gmatch("%S+") do
+    local words = system.run("echo $(command -v qemu-aarch64-static) -L $(readlink -f build/arm64/sysroot)")
+    for word in words:gmatch("%S+") do
       emulator[#emulator + 1] = word
     end
   end)

@@ -1,0 +1,67 @@
+--- The cases of bin/check-binary, for any compiler: programs that each break one gate.
+local system = require "spec.support.system"
+
+-- Copies what may be too long into a buffer on the stack.
+local SOURCE = [[
+  #include <stdio.h>
+  #include <stdlib.h>
+  #include <string.h>
+  int main(int argc, char **argv)
+  {
+      char copy[16];
+      strcpy(copy, argv[argc - 1]);
+      return puts(copy) == NUMBER;
+  }]]
+
+local GOOD = "-O2 -fPIE -pie -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now -s "
+
+-- What is broken, and how: flags after the good ones, the last of a kind holds. Then what is
+-- said, and nothing else is.
+local CASES = {
+  { "needs a library that is not glibc's", "-Wl,--no-as-needed -lcmocka", "libraries: libcmocka.so.0 " },
+  { "needs a function of glibc 2.36", "-D'NUMBER=arc4random()'", "symbols: arc4random@GLIBC_2.36 " },
+  { "has no RELRO", "-Wl,-z,norelro", "RELRO: no segment" },
+  { "has RELRO for a part", "-Wl,-z,lazy", "RELRO: only a part" },
+  { "has a fixed address", "-no-pie", "PIE: " },
+  { "has no stack protector", "-fno-stack-protector", "stack protector: none in " },
+  { "has no FORTIFY", "-U_FORTIFY_SOURCE", "FORTIFY: none in " },
+}
+
+-- Compiles SOURCE with these flags; returns the status of check-binary and what it says.
+local function check(compiler, flags)
+  local folder = system.run("mktemp -d"):gsub("\n", "")
+  system.write(folder .. "/source.c", SOURCE)
+  if not flags:find("NUMBER", 1, true) then flags = flags .. " -DNUMBER=0" end
+  system.run(("cd %s && %s source.c %s -o program"):format(folder, compiler, flags))
+  local _, _, status = os.execute(("bin/check-binary --stripped %s/program 2>%s/said"):format(folder, folder))
+  local said = system.read(folder .. "/said")
+  os.execute("rm -rf " .. system.quote(folder))
+  return status, said
+end
+
+--- Calls it(name, test) for each case, with what this compiler makes.
+return function(it, assert, compiler)
+  it("lets a good program through", function()
+    local status, said = check(compiler, GOOD)
+    assert.equal("", said)
+    assert.equal(0, status)
+  end)
+
+  for _, case in ipairs(CASES) do
+    it("names the gate of a program that " .. case[1], function()
+      local status, said = check(compiler, GOOD .. case[2])
+      assert.equal(1, status)
+      assert.matches("^[^\n]*program must not go to Lambda:\n    [^\n]*\n$", said)
+      assert.matches("\n    " .. case[3], said, 1, true)
+    end)
+  end
+
+  it("names what is left of debug info, or of a symbol table", function()
+    for flags, found in pairs({ ["-g"] = ".debug_info ", [""] = ".symtab" }) do
+      local status, said = check(compiler, GOOD:gsub("%-s ", "") .. flags)
+      assert.equal(1, status)
+      assert.matches("\n    debug info: there is ", said, 1, true)
+      assert.matches(found, said, 1, true)
+    end
+  end)
+end

@@ -24,6 +24,7 @@ SECONDS = 60
 SEED    =
 BUILD   = build
 CURL    = $(if $(SYSROOT),$(BUILD),build)/curl
+CONFIGURE =
 Q       = @
 
 # As Lambda calls processors. Another one than this machine's is built by Debian's cross
@@ -35,7 +36,8 @@ ifneq ($(ARCH),$(NATIVE))
 BUILD    = build/$(ARCH)
 SYSROOT  = $(BUILD)/sysroot
 CC       = $(MACHINE)-gcc --sysroot=$(CURDIR)/$(SYSROOT)
-export CONFIGURE = --host=$(MACHINE)
+unexport CC
+CONFIGURE = --host=$(MACHINE)
 endif
 LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
 # The same bytes wherever this folder is (gcc believes PWD, which may be a link to it).
@@ -104,8 +106,8 @@ arm64: build
 native:
 	@$(MAKE) ARCH=$(NATIVE) build
 
-$(CURL)/libcurl.a: bin/build-curl bin/private-apt | setup
-	@CC="$(CC)" bin/build-curl $(CURL)
+$(CURL)/libcurl.a: bin/build-curl | setup
+	@CC="$(CC)" CONFIGURE="$(CONFIGURE)" bin/build-curl $(CURL)
 
 $(BUILD)/modules.c: bin/embed $(CURL)/libcurl.a $(LUA)
 	@mkdir -p $(@D)

@@ -1,0 +1,214 @@
+package.path = "spec/support/?.lua;" .. package.path
+local cloudformation = require "cloudformation"
+
+local template = cloudformation.load("deploy/template.yaml")
+local resources, parameters = template.Resources, template.Parameters
+local fn = resources.Function.Properties
+
+-- What SAM makes of the function: https://github.com/aws/serverless-application-model
+local MADE_BY_SAM = { ["Function.Alias"] = true, ["Function.Version"] = true, FunctionAliaslive = true }
+
+local function sorted(set)
+  local list = {}
+  for key in pairs(set) do
+    list[#list + 1] = key
+  end
+  table.sort(list)
+  return list
+end
+
+-- The settings that the program reads, by the one file that may read them.
+local function settings_read()
+  local names = {}
+  for name in assert(io.open("host/config.c")):read("a"):gmatch('getenv%("(PIGEON_[%w_]+)"%)') do
+    names[name] = true
+  end
+  return names
+end
+
+-- Calls visit(name, argument) for each intrinsic function below node.
+local function walk(node, visit)
+  if type(node) ~= "table" then return end
+  for key, value in pairs(node) do
+    if key == "Ref" or key == "Condition" or tostring(key):match("^Fn::") then visit(key, value) end
+    walk(value, visit)
+  end
+end
+
+-- Every name that is referred to below node -> true.
+local function names_used(node)
+  local used = { parameters = {}, conditions = {} }
+  walk(node, function(name, argument)
+    if name == "Ref" then
+      used.parameters[argument] = true
+    elseif name == "Fn::GetAtt" then
+      used.parameters[argument:match("^(.*)%.")] = true
+    elseif name == "Fn::Sub" then
+      for what in argument:gmatch("%${([^}]+)}") do
+        used.parameters[resources[what] and what or what:gsub("%.Arn$", "")] = true
+      end
+    elseif name == "Fn::If" then
+      used.conditions[argument[1]] = true
+    elseif name == "Condition" and type(argument) == "string" then
+      used.conditions[argument] = true
+    end
+  end)
+  return used
+end
+
+describe("deploy/template.yaml", function()
+  local used = names_used({ template.Resources, template.Outputs, template.Conditions, template.Rules })
+
+  it("sets exactly the variables that the program reads", function()
+    local set = {}
+    for name in pairs(fn.Environment.Variables) do
+      set[name] = true
+    end
+    assert.same(sorted(settings_read()), sorted(set))
+  end)
+
+  it("has a parameter for each of them, named as they are, but for what it knows itself", function()
+    for name in pairs(settings_read()) do
+      if name ~= "PIGEON_BATCH_FAILURES" then
+        local parameter = name:lower():gsub("^%l", string.upper):gsub("_(%l)", string.upper)
+        local value = fn.Environment.Variables[name]
+        assert.truthy(parameters[parameter], parameter)
+        assert.equal(parameter, value.Ref or value["Fn::If"][2].Ref)
+      end
+    end
+  end)
+
+  it("refers to nothing that is not there", function()
+    for name in pairs(used.parameters) do
+      assert.truthy(parameters[name] or resources[name] or MADE_BY_SAM[name] or name:match("^AWS::"), name)
+    end
+    for name in pairs(used.conditions) do
+      assert.truthy(template.Conditions[name], name)
+    end
+    for name, resource in pairs(resources) do
+      local needed = resource.DependsOn
+      assert.truthy(not needed or resources[needed] or MADE_BY_SAM[needed], name)
+    end
+  end)
+
+  it("has no parameter and no condition without a use, and each parameter in a group", function()
+    local grouped = {}
+    for _, group in ipairs(template.Metadata["AWS::CloudFormation::Interface"].ParameterGroups) do
+      for _, name in ipairs(group.Parameters) do
+        grouped[name] = true
+      end
+    end
+    assert.same(sorted(parameters), sorted(grouped))
+    for name in pairs(parameters) do
+      assert.truthy(used.parameters[name], name)
+    end
+    for name in pairs(template.Conditions) do
+      assert.truthy(used.conditions[name], name)
+    end
+  end)
+
+  it("refers to what exists on a condition only on that condition", function()
+    for name, resource in pairs(resources) do
+      local bare = {}
+      for key, value in pairs(resource.Properties) do
+        bare[key] = value
+      end
+      -- what is in an Fn::If may be there for one of its branches
+      local function unconditional(node, visit)
+        if type(node) ~= "table" or node["Fn::If"] then return end
+        if node["Fn::GetAtt"] then visit(node["Fn::GetAtt"]:match("^(.-)%.")) end
+        if node.Ref then visit(node.Ref) end
+        for _, value in pairs(node) do
+          unconditional(value, visit)
+        end
+      end
+      unconditional(bare, function(target)
+        local other = resources[target]
+        if other and other.Condition then assert.equal(other.Condition, resource.Condition, name) end
+      end)
+    end
+  end)
+
+  for _, case in ipairs {
+    { "the function runs on provided.al2023", fn.Runtime, "provided.al2023" },
+    { "its handler is rules.lua", fn.Handler, "rules.lua" },
+    { "256 MB", parameters.MemorySize.Default, 256 },
+    { "30 s", parameters.Timeout.Default, 30 },
+    { "10 s at least", parameters.Timeout.MinValue, 10 },
+    { "a timeout that fits six times into the visibility timeout", parameters.Timeout.MaxValue * 6,
+      resources.Queue.Properties.VisibilityTimeout },
+    { "by SQS unless asked otherwise", parameters.Source.Default, "SQS" },
+    { "visibility timeout", resources.Queue.Properties.VisibilityTimeout, 300 },
+    { "30 receives", resources.Queue.Properties.RedrivePolicy.maxReceiveCount, 30 },
+    { "the queue keeps for 14 days", resources.Queue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
+    { "so does the dead-letter queue", resources.DeadLetterQueue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
+    { "so does the failure queue", resources.FailureQueue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
+    { "its trigger takes partial answers", resources.Trigger.Properties.FunctionResponseTypes[1],
+      "ReportBatchItemFailures" },
+    { "which Pigeon is told by the queue's name", fn.Environment.Variables.PIGEON_BATCH_FAILURES["Fn::If"][2],
+      { ["Fn::GetAtt"] = "Queue.QueueName" } },
+    { "the trigger's concurrency is limited", resources.Trigger.Properties.ScalingConfig.MaximumConcurrency,
+      { Ref = "MaximumConcurrency" } },
+    { "an event from S3 that failed is kept", resources.Asynchronous.Properties.DestinationConfig.OnFailure.Destination,
+      { ["Fn::GetAtt"] = "FailureQueue.Arn" } },
+    { "the password is not shown", parameters.PigeonPassword.NoEcho, true },
+    { "log lines are JSON", fn.LoggingConfig.LogFormat, "JSON" },
+  } do
+    it(case[1], function()
+      assert.same(case[3], case[2])
+    end)
+  end
+
+  it("says what a direct trigger costs", function()
+    assert.matches("outage over three minutes", parameters.Source.Description)
+  end)
+
+  it("has no right on S3, and on a secret only where one is named", function()
+    local unconditional, allowed = {}, {}
+    for _, statement in ipairs(resources.Role.Properties.Policies[1].PolicyDocument.Statement) do
+      local granted = statement["Fn::If"] and statement["Fn::If"][2] or statement
+      allowed[granted.Sid] = statement["Fn::If"] and statement["Fn::If"][1] or "always"
+      local actions = type(granted.Action) == "table" and granted.Action or { granted.Action }
+      for _, action in ipairs(actions) do
+        assert.not_matches("^s3:", action)
+        assert.not_matches("%*", action)
+      end
+      if granted.Resource == "*" then unconditional[#unconditional + 1] = granted.Sid end
+    end
+    assert.same({ Log = "always", Receive = "FromQueue", KeepFailures = "FromBucket", Secret = "HasSecret",
+      Parameter = "HasParameter", Key = "HasKey", Vpc = "HasVpc" }, allowed)
+    assert.same({ "Vpc" }, unconditional)
+  end)
+
+  it("lets only that bucket of this account in", function()
+    local arn = { ["Fn::Sub"] = "arn:${AWS::Partition}:s3:::${BucketName}" }
+    local account = { Ref = "AWS::AccountId" }
+    assert.same({ arn, account },
+      { resources.BucketMayInvoke.Properties.SourceArn, resources.BucketMayInvoke.Properties.SourceAccount })
+    assert.same({ ArnEquals = { ["aws:SourceArn"] = arn }, StringEquals = { ["aws:SourceAccount"] = account } },
+      resources.QueuePolicy.Properties.PolicyDocument.Statement[1].Condition)
+  end)
+
+  it("takes a deploy back on four alarms, which watch the new version alone", function()
+    local names = {}
+    for i, alarm in ipairs(fn.DeploymentPreference.Alarms) do
+      names[i] = alarm.Ref
+      local text = require("cjson").encode(resources[alarm.Ref])
+      assert.matches('"Fn::GetAtt":"Function.Version.Version"', text, alarm.Ref)
+    end
+    assert.same({ "ErrorsAlarm", "FailedAlarm", "NothingPublishedAlarm", "JunkAlarm" }, names)
+    assert.equal("live", fn.AutoPublishAlias)
+  end)
+
+  it("alarms on what carries the events", function()
+    local watched = {}
+    for _, resource in pairs(resources) do
+      local metric = resource.Type == "AWS::CloudWatch::Alarm" and resource.Properties.MetricName
+      if metric then watched[metric] = true end
+    end
+    for _, name in ipairs { "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures", "Throttles",
+      "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Errors", "failed" } do
+      assert.truthy(watched[name], name)
+    end
+  end)
+end)

@@ -91,7 +91,7 @@ soak: build
 # Not on an arm64 machine, where it is the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs asan $(EMULATED)
-	@bin/test lint lua rules host system soak asan $(EMULATED)
+	@bin/test lint lua rules deploy host system soak asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build

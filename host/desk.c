@@ -192,7 +192,7 @@ static void catch_interrupts(void)
     sigaction(SIGTERM, &action, NULL);
 }
 
-/* Waits until so many lines are not more than `rate` a second. */
+/* Waits until `lines` since start_us are not more than `rate` a second. */
 static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
 {
     int64_t left_us = rate ? start_us + lines * 1000000 / rate - clock_us() : 0;
@@ -203,16 +203,17 @@ static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
         nanosleep(&left, NULL);
 }
 
-/* What the watchdog would have to say of a replay. */
+/* What the watchdog would have to say of a replay. Line 0: none was confirmed. */
 static void note_confirmed(const struct desk *desk, int64_t line)
 {
-    static char words[128];
+    static char words[128] = "no line was confirmed";
 
-    if (!is(desk, "replay"))
+    if (!desk->handler.delivery)
         return;
-    snprintf(words, sizeof(words),
-             "line %lld was confirmed last; --from %lld goes on behind it",
-             (long long)line, (long long)line + 1);
+    if (line > 0)
+        snprintf(words, sizeof(words),
+                 "line %lld was confirmed last; --from %lld goes on behind it",
+                 (long long)line, (long long)line + 1);
     watchdog_add(words);
 }
 
@@ -222,17 +223,22 @@ static bool walk_batches(struct desk *desk, struct lines *lines,
 {
     int64_t rate = desk->options->rate;
     int64_t most = rate > 0 && rate < BATCH_LINES ? rate : BATCH_LINES;
-    int64_t done = 0;
+    int64_t done = 0, last = 0, start_us = 0;
 
+    note_confirmed(desk, 0);
     while (!interrupted && lines_read(lines, most, err) && lines->count > 0) {
+        keep_rate(rate, last, start_us);
+        if (interrupted)
+            break;
+        start_us = clock_us();
         if (!walk(desk, "lines", &lines->text, lines->first, err))
             return false;
         if (desk->answer.error_type[0])
             return true; /* and the report has said why */
         note_confirmed(desk, lines->first + lines->count - 1);
-        done += lines->count;
+        last = lines->count;
+        done += last;
         progress_show(progress, lines->bytes, done);
-        keep_rate(rate, done, progress->start_us);
     }
     return interrupted ? err_set(err, "stopped by a signal") : err->text[0] == '\0';
 }
@@ -280,9 +286,12 @@ static bool walk_all(struct desk *desk, struct err *err)
 static bool finish(struct desk *desk, int *status, struct err *err)
 {
     struct buffer text = {.max = SIZE_MAX};
-    bool ok = script_finish(desk->handler.script, &text, status, err) &&
-              print(&text, *status == 2 ? stderr : stdout, err);
+    struct err late = {0};
+    bool finished = script_finish(desk->handler.script, &text, status, err);
+    bool ok = finished && print(&text, *status == 2 ? stderr : stdout, err);
 
+    if (finished && !ok && is(desk, "replay"))
+        print(&text, stderr, &late); /* where it ended must not be lost */
     buffer_free(&text);
     return ok;
 }
@@ -350,9 +359,8 @@ static int close_desk(struct desk *desk, int status)
 
 bool desk_delivers(const struct options *options)
 {
-    bool publishes = strcmp(options->command, "replay") == 0 && !options->dry_run;
-
-    return (options->connect || publishes) && !options->help;
+    return (options->connect || strcmp(options->command, "replay") == 0) &&
+           !options->help;
 }
 
 int desk_misuse(const char *command, const char *problem)
@@ -390,7 +398,7 @@ int desk_run(const struct options *options, struct config *config,
     if (is(&desk, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))
         return desk_misuse(options->command, "which key? Or an event on stdin");
-    if (is(&desk, "replay"))
+    if (is(&desk, "replay") && !options->dry_run)
         desk.handler.delivery = delivery;
     if (is(&desk, "check") && !options->help) {
         desk.asked = delivery;

@@ -92,9 +92,9 @@ describe("verdicts", function()
     { "ignore: the reason has 201 bytes, and should have 1 to 200", ignore, ("r"):rep(201) },
   } do
     it("raise: " .. case[1], function()
-      local ok, message = pcall(case[2], case[3], case[4])
+      local ok, problem = pcall(case[2], case[3], case[4])
       assert.is_false(ok)
-      assert.equal(case[1], message)
+      assert.equal(case[1], problem)
     end)
   end
 end)

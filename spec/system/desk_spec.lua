@@ -6,14 +6,15 @@ local quote = system.quote
 local PIGEON = system.build .. "/bootstrap "
 local KEY = "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313"
 
--- Runs the program without a configuration but these variables: status, stdout, stderr.
-local function run(arguments, env)
+-- Runs the program without a configuration but these variables: status, stdout (or where it
+-- goes), stderr.
+local function run(arguments, env, to)
   local out, err, words = os.tmpname(), os.tmpname(), {}
   for name, value in pairs(env or { PIGEON_QUEUE = "normal" }) do
     words[#words + 1] = name .. "=" .. quote(value)
   end
   local _, _, status = os.execute(("env -i PATH=\"$PATH\" %s %s%s >%s 2>%s"):format(
-    table.concat(words, " "), PIGEON, arguments, out, err))
+    table.concat(words, " "), PIGEON, arguments, to or out, err))
   local said, complained = system.read(out), system.read(err)
   os.remove(out)
   os.remove(err)
@@ -446,10 +447,47 @@ describe("pigeon replay", function()
     assert.matches("^line 1 failed: [^\n]* Connection refused", said)
   end)
 
-  it("needs all of the configuration", function()
-    local status, _, complained = run("replay <" .. list(1, 1))
+  it("needs all of the configuration, also on a dry run, which does not connect", function()
+    list(1, 1)
+    for _, dry in ipairs { "", "--dry-run " } do
+      local status, said, complained = run("replay " .. dry .. "<" .. keys)
+      assert.are.equal(1, status)
+      assert.are.equal("", said)
+      assert.matches("^pigeon replay: missing or empty: PIGEON_HOST", complained)
+    end
+    env.PIGEON_PORT = "1"
+    local status, said = run("replay --dry-run <" .. keys, env)
+    assert.are.equal(0, status)
+    assert.are.equal("would publish 1 messages of 1 objects: 1 accepted, 0 deferred, 0 ignored\n", said)
+    env.PIGEON_HOST = "h:x"
+    assert.are.equal(1, (run("replay --dry-run <" .. keys, env)))
+  end)
+
+  it("skips nothing and repeats what was confirmed behind a failure, and says how much", function()
+    local rules = file_of([[
+return function(object)
+  local id = crash_id(object.key)
+  return accept(id, { id:sub(1, 8) == "000004e0" and "later" or "normal" })
+end
+]]) -- number 1248
+    local status, said = run(("replay --rules %s <%s"):format(rules, list(1, 1500)), env)
     assert.are.equal(1, status)
-    assert.matches("^pigeon replay: missing or empty: PIGEON_HOST", complained)
+    assert.matches("^line 1248 failed: [^\n]* to later: returned at publish: 312 NO_ROUTE[^\n]*\n"
+      .. "published 1499 messages of 1499 objects: [^\n]*\n"
+      .. "line 1247 was confirmed last; %-%-from 1248 goes on behind it\n"
+      .. "252 messages behind the failure were confirmed, and will be published again\n$", said)
+    system.declare(env, { "later" })
+    assert.are.equal(0, (run(("replay --from 1248 --rules %s <%s"):format(rules, keys), env)))
+    assert.are.same({ system.id(1248) }, system.consume(env, { "later" }))
+    assert.are.equal(1499 + 252, system.count(env, "normal"))
+    os.remove(rules)
+  end)
+
+  it("says where it ended also where stdout takes no more", function()
+    local status, _, complained = run("replay <" .. list(1, 3), env, "/dev/full")
+    assert.are.equal(1, status)
+    assert.matches("line 3 was confirmed last; %-%-from 4 goes on behind it\n"
+      .. "pigeon replay: cannot write it all\n$", complained)
   end)
 
   it("says which line was confirmed last when the watchdog ends it", function()
@@ -463,7 +501,10 @@ end
     local file = assert(io.open(keys, "a"))
     file:write(("/"):rep(1024), "\n")
     file:close()
-    local status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
+    local status, said = run(("replay --rules %s --from 1001 <%s"):format(rules, keys), env)
+    assert.are.equal(1, status)
+    assert.matches("\n[^\n]* no line was confirmed\n$", said)
+    status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
     assert.are.equal(1, status)
     assert.matches("was stopped after 1 s of CPU at key \"///", said)
     assert.matches("line 1000 was confirmed last; %-%-from 1001 goes on behind it\n$", said)
@@ -471,20 +512,59 @@ end
     os.remove(rules)
   end)
 
-  it("ends after its batch at the first signal, and says which line was last", function()
-    local out = os.tmpname()
-    local words = {}
-    for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quote(value) end
-    local pid = system.run(("env %s %s replay --rate 5 <%s >%s 2>&1 & echo $!"):format(
-      table.concat(words, " "), PIGEON, list(1, 1000), out)):gsub("\n", "")
-    system.wait("the first batch", function() return system.count(env, "normal") > 0 end)
-    system.run("kill -TERM " .. pid)
-    system.wait("its end", function() return system.read(out):find("confirmed", 1, true) end)
+  -- Starts a replay of a file, and calls back with its pid; what it said in the end.
+  local function start(variables, arguments, input, meanwhile)
+    local out, words = os.tmpname(), {}
+    for name, value in pairs(variables) do words[#words + 1] = name .. "=" .. quote(value) end
+    local pid = system.run(("env %s %s replay %s >%s 2>&1 <%s & echo $!"):format(
+      table.concat(words, " "), PIGEON, arguments, out, input)):gsub("\n", "")
+    meanwhile(pid)
+    system.wait("its end", function() return not os.execute(("test -e /proc/%s/exe"):format(pid)) end)
     local said = system.read(out)
     os.remove(out)
-    local last = tonumber(said:match("line (%d+) was confirmed last"))
-    assert.are.equal(last, system.count(env, "normal"))
-    assert.is_true(last < 1000)
-    assert.matches("pigeon replay: stopped by a signal", said)
+    return said
+  end
+
+  for _, signal in ipairs { "TERM", "INT" } do
+    it("ends after its batch at SIG" .. signal .. ", and says which line was last", function()
+      local said = start(env, "--rate 5", list(1, 1000), function(pid)
+        system.wait("the first batch", function() return system.count(env, "normal") > 0 end)
+        system.run(("kill -%s %s"):format(signal, pid))
+      end)
+      local last = tonumber(said:match("line (%d+) was confirmed last"))
+      assert.are.equal(last, system.count(env, "normal"))
+      assert.is_true(last < 1000)
+      assert.matches("pigeon replay: stopped by a signal\n$", said)
+    end)
+  end
+
+  it("ends at a signal also where it waits for lines", function()
+    local fifo = system.run("mktemp -u"):gsub("\n", "")
+    system.run("mkfifo " .. fifo)
+    local writer = assert(io.open(fifo, "r+"))
+    writer:write(system.key(system.id(1)), "\n"):flush()
+    local said = start(env, "", fifo, function(pid)
+      system.wait("it to sleep, with a handler for SIGTERM", function()
+        local about = system.read(("/proc/%s/status"):format(pid))
+        local caught = tonumber(about:match("SigCgt:%s*(%x+)"), 16)
+        return about:find("State:%s*S") and caught >> 14 & 1 == 1
+      end)
+      system.run("kill -TERM " .. pid)
+    end)
+    writer:close()
+    os.remove(fifo)
+    assert.are.equal("published 0 messages of 0 objects: 0 accepted, 0 deferred, 0 ignored\n"
+      .. "no line was confirmed\npigeon replay: stopped by a signal\n", said)
+  end)
+
+  it("says which line was last when the broker goes", function()
+    local other = system.vhost { "normal" }
+    local said = start(other, "--rate 5", list(1, 1000), function()
+      system.wait("the first batch", function() return system.count(other, "normal") > 0 end)
+      system.drop(other)
+    end)
+    local first, last = said:match("^line (%d+) failed: .*\nline (%d+) was confirmed last")
+    assert.are.equal(tonumber(first), last + 1, said)
+    assert.matches("published " .. last .. " messages of " .. last .. " objects", said)
   end)
 end)

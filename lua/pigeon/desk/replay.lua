@@ -6,14 +6,16 @@ local replay = {}
 replay.usage = [[
 Usage: pigeon replay [--rules FILE] [--rate N] [--from N] [--dry-run] < keys
 Publishes what was missed: a line is a key, a row of an S3 inventory (CSV), or
-an event. It goes the way of an event, a thousand lines at a time, and stops at
-the first failure. However it ends, it says which line was confirmed last, and
-so where to go on.
+an event. It goes the way of an event, a thousand lines at a time, and stops
+after a batch in which anything failed, or at ^C. However it ends, it says which
+line was confirmed last: that one and all before it are. To go on behind it
+skips nothing; after a failure, what was confirmed behind the line that failed
+is published again, and it says how much that is.
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --rate N      at most so many lines a second
   --from N      begins with line N
-  --dry-run     decides, and publishes nothing
+  --dry-run     decides, and neither connects nor publishes
 It needs the variables that Lambda has: PIGEON_HOST and so on.
 Status 1: it stopped.
 ]]
@@ -22,11 +24,17 @@ local MOST_FAILURES = 20
 
 --- {dry_run} -> the report: failures as they come, and at the end the totals.
 function replay.open(settings)
-  local report, stopped, confirmed = {}, false, nil
+  local report = {}
+  local confirmed, failed, again = nil, nil, 0 -- two lines, and how many messages behind the second
   local objects, messages, kinds = 0, 0, { accept = 0, defer = 0, ignore = 0 }
 
   local function count(entry)
-    objects, messages = objects + 1, messages + #(entry.destinations or {})
+    -- each failure of what was decided is one of its messages
+    local sent = entry.destinations and #entry.destinations - #(entry.failures or {}) or 0
+    messages = messages + sent
+    if failed and entry.line >= failed then again = again + sent end
+    if entry.failures then return end
+    objects = objects + 1
     kinds[entry.verdict.kind] = kinds[entry.verdict.kind] + 1
   end
 
@@ -46,27 +54,34 @@ function replay.open(settings)
     return table.concat(said, "\n") .. "\n"
   end
 
-  --- A line is confirmed when all before it are, too: then --from can go on behind it.
+  --- A line is confirmed when all of it and all before it is: then --from can go on behind it.
   function report.conclude(batch)
     for _, entry in ipairs(batch.entries) do
-      if entry.failures then
-        if not stopped then confirmed = entry.line > 1 and entry.line - 1 or nil end
-        stopped = true
-      else
-        count(entry)
-        if not stopped then confirmed = entry.line end
-      end
+      failed = failed or entry.failures and entry.line
     end
-    if stopped then return say_failures(batch.entries), "failed" end
+    for _, entry in ipairs(batch.entries) do
+      count(entry)
+      if not failed or entry.line < failed then confirmed = entry.line end
+    end
+    if failed then return say_failures(batch.entries), "failed" end
     return ""
+  end
+
+  -- Where to go on. A dry run confirms nothing.
+  local function say_where()
+    if settings.dry_run then return "" end
+    local where = "no line was confirmed\n"
+    if confirmed then
+      where = ("line %d was confirmed last; --from %d goes on behind it\n"):format(confirmed, confirmed + 1)
+    end
+    if again == 0 then return where end
+    return ("%s%d messages behind the failure were confirmed, and will be published again\n"):format(where, again)
   end
 
   function report.finish()
     local done = ("%s %d messages of %d objects: %d accepted, %d deferred, %d ignored\n"):format(
       settings.dry_run and "would publish" or "published", messages, objects, kinds.accept, kinds.defer, kinds.ignore)
-    if not confirmed then return done .. "no line was confirmed\n", stopped and 1 or 0 end
-    return done .. ("line %d was confirmed last; --from %d goes on behind it\n"):format(confirmed, confirmed + 1),
-      stopped and 1 or 0
+    return done .. say_where(), failed and 1 or 0
   end
 
   return report

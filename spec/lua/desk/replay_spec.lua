@@ -4,6 +4,7 @@ local RULES = [[
 return function(object)
   if object.key == "bad" then error("boom") end
   if object.key == "later" then return defer("later") end
+  if object.key == "two" then return accept(object.key, { "normal", "submitter" }) end
   return accept(object.key, { "normal" })
 end
 ]]
@@ -40,15 +41,36 @@ describe("pigeon replay", function()
     local said, stop, last, status = replay { { 11, "a\nb\nc\n", fates } }
     assert.equal("line 12 failed: b to normal: returned at publish: 312 NO_ROUTE\n", said[1])
     assert.equal("failed", stop)
-    assert.matches("^published 2 messages of 2 objects.*\nline 11 was confirmed last; %-%-from 12 ", last)
+    assert.equal("published 2 messages of 2 objects: 2 accepted, 0 deferred, 0 ignored\n"
+      .. "line 11 was confirmed last; --from 12 goes on behind it\n"
+      .. "1 messages behind the failure were confirmed, and will be published again\n", last)
     assert.equal(1, status)
+  end)
+
+  it("takes a line with several objects, and an object with several messages, as one", function()
+    local records = {}
+    for i, key in ipairs { "a", "two", "b" } do
+      records[i] = ('{"eventSource":"aws:s3","eventName":"ObjectCreated:Put",'
+        .. '"s3":{"bucket":{"name":"x"},"object":{"key":"%s"}}}'):format(key)
+    end
+    local event = '{"Records":[' .. table.concat(records, ",") .. "]}"
+    local fates = { [4] = { fate = "unknown", stage = "confirm", text = "closed" } } -- the second of "two"
+    local _, _, last = replay { { 1, "x\ny\n" }, { 3, event .. "\ntwo\n", fates } }
+    assert.matches("^published 7 messages of 5 objects: 5 accepted", last)
+    assert.matches("\nline 2 was confirmed last; %-%-from 3 goes on behind it\n"
+      .. "5 messages behind the failure were confirmed, and", last)
+  end)
+
+  it("confirms an empty line with what is behind it", function()
+    local _, _, last = replay { { 1, "a\n\n\nbad\n" } }
+    assert.matches("\nline 1 was confirmed last; %-%-from 2 goes on behind it\n$", last)
   end)
 
   it("stops at a rule that failed, at the very first line", function()
     local said, stop, last, status = replay { { 1, "bad\nb" } }
     assert.equal("line 1 failed: bad: rules.lua:2: boom\n", said[1])
     assert.equal("failed", stop)
-    assert.matches("\nno line was confirmed\n$", last)
+    assert.matches("\nno line was confirmed\n1 messages behind the failure were confirmed, and", last)
     assert.equal(1, status)
   end)
 
@@ -57,8 +79,8 @@ describe("pigeon replay", function()
     assert.matches("\nline 20 failed: [^\n]*\nand 30 more\n$", said[1])
   end)
 
-  it("says what it would do", function()
+  it("says what it would do, and confirms nothing", function()
     local _, _, last = replay({ { 1, "a\n" } }, true)
-    assert.matches("^would publish 1 messages of 1 objects", last)
+    assert.equal("would publish 1 messages of 1 objects: 1 accepted, 0 deferred, 0 ignored\n", last)
   end)
 end)

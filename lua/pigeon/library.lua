@@ -11,7 +11,7 @@ local verdict = require "pigeon.verdict"
 local words = require "pigeon.words"
 
 local find, format, gsub, sub = string.find, string.format, string.gsub, string.sub
-local rawget, sort = rawget, table.sort
+local min, move, rawget, sort = math.min, table.move, rawget, table.sort
 
 local library = {}
 
@@ -85,7 +85,7 @@ local function safe_pairs(value)
   end
   sort(keys)
   sort(strings)
-  table.move(strings, 1, #strings, #keys + 1, keys)
+  move(strings, 1, #strings, #keys + 1, keys)
   local i = 0
   return function()
     local key
@@ -95,6 +95,43 @@ local function safe_pairs(value)
     until key == nil or rawget(contents, key) ~= nil
     if key ~= nil then return key, rawget(contents, key) end
   end
+end
+
+local function default_less(a, b)
+  local kind = type(a)
+  if kind ~= type(b) or kind ~= "number" and kind ~= "string" then
+    fail("table.sort: a %s and a %s cannot be compared", kind, type(b))
+  end
+  return a < b
+end
+
+-- from[low .. middle - 1] and from[middle .. high - 1], each sorted -> to[low .. high - 1]
+local function merge(from, to, low, middle, high, less)
+  local i, j = low, middle
+  for k = low, high - 1 do
+    if i < middle and (j >= high or not less(from[j], from[i])) then
+      to[k], i = from[i], i + 1
+    else
+      to[k], j = from[j], j + 1
+    end
+  end
+end
+
+-- Lua's own picks its pivots by the clock where a list is long, and so the order of equal values.
+-- This one keeps their order, and a bad comparator does no harm.
+local function safe_sort(list, less)
+  if type(list) ~= "table" then fail("table.sort: a table expected, got %s", type(list)) end
+  less = less == nil and default_less or less
+  if type(less) ~= "function" then fail("table.sort: a function expected, got %s", type(less)) end
+  local count, width = #list, 1
+  local from, to = move(list, 1, count, 1, {}), {}
+  while width < count do
+    for low = 1, count, 2 * width do
+      merge(from, to, low, min(low + width, count + 1), min(low + 2 * width, count + 1), less)
+    end
+    from, to, width = to, from, 2 * width
+  end
+  move(from, 1, count, 1, list)
 end
 
 -- Without a position of its own, which would be that of trusted code after `return error(...)`.
@@ -161,7 +198,7 @@ function library.environment(settings)
     crash_id = crash_id_word, sample = sample_word(settings.sampled or {}),
     pairs = safe_pairs, tostring = safe_tostring, error = raise,
     string = part("string", { format = safe_format }),
-    table = part("table", {}), math = part("math", {}),
+    table = part("table", { sort = safe_sort }), math = part("math", {}),
   }
   local contents = { string = all.string, table = all.table, math = all.math }
   for _, word in ipairs(words) do

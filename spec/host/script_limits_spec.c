@@ -374,10 +374,10 @@ static int work(const char *what, const char *path)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
     struct deadline far = deadline_in(600000);
-    struct rlimit cpu = {.rlim_cur = 60, .rlim_max = 60};
+    struct rlimit cpu = {.rlim_cur = 2, .rlim_max = 60};
     struct invocation invocation;
 
-    setrlimit(RLIMIT_CPU, &cpu); /* whatever happens */
+    setrlimit(RLIMIT_CPU, &cpu); /* longer is too long: SIGXCPU */
     script = script_open(&settings, &far, &err);
     if (!script)
         return 9;

@@ -102,6 +102,41 @@ describe("a script's environment", function()
     assert.equal("1.0", words.tostring(1.0))
   end)
 
+  it("sorts as Lua does, and keeps the order of equal values", function()
+    local function sorted(list, less)
+      words.table.sort(list, less)
+      return table.concat(list, " ")
+    end
+    assert.equal("", sorted {})
+    assert.equal("1", sorted { 1 })
+    assert.equal("-1 1.5 2 3", sorted { 3, 1.5, 2, -1 })
+    assert.equal("B a b", sorted { "b", "a", "B" })
+    assert.equal("3 2 1", sorted({ 3, 1, 2 }, function(a, b) return a > b end))
+    assert.equal("bb aa c d", sorted({ "bb", "c", "aa", "d" }, function(a, b) return #a > #b end))
+    math.randomseed(7)
+    for count = 1, 200 do
+      local ours, lua = {}, {}
+      for i = 1, count do
+        ours[i] = math.random(count)
+        lua[i] = ours[i]
+      end
+      table.sort(lua)
+      assert.equal(table.concat(lua, " "), sorted(ours))
+    end
+  end)
+
+  it("sorts by a bad comparator the same in every process, and refuses what it cannot sort", function()
+    local list = {}
+    for i = 1, 1000 do list[i] = i end
+    words.table.sort(list, function() return true end)
+    table.sort(list)
+    for i = 1, 1000 do assert.equal(i, list[i]) end -- none is lost
+    assert.equal("table.sort: a string and a number cannot be compared", refused(words.table.sort, { 1, "x" }))
+    assert.equal("table.sort: a table and a table cannot be compared", refused(words.table.sort, { {}, {} }))
+    assert.equal("table.sort: a table expected, got nil", refused(words.table.sort))
+    assert.equal("table.sort: a function expected, got number", refused(words.table.sort, { 1 }, 7))
+  end)
+
   it("checks what crash_id and sample are given", function()
     assert.equal("crash_id: the key is a nil, and should be a string", refused(words.crash_id))
     assert.equal("sample: the id is a nil, and should be a string", refused(words.sample, nil, "x"))

@@ -91,8 +91,7 @@ describe("the sandbox", function()
 
     it("a loop inside a word that was called by return", function()
       local head = "local big = {} for i = 1, 60000 do big[i] = i end "
-      assert.matches("^rules%.lua:%d: spent its budget", failure(
-        "table.sort(big, function(a, b) return a > b end)\ntable.sort(big)\nwhile true do pairs(big) end", head))
+      assert.matches("^rules%.lua:2: spent its budget", failure("while true do pairs(big) end", head))
     end)
 
     it("a recursion without end", function()
@@ -108,23 +107,59 @@ describe("the sandbox", function()
         failure("local function f() return (('x'):gsub('x', f)) end\nf()"))
     end)
 
-    -- wherever the budget ends, also in trusted code around the script, there is an answer
-    for what, last in pairs {
-      ["a verdict"] = "return ignore('x')", ["an error"] = "error('x')",
-      ["a lack of memory"] = "error('not enough memory')",
+    -- Whether a loop of so many turns in this script spends the budget. Whatever it does, the
+    -- next object is decided.
+    local function is_spent(script, turns)
+      local loaded, decide = pcall(open, (script:gsub("LOOP", ("for _ = 1, %d do end"):format(turns))))
+      assert_clean()
+      if not loaded then
+        assert.matches("^rules%.lua:.* spent its budget of 1000000 instructions", decide)
+        return true
+      end
+      local says, why = decide { key = "loop" }
+      assert_clean()
+      assert.equal("good", decide({ key = "good" }).reason)
+      return not says and why:find("spent", 1, true) ~= nil
+    end
+
+    -- The fewest turns that do.
+    local function edge_of(script)
+      local enough, most = 0, 1000000
+      while most - enough > 1 do
+        local turns = (enough + most) // 2
+        if is_spent(script, turns) then most = turns else enough = turns end
+      end
+      return most
+    end
+
+    -- Every length, so that the budget also ends in trusted code around the script.
+    for what, body in pairs {
+      ["a loop and a verdict"] = "LOOP return ignore('x')",
+      ["a loop and an error"] = "LOOP error('x')",
+      ["a loop and a forged lack of memory"] = "LOOP error('not enough memory')",
+      ["a loop and words called by return"] = "LOOP return ignore(tostring(sample('a', 'b')))",
+      ["a loop in a gsub callback"] = "return ignore((('x'):gsub('x', function() LOOP end)))",
+      ["a loop in a sort comparator"] =
+        "table.sort({ 1, 2 }, function(a, b) LOOP return a < b end) return ignore('x')",
     } do
-      it("before or after " .. what, function()
-        local outcomes = {}
-        for n = 999800, 1000010 do
-          local decide = open(("return function() for i = 1, %d do end %s end"):format(n, last))
-          local says, why = decide(object())
-          outcomes[says and "verdict" or why:find("spent", 1, true) and "spent" or "failed"] = true
-          assert_clean()
+      it(what .. ", of every length within 200 instructions of the budget", function()
+        local script = "return function(o) if o.key == 'good' then return ignore('good') end " .. body .. " end"
+        local edge = edge_of(script)
+        assert.is_true(edge > 999500)
+        for turns = edge - 200, edge + 200 do
+          assert.equal(turns >= edge, is_spent(script, turns))
         end
-        assert.is_true(outcomes.spent)
-        assert.is_true(outcomes.verdict or outcomes.failed)
       end)
     end
+
+    it("a loop while loading, of every length within 200 instructions of the budget", function()
+      local script = "LOOP return function() return ignore('good') end"
+      local edge = edge_of(script)
+      assert.is_true(edge > 999900)
+      for turns = edge - 200, edge + 200 do
+        assert.equal(turns >= edge, is_spent(script, turns))
+      end
+    end)
 
     it("inside sample, which still samples the same", function()
       local expected = tostring(sample.of("first", "x"))
@@ -261,6 +296,25 @@ return function(object)
       "return tostring(object)", "return ('%p'):format(object)", "return ('%s'):format(accept)",
       "return pairs(string, 1)(function() end)", "return ipairs()", "return select(-9)", "return tonumber({})",
       "return sample('a')", "return crash_id(7)", "return exchange({}, {})",
+      "local x <close> = object", "local x <close> = accept('x', {})", "local x <close> = queues",
+      "for i = 1, math.huge do end", "for i = 1, 10, 0 do end", "for i = 1, 3, 1e-320 do end",
+      "return select(-1)", "return table.unpack({}, math.mininteger, math.maxinteger)",
+      "local t = {} for i = 1, 100000 do t[i] = 'q' .. i end return accept('x', t)",
+      "local t = {} t[1] = t return accept('x', t)",
+      "local t = {} for i = 1, 9999 do t = { t } end return accept('x', t)",
+      "return accept(0/0, {})", "return accept('x', { 0/0 })", "return accept('x', { [1/0] = 'a' })",
+      "local t = {} t[0/0] = 1", "local t = {} t[nil] = 1", "for k in pairs(_ENV) do _ENV[k] = nil end",
+      "local _ENV = {} string.format = 1", "local t = {} for i = 1, 1e5 do t[i] = -i end table.sort(t)",
+      "local t = {} for i = 1, 999 do t[i] = i end table.sort(t, function() return true end) return #t",
+      "table.sort({ object, object }, function(a) error(a) end)", "return ('rep'):gsub('%w+', string)",
+      "return ('accept'):gsub('%w+', _ENV)", "return (('('):format()):find('(')",
+      "local s, p = 'a', 'a?' for i = 1, 9 do s, p = s .. s, p .. p end return s:find(p)",
+      "local s = '(' for i = 1, 9 do s = s .. s end return s:find(s)",
+      "local s = 'x' for i = 1, 22 do s = s .. s end return string[s]",
+      "local s = 'x' for i = 1, 22 do s = s .. s end return accept(s, { s })",
+      "return ('%q'):format(object)", "return ('%99.99f%99.99f'):format(1e308, {})", "return ('%n'):format(1)",
+      "return string.unpack('s8', '\\255\\255\\255\\255\\255\\255\\255\\127')",
+      "local function f(n) return 1 + f(n + 1) end return f(0)", "return accept('x', {})()", "return -accept('x', {})",
     }
     for _, attack in ipairs(attacks) do
       it(attack, function()
@@ -363,6 +417,23 @@ return function(object)
       assert.is_nil(trace)
       why = select(2, closely("while true do end"))
       assert.matches("^rules%.lua:2: spent its budget of 1000000", why)
+    end)
+
+    it("and decides the same on both sides of where that begins", function()
+      local function looked(turns)
+        local says, _, trace = closely(("for _ = 1, %d do end\nreturn ignore('x')"):format(turns))
+        assert_clean()
+        assert.equal("x", says.reason)
+        return trace ~= nil
+      end
+      local enough, most = 90000, 110000
+      while most - enough > 1 do
+        local turns = (enough + most) // 2
+        if looked(turns) then enough = turns else most = turns end
+      end
+      for turns = most - 10, most + 10 do
+        assert.equal(turns < most, looked(turns))
+      end
     end)
   end)
 

@@ -9,6 +9,7 @@
 #                     SHADOW=path: a second one beside it, to try in shadow
 #                     ARCH=arm64, with build, test and package: for Lambda's arm64
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
+#   make bench        what events, start and memory take, beside the least possible
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
@@ -63,7 +64,7 @@ HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c)))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
 SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
 
-.PHONY: help build run test test-rules package testshell soak check clean
+.PHONY: help build run test test-rules package testshell soak bench check clean
 .PHONY: setup specs asan native arm64
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -88,6 +89,8 @@ package: build
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/package "$(RULES)"
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
+bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
+	@bin/bench
 # Not on an arm64 machine, where it is the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs asan $(EMULATED)
@@ -153,5 +156,9 @@ $(BUILD)/spec/%: $(BUILD)/spec/host/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 $(BUILD)/spec/%: $(BUILD)/spec/system/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
+
+# What make bench measures, and measures by.
+$(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
+	$(call link,$(ARCHIVES))
 
 -include $(shell find build -type f -name '*.d' 2>/dev/null)

@@ -1,0 +1,191 @@
+-- What Pigeon takes, beside the least that the same work takes: bin/bench runs this.
+--
+-- Floor and Pigeon get the same events by turns from one driver, so that whatever else the
+-- machine does meets both; the figures are medians. A report: nothing is too slow for it.
+package.path = "./?.lua;" .. package.path
+local cjson = require "cjson"
+local system = require "spec.support.system"
+
+local WITH_JSON, WITH_PROGRESS = arg[1] == "--json", arg[2] == "progress"
+local FOLDER = "build/bench/"
+local SIZES = { 1, 10, 100, 1000, 10000 }
+
+local RECORD = [[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-west-2",]]
+  .. [["eventTime":"2016-09-18T12:34:56.789Z","eventName":"ObjectCreated:Put",]]
+  .. [["userIdentity":{"principalId":"AWS:AIDAJDPLRKLG7UEXAMPLE"},]]
+  .. [["requestParameters":{"sourceIPAddress":"203.0.113.7"},]]
+  .. [["responseElements":{"x-amz-request-id":"C3D13FE58DE4C810"},]]
+  .. [["s3":{"s3SchemaVersion":"1.0","configurationId":"pigeon",]]
+  .. [["bucket":{"name":"crashes","arn":"arn:aws:s3:::crashes"},]]
+  .. [["object":{"key":"v2/raw_crash/000/20180313/%s","size":1024,"sequencer":"0055AED6DCD90281E5"}}}]]
+
+local MESSAGE = [[{"messageId":"%s","receiptHandle":"AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a","body":"%s",]]
+  .. [["attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"1545082649183",]]
+  .. [["SenderId":"AIDAIENQZJOLO23YVJ4VO","ApproximateFirstReceiveTimestamp":"1545082649185"},]]
+  .. [["messageAttributes":{},"md5OfBody":"e4e68fb7bd0e697a0ae8f1bb342846b3","eventSource":"aws:sqs",]]
+  .. [["eventSourceARN":"arn:aws:sqs:us-west-2:123456789012:crashes","awsRegion":"us-west-2"}]]
+
+local function progress(what)
+  if WITH_PROGRESS then io.stderr:write("\r\27[K", what) end
+end
+
+-- ------------------------------------------------------------------------ measuring
+
+local function median(values)
+  table.sort(values)
+  return values[(#values + 1) // 2]
+end
+
+local function s3_record(id)
+  return RECORD:format(id)
+end
+
+local function sqs_record(id)
+  return MESSAGE:format(id, ('{"Records":[%s]}'):format(s3_record(id)):gsub('"', '\\"'))
+end
+
+--- An event of `count` records in a file -> its path, and floor's words: where the ids are.
+local function write_event(record, count)
+  local path, records = FOLDER .. "event.json", {}
+  for i = 1, count do
+    records[i] = record(system.id(i))
+  end
+  local event = ('{"Records":[%s]}'):format(table.concat(records, ","))
+  system.write(path, event)
+  local first = event:find(system.id(1), 1, true) - 1
+  return path, ("%d %d %d"):format(first, #records[1] + 1, count)
+end
+
+--- Runs the driver with these words and commands, in a virtual host of their own -> a list for
+-- each command of its wall, cpu and, of events, peak.
+local function drive(words, ...)
+  local env = system.vhost({ "normal" })
+  env._HANDLER, env.LAMBDA_TASK_ROOT = "rules.lua", system.run("pwd"):gsub("\n", "") .. "/rules"
+  env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE = "256"
+  local command = { "env" }
+  for name, value in pairs(env) do
+    command[#command + 1] = system.quote(name .. "=" .. value)
+  end
+  command[#command + 1] = FOLDER .. "driver " .. words
+  local found = {}
+  for i, program in ipairs({ ... }) do
+    command[#command + 1] = "-- " .. program
+    found[i] = { wall = {}, cpu = {} }
+  end
+  for line in system.run(table.concat(command, " ")):gmatch("[^\n]+") do
+    local kind, i, first, cpu = line:match("^(%a+) (%d+) (%d+) ?(%d*)$")
+    local of = found[tonumber(i)]
+    if kind == "peak" then
+      of.peak = tonumber(first)
+    else
+      table.insert(of.wall, tonumber(first))
+      table.insert(of.cpu, tonumber(cpu))
+    end
+  end
+  system.drop(env)
+  for _, of in ipairs(found) do
+    of.wall, of.cpu = median(of.wall), median(of.cpu)
+  end
+  return table.unpack(found)
+end
+
+local function floor(words)
+  return FOLDER .. "floor " .. words
+end
+
+-- ------------------------------------------------------------------------ the rows
+
+local rows = {}
+
+-- `most` is the limit of the ratio, or of the value where there is no floor.
+local function add(row)
+  if row.floor then row.ratio = row.pigeon / row.floor end
+  if row.most then row.holds = (row.ratio or row.pigeon) <= row.most end
+  if row.most_value then row.holds = row.holds and row.pigeon <= row.most_value end
+  rows[#rows + 1] = row
+end
+
+local function measure_event()
+  progress("one-object events")
+  local path, words = write_event(s3_record, 1)
+  local least, pigeon, silent = drive(("events %s 100 1500"):format(path),
+    floor(words), system.bootstrap, "env AWS_LAMBDA_LOG_LEVEL=ERROR " .. system.bootstrap)
+  add { name = "warm one-object event", unit = "us",
+    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.1 }
+  add { name = "CPU of such an event", unit = "us",
+    floor = least.cpu / 1e3, pigeon = pigeon.cpu / 1e3, most = 2 }
+  add { name = "  of it for the log at INFO", unit = "us",
+    pigeon = (pigeon.cpu - silent.cpu) / 1e3, most = 20 }
+  add { name = "peak memory, 1,600 such events", unit = "kB",
+    floor = least.peak, pigeon = pigeon.peak, most = 2.5, most_value = 10240 }
+end
+
+local function measure_start()
+  progress("starts")
+  local least, pigeon = drive("starts 100", floor("0 0 1"), system.bootstrap)
+  add { name = "start to the first /next", unit = "us",
+    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.3 }
+  add { name = "CPU of a start", unit = "us", floor = least.cpu / 1e3, pigeon = pigeon.cpu / 1e3 }
+end
+
+local function measure_batch()
+  progress("SQS batches")
+  local path, words = write_event(sqs_record, 1000)
+  local least, pigeon = drive(("events %s 3 40"):format(path), floor(words), system.bootstrap)
+  add { name = "SQS batch of 1,000 objects", unit = "ms",
+    floor = least.wall / 1e6, pigeon = pigeon.wall / 1e6, most = 1.3 }
+  add { name = "CPU of such a batch", unit = "ms", floor = least.cpu / 1e6, pigeon = pigeon.cpu / 1e6 }
+  add { name = "peak memory of such batches", unit = "kB", floor = least.peak, pigeon = pigeon.peak }
+end
+
+-- The line goes through the first and the last size; how far the others are from it, and how
+-- an object in the largest compares with one in a hundred.
+local function measure_sizes()
+  local cpu = {}
+  for i, size in ipairs(SIZES) do
+    progress(("events of %d objects"):format(size))
+    local path, words = write_event(s3_record, size)
+    local turns = math.max(3, math.min(200, 10000 // size))
+    local least, pigeon = drive(("events %s 1 %d"):format(path, turns), floor(words), system.bootstrap)
+    cpu[i] = pigeon.cpu / 1e3
+    add { name = ("CPU an object, of %d"):format(size), unit = "us",
+      floor = least.cpu / 1e3 / size, pigeon = cpu[i] / size }
+  end
+  local function slope(i) return (cpu[i + 1] - cpu[i]) / (SIZES[i + 1] - SIZES[i]) end
+  add { name = "an object more: 1,000 to 10,000 by 10 to 100", unit = "x", pigeon = slope(4) / slope(2), most = 1.25 }
+end
+
+local function measure_decide()
+  progress("deciding")
+  add { name = "decide alone, an object, CPU", unit = "us",
+    pigeon = tonumber(system.run(FOLDER .. "decide 1000 21")) / 1e3, most = 15 }
+  progress("deciding, counted by callgrind")
+  local said = system.run("valgrind --tool=callgrind --callgrind-out-file=/dev/null "
+    .. "--toggle-collect=decide_body " .. FOLDER .. "decide 1000 1 2>&1")
+  add { name = "decide alone, an object, instructions", unit = "",
+    pigeon = tonumber(said:match("Collected : (%d+)")) / 1000 }
+end
+
+-- ------------------------------------------------------------------------ the report
+
+local function number(value)
+  return value and (value < 100 and "%.2f" or "%.0f"):format(value) or ""
+end
+
+local function print_table()
+  local line = "%-45s %8s %8s %6s %8s"
+  print((line:format("median", "floor", "Pigeon", "ratio", "at most")))
+  for _, row in ipairs(rows) do
+    local unit = row.unit ~= "" and ", " .. row.unit or ""
+    local most = row.most and number(row.most) .. (row.holds and "" or " !") or ""
+    print((line:format(row.name .. unit, number(row.floor), number(row.pigeon), number(row.ratio), most)))
+  end
+end
+
+measure_event()
+measure_start()
+measure_batch()
+measure_sizes()
+measure_decide()
+progress("")
+if WITH_JSON then print(cjson.encode(rows)) else print_table() end

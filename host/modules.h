@@ -1,5 +1,5 @@
-/* modules.h -- what bin/embed writes at build time: the Lua of lua/pigeon, and which
- * Debian packages the program was linked with. */
+/* modules.h -- what bin/embed writes at build time: the Lua of lua/pigeon, compiled,
+ * and which Debian packages the program was linked with. */
 #ifndef PIGEON_MODULES_H
 #define PIGEON_MODULES_H
 
@@ -7,7 +7,7 @@
 
 struct module {
     const char *name;           /* what require() calls it: "pigeon.queues" */
-    const unsigned char *bytes; /* the file as it is */
+    const unsigned char *bytes; /* string.dump() of the file, with its lines */
     size_t len;
 };
 

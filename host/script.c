@@ -138,9 +138,7 @@ static int find_module(lua_State *L)
     for (const struct module *module = modules; module->name; module++) {
         if (strcmp(module->name, name) != 0)
             continue;
-        lua_pushfstring(L, "@lua/%s.lua", luaL_gsub(L, name, ".", "/")); /* ... chunk */
-        if (luaL_loadbufferx(L, (const char *)module->bytes, module->len,
-                             lua_tostring(L, -1), "t"))
+        if (luaL_loadbufferx(L, (const char *)module->bytes, module->len, name, "b"))
             return lua_error(L);
         return 1;
     }

@@ -562,12 +562,12 @@ static void to_conclude_without_an_event_breaks_it(void **state)
     assert_broken("");
 }
 
-/* The least that was in use after each of 200 events: collections come in between. */
+/* The least that was in use after each of 1,000 events: collections come in between. */
 static size_t least_in_use(void)
 {
     size_t least = SIZE_MAX;
 
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 1000; i++) {
         struct mallinfo2 info;
 
         run();
@@ -580,7 +580,7 @@ static size_t least_in_use(void)
 
 /* Where malloc is another (a sanitizer's) mallinfo2() is all zero, and its own look for
  * leaks has to do. */
-static void a_thousand_events_leave_nothing_behind(void **state)
+static void thousands_of_events_leave_nothing_behind(void **state)
 {
     size_t before;
 
@@ -590,6 +590,7 @@ static void a_thousand_events_leave_nothing_behind(void **state)
     add_object(&event, "b2");
     add_object(&event, "junk");
     add_object(&event, "d0");
+    least_in_use(); /* the first collections find Lua still growing */
     before = least_in_use();
     for (int i = 0; i < 3; i++)
         least_in_use();
@@ -624,7 +625,7 @@ int main(void)
         OPENED(fates_that_do_not_add_up_break_it),
         OPENED(a_message_without_a_fate_is_no_success),
         OPENED(to_conclude_without_an_event_breaks_it),
-        OPENED(a_thousand_events_leave_nothing_behind),
+        OPENED(thousands_of_events_leave_nothing_behind),
     };
 
     return cmocka_run_group_tests_name("script", tests, NULL, NULL);

@@ -7,7 +7,7 @@ local function preload(path)
   for header in file:lines() do
     local name, length = header:match("^(%S+) (%d+)$")
     local bytes = file:read(tonumber(length))
-    package.preload[name] = function(...) return assert(load(bytes, "=" .. name, "t"))(...) end
+    package.preload[name] = function(...) return assert(load(bytes, name, "b"))(...) end
   end
 end
 

@@ -11,7 +11,7 @@ local verdict = require "pigeon.verdict"
 local words = require "pigeon.words"
 
 local find, format, gsub, sub = string.find, string.format, string.gsub, string.sub
-local min, move, rawget, sort = math.min, table.move, rawget, table.sort
+local min, rawget, sort = math.min, rawget, table.sort
 
 local library = {}
 
@@ -85,7 +85,7 @@ local function safe_pairs(value)
   end
   sort(keys)
   sort(strings)
-  move(strings, 1, #strings, #keys + 1, keys)
+  table.move(strings, 1, #strings, #keys + 1, keys)
   local i = 0
   return function()
     local key
@@ -123,15 +123,15 @@ local function safe_sort(list, less)
   if type(list) ~= "table" then fail("table.sort: a table expected, got %s", type(list)) end
   less = less == nil and default_less or less
   if type(less) ~= "function" then fail("table.sort: a function expected, got %s", type(less)) end
-  local count, width = #list, 1
-  local from, to = move(list, 1, count, 1, {}), {}
+  local count, width, from, to = #list, 1, {}, {}
+  for i = 1, count do from[i] = list[i] end
   while width < count do
     for low = 1, count, 2 * width do
       merge(from, to, low, min(low + width, count + 1), min(low + 2 * width, count + 1), less)
     end
     from, to, width = to, from, 2 * width
   end
-  move(from, 1, count, 1, list)
+  for i = 1, count do list[i] = from[i] end
 end
 
 -- Without a position of its own, which would be that of trusted code after `return error(...)`.

@@ -305,6 +305,7 @@ return function(object)
       "return accept(0/0, {})", "return accept('x', { 0/0 })", "return accept('x', { [1/0] = 'a' })",
       "local t = {} t[0/0] = 1", "local t = {} t[nil] = 1", "for k in pairs(_ENV) do _ENV[k] = nil end",
       "local _ENV = {} string.format = 1", "local t = {} for i = 1, 1e5 do t[i] = -i end table.sort(t)",
+      "local t, i = { 1, 2, 3, 4, 5, [9] = 1 }, 8 while i > 0 do t[i] = 1 i = i * 2 end table.sort(t)",
       "local t = {} for i = 1, 999 do t[i] = i end table.sort(t, function() return true end) return #t",
       "table.sort({ object, object }, function(a) error(a) end)", "return ('rep'):gsub('%w+', string)",
       "return ('accept'):gsub('%w+', _ENV)", "return (('('):format()):find('(')",

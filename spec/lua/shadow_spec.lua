@@ -256,7 +256,8 @@ end]]
   end
 
   it("is one of the settings: without it nothing is counted", function()
-    pigeon.open { command = "lambda", PIGEON_QUEUE = "normal", PIGEON_METRICS = "off", rules = { name = "rules.lua", source = RULES } }
+    pigeon.open { command = "lambda", PIGEON_QUEUE = "normal", PIGEON_METRICS = "off",
+      rules = { name = "rules.lua", source = RULES } }
     receive("one")
     assert.same({}, select(2, conclude(1, 0)))
   end)

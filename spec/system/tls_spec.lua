@@ -28,8 +28,9 @@ end
 local function run(env, command, line)
   local words, out = {}, os.tmpname()
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. system.quote(value) end
+  local form = 'echo %s | env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" %s timeout 60 %s %s >%s 2>&1'
   local _, _, status = os.execute(
-    ('echo %s | env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" %s timeout 60 %s %s >%s 2>&1'):format(system.quote(line or ""), table.concat(words, " "), system.bootstrap, command, out))
+    form:format(system.quote(line or ""), table.concat(words, " "), system.bootstrap, command, out))
   local said = system.read(out)
   os.remove(out)
   assert(status <= 1, said) -- 124: it hung

@@ -29,8 +29,7 @@ function replay.open(settings)
   local objects, messages, kinds = 0, 0, { accept = 0, defer = 0, ignore = 0 }
 
   local function count(entry)
-    -- each failure of what was decided is one of its messages
-    local sent = entry.destinations and #entry.destinations - #(entry.failures or {}) or 0
+    local sent = entry.destinations and #entry.destinations or 0
     messages = messages + sent
     if failed and entry.line >= failed then again = again + sent end
     if entry.failures then return end

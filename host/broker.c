@@ -231,10 +231,13 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
     }
     broker->fd = fd;
     broker->secure = tls_name != NULL;
-    ok = tls_name ? open_tls(broker, fd, tls_name, deadline, failure)
-                  : open_plain(broker, fd, failure);
-    if (ok && !guard_start(fd, deadline, &err))
-        ok = failure_set(failure, "login", 0, "%s", err.text);
+    ok = guard_start(fd, deadline, &err);
+    if (!ok) {
+        failure_set(failure, "login", 0, "%s", err.text);
+        close(fd);
+    }
+    ok = ok && (tls_name ? open_tls(broker, fd, tls_name, deadline, failure)
+                         : open_plain(broker, fd, failure));
     ok = ok && open_channel(broker, broker->connection, deadline, failure);
     if (!ok && !tls_name && met_tls(ear))
         failure_set(failure, "tls", 0, "the other end speaks TLS");

@@ -31,6 +31,7 @@
 
 #define MINUTE_MS 60000
 #define HANG_MS 30000
+#define CAS "/etc/ssl/certs/ca-certificates.crt"
 #define SHORT_MS 200 /* the deadline where the peer is silent */
 
 #define PORT                                                            \
@@ -109,7 +110,8 @@ static int set_up(void **state)
                                              .user = "pigeon",
                                              .password = "coo",
                                              .connection_name = "pigeon stack log",
-                                             .version = "1.2.3"};
+                                             .version = "1.2.3",
+                                             .tls.bundle = CAS};
 
     (void)state;
     ahead_ms = 0;
@@ -1396,6 +1398,45 @@ static void a_close_does_not_wait_for_ever(void **state)
     assert_true(clock_ms() - start < HANG_MS);
 }
 
+static void is_no_tls_server(struct session *s)
+{
+    if (s->number == 0)
+        peer_say_bytes(s, "AMQP\0\0\011\001", 8);
+    peer_stall(s);
+}
+
+/* The real ones are in spec/system. What the guard did to the connection before must not
+ * explain this one. */
+static void a_handshake_with_no_tls_server_ends(void **state)
+{
+    static const struct {
+        int64_t deadline_ms;
+        const char *text;
+    } cases[] = {
+        {MINUTE_MS,
+         "the other end does not speak TLS; next: is PIGEON_PORT a port without "
+         "TLS? then set PIGEON_TLS=off, or take its TLS port"},
+        {SHORT_MS,
+         "no answer in time; next: is PIGEON_PORT a port with TLS, and the broker "
+         "alive?"},
+    };
+
+    (void)state;
+    start_peer(says_nothing);
+    assert_false(log_in(SHORT_MS)); /* the guard has fired */
+    assert_string_equal(failure.stage, "login");
+    peer_free(peer);
+    start_peer(is_no_tls_server);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct deadline deadline = deadline_in(cases[i].deadline_ms);
+
+        assert_false(
+            broker_connect(broker, dial_peer(0), "localhost", &deadline, &failure));
+        assert_failure("tls", 0, cases[i].text);
+        assert_null(broker_tls(broker));
+    }
+}
+
 static void closing_nothing_is_allowed(void **state)
 {
     (void)state;
@@ -1458,6 +1499,7 @@ static const struct CMUnitTest single_cases[] = {
     CASE(a_flood_does_not_keep_the_next_batch_waiting),
     CASE(a_close_is_polite),
     CASE(a_close_does_not_wait_for_ever),
+    CASE(a_handshake_with_no_tls_server_ends),
     CASE(closing_nothing_is_allowed),
     CASE(a_queue_may_not_be_asked_for),
 };

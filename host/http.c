@@ -343,9 +343,9 @@ static struct http *allocate(struct err *err)
         return NULL;
     }
     http->signals = -1;
-    /* Else curl's start reads the machine's openssl.cnf, a tenth of a whole start. */
+    /* curl starts OpenSSL whatever it is told, which would read the machine's
+     * openssl.cnf, a tenth of a whole start. What curl frees has secrets in it. */
     OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-    /* NOTHING: most calls are plain HTTP, and OpenSSL's start costs more than curl's. */
     curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, wipe_free, wipe_realloc, strdup,
                          calloc);
     return http;

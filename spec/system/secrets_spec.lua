@@ -2,6 +2,7 @@
 local aws = require "spec.support.aws"
 local broker = require "spec.support.broker"
 local system = require "spec.support.system"
+local tls = require "spec.support.tls"
 
 local id, key, quote = system.id, system.key, system.quote
 
@@ -280,47 +281,40 @@ describe("secrets", function()
   end)
 
   describe("over https", function()
-    local tls, folder
+    local secure
     setup(function()
-      folder = system.run("mktemp -d"):gsub("\n", "")
-      for _, ca in ipairs({ "ca", "other" }) do
-        system.run(([[openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj '/CN=%s'
-          -keyout DIR/%s.key -out DIR/%s.pem 2>&1]]):format(ca, ca, ca):gsub("DIR", folder):gsub("\n%s*", " "))
-      end
-      system.write(folder .. "/names", "subjectAltName=IP:127.0.0.1\n")
-      system.run(([[openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj '/CN=aws'
-        -keyout DIR/aws.key -out DIR/aws.csr 2>&1 && openssl x509 -req -in DIR/aws.csr -CA DIR/ca.pem -CAkey DIR/ca.key
-        -CAcreateserial -days 2 -extfile DIR/names -out DIR/aws.pem 2>&1]]):gsub("DIR", folder):gsub("\n%s*", " "))
-      tls = aws.start(folder .. "/aws.pem", folder .. "/aws.key")
-      tls:tell("value ssm /pigeon/password %s", PASSWORD)
+      tls.start()
+      tls.authority("other", "Another CA")
+      tls.certificate("aws", "IP:127.0.0.1")
+      secure = aws.start(tls.path("aws.pem"), tls.path("aws.key"))
+      secure:tell("value ssm /pigeon/password %s", PASSWORD)
     end)
     teardown(function()
-      tls:stop()
-      os.execute("rm -rf " .. quote(folder))
+      secure:stop()
+      tls.stop()
     end)
-
-    before_each(function() tls:calls() end)
+    before_each(function() secure:calls() end)
 
     it("are read where SSL_CERT_FILE has the CA", function()
-      published((send({ PIGEON_PASSWORD = "ssm:/pigeon/password", AWS_ENDPOINT_URL = tls.url,
-        SSL_CERT_FILE = folder .. "/ca.pem" })))
-      assert.same({ "ssm /pigeon/password ok" }, tls:calls())
+      published((send({ PIGEON_PASSWORD = "ssm:/pigeon/password", AWS_ENDPOINT_URL = secure.url,
+        SSL_CERT_FILE = tls.path("ca.pem") })))
+      assert.same({ "ssm /pigeon/password ok" }, secure:calls())
     end)
 
     it("are not asked of a peer that nobody vouches for", function()
-      local message = init_error({ PIGEON_PASSWORD = "ssm:/pigeon/password", AWS_ENDPOINT_URL = tls.url,
-        SSL_CERT_FILE = folder .. "/other.pem" })
-      has(message, "PIGEON_PASSWORD: ssm GetParameter: " .. tls.url)
+      local message = init_error({ PIGEON_PASSWORD = "ssm:/pigeon/password", AWS_ENDPOINT_URL = secure.url,
+        SSL_CERT_FILE = tls.path("other.pem") })
+      has(message, "PIGEON_PASSWORD: ssm GetParameter: " .. secure.url)
       has(message, "unable to get local issuer certificate")
-      assert.same({}, tls:calls())
+      assert.same({}, secure:calls())
     end)
 
     it("are not asked of a peer with another name", function()
-      local message = init_error({ PIGEON_PASSWORD = "ssm:/pigeon/password", SSL_CERT_FILE = folder .. "/ca.pem",
-        AWS_ENDPOINT_URL = tls.url:gsub("127.0.0.1", "localhost") })
+      local message = init_error({ PIGEON_PASSWORD = "ssm:/pigeon/password", SSL_CERT_FILE = tls.path("ca.pem"),
+        AWS_ENDPOINT_URL = secure.url:gsub("127.0.0.1", "localhost") })
       has(message, "localhost")
       has(message, "curl 60")
-      assert.same({}, tls:calls())
+      assert.same({}, secure:calls())
     end)
   end)
 

@@ -27,6 +27,7 @@ void config_read(struct config *config)
         .handler = getenv("_HANDLER"),
         .task_root = getenv("LAMBDA_TASK_ROOT"),
         .function_name = getenv("AWS_LAMBDA_FUNCTION_NAME"),
+        .function_version = getenv("AWS_LAMBDA_FUNCTION_VERSION"),
         .log_stream = getenv("AWS_LAMBDA_LOG_STREAM_NAME"),
         .log_level = getenv("AWS_LAMBDA_LOG_LEVEL"),
         .log_format = getenv("AWS_LAMBDA_LOG_FORMAT"),

@@ -13,14 +13,15 @@
 
 struct config {
     /* what Lambda sets; NULL where it is not set */
-    const char *runtime_api;   /* AWS_LAMBDA_RUNTIME_API, host:port */
-    const char *handler;       /* _HANDLER, the name of the rules script */
-    const char *task_root;     /* LAMBDA_TASK_ROOT, the folder of the unpacked zip */
-    const char *function_name; /* AWS_LAMBDA_FUNCTION_NAME */
-    const char *log_stream;    /* AWS_LAMBDA_LOG_STREAM_NAME */
-    const char *log_level;     /* AWS_LAMBDA_LOG_LEVEL */
-    const char *log_format;    /* AWS_LAMBDA_LOG_FORMAT */
-    long memory_mb;            /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not said */
+    const char *runtime_api;      /* AWS_LAMBDA_RUNTIME_API, host:port */
+    const char *handler;          /* _HANDLER, the name of the rules script */
+    const char *task_root;        /* LAMBDA_TASK_ROOT, the folder of the unpacked zip */
+    const char *function_name;    /* AWS_LAMBDA_FUNCTION_NAME */
+    const char *function_version; /* AWS_LAMBDA_FUNCTION_VERSION: a number, or $LATEST */
+    const char *log_stream;       /* AWS_LAMBDA_LOG_STREAM_NAME */
+    const char *log_level;        /* AWS_LAMBDA_LOG_LEVEL */
+    const char *log_format;       /* AWS_LAMBDA_LOG_FORMAT */
+    long memory_mb;               /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not said */
 
     /* what people set; NULL where it is not set */
     const char *host;         /* PIGEON_HOST */

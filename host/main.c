@@ -78,6 +78,7 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
                                        .batch_failures = config->batch_failures,
                                        .metrics = config->metrics,
                                        .function_name = config->function_name,
+                                       .function_version = config->function_version,
                                        .memory_mb = config->memory_mb};
 
     err->type = "KeyError";

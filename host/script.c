@@ -211,6 +211,7 @@ static int open_body(lua_State *L)
     set_string(L, "PIGEON_BATCH_FAILURES", visit->settings->batch_failures);
     set_string(L, "PIGEON_METRICS", visit->settings->metrics);
     set_string(L, "AWS_LAMBDA_FUNCTION_NAME", visit->settings->function_name);
+    set_string(L, "AWS_LAMBDA_FUNCTION_VERSION", visit->settings->function_version);
     set_string(L, "AWS_LAMBDA_LOG_LEVEL", log_level());
     push_source(L, &script->source, visit->settings->path); /* ... settings rules */
     lua_setfield(L, -2, "rules");                           /* visit open settings */

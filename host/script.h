@@ -24,10 +24,11 @@ struct script_settings {
     const char *path;    /* the rules script's file; NULL: the command needs none */
     const char *queue;   /* PIGEON_QUEUE */
     const char *env;     /* PIGEON_ENV, NULL: not set */
-    const char *batch_failures; /* PIGEON_BATCH_FAILURES, NULL: not set */
-    const char *metrics;        /* PIGEON_METRICS, NULL: not set */
-    const char *function_name;  /* AWS_LAMBDA_FUNCTION_NAME, NULL: not set */
-    long memory_mb;             /* what the function may use, 0: not known */
+    const char *batch_failures;   /* PIGEON_BATCH_FAILURES, NULL: not set */
+    const char *metrics;          /* PIGEON_METRICS, NULL: not set */
+    const char *function_name;    /* AWS_LAMBDA_FUNCTION_NAME, NULL: not set */
+    const char *function_version; /* AWS_LAMBDA_FUNCTION_VERSION, NULL: not set */
+    long memory_mb;               /* what the function may use, 0: not known */
 
     /* of the desk */
     int count; /* of its arguments, for a command that reads them itself; what is wrong

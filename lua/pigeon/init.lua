@@ -29,6 +29,11 @@ local report -- what its open() made
 
 local CHARACTERS = { [" "] = "a space", ["\t"] = "a tab", ["\n"] = "a line's end" }
 
+-- "$LATEST" is what no alias has.
+local function published_version(version)
+  return version and version:match("^%d+$")
+end
+
 local function check_env(env)
   local position = env:find("[^A-Za-z0-9]")
   if not position then return end
@@ -73,6 +78,7 @@ function pigeon.open(settings)
   }
   measure = metrics.open {
     kinds = kinds, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
+    function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
   decide = load_script(setup.script)
   if settings.command ~= "lambda" then

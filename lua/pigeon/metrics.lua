@@ -21,6 +21,8 @@ local COUNTERS = {
   "Failed", "Unroutable", "Nacked", "Unknown", "RuleErrors", "BadRecords", "Undecided",
   "Reconnects", "ColdStarts",
 }
+-- What a deploy's alarms watch of the new version alone: deploy/template.yaml.
+local OF_VERSION = { "Objects", "Published", "Failed", "Junk" }
 local VERDICTS = { accept = "Accepted", defer = "Deferred", ignore = "Ignored" }
 local CAUSES = {
   returned = "Unroutable", nacked = "Nacked", unknown = "Unknown",
@@ -180,6 +182,13 @@ local function emf_writer(settings, queue_names)
     of_queues[i], members[#members + 1] = define(name, "Count"), ',"' .. name .. '":'
   end
   local directives = before .. concat(always, ",") .. "]}," .. before .. concat(of_queues, ",") .. "]}"
+  if settings.function_version then
+    values = values .. ',"Version":' .. text.json(settings.function_version, 255)
+    local of_version = {}
+    for i, name in ipairs(OF_VERSION) do of_version[i] = define(name, "Count") end
+    directives = directives .. ',{"Namespace":"Pigeon","Dimensions":[["FunctionName","Version"]],"Metrics":['
+      .. concat(of_version, ",") .. "]}"
+  end
   local names = table.move(queue_names, 1, #queue_names, #COUNTERS + 1, { table.unpack(COUNTERS) })
 
   return function(counts, batch, facts)
@@ -216,8 +225,8 @@ local function monitoring_lines(counts, facts, tag, lines)
   end
 end
 
---- {kinds = what parse() made, queues = list, env = name or nil, function_name} -> a function from a
--- concluded batch and facts {now_ms, decide_us, publish_us, connect_us, reconnects, cold} to the lines.
+--- {kinds = what parse() made, queues = list, env = name or nil, function_name, function_version = nil
+-- where none was published} -> a function from a concluded batch and facts {now_ms, decide_us, publish_us, connect_us, reconnects, cold} to the lines.
 function metrics.open(settings)
   local names, queue_names = queue_metrics(settings.queues)
   local emf = settings.kinds.emf and emf_writer(settings, queue_names)

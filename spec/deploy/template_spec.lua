@@ -1,6 +1,8 @@
 package.path = "spec/support/?.lua;" .. package.path
 local cloudformation = require "cloudformation"
 
+local metrics = require "pigeon.metrics"
+
 local template = cloudformation.load("deploy/template.yaml")
 local resources, parameters = template.Resources, template.Parameters
 local fn = resources.Function.Properties
@@ -20,7 +22,7 @@ end
 -- The settings that the program reads, by the one file that may read them.
 local function settings_read()
   local names = {}
-  for name in assert(io.open("host/config.c")):read("a"):gmatch('getenv%("(PIGEON_[%w_]+)"%)') do
+  for name in assert(io.open("host/config.c")):read("a"):gmatch('= %a+%("(PIGEON_[%w_]+)"%)') do
     names[name] = true
   end
   return names
@@ -200,6 +202,32 @@ describe("deploy/template.yaml", function()
     assert.equal("live", fn.AutoPublishAlias)
   end)
 
+  it("watches metrics that Pigeon writes, under the dimensions that it writes", function()
+    local line = metrics.open { kinds = { emf = true }, queues = {}, function_name = "x", function_version = "1" }(
+      { entries = {}, messages = 0 },
+      { now_ms = 1474202100000, decide_us = 0, connect_us = 0, reconnects = 0, cold = false })[1]
+    local written = {}
+    for _, directive in ipairs(require("cjson").decode(line)._aws.CloudWatchMetrics) do
+      for _, metric in ipairs(directive.Metrics) do
+        written[metric.Name .. " by " .. table.concat(directive.Dimensions[1], ",")] = true
+      end
+    end
+    local found = 0
+    local function visit(node)
+      if type(node) ~= "table" then return end
+      if node.Namespace == "Pigeon" then
+        local names = {}
+        for i, dimension in ipairs(node.Dimensions) do names[i] = dimension.Name end
+        local name = node.MetricName .. " by " .. table.concat(names, ",")
+        assert.truthy(written[name], name)
+        found = found + 1
+      end
+      for _, value in pairs(node) do visit(value) end
+    end
+    visit(resources)
+    assert.equal(5, found)
+  end)
+
   it("alarms on what carries the events", function()
     local watched = {}
     for _, resource in pairs(resources) do
@@ -207,7 +235,7 @@ describe("deploy/template.yaml", function()
       if metric then watched[metric] = true end
     end
     for _, name in ipairs { "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures", "Throttles",
-      "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Errors", "failed" } do
+      "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Errors", "Failed" } do
       assert.truthy(watched[name], name)
     end
   end)

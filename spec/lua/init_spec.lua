@@ -292,7 +292,21 @@ describe("metrics and the log's level", function()
     assert.same({}, lines)
     local metric = cjson.decode(metrics[1])
     assert.same({ 1, "pigeon-prod", "prod" }, { metric["Published.normal"], metric.FunctionName, metric.Environment })
+    assert.is_nil(metric.Version)
   end)
+
+  for version, told in pairs { ["12"] = "12", ["$LATEST"] = false } do
+    it(("tell version %s: %s"):format(version, told), function()
+      local all = settings("normal")
+      all.PIGEON_METRICS, all.AWS_LAMBDA_FUNCTION_VERSION = "emf", version
+      pigeon.open(all)
+      receive("{}")
+      local _, _, _, metrics = pigeon.conclude({}, {
+        confirmed = 0, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
+      })
+      assert.equal(told or nil, cjson.decode(metrics[1]).Version)
+    end)
+  end
 
   it("refuse a kind of metrics that there is not", function()
     local all = settings("normal")

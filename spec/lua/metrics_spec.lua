@@ -85,6 +85,21 @@ describe("a line of EMF", function()
     end
   end)
 
+  it("has what a deploy watches of a published version once more, by version", function()
+    local root = assert_emf(open { env = "prod", function_version = "12" }(mixed(), FACTS)[1])
+    local names, found = {}, 0
+    for _, directive in ipairs(root._aws.CloudWatchMetrics) do
+      if directive.Dimensions[1][2] == "Version" then
+        found = found + 1
+        assert.same({ { "FunctionName", "Version" } }, directive.Dimensions)
+        for i, metric in ipairs(directive.Metrics) do names[i] = metric.Name end
+      end
+    end
+    assert.equal(1, found)
+    assert.same({ "Objects", "Published", "Failed", "Junk" }, names)
+    assert.equal("12", root.Version)
+  end)
+
   it("has function and environment as dimensions, and nothing else", function()
     for env, dimensions in pairs { prod = { "FunctionName", "Environment" }, [""] = { "FunctionName" } } do
       local root = assert_emf(open { env = env ~= "" and env or nil }(mixed(), FACTS)[1])

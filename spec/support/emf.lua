@@ -31,7 +31,7 @@ local function assert_emf(line)
   assert.equal(0, root._aws.Timestamp % 1)
   assert.is_true(root._aws.Timestamp > 1e12 and root._aws.Timestamp < 1e13)
   assert.is_true(#root._aws.CloudWatchMetrics >= 1)
-  local defined = {}
+  local defined, places = {}, {}
   for _, directive in ipairs(root._aws.CloudWatchMetrics) do
     assert.is_truthy(is_text(directive.Namespace, 1024))
     assert.is_nil(directive.Namespace:find("^AWS/"))
@@ -48,8 +48,9 @@ local function assert_emf(line)
       assert.is_truthy(is_text(metric.Name, 255), metric.Name)
       assert.is_true(UNITS[metric.Unit], metric.Unit)
       assert.is_true(is_value(root[metric.Name]), metric.Name)
-      assert.is_nil(defined[metric.Name], metric.Name .. " is defined twice")
-      defined[metric.Name] = true
+      local place = metric.Name .. " by " .. cjson.encode(directive.Dimensions)
+      assert.is_nil(places[place], place .. " is defined twice")
+      places[place], defined[metric.Name] = true, true
     end
   end
   return root, defined

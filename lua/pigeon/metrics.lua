@@ -226,7 +226,8 @@ local function monitoring_lines(counts, facts, tag, lines)
 end
 
 --- {kinds = what parse() made, queues = list, env = name or nil, function_name, function_version = nil
--- where none was published} -> a function from a concluded batch and facts {now_ms, decide_us, publish_us, connect_us, reconnects, cold} to the lines.
+-- where none was published} -> a function from a concluded batch and facts {now_ms, decide_us, publish_us,
+-- connect_us, reconnects, cold} to the lines.
 function metrics.open(settings)
   local names, queue_names = queue_metrics(settings.queues)
   local emf = settings.kinds.emf and emf_writer(settings, queue_names)

@@ -1,5 +1,6 @@
 --- bin/package: the zip that goes to Lambda.
 local system = require "spec.support.system"
+local tls = require "spec.support.tls"
 local zip = require "spec.support.zip"
 
 local quote, id, key = system.quote, system.id, system.key
@@ -22,6 +23,23 @@ describe("the zip", function()
     assert.same({ "null" }, outcome.answers)
     assert.same({ id(2, "0") }, system.consume(env))
     system.drop(env)
+  end)
+
+  it("finds the system's CAs there, and a file of one's own beside it", function()
+    tls.start()
+    tls.certificate("good", "IP:127.0.0.1")
+    local plain = system.vhost({ "normal" })
+    local function publish(ca_file)
+      local env = { PIGEON_TLS = "on", PIGEON_PORT = tls.listen("good"), PIGEON_TLS_CA_FILE = ca_file }
+      for name, value in pairs(plain) do env[name] = env[name] or value end
+      return zip.invoke(folder, env, { system.event(key(id(3, "0"))) }).answers[1]
+    end
+    assert.matches('unknown issuer: \\"CN=Spec CA\\" is not among the CAs of /etc/', publish(), 1, true)
+    system.run(("cp %s %s/ca.pem"):format(tls.path("ca.pem"), folder))
+    assert.equal("null", publish(folder .. "/ca.pem"))
+    assert.same({ id(3, "0") }, system.consume(plain))
+    system.drop(plain)
+    tls.stop()
   end)
 
   it("leaves what gdb needs in build/bootstrap.debug", function()

@@ -275,8 +275,10 @@ describe("over TLS", function()
   describe("does not start with", function()
     local function refuses(changes, kind, words)
       local outcome = system.invoke({ env = with(env, with({ PIGEON_PORT = port.good }, changes)), events = {} })
-      has(outcome.log, "ERROR " .. kind .. ": ")
-      has(outcome.log, words)
+      local lines = system.said(outcome.log, "^" .. kind .. ": ")
+      assert.equal(1, #lines, outcome.log)
+      assert.equal("ERROR", lines[1].level)
+      has(lines[1].message, words)
       has(check(with(env, changes)), words)
     end
 

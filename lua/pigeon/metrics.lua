@@ -29,8 +29,6 @@ local CAUSES = {
   rules = "RuleErrors", record = "BadRecords", time = "Undecided",
 }
 
-local ZERO = { __index = function() return 0 end }
-
 local function parse_kind(name)
   if name == "emf" or name == "monitoring" or name == "off" then return { name = name } end
   return nil, "is not emf, monitoring or off"
@@ -115,8 +113,7 @@ local function count_entry(counts, names, entry)
 end
 
 -- An event that cannot be read is one object that failed.
-local function count_all(batch, facts, names)
-  local counts = setmetatable({}, ZERO)
+local function count_all(counts, batch, facts, names)
   for _, entry in ipairs(batch.entries) do
     count_entry(counts, names, entry)
   end
@@ -124,7 +121,6 @@ local function count_all(batch, facts, names)
     for _, name in ipairs { "Objects", "Failed", "BadRecords" } do count(counts, name) end
   end
   counts.Reconnects, counts.ColdStarts = facts.reconnects, facts.cold and 1 or 0
-  return counts
 end
 
 -- How old each object was when all its messages were confirmed, in milliseconds, sorted. Of more
@@ -149,29 +145,43 @@ local function define(name, unit)
   return format('{"Name":"%s","Unit":"%s"}', name, unit)
 end
 
--- {name, value as JSON, unit} of what this invocation has and another may not.
+-- What one invocation has and another may not: its definition, and what precedes its value.
+local OCCASIONAL = {}
+for name, unit in pairs {
+  PublishTime = "Milliseconds", ConnectTime = "Milliseconds", Lag = "Milliseconds",
+  ShadowDifferences = "Count", ShadowSkipped = "Count",
+} do
+  OCCASIONAL[name] = { define(name, unit), format(',"%s":', name) }
+end
+
+-- The definitions and the members of those that there are.
 local function occasional(batch, facts)
-  local found = {}
-  local function add(name, value, unit) found[#found + 1] = { name, value, unit } end
-  if batch.messages > 0 then add("PublishTime", format("%.3f", facts.publish_us / 1000), "Milliseconds") end
-  if facts.connect_us > 0 then add("ConnectTime", format("%.3f", facts.connect_us / 1000), "Milliseconds") end
-  local lags = lags_of(batch, facts.now_ms)
-  if #lags > 0 then add("Lag", #lags == 1 and lags[1] or "[" .. concat(lags, ",") .. "]", "Milliseconds") end
-  if batch.shadow then
-    add("ShadowDifferences", batch.shadow.differences, "Count")
-    add("ShadowSkipped", batch.shadow.skipped, "Count")
+  local definitions, members = {}, {}
+  local function add(name, value)
+    definitions[#definitions + 1] = OCCASIONAL[name][1]
+    members[#members + 1] = OCCASIONAL[name][2]
+    members[#members + 1] = value
   end
-  return found
+  if batch.messages > 0 then add("PublishTime", format("%.3f", facts.publish_us / 1000)) end
+  if facts.connect_us > 0 then add("ConnectTime", format("%.3f", facts.connect_us / 1000)) end
+  local lags = lags_of(batch, facts.now_ms)
+  if #lags > 0 then add("Lag", #lags == 1 and lags[1] or "[" .. concat(lags, ",") .. "]") end
+  if batch.shadow then
+    add("ShadowDifferences", batch.shadow.differences)
+    add("ShadowSkipped", batch.shadow.skipped)
+  end
+  return concat(definitions, ","), concat(members)
 end
 
 -- What is the same in every line is made once: what precedes and follows the definitions of a
 -- directive, the definitions that are always there, and the dimensions' values.
-local function emf_writer(settings, queue_names)
+local function emf_writer(settings, names, queue_names)
   local dimensions, values = '"FunctionName"', '"FunctionName":' .. text.json(settings.function_name or "-", 255)
   if settings.env then
     dimensions, values = dimensions .. ',"Environment"', values .. ',"Environment":' .. text.json(settings.env, 255)
   end
-  local before = '{"Namespace":"Pigeon","Dimensions":[[' .. dimensions .. ']],"Metrics":['
+  -- The counters as text are kept: most events count alike.
+  local before, counted, shown = '{"Namespace":"Pigeon","Dimensions":[[' .. dimensions .. ']],"Metrics":[', {}, nil
   local always, members = {}, {}
   for i, name in ipairs(COUNTERS) do
     always[i], members[i] = define(name, "Count"), ',"' .. name .. '":'
@@ -189,22 +199,26 @@ local function emf_writer(settings, queue_names)
     directives = directives .. ',{"Namespace":"Pigeon","Dimensions":[["FunctionName","Version"]],"Metrics":['
       .. concat(of_version, ",") .. "]}"
   end
-  local names = table.move(queue_names, 1, #queue_names, #COUNTERS + 1, { table.unpack(COUNTERS) })
+
+  local function show(counts)
+    local changed = false
+    for i = 1, #names do
+      local value = counts[names[i]]
+      if counted[i] ~= value then counted[i], changed = value, true end
+    end
+    if changed then
+      local pieces = {}
+      for i, value in ipairs(counted) do pieces[i] = members[i] .. value end
+      shown = concat(pieces)
+    end
+    return shown
+  end
 
   return function(counts, batch, facts)
-    local line = { '{"_aws":{"Timestamp":', facts.now_ms, ',"CloudWatchMetrics":[', directives }
-    local extra, definitions = occasional(batch, facts), {}
-    for i, metric in ipairs(extra) do definitions[i] = define(metric[1], metric[3]) end
-    if #extra > 0 then line[#line + 1] = "," .. before .. concat(definitions, ",") .. "]}" end
-    line[#line + 1] = "]}," .. values
-    for i, name in ipairs(names) do
-      line[#line + 1] = members[i]
-      line[#line + 1] = counts[name]
-    end
-    line[#line + 1] = format(',"DecideTime":%.3f', facts.decide_us / 1000)
-    for _, metric in ipairs(extra) do line[#line + 1] = format(',"%s":%s', metric[1], metric[2]) end
-    line[#line + 1] = "}"
-    return concat(line)
+    local definitions, extra = occasional(batch, facts)
+    if definitions ~= "" then definitions = "," .. before .. definitions .. "]}" end
+    return format('{"_aws":{"Timestamp":%d,"CloudWatchMetrics":[%s%s]},%s%s,"DecideTime":%.3f%s}', facts.now_ms,
+      directives, definitions, values, show(counts), facts.decide_us / 1000, extra)
   end
 end
 
@@ -229,14 +243,17 @@ end
 -- where none was published} -> a function from a concluded batch and facts {now_ms, decide_us, publish_us,
 -- connect_us, reconnects, cold} to the lines.
 function metrics.open(settings)
-  local names, queue_names = queue_metrics(settings.queues)
-  local emf = settings.kinds.emf and emf_writer(settings, queue_names)
+  local of_queues, queue_names = queue_metrics(settings.queues)
+  local names = table.move(queue_names, 1, #queue_names, #COUNTERS + 1, { table.unpack(COUNTERS) })
+  local counts = {}
+  local emf = settings.kinds.emf and emf_writer(settings, names, queue_names)
   local tag = settings.env and "#env:" .. settings.env or ""
 
   return function(batch, facts)
     local lines = {}
     if not next(settings.kinds) then return lines end
-    local counts = count_all(batch, facts, names)
+    for i = 1, #names do counts[names[i]] = 0 end
+    count_all(counts, batch, facts, of_queues)
     if emf then lines[1] = emf(counts, batch, facts) end
     if settings.kinds.monitoring then monitoring_lines(counts, facts, tag, lines) end
     return lines

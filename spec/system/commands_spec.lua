@@ -179,6 +179,7 @@ describe("misuse", function()
     "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense",
     "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
+    "bench x", "bench --json x",
   }) do
     it("is " .. command, function()
       local status, said, complaint = run("bin/" .. command .. " </dev/null")

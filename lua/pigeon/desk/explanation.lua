@@ -69,7 +69,7 @@ end
 local function say_queue(queue, width)
   return ("  %-" .. width .. "s  sample %8.4f %s throttle %d: %s"):format(
     clean(queue.name), queue.sample, queue.sample < queue.throttle and "<" or ">=", queue.throttle,
-    queue.chosen and "sent" or "not sent")
+    queue.chosen and "sent" or queue.sample < queue.throttle and "not sent, by the rules" or "not sent")
 end
 
 -- What differs between the messages of an object, then what does not.

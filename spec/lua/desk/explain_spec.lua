@@ -33,7 +33,7 @@ describe("pigeon explain", function()
 k/ID
   accept ID  (rules.lua:5)
   normal     sample  51.4638 < throttle 100: sent
-  submitter  sample  14.8843 < throttle 15: not sent
+  submitter  sample  14.8843 < throttle 15: not sent, by the rules
   message to normal: exchange "", routing key "normal"
   message to e/r: exchange "e", routing key "r"
   each with message_id and body ID,
@@ -50,7 +50,7 @@ later
   defer: not now  (rules.lua:3)
 none
   accept x  (rules.lua:4)
-  normal     sample  31.1234 < throttle 100: not sent
+  normal     sample  31.1234 < throttle 100: not sent, by the rules
 ]], (text:gsub("sample +[%d.]+", "sample  31.1234"):match("^.-\n.-\n.-\n.-\n.-\n")))
     assert.matches("\n  no message: no destination was given\n", text)
     assert.matches("bad\n  fail: boom  %(rules%.lua:2%)\n$", text)

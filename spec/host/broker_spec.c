@@ -1518,6 +1518,8 @@ int main(void)
         tests[ROWS + i] = (struct CMUnitTest){names[i], ends_so_over_one_byte_reads,
                                               set_up, tear_down, row};
     }
+    if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */
+        cmocka_set_skip_filter("speaks TLS*");
     memcpy(tests + 2 * ROWS, single_cases, sizeof(single_cases));
     return cmocka_run_group_tests_name("broker", tests, NULL, NULL);
 }

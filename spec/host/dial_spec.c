@@ -598,5 +598,7 @@ int main(void)
         CASE(a_look_up_may_end_after_the_close_or_before_it),
     };
 
+    if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */
+        cmocka_set_skip_filter("counts_what_it_heard");
     return cmocka_run_group_tests_name("dial", tests, NULL, NULL);
 }

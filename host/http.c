@@ -342,6 +342,23 @@ static bool set_up_client(struct http *http, const char *user_agent)
     return true;
 }
 
+/* From the first client on: its calls carry secrets, and what curl frees may have them in
+ * it. Without one, wiping would take a twentieth of a warm event. */
+static bool wiping;
+
+static void free_memory(void *memory)
+{
+    if (wiping)
+        wipe_free(memory);
+    else
+        free(memory);
+}
+
+static void *resize_memory(void *memory, size_t size)
+{
+    return wiping ? wipe_realloc(memory, size) : realloc(memory, size);
+}
+
 static struct http *allocate(struct err *err)
 {
     struct http *http = calloc(1, sizeof(*http));
@@ -351,8 +368,7 @@ static struct http *allocate(struct err *err)
         return NULL;
     }
     http->signals = -1;
-    /* What curl frees has secrets in it. */
-    curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, wipe_free, wipe_realloc, strdup,
+    curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, free_memory, resize_memory, strdup,
                          calloc);
     return http;
 }
@@ -383,6 +399,7 @@ struct http *http_open_client(const char *user_agent, struct err *err)
 {
     struct http *http = allocate(err);
 
+    wiping = true;
     if (http && !set_up_client(http, user_agent)) {
         err_set(err, "libcurl did not start");
         http_close(http);

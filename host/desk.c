@@ -1,6 +1,7 @@
 /* desk.c -- one walk for all commands: open, batches, finish. */
 #include "desk.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <limits.h>
 #include <signal.h>
@@ -384,17 +385,24 @@ static int run_suite(const struct options *options)
     return 1;
 }
 
+static bool check_file(const char *option, const char *path, struct err *err)
+{
+    if (!path || access(path, R_OK) == 0)
+        return true;
+    return err_set(err, "%s %s: %s", option, path, strerror(errno));
+}
+
 int desk_run(const struct options *options, struct config *config,
              struct delivery *delivery)
 {
     struct desk desk = {.options = options};
+    struct err err = {0};
 
     if (is(&desk, "test") && !options->help)
         return run_suite(options);
-    if (options->rules && access(options->rules, R_OK) != 0)
-        return desk_misuse(options->command, "the file of --rules cannot be read");
-    if (options->against && access(options->against, R_OK) != 0)
-        return desk_misuse(options->command, "the file of --against cannot be read");
+    if (!check_file("--rules", options->rules, &err) ||
+        !check_file("--against", options->against, &err))
+        return desk_misuse(options->command, err.text);
     if (is(&desk, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))
         return desk_misuse(options->command, "which key? Or an event on stdin");

@@ -389,46 +389,13 @@ static int work(const char *what, const char *path)
     return script_decide(script, &invocation, &outbox, &err) ? 8 : 7;
 }
 
-/* Starts this program with the work, and reads what it writes until it ends. EMULATOR is
- * what runs it where it is another processor's (bin/test). */
-static int run_child(const char *what, const char *rules, char *said, size_t size)
-{
-    char self[4096] = {0};
-    size_t have = 0;
-    ssize_t n = 1;
-    int out[2], status;
-    pid_t child;
-
-    write_rules(rules);
-    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-    assert_int_equal(pipe(out), 0);
-    child = fork();
-    if (child == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        close(out[0]);
-        close(out[1]);
-        execl("/bin/sh", "sh", "-c", "exec $EMULATOR \"$@\"", "sh", self, what,
-              rules_path, (char *)NULL);
-        _exit(127);
-    }
-    close(out[1]);
-    while (n > 0 && have < size - 1) {
-        n = read(out[0], said + have, size - 1 - have);
-        have += n > 0 ? (size_t)n : 0;
-    }
-    said[have] = '\0';
-    close(out[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
 /* Status 1 and one line: what it says after time and level. */
 static void assert_stopped(const char *what, const char *rules, const char *line)
 {
     char said[4096];
 
-    assert_int_equal(run_child(what, rules, said, sizeof(said)), 1);
+    write_rules(rules);
+    assert_int_equal(run_again(what, rules_path, said, sizeof(said)), 1);
     assert_true(strlen(said) > 31);
     assert_memory_equal(said + 23, "Z ERROR ", 8);
     assert_string_equal(said + 31, line);

@@ -399,36 +399,11 @@ static int work(const char *path, const char *shadow)
 /* Starts this program with both scripts; it has to end with status 1, and these words. */
 static void assert_stopped(const char *candidate, const char *const words[3])
 {
-    char self[4096] = {0}, said[4096];
-    size_t have = 0;
-    ssize_t n = 1;
-    int out[2], status;
-    pid_t child;
+    char said[4096];
 
     write_rules(RULES);
     write_shadow(candidate);
-    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
-    assert_int_equal(pipe(out), 0);
-    child = fork();
-    if (child == 0) {
-        dup2(out[1], STDOUT_FILENO);
-        close(out[0]);
-        close(out[1]);
-        /* what runs it where it is another processor's (bin/test) */
-        execl("/bin/sh", "sh", "-c", "exec $EMULATOR \"$@\"", "sh", self, rules_path,
-              shadow_path, (char *)NULL);
-        _exit(127);
-    }
-    close(out[1]);
-    while (n > 0 && have < sizeof(said) - 1) {
-        n = read(out[0], said + have, sizeof(said) - 1 - have);
-        have += n > 0 ? (size_t)n : 0;
-    }
-    said[have] = '\0';
-    close(out[0]);
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 1);
+    assert_int_equal(run_again(rules_path, shadow_path, said, sizeof(said)), 1);
     for (size_t i = 0; i < 3 && words[i]; i++)
         if (!strstr(said, words[i]))
             fail_msg("\"%s\" is not in %s", words[i], said);

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "log.h"
@@ -61,6 +62,40 @@ static inline const char *logged(void)
 
     text[len > 0 ? len : 0] = '\0';
     return text;
+}
+
+/* Starts this program with these two words, and reads what it writes until it ends:
+ * its status. EMULATOR is what runs it where it is another processor's (bin/test). */
+static inline int run_again(const char *first, const char *second, char *said,
+                            size_t size)
+{
+    char self[4096] = {0};
+    size_t have = 0;
+    ssize_t n = 1;
+    int out[2], status;
+    pid_t child;
+
+    assert_true(readlink("/proc/self/exe", self, sizeof(self) - 1) > 0);
+    assert_int_equal(pipe(out), 0);
+    child = fork();
+    if (child == 0) {
+        dup2(out[1], STDOUT_FILENO);
+        close(out[0]);
+        close(out[1]);
+        execl("/bin/sh", "sh", "-c", "exec $EMULATOR \"$@\"", "sh", self, first, second,
+              (char *)NULL);
+        _exit(127);
+    }
+    close(out[1]);
+    while (n > 0 && have < size - 1) {
+        n = read(out[0], said + have, size - 1 - have);
+        have += n > 0 ? (size_t)n : 0;
+    }
+    said[have] = '\0';
+    close(out[0]);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
 }
 
 /* ------------------------------------------------------------------------ rules */

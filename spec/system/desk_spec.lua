@@ -65,6 +65,13 @@ describe("pigeon", function()
       assert.matches("^pigeon[^\n]*: [^\n]+\n\nUsage: pigeon", complained)
     end)
   end
+
+  for _, words in ipairs { "check --rules /nonsense", "simulate --against /nonsense" } do
+    it(words .. " says which file, and why not", function()
+      local _, _, complained = run(words .. " </dev/null")
+      assert.matches("^pigeon %a+: %-%-%a+ /nonsense: No such file or directory\n", complained)
+    end)
+  end
 end)
 
 describe("pigeon explain", function()

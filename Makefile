@@ -53,11 +53,11 @@ CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
            -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
            -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
-# What is wrapped: host/broker.c, host/http.c.
+# What is wrapped: host/broker.c, host/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
 ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a \
-           liblua5.4.a libjansson.a libssl.a libcrypto.a)
+           liblua5.4.a libhttp_parser.a libjansson.a libssl.a libcrypto.a)
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))

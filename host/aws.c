@@ -10,7 +10,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "http.h"
+#include "https.h"
 #include "json.h"
 #include "trust.h"
 #include "wipe.h"
@@ -75,7 +75,7 @@ static bool place(struct aws *aws, enum aws_service service, struct err *err)
     err->type = "ValueError";
     if (len >= (int)sizeof(aws->url[0]))
         return err_set(err, "%s is too long", variable);
-    return http_check_url(place, err) || err_wrap(err, "%s", variable);
+    return https_check_url(place, err) || err_wrap(err, "%s", variable);
 }
 
 bool aws_open(struct aws *aws, const struct config *config,
@@ -115,11 +115,11 @@ static bool may_pass(long status, const char *code)
 }
 
 /* "com.amazonaws.kms#AccessDeniedException:http://..." is AccessDeniedException. */
-static void read_code(const struct http *http, const struct buffer *reply, char *code,
+static void read_code(const struct https *https, const struct buffer *reply, char *code,
                       size_t size)
 {
     struct buffer text = {.max = 512};
-    const char *header = http_header(http, "x-amzn-ErrorType");
+    const char *header = https_header(https, "x-amzn-ErrorType");
     const char *start = header ? header : "";
     size_t len;
 
@@ -162,19 +162,19 @@ static void read_message(const struct config *config, const struct buffer *reply
     buffer_free(&text);
 }
 
-static enum aws_result judge(struct aws *aws, const struct http_outcome *outcome,
+static enum aws_result judge(struct aws *aws, const struct https_outcome *outcome,
                              struct buffer *reply, struct err *err)
 {
     char code[128];
     char message[SHOWN_BYTES + 1];
 
     if (!outcome->arrived) {
-        http_tell(aws->http, outcome, reply, err);
-        return http_may_pass(outcome) ? AWS_LATER : AWS_REFUSED;
+        https_tell(aws->https, outcome, reply, err);
+        return https_may_pass(outcome) ? AWS_LATER : AWS_REFUSED;
     }
     if (outcome->status == 200)
         return AWS_DONE;
-    read_code(aws->http, reply, code, sizeof(code));
+    read_code(aws->https, reply, code, sizeof(code));
     read_message(aws->config, reply, message, sizeof(message));
     if (!code[0])
         err_set(err, "status %ld without an error code of AWS", outcome->status);
@@ -189,25 +189,25 @@ static enum aws_result judge(struct aws *aws, const struct http_outcome *outcome
 
 static void call(struct aws *aws, enum aws_service service, const struct buffer *body,
                  int64_t timeout_ms, const char *token, struct buffer *reply,
-                 struct http_outcome *outcome)
+                 struct https_outcome *outcome)
 {
     const struct config *config = aws->config;
     char signed_for[256];
     const char *const headers[] = {"Content-Type: application/x-amz-json-1.1",
                                    services[service].target, token, NULL};
-    const struct http_request request = {.url = aws->url[service],
-                                         .headers = headers,
-                                         .body = body->data,
-                                         .len = body->len,
-                                         .timeout_ms = timeout_ms,
-                                         .signed_for = signed_for,
-                                         .key_id = config->aws_key_id,
-                                         .secret_key = config->aws_secret_key,
-                                         .bundle = aws->bundle};
+    const struct https_request request = {.url = aws->url[service],
+                                          .headers = headers,
+                                          .body = body->data,
+                                          .len = body->len,
+                                          .timeout_ms = timeout_ms,
+                                          .signed_for = signed_for,
+                                          .key_id = config->aws_key_id,
+                                          .secret_key = config->aws_secret_key,
+                                          .bundle = aws->bundle};
 
     snprintf(signed_for, sizeof(signed_for), "aws:amz:%s:%s", config->aws_region,
              services[service].name);
-    *outcome = http_call(aws->http, &request, reply);
+    *outcome = https_call(aws->https, &request, reply);
 }
 
 enum aws_result aws_call(struct aws *aws, enum aws_service service,
@@ -216,12 +216,12 @@ enum aws_result aws_call(struct aws *aws, enum aws_service service,
 {
     const char *session = aws->config->aws_session_token;
     struct buffer token = {.max = 16384, .secret = true};
-    struct http_outcome outcome;
+    struct https_outcome outcome;
     enum aws_result result = AWS_REFUSED;
 
-    if (!aws->http)
-        aws->http = http_open_client("pigeon/" PIGEON_VERSION, err);
-    if (!aws->http)
+    if (!aws->https)
+        aws->https = https_open("pigeon/" PIGEON_VERSION, err);
+    if (!aws->https)
         return AWS_LATER;
     if (!is_set(aws->config->aws_key_id) || !is_set(aws->config->aws_secret_key))
         err_set(err, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; Lambda "
@@ -244,6 +244,6 @@ enum aws_result aws_call(struct aws *aws, enum aws_service service,
 
 void aws_hang_up(struct aws *aws)
 {
-    http_close(aws->http);
-    aws->http = NULL;
+    https_close(aws->https);
+    aws->https = NULL;
 }

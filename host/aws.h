@@ -18,13 +18,13 @@ enum aws_result {
     AWS_INVALID_CIPHERTEXT /* refused by KMS: with another context it may work */
 };
 
-struct http;
+struct https;
 
 struct aws {
     const struct config *config;
     char url[AWS_SERVICES][512];
-    const char *bundle; /* the CAs for https */
-    struct http *http;  /* NULL: no call was made since aws_hang_up() */
+    const char *bundle;  /* the CAs for https */
+    struct https *https; /* NULL: no call was made since aws_hang_up() */
 };
 
 /* "kms", as references and signatures name it. */

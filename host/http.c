@@ -1,265 +1,356 @@
-/* http.c -- libcurl, as the Lambda Runtime API and AWS need it.
+/* http.c -- a socket, and http_parser to read what comes from it.
  *
- * One easy handle does every call, driven through a multi handle: its poll takes the
- * signals' descriptor as well, so that a SIGTERM ends a call that would otherwise wait
- * for hours, and its cache keeps the connection. A signed call is shorter than its
- * timeout, so it needs neither. */
+ * Not libcurl, which takes more of a warm event than all else in the host: it reckons
+ * with what a server on the same machine never does. A connection is kept from call to
+ * call, and one that ended meanwhile is made anew. A wait also looks at the signals'
+ * descriptor, so that a SIGTERM ends a call that would otherwise wait for hours. */
 #include "http.h"
 
-#include <arpa/inet.h>
-#include <curl/curl.h>
 #include <errno.h>
-#include <openssl/ssl.h>
+#include <http_parser.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include "trust.h"
-#include "wipe.h"
+#include "deadline.h"
+#include "dial.h"
 
-#define CONNECT_TIMEOUT_MS 1000L
-#define POST_TIMEOUT_MS 5000L /* the most that a deadline keeps back for the answer */
-#define KEPT_IDLE_S 1800L     /* longer than any invocation; curl's own default is 118 */
+#define DEFAULT_PORT 80
+#define CONNECT_TIMEOUT_MS 1000
+#define POST_TIMEOUT_MS 5000 /* the most that a deadline keeps back for the answer */
+#define HEAD_MAX 65536       /* bytes of a request's head, or of an answer's headers */
+#define PIECE_BYTES 65536    /* what is read at once */
 
-struct http {
-    CURL *easy;
-    CURLM *multi;
-    struct curl_slist *headers; /* of every post */
-    int signals; /* a signalfd; never read, so a stop stays a stop; -1: a client has none
-                  */
-    char words[CURL_ERROR_SIZE]; /* curl's own about the last call */
-    struct err distrust;         /* why the CAs could not be used */
-    const char *bundle;          /* of the call that is under way */
+/* The answer that is being read. */
+struct reading {
+    struct buffer *body;
+    bool cut;     /* what does not fit into the body is dropped; else it is an error */
+    bool begun;   /* a byte of it came */
+    bool whole;   /* all of it came */
+    bool in_name; /* of a header, not in its value */
+    bool stopped; /* a signal came first */
+    bool ended;   /* the connection did, before a byte of it came */
+    bool early;   /* it came before the request was sent: no further call on this one */
 };
 
-/* ------------------------------------------------------------------------ calls */
+struct http {
+    struct dial *dial;
+    int fd;      /* the connection; -1: none */
+    int signals; /* a signalfd; never read, so a stop stays a stop */
+    char *fixed; /* the headers that every request has */
+    struct buffer head;
+    char path[256]; /* of the last call, to tell of it */
+    http_parser parser;
+    struct reading reading;
+    struct buffer headers; /* of the last answer: name, NUL, value, NUL, ... */
+    struct err cause;      /* why no whole answer came */
+    char piece[PIECE_BYTES];
+};
 
-static size_t take_body(char *data, size_t size, size_t count, void *user)
+/* ------------------------------------------------------------- reading an answer */
+
+static struct http *http_of(http_parser *parser)
 {
-    return buffer_append(user, data, size * count) ? size * count : 0;
+    return parser->data;
 }
 
-static size_t take_reply(char *data, size_t size, size_t count, void *user)
+/* The end of a name or of a value, without the blanks that may follow one. */
+static bool end_text(struct buffer *headers)
 {
-    struct buffer *reply = user;
-    size_t room = reply->max - reply->len;
-
-    buffer_append(reply, data, size * count < room ? size * count : room);
-    return size * count; /* the rest is read and dropped: the connection stays usable */
+    while (headers->len > 0 && strchr(" \t", headers->data[headers->len - 1]))
+        headers->len--; /* a NUL ends it, too */
+    return buffer_append(headers, "", 1);
 }
 
-/* Makes the call that the easy handle is set up for. */
-static struct http_outcome perform(struct http *http, bool stoppable)
+static int take_name(http_parser *parser, const char *at, size_t len)
 {
-    struct curl_waitfd signals = {.fd = http->signals, .events = CURL_WAIT_POLLIN};
-    struct http_outcome outcome = {.code = CURLE_FAILED_INIT};
-    CURLMcode multi = curl_multi_add_handle(http->multi, http->easy);
-    struct CURLMsg *message;
-    int running = 1, left;
+    struct http *http = http_of(parser);
+    bool ok = http->reading.in_name || http->headers.len == 0 || end_text(&http->headers);
 
-    http->words[0] = '\0';
-    while (multi == CURLM_OK && !outcome.stopped) {
-        multi = curl_multi_perform(http->multi, &running);
-        if (multi != CURLM_OK || running == 0)
-            break;
-        multi = curl_multi_poll(http->multi, &signals, stoppable ? 1 : 0, 60000, NULL);
-        outcome.stopped = stoppable && signals.revents != 0;
+    http->reading.in_name = true;
+    return !ok || !buffer_append(&http->headers, at, len);
+}
+
+static int take_value(http_parser *parser, const char *at, size_t len)
+{
+    struct http *http = http_of(parser);
+    bool ok = !http->reading.in_name || end_text(&http->headers);
+
+    http->reading.in_name = false;
+    return !ok || !buffer_append(&http->headers, at, len);
+}
+
+/* A body that ends where the connection ends may be half of one. */
+static int end_headers(http_parser *parser)
+{
+    struct http *http = http_of(parser);
+
+    if (http->headers.len > 0 && !end_text(&http->headers))
+        return -1;
+    if (parser->content_length != ULLONG_MAX || (parser->flags & F_CHUNKED) ||
+        parser->status_code / 100 == 1 || parser->status_code == 204)
+        return 0;
+    err_set(&http->cause, "an answer that does not say its length");
+    return -1;
+}
+
+static int take_body(http_parser *parser, const char *at, size_t len)
+{
+    struct http *http = http_of(parser);
+    struct buffer *body = http->reading.body;
+    size_t room = body->max - body->len;
+
+    if (http->reading.cut && len > room)
+        len = room;
+    if (buffer_append(body, at, len))
+        return 0;
+    err_set(&http->cause, "an answer of more than %zu bytes", body->max);
+    return -1;
+}
+
+static int end_answer(http_parser *parser)
+{
+    struct http *http = http_of(parser);
+
+    if (parser->status_code / 100 == 1) { /* "100 Continue": the answer is yet to come */
+        buffer_clear(&http->headers);
+        return 0;
     }
-    message = curl_multi_info_read(http->multi, &left);
-    if (message && message->msg == CURLMSG_DONE)
-        outcome.code = (int)message->data.result;
-    outcome.arrived = message && outcome.code == CURLE_OK;
-    curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &outcome.status);
-    curl_multi_remove_handle(http->multi, http->easy);
-    return outcome;
+    http->reading.whole = true;
+    http_parser_pause(parser, 1);
+    return 0;
 }
 
-struct http_outcome http_get(struct http *http, const char *url, struct buffer *body)
-{
-    struct http_outcome outcome;
+static const http_parser_settings on_parts = {
+    .on_header_field = take_name,
+    .on_header_value = take_value,
+    .on_headers_complete = end_headers,
+    .on_body = take_body,
+    .on_message_complete = end_answer,
+};
 
+static void begin_reading(struct http *http, struct buffer *body, bool cut)
+{
     buffer_clear(body);
-    curl_easy_setopt(http->easy, CURLOPT_URL, url);
-    curl_easy_setopt(http->easy, CURLOPT_HTTPGET, 1L);
-    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
-    curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS, 0L);
-    curl_easy_setopt(http->easy, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(http->easy, CURLOPT_WRITEDATA, body);
-    outcome = perform(http, true);
-    /* A body that ends where the connection ends may be half of one. */
-    if (outcome.arrived && !http_header(http, "Content-Length") &&
-        !http_header(http, "Transfer-Encoding")) {
-        outcome.arrived = false;
-        outcome.code = CURLE_PARTIAL_FILE;
+    buffer_clear(&http->headers);
+    http->reading = (struct reading){.body = body, .cut = cut};
+    http_parser_init(&http->parser, HTTP_RESPONSE);
+    http->parser.data = http;
+}
+
+/* A piece of the answer, in http->piece. False: it is none, or too long. */
+static bool parse(struct http *http, size_t len)
+{
+    size_t parsed = http_parser_execute(&http->parser, &on_parts, http->piece, len);
+    enum http_errno status = HTTP_PARSER_ERRNO(&http->parser);
+
+    if (http->reading.whole && parsed == len)
+        return true;
+    if (!http->reading.whole && status == HPE_OK && !http->parser.upgrade)
+        return true;
+    if (http->cause.text[0] == '\0')
+        err_set(&http->cause, "no answer in HTTP: %s",
+                http->reading.whole ? "bytes behind its end"
+                                    : http_errno_description(status));
+    http->reading.whole = false;
+    return false;
+}
+
+/* ------------------------------------------------------------- the connection */
+
+static void hang_up(struct http *http)
+{
+    if (http->fd >= 0)
+        close(http->fd);
+    http->fd = -1;
+}
+
+static bool connect_server(struct http *http)
+{
+    struct deadline deadline;
+    const char *stage;
+    struct err err = {0};
+
+    if (http->fd >= 0)
+        return true;
+    deadline = deadline_in(CONNECT_TIMEOUT_MS);
+    http->fd = dial_connect(http->dial, 0, &deadline, &stage, &err);
+    return http->fd >= 0 || err_set(&http->cause, "%s: %s", stage, err.text);
+}
+
+/* Waits for the connection, or for a signal; no deadline: as long as it takes. What the
+ * connection is ready for; 0: nothing. */
+static short wait_for(struct http *http, short events, const struct deadline *deadline)
+{
+    struct pollfd ready[] = {{.fd = http->fd, .events = events},
+                             {.fd = deadline ? -1 : http->signals, .events = POLLIN}};
+    int n;
+
+    do
+        n = poll(ready, 2, deadline ? (int)deadline_left_ms(deadline) : -1);
+    while (n < 0 && errno == EINTR);
+    http->reading.stopped = n > 0 && ready[0].revents == 0; /* what came is taken first */
+    if (n <= 0)
+        err_set(&http->cause, "%s", n == 0 ? "no answer in time" : strerror(errno));
+    return n > 0 ? ready[0].revents : 0;
+}
+
+/* Takes off what was sent. */
+static void advance(struct iovec *parts, size_t sent)
+{
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+
+        parts[i].iov_base = (char *)parts[i].iov_base + len;
+        parts[i].iov_len -= len;
+        sent -= len;
     }
+}
+
+static bool send_request(struct http *http, const char *body, size_t len,
+                         const struct deadline *deadline)
+{
+    struct iovec parts[] = {{http->head.data, http->head.len},
+                            {(void *)(uintptr_t)body, len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+    while (parts[0].iov_len + parts[1].iov_len > 0 && !http->reading.early) {
+        ssize_t n = sendmsg(http->fd, &message, MSG_NOSIGNAL);
+        short ready = POLLOUT;
+
+        if (n >= 0) {
+            advance(parts, (size_t)n);
+        } else if (errno == EAGAIN) {
+            ready = wait_for(http, POLLIN | POLLOUT, deadline);
+            http->reading.early = (ready & POLLIN) != 0;
+        } else if (errno != EINTR) {
+            http->reading.ended = true;
+            return err_set(&http->cause, "%s", strerror(errno));
+        }
+        if (ready == 0)
+            return false;
+    }
+    return true;
+}
+
+/* One piece of the answer. */
+static bool read_piece(struct http *http)
+{
+    ssize_t n = recv(http->fd, http->piece, sizeof(http->piece), 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n > 0) {
+        http->reading.begun = true;
+        return parse(http, (size_t)n);
+    }
+    http->reading.ended = !http->reading.begun;
+    return err_set(&http->cause, "the connection ended %s%s%s",
+                   http->reading.begun ? "in the answer" : "without an answer",
+                   n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
+}
+
+static bool read_answer(struct http *http, const struct deadline *deadline)
+{
+    while (!http->reading.whole)
+        if (!wait_for(http, POLLIN, deadline) || !read_piece(http))
+            return false;
+    return true;
+}
+
+/* ------------------------------------------------------------- calls */
+
+static bool write_head(struct http *http, const char *method, const char *path,
+                       const char *headers)
+{
+    buffer_clear(&http->head);
+    http->cause.text[0] = '\0';
+    snprintf(http->path, sizeof(http->path), "%s", path);
+    return (buffer_append_text(&http->head, method) &&
+            buffer_append_text(&http->head, path) &&
+            buffer_append_text(&http->head, " HTTP/1.1\r\n") &&
+            buffer_append_text(&http->head, http->fixed) &&
+            buffer_append_text(&http->head, headers) &&
+            buffer_append_text(&http->head, "\r\n")) ||
+           err_set(&http->cause, "the request is too long");
+}
+
+/* On a kept connection, or a new one. */
+static bool attempt(struct http *http, const char *body, size_t len,
+                    struct buffer *answer, const struct deadline *deadline)
+{
+    bool ok = connect_server(http);
+
+    begin_reading(http, answer, deadline != NULL);
+    ok = ok && send_request(http, body, len, deadline) && read_answer(http, deadline);
+    if (!ok || http->reading.early || !http_should_keep_alive(&http->parser))
+        hang_up(http);
+    return ok;
+}
+
+/* Sends the head and `body`. The server may have ended a kept connection meanwhile; then
+ * once more on a new one. */
+static struct http_outcome call(struct http *http, const char *body, size_t len,
+                                struct buffer *answer, const struct deadline *deadline)
+{
+    struct http_outcome outcome = {.again = http->fd >= 0};
+
+    outcome.arrived = attempt(http, body, len, answer, deadline);
+    outcome.again = outcome.again && http->reading.ended;
+    if (outcome.again)
+        outcome.arrived = attempt(http, body, len, answer, deadline);
+    outcome.stopped = http->reading.stopped;
+    outcome.status = outcome.arrived ? http->parser.status_code : 0;
     return outcome;
 }
 
-struct http_outcome http_post(struct http *http, const char *url, const char *header,
+struct http_outcome http_get(struct http *http, const char *path, struct buffer *body)
+{
+    if (!write_head(http, "GET ", path, ""))
+        return (struct http_outcome){0};
+    return call(http, "", 0, body, NULL);
+}
+
+struct http_outcome http_post(struct http *http, const char *path, const char *header,
                               const char *body, size_t len, struct buffer *reply)
 {
-    struct http_outcome outcome = {.code = CURLE_OUT_OF_MEMORY};
-    struct curl_slist more = {.data = header ? strdup(header) : NULL,
-                              .next = http->headers};
+    struct deadline deadline = deadline_in(POST_TIMEOUT_MS);
+    char headers[512];
+    int used = snprintf(headers, sizeof(headers),
+                        "Content-Type: application/json\r\n"
+                        "Content-Length: %zu\r\n%s%s",
+                        len, header ? header : "", header ? "\r\n" : "");
 
     buffer_clear(reply);
-    if (header && !more.data)
-        return outcome;
-    curl_easy_setopt(http->easy, CURLOPT_URL, url);
-    curl_easy_setopt(http->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, len > 0 ? body : "");
-    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)len);
-    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, header ? &more : http->headers);
-    curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS, POST_TIMEOUT_MS);
-    curl_easy_setopt(http->easy, CURLOPT_WRITEFUNCTION, take_reply);
-    curl_easy_setopt(http->easy, CURLOPT_WRITEDATA, reply);
-    outcome = perform(http, false);
-    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL); /* `more` ends here */
-    free(more.data);
-    return outcome;
+    if (used >= (int)sizeof(headers) || !write_head(http, "POST ", path, headers))
+        return (struct http_outcome){0};
+    return call(http, body, len, reply, &deadline);
 }
 
-/* ------------------------------------------------------------------ signed calls */
-
-static bool is_loopback(const char *host)
-{
-    struct in_addr address;
-
-    if (inet_pton(AF_INET, host, &address) == 1)
-        return ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET;
-    return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
-}
-
-/* By the parser that the call uses. */
-static bool has(CURLU *url, CURLUPart part)
-{
-    char *text = NULL;
-    bool found = curl_url_get(url, part, &text, 0) == CURLUE_OK;
-
-    curl_free(text);
-    return found;
-}
-
-static bool check_parts(CURLU *url, struct err *err)
-{
-    char *scheme = NULL, *host = NULL;
-    bool known = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
-                 curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK;
-    bool plain = known && strcmp(scheme, "http") == 0;
-    bool ok = known && (plain || strcmp(scheme, "https") == 0);
-
-    if (!ok)
-        err_set(err, "it is no http:// or https:// URL");
-    else if (plain && !is_loopback(host))
-        ok = err_set(err,
-                     "http:// to %.200s would carry the session token in the clear; "
-                     "it is for loopback alone, use https://",
-                     host);
-    curl_free(scheme);
-    curl_free(host);
-    return ok;
-}
-
-bool http_check_url(const char *text, struct err *err)
-{
-    CURLU *url = curl_url();
-    bool ok;
-
-    if (!url || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
-        ok = err_set(err, "it is no URL");
-    else if (has(url, CURLUPART_USER) || has(url, CURLUPART_PASSWORD) ||
-             has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT))
-        ok = err_set(err, "a user, a query or a fragment has no place in it");
-    else
-        ok = check_parts(url, err);
-    curl_url_cleanup(url);
-    return ok;
-}
-
-static CURLcode use_bundle(CURL *easy, void *context, void *user)
-{
-    struct http *http = user;
-
-    (void)easy;
-    SSL_CTX_set_options(context, SSL_OP_CLEANSE_PLAINTEXT);
-    return trust_use(context, http->bundle, &http->distrust) ? CURLE_OK
-                                                             : CURLE_SSL_CACERT_BADFILE;
-}
-
-static struct curl_slist *list_of(const char *const *headers)
-{
-    struct curl_slist *list = NULL;
-
-    for (; *headers; headers++) {
-        struct curl_slist *longer = curl_slist_append(list, *headers);
-
-        if (!longer) {
-            curl_slist_free_all(list);
-            return NULL;
-        }
-        list = longer;
-    }
-    return list;
-}
-
-struct http_outcome http_call(struct http *http, const struct http_request *request,
-                              struct buffer *reply)
-{
-    struct http_outcome outcome = {.code = CURLE_OUT_OF_MEMORY};
-    struct curl_slist *headers = list_of(request->headers);
-
-    buffer_clear(reply);
-    http->words[0] = '\0';
-    http->distrust = (struct err){0};
-    http->bundle = request->bundle;
-    if (!headers)
-        return outcome;
-    curl_easy_setopt(http->easy, CURLOPT_URL, request->url);
-    curl_easy_setopt(http->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDS, request->body);
-    curl_easy_setopt(http->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
-    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(http->easy, CURLOPT_AWS_SIGV4, request->signed_for);
-    curl_easy_setopt(http->easy, CURLOPT_USERNAME, request->key_id);
-    curl_easy_setopt(http->easy, CURLOPT_PASSWORD, request->secret_key);
-    curl_easy_setopt(http->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    curl_easy_setopt(http->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->timeout_ms);
-    curl_easy_setopt(http->easy, CURLOPT_WRITEFUNCTION, take_body);
-    curl_easy_setopt(http->easy, CURLOPT_WRITEDATA, reply);
-    outcome.code = (int)curl_easy_perform(http->easy);
-    outcome.arrived = outcome.code == CURLE_OK;
-    curl_easy_getinfo(http->easy, CURLINFO_RESPONSE_CODE, &outcome.status);
-    curl_easy_setopt(http->easy, CURLOPT_HTTPHEADER, NULL);
-    curl_slist_free_all(headers);
-    return outcome;
-}
-
-bool http_may_pass(const struct http_outcome *outcome)
-{
-    switch (outcome->code) {
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_WRITE_ERROR: /* longer than the buffer may be */
-        return false;
-    default:
-        return true;
-    }
-}
-
-/* ----------------------------------------------------------------- what came back */
+/* ------------------------------------------------------------- what came back */
 
 const char *http_header(const struct http *http, const char *name)
 {
-    struct curl_header *header = NULL;
+    const char *at = http->headers.data;
+    const char *end = at + http->headers.len;
 
-    if (curl_easy_header(http->easy, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
-        return NULL;
-    return header->value;
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+
+        if (strcasecmp(at, name) == 0)
+            return value;
+        at = value + strlen(value) + 1;
+    }
+    return NULL;
 }
 
 bool http_stop_asked(const struct http *http, int wait_ms)
@@ -272,94 +363,46 @@ bool http_stop_asked(const struct http *http, int wait_ms)
 bool http_tell(const struct http *http, const struct http_outcome *outcome,
                const struct buffer *body, struct err *err)
 {
-    const char *url = NULL;
-
-    curl_easy_getinfo(http->easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (outcome->arrived)
-        return err_set(err, "%s: status %ld: %.200s", url ? url : "", outcome->status,
-                       body->len > 0 ? body->data : "(no body)");
-    return err_set(err, "%s: %s (curl %d)%s%s%s%s", url ? url : "",
-                   curl_easy_strerror((CURLcode)outcome->code), outcome->code,
-                   http->words[0] ? ": " : "", http->words,
-                   http->distrust.text[0] ? ": " : "", http->distrust.text);
+    if (!outcome->arrived)
+        return err_set(err, "http://%s%s: %s", dial_name(http->dial, 0), http->path,
+                       http->cause.text);
+    return err_set(err, "http://%s%s: status %u: %.200s", dial_name(http->dial, 0),
+                   http->path, outcome->status, body->len > 0 ? body->data : "(no body)");
 }
 
-/* --------------------------------------------------------------- open and close */
+/* ------------------------------------------------------------- open and close */
 
-/* The linker gives this to curl in place of its own (Makefile), which would start
- * OpenSSL: a tenth of a start and a fifth of the memory. OpenSSL starts itself at its
- * first use. */
-int __wrap_Curl_ssl_init(void);
-int __wrap_Curl_ssl_init(void)
+static bool block_stops(struct http *http, struct err *err)
 {
-    return 1;
+    sigset_t stops;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stops, NULL);
+    http->signals = signalfd(-1, &stops, SFD_CLOEXEC);
+    return http->signals >= 0 || err_set(err, "signalfd: %s", strerror(errno));
 }
 
-/* The half that both kinds of call share. */
-static bool set_up(struct http *http, const char *user_agent)
+static bool set_up(struct http *http, const char *server, const char *user_agent,
+                   struct err *err)
 {
-    http->easy = curl_easy_init();
-    if (!http->easy)
-        return false;
-    curl_easy_setopt(http->easy, CURLOPT_USERAGENT, user_agent);
-    curl_easy_setopt(http->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(http->easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(http->easy, CURLOPT_NOPROXY, "*");
-    curl_easy_setopt(http->easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(http->easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(http->easy, CURLOPT_ERRORBUFFER, http->words);
-    return true;
+    http->fd = -1;
+    http->signals = -1;
+    http->head.max = http->headers.max = HEAD_MAX;
+    http->dial = dial_open(server, DEFAULT_PORT, "off", err);
+    if (!http->dial)
+        return err_set(err, "AWS_LAMBDA_RUNTIME_API is `%s`, and should be HOST:PORT",
+                       server);
+    if (asprintf(&http->fixed, "Host: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n", server,
+                 user_agent) < 0) {
+        http->fixed = NULL;
+        return err_set(err, "out of memory");
+    }
+    return block_stops(http, err);
 }
 
-static bool set_up_runtime(struct http *http, const char *user_agent)
-{
-    /* Without "Expect:" a big body would wait for a "100 Continue" that never comes. */
-    http->headers = curl_slist_append(NULL, "Expect:");
-    if (!http->headers ||
-        !curl_slist_append(http->headers, "Content-Type: application/json"))
-        return false;
-    http->multi = curl_multi_init();
-    if (!http->multi || !set_up(http, user_agent))
-        return false;
-    curl_easy_setopt(http->easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    curl_easy_setopt(http->easy, CURLOPT_MAXAGE_CONN, KEPT_IDLE_S);
-    return true;
-}
-
-static bool set_up_client(struct http *http, const char *user_agent)
-{
-    if (!set_up(http, user_agent))
-        return false;
-    curl_easy_setopt(http->easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(http->easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(http->easy, CURLOPT_CAINFO, NULL); /* use_bundle() brings them */
-    curl_easy_setopt(http->easy, CURLOPT_CAPATH, NULL);
-    curl_easy_setopt(http->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
-    curl_easy_setopt(http->easy, CURLOPT_SSL_CTX_FUNCTION, use_bundle);
-    curl_easy_setopt(http->easy, CURLOPT_SSL_CTX_DATA, http);
-    /* Else the end of a call waits for a look-up that outlives its timeout. */
-    curl_easy_setopt(http->easy, CURLOPT_QUICK_EXIT, 1L);
-    return true;
-}
-
-/* From the first client on: its calls carry secrets, and what curl frees may have them in
- * it. Without one, wiping would take a twentieth of a warm event. */
-static bool wiping;
-
-static void free_memory(void *memory)
-{
-    if (wiping)
-        wipe_free(memory);
-    else
-        free(memory);
-}
-
-static void *resize_memory(void *memory, size_t size)
-{
-    return wiping ? wipe_realloc(memory, size) : realloc(memory, size);
-}
-
-static struct http *allocate(struct err *err)
+struct http *http_open(const char *server, const char *user_agent, struct err *err)
 {
     struct http *http = calloc(1, sizeof(*http));
 
@@ -367,45 +410,10 @@ static struct http *allocate(struct err *err)
         err_set(err, "out of memory");
         return NULL;
     }
-    http->signals = -1;
-    curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, free_memory, resize_memory, strdup,
-                         calloc);
-    return http;
-}
-
-struct http *http_open(const char *user_agent, struct err *err)
-{
-    struct http *http = allocate(err);
-    sigset_t stops;
-
-    if (!http)
-        return NULL;
-    sigemptyset(&stops);
-    sigaddset(&stops, SIGTERM);
-    sigaddset(&stops, SIGINT);
-    pthread_sigmask(SIG_BLOCK, &stops, NULL);
-    http->signals = signalfd(-1, &stops, SFD_CLOEXEC);
-    if (http->signals < 0)
-        err_set(err, "signalfd: %s", strerror(errno));
-    else if (!set_up_runtime(http, user_agent))
-        err_set(err, "libcurl did not start");
-    else
+    if (set_up(http, server, user_agent, err))
         return http;
     http_close(http);
     return NULL;
-}
-
-struct http *http_open_client(const char *user_agent, struct err *err)
-{
-    struct http *http = allocate(err);
-
-    wiping = true;
-    if (http && !set_up_client(http, user_agent)) {
-        err_set(err, "libcurl did not start");
-        http_close(http);
-        return NULL;
-    }
-    return http;
 }
 
 /* The signals stay blocked: one that came meanwhile must not kill what is still to do. */
@@ -413,11 +421,12 @@ void http_close(struct http *http)
 {
     if (!http)
         return;
-    curl_easy_cleanup(http->easy);
-    curl_multi_cleanup(http->multi);
-    curl_slist_free_all(http->headers);
+    hang_up(http);
     if (http->signals >= 0)
         close(http->signals);
+    dial_close(http->dial);
+    buffer_free(&http->head);
+    buffer_free(&http->headers);
+    free(http->fixed);
     free(http);
-    curl_global_cleanup();
 }

@@ -1,6 +1,6 @@
 /* runtime.c -- the Lambda Runtime API: which call, and what its status code means.
  *
- * Knows nothing of what is in a payload or an answer, and nothing of libcurl. */
+ * Knows nothing of what is in a payload or an answer. */
 #include "runtime.h"
 
 #include <stdio.h>
@@ -15,11 +15,10 @@
 #define REPLY_MAX 512 /* of what a post is told: only for people to read */
 #define TRIES 3       /* of /next, which gives the same event again */
 #define FIRST_PAUSE_MS 100
+#define API "/2018-06-01/runtime"
 
 struct runtime {
     struct http *http;
-    char *base; /* http://host:port/2018-06-01/runtime */
-    char *next; /* the URL of /next */
     struct buffer payload;
     struct buffer reply;
     char *request_id; /* of the last event; NULL: none */
@@ -62,10 +61,8 @@ static bool read_event(struct runtime *runtime, struct runtime_event *event,
     if (event->deadline_ms < 0)
         event->deadline_ms = 0;
     if (!runtime->request_id)
-        return err_set(err,
-                       "%s: an event without the header Lambda-Runtime-Aws-Request-Id, "
-                       "so it cannot be answered",
-                       runtime->next);
+        return err_set(err, "the Runtime API gave an event without the header "
+                            "Lambda-Runtime-Aws-Request-Id, so it cannot be answered");
     return true;
 }
 
@@ -80,7 +77,7 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
     for (tries = 1; tries <= TRIES && !outcome.arrived; tries++) {
         if (http_stop_asked(runtime->http, pause_ms))
             return RUNTIME_STOP;
-        outcome = http_get(runtime->http, runtime->next, &runtime->payload);
+        outcome = http_get(runtime->http, API "/invocation/next", &runtime->payload);
         if (outcome.stopped)
             return RUNTIME_STOP;
         pause_ms = pause_ms ? pause_ms * 2 : FIRST_PAUSE_MS;
@@ -99,28 +96,20 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
 
 /* ------------------------------------------------------------------------- posts */
 
-/* To base + path; `type` is the error type's header, NULL: no error. */
+/* `type` is the error type's header, NULL: no error. */
 static struct http_outcome post(struct runtime *runtime, const char *path,
                                 const char *type, const char *body, size_t len)
 {
-    struct http_outcome outcome = {0};
-    char *url = NULL;
-    char *header = NULL;
+    char header[256];
 
-    if (asprintf(&url, "%s%s", runtime->base, path) < 0)
-        url = NULL;
-    if (asprintf(&header, "Lambda-Runtime-Function-Error-Type: %s", type ? type : "") < 0)
-        header = NULL;
-    if (url && header)
-        outcome = http_post(runtime->http, url, type ? header : NULL, body, len,
-                            &runtime->reply);
-    free(url);
-    free(header);
-    return outcome;
+    snprintf(header, sizeof(header), "Lambda-Runtime-Function-Error-Type: %s",
+             type ? type : "");
+    return http_post(runtime->http, path, type ? header : NULL, body, len,
+                     &runtime->reply);
 }
 
-/* What the status of an answer means; err has the words. After a second try 403 says that
- * the first had arrived: the next state is already there. */
+/* What the status of an answer means; err has the words. Where it was sent twice, 403
+ * says that the first had arrived: the next state is already there. */
 static bool answer_counts(const struct http_outcome *outcome, bool second,
                           struct err *err)
 {
@@ -136,8 +125,8 @@ static bool answer_counts(const struct http_outcome *outcome, bool second,
     return err_wrap(err, "the Runtime API did not take the answer");
 }
 
-/* Posts an answer, and once more where it is unknown whether it arrived (curl itself does
- * so where the kept connection turns out to be dead). */
+/* Posts an answer, and once more where it is unknown whether it arrived (http_post()
+ * itself does so where the kept connection turns out to be dead). */
 static bool answer(struct runtime *runtime, const char *what, const char *type,
                    const char *body, size_t len, struct err *err)
 {
@@ -147,7 +136,7 @@ static bool answer(struct runtime *runtime, const char *what, const char *type,
 
     if (!runtime->request_id)
         return err_set(err, "there is no event to answer");
-    if (asprintf(&path, "/invocation/%s/%s", runtime->request_id, what) < 0)
+    if (asprintf(&path, API "/invocation/%s/%s", runtime->request_id, what) < 0)
         return err_set(err, "out of memory");
     outcome = post(runtime, path, type, body, len);
     if (!outcome.arrived) {
@@ -161,7 +150,7 @@ static bool answer(struct runtime *runtime, const char *what, const char *type,
     if (outcome.arrived && outcome.status / 100 == 2)
         return true;
     http_tell(runtime->http, &outcome, &runtime->reply, err);
-    return answer_counts(&outcome, second, err);
+    return answer_counts(&outcome, second || outcome.again, err);
 }
 
 bool runtime_respond(struct runtime *runtime, const char *body, size_t len,
@@ -196,7 +185,7 @@ bool runtime_init_error(struct runtime *runtime, const char *type, const char *e
     if (!ok) {
         err_set(err, "out of memory");
     } else {
-        outcome = post(runtime, "/init/error", type, body.data, body.len);
+        outcome = post(runtime, API "/init/error", type, body.data, body.len);
         ok = outcome.arrived && outcome.status / 100 == 2;
         if (!ok)
             http_tell(runtime->http, &outcome, &runtime->reply, err);
@@ -217,14 +206,7 @@ struct runtime *runtime_open(const char *api, const char *user_agent, struct err
     }
     runtime->payload.max = PAYLOAD_MAX;
     runtime->reply.max = REPLY_MAX;
-    if (asprintf(&runtime->base, "http://%s/2018-06-01/runtime", api) < 0)
-        runtime->base = NULL;
-    if (asprintf(&runtime->next, "http://%s/2018-06-01/runtime/invocation/next", api) < 0)
-        runtime->next = NULL;
-    if (!runtime->base || !runtime->next)
-        err_set(err, "out of memory");
-    else
-        runtime->http = http_open(user_agent, err);
+    runtime->http = http_open(api, user_agent, err);
     if (runtime->http)
         return runtime;
     runtime_close(runtime);
@@ -239,7 +221,5 @@ void runtime_close(struct runtime *runtime)
     buffer_free(&runtime->payload);
     buffer_free(&runtime->reply);
     http_close(runtime->http);
-    free(runtime->base);
-    free(runtime->next);
     free(runtime);
 }

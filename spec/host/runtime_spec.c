@@ -434,8 +434,7 @@ static void a_lost_next_is_tried_three_times(void **state)
     assert_int_equal(seen->requests, 3);
     assert_has(err.text, api);
     assert_has(err.text, "/2018-06-01/runtime/invocation/next: ");
-    assert_has(err.text, "Server returned nothing");
-    assert_has(err.text, "(curl 52)");
+    assert_has(err.text, "the connection ended without an answer");
     assert_has(log_text(), "try 3 of 3");
     runtime_close(runtime);
 }
@@ -450,7 +449,7 @@ static void nobody_there_is_the_end(void **state)
     close(listen_somewhere());
     runtime = runtime_open(api, "pigeon/9.8.7", &err);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_GONE);
-    assert_has(err.text, "(curl 7)");
+    assert_has(err.text, ": connect: 127.0.0.1: Connection refused");
     assert_has(err.text, api);
     runtime_close(runtime);
 }
@@ -738,7 +737,7 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
     assert_false(runtime_respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 3);
     assert_has(err.text, "/invocation/1f3c-22/response: ");
-    assert_has(err.text, "(curl 52)");
+    assert_has(err.text, "the connection ended without an answer");
     runtime_close(runtime);
 }
 

@@ -28,6 +28,8 @@
 #define HEARTBEAT_S 30 /* the broker forgets a dead client within 90 s */
 #define CLOSE_MS 500   /* for a polite end */
 #define DRAIN_MS 200   /* for what came since the last batch, however much it is */
+#define ROOM 4096      /* bytes that surely fit where a socket says it takes some */
+#define FRAMES 256     /* bytes of a publish, without what it says */
 
 struct broker {
     struct broker_settings settings;
@@ -35,7 +37,9 @@ struct broker {
     int fd;                             /* its socket; the connection owns it */
     bool secure;                        /* over TLS */
     struct tls tls;
-    int64_t used_ms; /* when it last showed that it works, clock_ms() */
+    int64_t used_ms;     /* when it last showed that it works, clock_ms() */
+    unsigned silence_ms; /* what dial_notice_silence() set */
+    size_t room;         /* bytes that may be sent before the socket is asked again */
     struct confirms confirms;
     struct returned returned;
 };
@@ -230,6 +234,7 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
         return failure_set(failure, "login", 0, "out of memory");
     }
     broker->fd = fd;
+    broker->silence_ms = 0;
     broker->secure = tls_name != NULL;
     ok = guard_start(fd, deadline, &err);
     if (!ok) {
@@ -401,13 +406,17 @@ static bool drain(struct broker *broker, struct failure *failure)
 
 /* ------------------------------------------------------------- a batch */
 
-/* Reads what comes while the socket does not take more. */
-static bool wait_for_room(struct broker *broker, const struct deadline *deadline,
-                          struct failure *failure)
+/* Reads what comes while the socket does not take more: two ends that both only write
+ * would wait for each other. */
+static bool wait_for_room(struct broker *broker, const struct message *message,
+                          const struct deadline *deadline, struct failure *failure)
 {
     struct pollfd ready = {.fd = broker->fd, .events = POLLIN | POLLOUT};
+    size_t size = FRAMES + message->exchange.len + message->routing_key.len +
+                  message->message_id.len + message->body.len;
 
-    for (;;) {
+    size = size < ROOM ? size : ROOM;
+    while (broker->room < size) {
         int n = poll(&ready, 1, (int)deadline_left_ms(deadline));
 
         if (n < 0 && errno != EINTR)
@@ -417,8 +426,10 @@ static bool wait_for_room(struct broker *broker, const struct deadline *deadline
         if (n > 0 && (ready.revents & ~POLLOUT) && !drain(broker, failure))
             return false;
         if (n > 0 && (ready.revents & POLLOUT))
-            return true;
+            broker->room = ROOM;
     }
+    broker->room -= size;
+    return true;
 }
 
 static amqp_bytes_t amqp_bytes_of(struct bytes bytes)
@@ -481,14 +492,15 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
 
     confirms_continue(&broker->confirms, outbox);
     broker->returned.state = RETURNED_NOTHING;
-    dial_notice_silence(broker->fd, deadline);
+    dial_notice_silence(broker->fd, deadline, &broker->silence_ms);
+    broker->room = 0;
     for (size_t i = 0; ok && i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
         while (ok && confirms_full(&broker->confirms))
             ok = read_more(broker, deadline, failure);
-        ok =
-            ok && wait_for_room(broker, deadline, failure) && publish(broker, i, failure);
+        ok = ok && wait_for_room(broker, &outbox->messages[i], deadline, failure) &&
+             publish(broker, i, failure);
     }
     while (ok && broker->confirms.open > 0)
         ok = read_more(broker, deadline, failure);
@@ -514,18 +526,31 @@ void broker_log_in_as(struct broker *broker, const char *virtual_host, const cha
     broker->settings.password = password;
 }
 
+/* Whether something came since the last batch. TLS may have read it from the socket. */
+static bool has_mail(const struct broker *broker)
+{
+    struct pollfd ready = {.fd = broker->fd, .events = POLLIN};
+
+    return broker->secure || amqp_frames_enqueued(broker->connection) ||
+           amqp_data_in_buffer(broker->connection) || poll(&ready, 1, 0) != 0;
+}
+
 bool broker_connected(struct broker *broker)
 {
-    struct deadline soon = deadline_in(DRAIN_MS);
+    struct deadline soon;
     struct failure why;
     struct err err;
 
     if (!broker->connection)
         return false;
-    if (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000 ||
-        !guard_start(broker->fd, &soon, &err) || !drain(broker, &why))
+    if (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000)
         broker_drop(broker);
-    guard_stop();
+    else if (has_mail(broker)) {
+        soon = deadline_in(DRAIN_MS);
+        if (!guard_start(broker->fd, &soon, &err) || !drain(broker, &why))
+            broker_drop(broker);
+        guard_stop();
+    }
     return broker->connection != NULL;
 }
 

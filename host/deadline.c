@@ -1,9 +1,12 @@
 /* deadline.c -- clocks, deadlines, and two ways to end what does not end by itself.
  *
- * Three POSIX timers, made at the first use and then only armed and disarmed: the
- * watchdog's tick (CPU time) and its end, and the guard. Each signal goes to the thread
- * that made the timers, so a handler never runs beside the code whose state it reads,
- * only between two of its instructions: volatile and compiler fences are enough. */
+ * Two POSIX timers, made at the first use: the watchdog's tick (CPU time), which never
+ * stops, and the end, which watchdog and guard share, since each works while the other
+ * does not. The end is set anew only for another deadline, and nothing is ever disarmed:
+ * what a handler finds inactive, or not yet over, it leaves alone. So an event costs one
+ * call of the kernel. Each signal goes to the thread that made the timers, so a handler
+ * never runs beside the code whose state it reads, only between two of its instructions:
+ * volatile and compiler fences are enough. */
 #include "deadline.h"
 
 #include <errno.h>
@@ -106,7 +109,8 @@ static struct {
     bool made;
     timer_t tick;
     timer_t end;
-    timer_t guard;
+    volatile int64_t end_ms;      /* what the end is set to; 0: nothing yet */
+    volatile sig_atomic_t passed; /* it has passed, and the timer is spent */
 } timers;
 
 static bool make_timer(clockid_t clock, int signal, void (*handler)(int), timer_t *timer,
@@ -124,22 +128,22 @@ static bool make_timer(clockid_t clock, int signal, void (*handler)(int), timer_
     return true;
 }
 
-/* Once, at the end of the deadline; at once where that has passed. */
-static void arm_at(timer_t timer, const struct deadline *deadline)
+/* One signal at the end of the deadline; at once where that has passed. Who waits for it
+ * is active already, because the timer may have been set to this end before. */
+static void set_end(const struct deadline *deadline)
 {
     int64_t at_ms = deadline->end_ms > 0 ? deadline->end_ms : 1; /* 0 would disarm */
     struct itimerspec when = {0};
 
+    atomic_signal_fence(memory_order_seq_cst);
+    if (at_ms == timers.end_ms && !timers.passed)
+        return;
+    timers.end_ms = at_ms;
+    timers.passed = 0;
+    atomic_signal_fence(memory_order_seq_cst);
     when.it_value.tv_sec = at_ms / 1000;
     when.it_value.tv_nsec = at_ms % 1000 * 1000000;
-    timer_settime(timer, TIMER_ABSTIME, &when, NULL);
-}
-
-static void disarm(timer_t timer)
-{
-    const struct itimerspec never = {0};
-
-    timer_settime(timer, 0, &never, NULL);
+    timer_settime(timers.end, TIMER_ABSTIME, &when, NULL);
 }
 
 /* ------------------------------------------------------------- the watchdog */
@@ -248,13 +252,6 @@ static void on_tick(int signal)
         end_process("was stopped after 1 s of CPU");
 }
 
-static void on_end(int signal)
-{
-    (void)signal;
-    if (watched.active)
-        end_process("was stopped, because the invocation's time is over,");
-}
-
 void watchdog_watch(const char *script, const char *label, size_t label_len)
 {
     watched.label_len = 0;
@@ -273,11 +270,17 @@ static struct {
     volatile sig_atomic_t fired;
 } guarded = {.fd = -1};
 
-static void on_guard(int signal)
+/* A signal that was under way when the end was set anew comes too early. */
+static void on_end(int signal)
 {
     int saved = errno;
 
     (void)signal;
+    if (clock_ms() < timers.end_ms)
+        return;
+    timers.passed = 1;
+    if (watched.active)
+        end_process("was stopped, because the invocation's time is over,");
     if (guarded.fd >= 0) {
         guarded.fired = 1;
         shutdown(guarded.fd, SHUT_RDWR);
@@ -289,37 +292,34 @@ static void on_guard(int signal)
 
 static bool make_timers(struct err *err)
 {
-    if (!timers.made)
-        timers.made =
-            make_timer(CLOCK_PROCESS_CPUTIME_ID, SIGPROF, on_tick, &timers.tick, err) &&
-            make_timer(CLOCK_BOOTTIME, SIGALRM, on_end, &timers.end, err) &&
-            make_timer(CLOCK_BOOTTIME, SIGRTMIN, on_guard, &timers.guard, err);
-    return timers.made;
-}
-
-bool watchdog_start(const struct deadline *deadline, struct err *err)
-{
     const struct itimerspec ticking = {
         .it_interval.tv_nsec = TICK_MS * 1000000,
         .it_value.tv_nsec = TICK_MS * 1000000,
     };
 
+    if (timers.made)
+        return true;
+    timers.made =
+        make_timer(CLOCK_PROCESS_CPUTIME_ID, SIGPROF, on_tick, &timers.tick, err) &&
+        make_timer(CLOCK_BOOTTIME, SIGALRM, on_end, &timers.end, err);
+    if (timers.made)
+        timer_settime(timers.tick, 0, &ticking, NULL);
+    return timers.made;
+}
+
+bool watchdog_start(const struct deadline *deadline, struct err *err)
+{
     if (!make_timers(err))
         return false;
     watchdog_watch(NULL, NULL, 0);
     watched.active = 1;
-    timer_settime(timers.tick, 0, &ticking, NULL);
-    arm_at(timers.end, deadline);
+    set_end(deadline);
     return true;
 }
 
 void watchdog_stop(void)
 {
     watched.active = 0;
-    if (!timers.made)
-        return;
-    disarm(timers.tick);
-    disarm(timers.end);
 }
 
 bool guard_start(int fd, const struct deadline *deadline, struct err *err)
@@ -328,15 +328,13 @@ bool guard_start(int fd, const struct deadline *deadline, struct err *err)
         return false;
     guarded.fired = 0;
     guarded.fd = fd;
-    arm_at(timers.guard, deadline);
+    set_end(deadline);
     return true;
 }
 
 void guard_stop(void)
 {
     guarded.fd = -1;
-    if (timers.made)
-        disarm(timers.guard);
 }
 
 bool guard_fired(void)

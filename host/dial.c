@@ -302,12 +302,14 @@ uint64_t dial_heard(int fd)
                : 0;
 }
 
-void dial_notice_silence(int fd, const struct deadline *deadline)
+void dial_notice_silence(int fd, const struct deadline *deadline, unsigned *now_ms)
 {
     int64_t third = deadline_left_ms(deadline) / 3;
     unsigned ms = (unsigned)(third < SILENCE_MS ? third : SILENCE_MS);
 
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    if (ms != *now_ms)
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof(ms));
+    *now_ms = ms;
 }
 
 size_t dial_count(const struct dial *dial)

@@ -41,8 +41,9 @@ uint64_t dial_heard(int fd);
 
 /* From now on sent bytes that the peer's kernel does not acknowledge within 3 s, or a
  * third of what is left where that is less, end the connection (TCP_USER_TIMEOUT): a
- * flow that died in silence, noticed so early that time remains to connect again. */
-void dial_notice_silence(int fd, const struct deadline *deadline);
+ * flow that died in silence, noticed so early that time remains to connect again.
+ * *now_ms is what the socket was told before; 0: nothing yet. */
+void dial_notice_silence(int fd, const struct deadline *deadline, unsigned *now_ms);
 
 void dial_close(struct dial *dial);
 

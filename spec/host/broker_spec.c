@@ -1360,9 +1360,12 @@ static void acks_and_floods(struct session *s)
 static void a_flood_does_not_keep_the_next_batch_waiting(void **state)
 {
     int64_t start = clock_ms();
+    struct pollfd begun = {.events = POLLIN};
 
     (void)state;
     publish_one_batch(acks_and_floods);
+    begun.fd = socket_fd;
+    assert_int_equal(poll(&begun, 1, HANG_MS), 1);
     recv_waits = true;
     assert_false(broker_connected(broker));
     assert_true(clock_ms() - start < HANG_MS);

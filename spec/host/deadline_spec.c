@@ -502,6 +502,62 @@ static void what_stopped_in_time_goes_on(void **state)
     assert_string_equal(end.said, "");
 }
 
+/* The timer has been spent while nothing was watched. */
+static void start_again_too_late(void)
+{
+    struct deadline deadline = soon();
+
+    start_watching(deadline, "k", 1);
+    watchdog_stop();
+    while (deadline_left_ms(&deadline) > 0)
+        sleep_ms(10);
+    sleep_ms(50);
+    start_watching(deadline, "k", 1);
+    sleep_ms(60000);
+}
+
+static void a_deadline_ends_what_starts_again_after_it(void **state)
+{
+    struct end end = run_child(start_again_too_late);
+
+    (void)state;
+    assert_int_equal(end.status, 1);
+    assert_non_null(strstr(end.said, "the invocation's time is over"));
+}
+
+static void start_again_in_time(void)
+{
+    struct deadline deadline = soon();
+
+    start_watching(deadline, "k", 1);
+    watchdog_stop();
+    start_watching(deadline, "k", 1);
+    sleep_ms(60000);
+}
+
+static void a_deadline_ends_what_starts_again_before_it(void **state)
+{
+    struct end end = run_child(start_again_in_time);
+
+    (void)state;
+    assert_int_equal(end.status, 1);
+    assert_non_null(strstr(end.said, "the invocation's time is over"));
+}
+
+/* As one that was under way when the end was set anew. */
+static void signal_too_early(void)
+{
+    start_watching(far(), "k", 1);
+    raise(SIGALRM);
+    watchdog_stop();
+}
+
+static void a_signal_that_comes_too_early_ends_nothing(void **state)
+{
+    (void)state;
+    assert_int_equal(run_child(signal_too_early).status, 0);
+}
+
 /* --------------------------------------------------------------------- the guard */
 
 static void start_guard(int fd, struct deadline deadline)
@@ -510,6 +566,25 @@ static void start_guard(int fd, struct deadline deadline)
 
     if (!guard_start(fd, &deadline, &err))
         _exit(9);
+}
+
+/* The one's early end is not the other's. */
+static void watch_after_a_guard(void)
+{
+    start_guard(STDIN_FILENO, soon());
+    guard_stop();
+    start_watching(far(), "k", 1);
+    sleep_ms(300);
+    watchdog_stop();
+}
+
+static void a_guard_that_was_stopped_ends_no_watch(void **state)
+{
+    struct end end = run_child(watch_after_a_guard);
+
+    (void)state;
+    assert_int_equal(end.status, 0);
+    assert_string_equal(end.said, "");
 }
 
 static void check(bool holds, int line)
@@ -658,6 +733,10 @@ int main(void)
         cmocka_unit_test(the_deadline_ends_what_is_watched),
         cmocka_unit_test(a_deadline_that_has_passed_ends_it_at_once),
         cmocka_unit_test(what_stopped_in_time_goes_on),
+        cmocka_unit_test(a_deadline_ends_what_starts_again_after_it),
+        cmocka_unit_test(a_deadline_ends_what_starts_again_before_it),
+        cmocka_unit_test(a_signal_that_comes_too_early_ends_nothing),
+        cmocka_unit_test(a_guard_that_was_stopped_ends_no_watch),
         cmocka_unit_test(the_guard_ends_a_write_that_blocks),
         cmocka_unit_test(the_guard_ends_a_read_that_blocks),
         cmocka_unit_test(a_guard_whose_deadline_has_passed_fires_at_once),

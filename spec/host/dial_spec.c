@@ -332,6 +332,7 @@ static int option_of(int fd, int level, int name)
 static void connects_to_an_address_without_a_look_up(void **state)
 {
     struct deadline deadline;
+    unsigned silence_ms = 0;
     struct err err;
     int fd;
 
@@ -347,10 +348,10 @@ static void connects_to_an_address_without_a_look_up(void **state)
     assert_true(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
     assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
     deadline = deadline_in(MINUTE_MS);
-    dial_notice_silence(fd, &deadline);
+    dial_notice_silence(fd, &deadline, &silence_ms);
     assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 3000);
     deadline = deadline_in(6000);
-    dial_notice_silence(fd, &deadline);
+    dial_notice_silence(fd, &deadline, &silence_ms);
     assert_in_range(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1, 2000);
     close(fd);
 }

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,6 +33,7 @@ struct step {
     const char *head;
     size_t fill;
     bool close; /* the connection, afterwards */
+    bool hasty; /* answers before it reads the body, and waits for the end */
     int signal; /* sent to the spec before answering; no head: never answers */
     long pause_ms;
 };
@@ -76,8 +78,9 @@ static bool send_all(int fd, const char *bytes, size_t len)
     return true;
 }
 
-/* One request. False: the client closed the connection. */
-static bool receive(int fd, struct request *request)
+/* One request; its body only where it is not `hasty`. False: the client closed the
+ * connection. */
+static bool receive(int fd, struct request *request, bool hasty)
 {
     char *end = NULL;
     char *length;
@@ -93,7 +96,7 @@ static bool receive(int fd, struct request *request)
         end = strstr(request->head, "\r\n\r\n");
     }
     length = strcasestr(request->head, "\r\nContent-Length:");
-    if (length)
+    if (length && !hasty)
         body = strtoul(length + 17, NULL, 10);
     while (request->body_len < body) {
         n = recv(fd, block, sizeof(block), 0);
@@ -123,9 +126,10 @@ static int serve(int fd, int step)
 {
     struct request *request = &seen->request[step];
     struct timespec pause = {0};
+    struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
     char byte;
 
-    while (step < MANY && receive(fd, request)) {
+    while (step < MANY && receive(fd, request, script[step].hasty)) {
         request->connection = seen->connections;
         seen->requests = step + 1;
         pause.tv_sec = script[step].pause_ms / 1000;
@@ -139,7 +143,9 @@ static int serve(int fd, int step)
             send_all(fd, script[step].head, strlen(script[step].head));
         if (script[step].fill)
             send_filling(fd, script[step].fill);
-        if (!script[step].head || script[step].close)
+        if (script[step].hasty)
+            poll(&gone, 1, 60000);
+        if (!script[step].head || script[step].close || script[step].hasty)
             return step + 1;
         request = &seen->request[++step];
     }
@@ -193,8 +199,10 @@ static struct runtime *play(const struct step *steps)
     script = steps;
     memset(seen, 0, sizeof(*seen));
     server = fork();
-    if (server == 0)
+    if (server == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         run_server(listener);
+    }
     close(listener);
     runtime = runtime_open(api, "pigeon/9.8.7", &err);
     assert_non_null(runtime);
@@ -396,6 +404,8 @@ static void half_an_answer_is_no_event(void **state)
         "HTTP/1.1 200 OK\r\n" ID "\r\n{\"Records\":[]}",
         "HTTP/1.1 200 OK\r\n" ID,
         "HTT",
+        "220 mail.example.com ESMTP\r\n\r\n",
+        OK(ID, "5", "hello") "and more",
     };
     struct step steps[] = {{.close = true}, EVENT, {0}};
     struct runtime_event event = {0};
@@ -415,6 +425,23 @@ static void half_an_answer_is_no_event(void **state)
     }
     assert_has(log_text(), "try 1 of 3");
     assert_has_not(log_text(), "try 2 of 3");
+}
+
+static void an_answer_to_come_is_waited_for(void **state)
+{
+    static const struct step steps[] = {
+        {.head = "HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n" OK(ID, "2", "{}")},
+        {0},
+    };
+    struct runtime *runtime = play(steps);
+    struct runtime_event event = {0};
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_string_equal(event.payload, "{}");
+    assert_int_equal(seen->requests, 1);
+    runtime_close(runtime);
 }
 
 static void a_lost_next_is_tried_three_times(void **state)
@@ -741,6 +768,51 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
     runtime_close(runtime);
 }
 
+/* The same on a connection that was kept: http_post() itself sends it again. */
+static void a_second_answer_that_comes_too_late_counts(void **state)
+{
+    static const struct step steps[] = {
+        EVENT,
+        BREAK,
+        {.head = "HTTP/1.1 403 Bad\r\nContent-Length: 0\r\n\r\n"},
+        EVENT,
+        {0}};
+    struct runtime *runtime = play(steps);
+    struct runtime_event event = {0};
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_int_equal(seen->connections, 2);
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    runtime_close(runtime);
+}
+
+/* More than the connection takes while nobody reads. */
+static void an_answer_may_be_refused_before_it_was_read(void **state)
+{
+    static const struct step steps[] = {
+        EVENT,
+        {.head = "HTTP/1.1 413 Big\r\nContent-Length: 3\r\n\r\nbig", .hasty = true},
+        EVENT,
+        {0},
+    };
+    struct runtime *runtime = play(steps);
+    struct runtime_event event = {0};
+    size_t len = 64 * 1024 * 1024;
+    char *body = calloc(1, len);
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_true(runtime_respond(runtime, body, len, &err));
+    assert_has(log_text(), "too big: http://127.0.0.1:");
+    assert_has(log_text(), "/response: status 413: big");
+    free(body);
+    runtime_close(runtime);
+}
+
 static void a_connection_that_broke_meanwhile_is_made_anew(void **state)
 {
     static const struct step steps[] = {
@@ -857,6 +929,17 @@ static void a_signal_before_the_first_event_is_noticed(void **state)
     runtime_close(runtime);
 }
 
+static void an_address_that_is_none_is_said(void **state)
+{
+    struct err err = {0};
+
+    (void)state;
+    assert_null(runtime_open("127.0.0.1:http", "pigeon/9.8.7", &err));
+    assert_string_equal(err.text,
+                        "AWS_LAMBDA_RUNTIME_API is `127.0.0.1:http`, and should "
+                        "be HOST:PORT");
+}
+
 static void nothing_to_close_is_closed(void **state)
 {
     (void)state;
@@ -874,6 +957,7 @@ int main(void)
         TEST(the_biggest_payload_is_taken),
         TEST(a_payload_without_end_is_the_end),
         TEST(half_an_answer_is_no_event),
+        TEST(an_answer_to_come_is_waited_for),
         TEST(a_lost_next_is_tried_three_times),
         TEST(nobody_there_is_the_end),
         TEST(any_other_status_of_next_is_the_end),
@@ -885,12 +969,15 @@ int main(void)
         TEST(the_status_of_an_error_decides_too),
         TEST(a_long_reply_is_cut_and_the_connection_kept),
         TEST(an_answer_that_may_be_lost_is_sent_again),
+        TEST(a_second_answer_that_comes_too_late_counts),
+        TEST(an_answer_may_be_refused_before_it_was_read),
         TEST(a_connection_that_broke_meanwhile_is_made_anew),
         TEST(an_init_error_is_json),
         TEST(an_init_error_may_be_refused),
         TEST(a_signal_ends_a_next_that_waits),
         TEST(an_event_that_has_begun_is_finished_first),
         TEST(a_signal_before_the_first_event_is_noticed),
+        TEST(an_address_that_is_none_is_said),
         TEST(nothing_to_close_is_closed),
     };
 

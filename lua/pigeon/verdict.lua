@@ -26,11 +26,12 @@ local function read(value)
 end
 
 --- What a rule returned -> {kind="accept", id, destinations}, a list of the messages {exchange,
--- routing_key, message_id, body}, or {kind="defer" or "ignore", reason}. Raises when it is no verdict.
+-- routing_key, message_id, body}, or {kind="defer" or "ignore", reason}; nil and what is wrong when it
+-- is no verdict.
 function verdict.judge(value)
   local says = read(value)
   if says and says.kind ~= "exchange" then return says end
-  fail("the rule returned %s, and has to return accept(...), defer(...) or ignore(...)",
+  return nil, format("the rule returned %s, and has to return accept(...), defer(...) or ignore(...)",
     says and "an exchange" or value == nil and "nothing" or "a " .. type(value))
 end
 

@@ -10,7 +10,7 @@ local sample = require "pigeon.sample"
 local verdict = require "pigeon.verdict"
 local words = require "pigeon.words"
 
-local find, format, gsub, sub = string.find, string.format, string.gsub, string.sub
+local byte, find, format, gsub, sub = string.byte, string.find, string.format, string.gsub, string.sub
 local min, rawget, sort = math.min, rawget, table.sort
 
 local library = {}
@@ -145,28 +145,43 @@ local function check_string(value, place)
   if type(value) ~= "string" then fail("%s is a %s, and should be a string", place, type(value)) end
 end
 
-local function crash_id_word(key)
-  check_string(key, "crash_id: the key")
-  return crash_id.of_key(key)
+local NO_ID = {} -- in place of one; no script has it
+
+-- Notes the id that was found, so that the other words need not look at it again.
+local function crash_id_word(found)
+  local of_key = crash_id.of_key
+  return function(key)
+    if type(key) ~= "string" then check_string(key, "crash_id: the key") end
+    local id = of_key(key)
+    if id then found.id = id end
+    return id
+  end
 end
 
 -- Keeps the id's half of the hash, because a rule asks about the same id for each queue. Notes
 -- which id was last sampled for which queue, so that metrics can tell a throttled one from one that
 -- the script did not mean.
-local function sample_word(sampled)
-  local last, hash
+local function sample_word(settings, found)
+  local sampled, bytes_of = settings.sampled or {}, {}
+  for _, queue in ipairs(settings.queues) do
+    bytes_of[queue.name] = { byte(queue.name, 1, -1) }
+  end
+  local finish_bytes = sample.finish_bytes
+  local last, hash = NO_ID, nil
   return function(id, salt)
-    if type(id) ~= "string" or type(salt) ~= "string" then
-      check_string(id, "sample: the id")
-      check_string(salt, "sample: the salt")
+    local bytes = bytes_of[salt] -- a queue's
+    if not bytes or id ~= last then
+      if id ~= found.id then check_string(id, "sample: the id") end
+      if not bytes then check_string(salt, "sample: the salt") end
     end
     if id ~= last then
-      last = nil -- the budget may end between any two of these
+      last = NO_ID -- the budget may end between any two of these
       hash = sample.begin(id)
       last = id
     end
-    if sampled[salt] ~= nil then sampled[salt] = id end
-    return sample.finish(hash, salt)
+    if not bytes then return sample.finish(hash, salt) end
+    sampled[salt] = id
+    return finish_bytes(hash, bytes)
   end
 end
 
@@ -189,13 +204,14 @@ end
 
 --- What a script's globals are: {queues = list, env = name or nil, sampled = table or nil} -> the
 -- _ENV of its chunk, and its `string`, which is also where s:method() has to look while it runs.
--- Where `sampled` has a queue's name, the id that was last sampled for it is put there.
+-- In `sampled` the id that was last sampled for a queue is put under its name.
 function library.environment(settings)
+  local found = { id = NO_ID } -- the crash id that crash_id() found last
   local all = {
     accept = verdict.words.accept, defer = verdict.words.defer,
     ignore = verdict.words.ignore, exchange = verdict.words.exchange,
     queues = queues_word(settings.queues), env = settings.env,
-    crash_id = crash_id_word, sample = sample_word(settings.sampled or {}),
+    crash_id = crash_id_word(found), sample = sample_word(settings, found),
     pairs = safe_pairs, tostring = safe_tostring, error = raise,
     string = part("string", { format = safe_format }),
     table = part("table", { sort = safe_sort }), math = part("math", {}),

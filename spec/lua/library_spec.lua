@@ -144,9 +144,34 @@ describe("a script's environment", function()
     assert.equal(72.27064863403389, words.sample("", ""))
   end)
 
+  it("checks what sample is given also where it knows the queue, or the id", function()
+    local ID = "00000001-2d1c-4865-af09-80bc01180313"
+    local fresh = library.environment { queues = LIST }
+    assert.equal("sample: the id is a nil, and should be a string", refused(fresh.sample, nil, "normal"))
+    assert.equal("sample: the id is a boolean, and should be a string", refused(fresh.sample, false, "normal"))
+    assert.equal(ID, fresh.crash_id("x/" .. ID))
+    assert.equal("sample: the salt is a nil, and should be a string", refused(fresh.sample, ID))
+    fresh.sample(ID, "normal")
+    assert.equal("sample: the salt is a nil, and should be a string", refused(fresh.sample, ID))
+    assert.equal("sample: the id is a nil, and should be a string", refused(fresh.sample, nil, "normal"))
+    assert.equal("sample: the id is a number, and should be a string", refused(fresh.sample, 7, "normal"))
+    assert.is_nil(fresh.crash_id("no id"))
+    assert.equal("sample: the id is a nil, and should be a string", refused(fresh.sample, nil, "normal"))
+  end)
+
+  it("checks the id that is accepted also after one that crash_id found", function()
+    local ID = "00000001-2d1c-4865-af09-80bc01180313"
+    local fresh = library.environment { queues = LIST }
+    assert.equal("accept: the id is a nil, and should be a string", refused(fresh.accept, nil, {}))
+    fresh.crash_id(ID)
+    assert.equal("accept: the id has a byte that cannot be printed", refused(fresh.accept, ID .. "\n", {}))
+    assert.equal("accept: the id is a nil, and should be a string", refused(fresh.accept, nil, {}))
+  end)
+
   it("samples the same, whichever id was asked for before", function()
     for _, id in ipairs { "a", "a", "", "b", "a", ("x"):rep(99), ("x"):rep(98) .. "y", "a" } do
       assert.equal(sample.of(id, "normal"), words.sample(id, "normal"))
+      assert.equal(sample.of(id, "no queue"), words.sample(id, "no queue"))
       assert.equal(sample.of(id, "submitter"), words.sample(id, "submitter"))
       refused(words.sample, nil, "normal")
       refused(words.sample, id, nil)

@@ -1,4 +1,5 @@
-local sample = require("pigeon.sample").of
+local module = require "pigeon.sample"
+local sample = module.of
 
 local COUNT = 4000
 
@@ -46,6 +47,14 @@ describe("sample.of", function()
       assert.equal(case[3], sample(case[1], case[2]))
     end)
   end
+
+  it("takes a salt of any length as it takes the list of its bytes", function()
+    local start, text = module.begin("an id"), ""
+    for n = 0, 80 do
+      assert.equal(module.finish_bytes(start, { text:byte(1, -1) }), module.finish(start, text))
+      text = text .. string.char(n * 37 % 256)
+    end
+  end)
 
   it("keeps everything at 100 and nothing at 0", function()
     local list = ids()

@@ -308,24 +308,25 @@ static void watch(lua_State *L, const struct visit *visit)
 static int decide_body(lua_State *L)
 {
     struct visit *visit = lua_touserdata(L, 1);
+    struct bytes id;
 
     watch(L, visit);
     push_verb(L, "decide");                         /* visit decide */
     lua_pushinteger(L, (lua_Integer)visit->object); /* visit decide i */
     lua_pushboolean(L, visit->shadow);              /* visit decide i shadow */
-    lua_call(L, 2, 1);                              /* visit messages */
+    lua_call(L, 2, 2);                              /* visit destinations id */
     if (lua_isnil(L, 2))
         return 0;
     luaL_checktype(L, 2, LUA_TTABLE);
     for (lua_Integer i = 1, n = luaL_len(L, 2); i <= n; i++) {
-        lua_rawgeti(L, 2, i); /* visit messages message */
-        if (!outbox_add(visit->outbox, string_field(L, 3, "exchange"),
-                        string_field(L, 3, "routing_key"),
-                        string_field(L, 3, "message_id"), string_field(L, 3, "body"))) {
+        id.data = luaL_checklstring(L, 3, &id.len);
+        lua_rawgeti(L, 2, i); /* visit destinations id destination */
+        if (!outbox_add(visit->outbox, string_field(L, 4, "exchange"),
+                        string_field(L, 4, "routing_key"), id, id)) {
             visit->script->allowance.refused = true;
             return luaL_error(L, "out of memory");
         }
-        lua_settop(L, 2); /* visit messages */
+        lua_settop(L, 3); /* visit destinations id */
     }
     visit->decided = true;
     return 0;

@@ -147,33 +147,36 @@ local function ask_shadow(entry)
 end
 
 local function forget_samples()
-  for _, queue in ipairs(setup.words.queues) do
-    setup.words.sampled[queue.name] = false
+  local list, sampled = setup.words.queues, setup.words.sampled
+  for i = 1, #list do
+    sampled[list[i].name] = false
   end
 end
 
 local function is_named(queue, destinations)
-  for _, destination in ipairs(destinations) do
-    if destination.exchange == "" and destination.routing_key == queue then return true end
+  for i = 1, #destinations do
+    local destination = destinations[i]
+    if destination.routing_key == queue and destination.exchange == "" then return true end
   end
   return false
 end
 
 -- The queues that the script sampled the accepted id for, and did not name; nil: none.
 local function throttled_of(says)
-  local throttled
-  for _, queue in ipairs(setup.words.queues) do
-    if setup.words.sampled[queue.name] == says.id and not is_named(queue.name, says.destinations) then
+  local list, sampled, throttled = setup.words.queues, setup.words.sampled, nil
+  for i = 1, #list do
+    local name = list[i].name
+    if sampled[name] == says.id and not is_named(name, says.destinations) then
       throttled = throttled or {}
-      throttled[#throttled + 1] = queue.name
+      throttled[#throttled + 1] = name
     end
   end
   return throttled
 end
 
---- An object's number, and whether the second script is asked -> its messages {exchange,
--- routing_key, message_id, body}, none where it is not to be published; or nil: it failed, and the
--- batch knows why.
+--- An object's number, and whether the second script is asked -> where its messages go to, each
+-- {exchange, routing_key}, none where it is not to be published, and the id that is each one's
+-- message_id and body; or nil: it failed, and the batch knows why.
 function pigeon.decide(i, second)
   local entry = batch.entries[i]
   if second then return ask_shadow(entry) end
@@ -190,11 +193,12 @@ function pigeon.decide(i, second)
     fail(entry, "rules", problem, entry.label)
     return nil
   end
-  local messages = says.destinations or {}
   entry.first, entry.verdict = batch.messages + 1, says
-  entry.throttled = says.destinations and throttled_of(says)
-  batch.messages = batch.messages + #messages
-  return messages
+  local destinations = says.destinations
+  if not destinations then return {} end
+  entry.throttled = throttled_of(says)
+  batch.messages = batch.messages + #destinations
+  return destinations, says.id
 end
 
 --- The object whose decision ran out of memory: it has failed, whatever was decided of it.

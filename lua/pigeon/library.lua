@@ -208,7 +208,7 @@ end
 function library.environment(settings)
   local found = { id = NO_ID } -- the crash id that crash_id() found last
   local all = {
-    accept = verdict.words.accept, defer = verdict.words.defer,
+    accept = verdict.accept_word(settings.queues, found), defer = verdict.words.defer,
     ignore = verdict.words.ignore, exchange = verdict.words.exchange,
     queues = queues_word(settings.queues), env = settings.env,
     crash_id = crash_id_word(found), sample = sample_word(settings, found),

@@ -4,7 +4,7 @@
 -- `running` says that the script runs. That flag, and the script's own `string` behind
 -- s:method(), are set and cleared inside protected calls, and cleared by the hook and the
 -- message handler as their first act, so that nothing fires in trusted code. While a hook is
--- set each instruction takes five times as long, so it is set around the script's call alone.
+-- set each instruction takes nearly three times as long, so it is set around the script's call alone.
 -- Nothing here knows what a verdict means: `read` judges what the script returns.
 local library = require "pigeon.library"
 

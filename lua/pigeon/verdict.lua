@@ -9,7 +9,7 @@ local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 
 local verdict = { words = {} }
 
-local MOST_DESTINATIONS = 32
+local MOST_DESTINATIONS <const> = 32
 
 local function fail(message, ...)
   error(format(message, ...), 0)
@@ -25,9 +25,8 @@ local function read(value)
   return says and says.kind and says
 end
 
---- What a rule returned -> {kind="accept", id, destinations}, a list of the messages {exchange,
--- routing_key, message_id, body}, or {kind="defer" or "ignore", reason}; nil and what is wrong when it
--- is no verdict.
+--- What a rule returned -> {kind="accept", id, destinations}, each {exchange, routing_key}, or
+-- {kind="defer" or "ignore", reason}; nil and what is wrong when it is no verdict.
 function verdict.judge(value)
   local says = read(value)
   if says and says.kind ~= "exchange" then return says end
@@ -81,14 +80,14 @@ function verdict.words.exchange(name, routing_key)
   })
 end
 
--- The id and an entry of the list -> the message, or nil and what is wrong.
-local function read_destination(id, value)
+-- An entry of the list -> the destination, or nil and what is wrong.
+local function read_destination(value)
   if type(value) == "string" then
-    return { exchange = "", routing_key = value, message_id = id, body = id }, name_problem(value)
+    return { exchange = "", routing_key = value }, name_problem(value)
   end
   local says = read(value)
   if says and says.kind == "exchange" then
-    return { exchange = says.exchange, routing_key = says.routing_key, message_id = id, body = id }
+    return { exchange = says.exchange, routing_key = says.routing_key }
   end
   return nil, format("is a %s, and should be a queue's name or an exchange", type(value))
 end
@@ -116,14 +115,28 @@ local function length_of(list)
   return length
 end
 
-local function read_destinations(id, list)
+-- The list's destinations where every entry is one of `known`, by name; nil: it takes a closer look.
+local function known_destinations(known, list)
+  local destinations, count = {}, 0
+  for i, name in next, list do
+    local destination = known[name]
+    count = count + 1
+    if not destination or i ~= count or i > 1 and position_of(destination, destinations) then return nil end
+    destinations[count] = destination
+  end
+  return count <= MOST_DESTINATIONS and destinations or nil
+end
+
+local function read_destinations(known, list)
   if type(list) ~= "table" or getmetatable(list) then -- what has one is ours: queues, a token
     fail("accept: the destinations are %s, and should be a list of queue names",
       type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
   end
-  local destinations = {}
+  local destinations = known_destinations(known, list)
+  if destinations then return destinations end
+  destinations = {}
   for i = 1, length_of(list) do
-    local destination, problem = read_destination(id, list[i])
+    local destination, problem = read_destination(list[i])
     if problem then fail("accept: destinations[%d] %s", i, problem) end
     local same = position_of(destination, destinations)
     if same then fail("accept: destinations[%d] is the same as destinations[%d]", i, same) end
@@ -132,13 +145,25 @@ local function read_destinations(id, list)
   return destinations
 end
 
-function verdict.words.accept(id, destinations)
+local function check_id(id)
   refuse("accept: the id", string_problem(id, 1, 255))
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
-  return setmetatable({}, {
-    kind = "accept", id = id, destinations = read_destinations(id, destinations),
-    __index = no_fields, __newindex = no_fields,
-  })
+end
+
+--- The word accept of a script. Two things spare it most of its checks: `queues`, a list of {name},
+-- whose names are known to be good, and found.id, the same of an id (never nil).
+function verdict.accept_word(queues, found)
+  local known = {}
+  for _, queue in ipairs(queues) do
+    known[queue.name] = { exchange = "", routing_key = queue.name }
+  end
+  return function(id, destinations)
+    if id ~= found.id then check_id(id) end
+    return setmetatable({}, {
+      kind = "accept", id = id, destinations = read_destinations(known, destinations),
+      __index = no_fields, __newindex = no_fields,
+    })
+  end
 end
 
 return verdict

@@ -1,6 +1,5 @@
 local verdict = require "pigeon.verdict"
-local accept, defer, ignore, exchange =
-  verdict.words.accept, verdict.words.defer, verdict.words.ignore, verdict.words.exchange
+local defer, ignore, exchange = verdict.words.defer, verdict.words.ignore, verdict.words.exchange
 
 local function names(count)
   local list = {}
@@ -15,27 +14,107 @@ local function said(value)
   return { kind = says.kind, id = says.id, destinations = says.destinations, reason = says.reason }
 end
 
-local function message(id, exchange_name, routing_key)
-  return { exchange = exchange_name, routing_key = routing_key, message_id = id, body = id }
+local function to(exchange_name, routing_key)
+  return { exchange = exchange_name, routing_key = routing_key }
+end
+
+-- The word of a script with these queues, which crash_id() gave this id.
+local function accept_of(queues, id)
+  local list = {}
+  for i, name in ipairs(queues) do
+    list[i] = { name = name }
+  end
+  return verdict.accept_word(list, { id = id })
+end
+
+local SOME = names(40)
+table.move({ "a", "b", "c" }, 1, 3, #SOME + 1, SOME)
+
+-- Whatever accept() knows already, it says the same.
+local ACCEPTS = {
+  ["that knows nothing"] = accept_of({}, {}), ["that knows the id"] = accept_of({}, "x"),
+  ["that knows the queues"] = accept_of(SOME, {}), ["that knows both"] = accept_of(SOME, "x"),
+  ["that knows some of the queues"] = accept_of({ "b", "queue 2" }, "x"),
+}
+
+for what, accept in pairs(ACCEPTS) do
+  describe("an accept " .. what, function()
+    it("says what it was made from", function()
+      assert.same({ kind = "accept", id = "x", destinations = {} }, said(accept("x", {})))
+      assert.same({ kind = "accept", id = "x", destinations = { to("", "a"), to("", "b") } },
+        said(accept("x", { "a", "b" })))
+      local id = ("x"):rep(255)
+      assert.same({ kind = "accept", id = id, destinations = {
+        to("", "a"), to("a", ""), to("a", "a"), to("aa", ""),
+      } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
+      assert.equal(32, #said(accept("x", names(32))).destinations)
+    end)
+
+    it("keeps the order of a list, however that was filled", function()
+      local list = {}
+      for i = 3, 1, -1 do
+        list[i] = SOME[i]
+      end
+      list[4.0] = "c"
+      assert.same({ to("", "queue 1"), to("", "queue 2"), to("", "queue 3"), to("", "c") },
+        said(accept("x", list)).destinations)
+    end)
+
+    it("is a copy of what it was made from", function()
+      local list = { "a" }
+      local token = accept("x", list)
+      list[1], list[2] = "b", "c"
+      assert.same({ to("", "a") }, said(token).destinations)
+    end)
+
+    for _, case in ipairs {
+      { "the id is a nil, and should be a string" },
+      { "the id is a number, and should be a string", 7, {} },
+      { "the id has 0 bytes, and should have 1 to 255", "", {} },
+      { "the id has 256 bytes, and should have 1 to 255", ("x"):rep(256), {} },
+      { "the id has a byte that cannot be printed", "a\n", {} },
+      { "the id has a byte that cannot be printed", "é", {} },
+      { "the destinations are a nil, and should be a list of queue names", "x" },
+      { "the destinations are a string, and should be a list of queue names", "x", "normal" },
+      { "the destinations are queues, a verdict or an exchange, and should be a list of queue names",
+        "x", exchange("a", "b") },
+      { "the destinations have a string as key, and should be a list", "x", { a = "b" } },
+      { "the destinations have a number as key, and should be a list", "x", { [1.5] = "b" } },
+      { "destinations[1] is a nil, and should be a queue's name or an exchange", "x", { nil, "b" } },
+      { "destinations[2] is a table, and should be a queue's name or an exchange", "x", { "a", {} } },
+      { "destinations[1] is a table, and should be a queue's name or an exchange",
+        "x", { defer("later") } },
+      { "destinations[1] has 0 bytes, and should have 1 to 255", "x", { "" } },
+      { "destinations[1] has 256 bytes, and should have 1 to 255", "x", { ("q"):rep(256) } },
+      { "destinations[1] begins with amq., which is the broker's own", "x", { "amq.gen-1" } },
+      { "destinations[3] is the same as destinations[1]", "x", { "a", "b", "a" } },
+      { "destinations[2] is the same as destinations[1]",
+        "x", { exchange("a", "b"), exchange("a", "b") } },
+      { "more than 32 destinations", "x", names(33) },
+      { "the id is a boolean, and should be a string", false, { "a" } },
+      { "the destinations have a string as key, and should be a list", "x", { "a", b = "b" } },
+      { "the destinations have a boolean as key, and should be a list", "x", { "", [true] = "b" } },
+      { "the destinations are queues, a verdict or an exchange, and should be a list of queue names",
+        "x", setmetatable({ "a" }, {}) },
+      { "destinations[2] is a nil, and should be a queue's name or an exchange", "x", { "a", [3] = "b" } },
+      { "destinations[1] is a nil, and should be a queue's name or an exchange", "x", { [0] = "b" } },
+      { "destinations[2] is the same as destinations[1]", "x", { "b", "b" } },
+    } do
+      it("raises: " .. case[1], function()
+        local ok, problem = pcall(accept, case[2], case[3])
+        assert.is_false(ok)
+        assert.equal("accept: " .. case[1], problem)
+      end)
+    end
+  end)
 end
 
 describe("verdicts", function()
+  local accept = ACCEPTS["that knows nothing"]
+
   it("say what they were made from", function()
     assert.same({ kind = "defer", reason = "later" }, said(defer("later")))
     assert.same({ kind = "ignore", reason = ("r"):rep(200) }, said(ignore(("r"):rep(200))))
-    assert.same({ kind = "accept", id = "x", destinations = {} }, said(accept("x", {})))
-    local id = ("x"):rep(255)
-    assert.same({ kind = "accept", id = id, destinations = {
-      message(id, "", "a"), message(id, "a", ""), message(id, "a", "a"), message(id, "aa", ""),
-    } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
-    assert.equal(32, #said(accept("x", names(32))).destinations)
-  end)
-
-  it("are copies of what they were made from", function()
-    local list = { "a" }
-    local token = accept("x", list)
-    list[1], list[2] = "b", "c"
-    assert.same({ message("x", "", "a") }, said(token).destinations)
   end)
 
   it("cannot be read or changed", function()
@@ -58,29 +137,6 @@ describe("verdicts", function()
   end)
 
   for _, case in ipairs {
-    { "accept: the id is a nil, and should be a string", accept },
-    { "accept: the id is a number, and should be a string", accept, 7, {} },
-    { "accept: the id has 0 bytes, and should have 1 to 255", accept, "", {} },
-    { "accept: the id has 256 bytes, and should have 1 to 255", accept, ("x"):rep(256), {} },
-    { "accept: the id has a byte that cannot be printed", accept, "a\n", {} },
-    { "accept: the id has a byte that cannot be printed", accept, "é", {} },
-    { "accept: the destinations are a nil, and should be a list of queue names", accept, "x" },
-    { "accept: the destinations are a string, and should be a list of queue names", accept, "x", "normal" },
-    { "accept: the destinations are queues, a verdict or an exchange, and should be a list of queue names",
-      accept, "x", exchange("a", "b") },
-    { "accept: the destinations have a string as key, and should be a list", accept, "x", { a = "b" } },
-    { "accept: the destinations have a number as key, and should be a list", accept, "x", { [1.5] = "b" } },
-    { "accept: destinations[1] is a nil, and should be a queue's name or an exchange", accept, "x", { nil, "b" } },
-    { "accept: destinations[2] is a table, and should be a queue's name or an exchange", accept, "x", { "a", {} } },
-    { "accept: destinations[1] is a table, and should be a queue's name or an exchange",
-      accept, "x", { defer("later") } },
-    { "accept: destinations[1] has 0 bytes, and should have 1 to 255", accept, "x", { "" } },
-    { "accept: destinations[1] has 256 bytes, and should have 1 to 255", accept, "x", { ("q"):rep(256) } },
-    { "accept: destinations[1] begins with amq., which is the broker's own", accept, "x", { "amq.gen-1" } },
-    { "accept: destinations[3] is the same as destinations[1]", accept, "x", { "a", "b", "a" } },
-    { "accept: destinations[2] is the same as destinations[1]",
-      accept, "x", { exchange("a", "b"), exchange("a", "b") } },
-    { "accept: more than 32 destinations", accept, "x", names(33) },
     { "exchange: the name is a nil, and should be a string", exchange },
     { "exchange: the name has 0 bytes, and should have 1 to 255", exchange, "", "key" },
     { "exchange: the name begins with amq., which is the broker's own", exchange, "amq.topic", "key" },

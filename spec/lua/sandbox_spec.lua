@@ -162,18 +162,22 @@ describe("the sandbox", function()
     end)
 
     it("inside sample, which still samples the same", function()
-      local expected = tostring(sample.of("first", "x"))
-      for n = 999700, 999900 do
+      local least, most, was_spent = 999700, 999950, {}
+      for n = least, most do
         local decide = open(([[
           return function(object)
-            local first = tostring(sample("first", "x"))
-            if object.key == "good" then return ignore(first) end
+            if object.key == "good" then return ignore(tostring(sample(object.bucket, "x"))) end
+            sample("first", "x")
             for i = 1, %d do end
             return ignore(tostring(sample("second", "x")))
           end]]):format(n))
-        decide { key = "bad" }
-        assert.equal(expected, decide({ key = "good" }).reason)
+        for _, id in ipairs { "first", "second" } do
+          was_spent[n] = not decide { key = "bad" }
+          assert.equal(tostring(sample.of(id, "x")), decide({ key = "good", bucket = id }).reason)
+        end
       end
+      assert.is_false(was_spent[least])
+      assert.is_true(was_spent[most])
     end)
 
     it("a loop with the budget of one object, not of many", function()

@@ -1,9 +1,13 @@
 --- JSON that somebody else wrote: each member is asked for with what it should be, and the
 -- error says what stands where instead.
 --
--- A place is a path as jq writes it, "Records[3].body"; "" is the event as a whole. Such
--- errors are raised as a table, so that none can be taken for a mistake of ours.
+-- A place is a path as jq writes it, "Records[3].body"; "" is the event as a whole. One that
+-- begins with a dot is within a record, and document.at() puts the record's own before it, which
+-- is made only for what is wrong. Such errors are raised as a table, so that none can be taken
+-- for a mistake of ours.
 local cjson = require "cjson"
+
+local null, pcall, tointeger, type = cjson.null, pcall, math.tointeger, type
 
 local document = {}
 
@@ -21,22 +25,33 @@ function document.member(place, name)
   return place == "" and name or place .. "." .. name
 end
 
+--- What is wrong with a record at a place, with that place.
+function document.at(place, problem)
+  if problem:sub(1, 1) ~= "." then return problem end
+  return place == "" and problem:sub(2) or place .. problem
+end
+
 --- Raises what is wrong.
 function document.fail(message, ...)
   error({ message:format(...) }, 0)
 end
 
---- Calls read(...) -> true, or false and what it failed with. Raises what is no fault of the
--- document: a lack of memory, our own mistakes.
+--- What pcall() caught -> what is wrong. Raises what is no fault of the document: a
+-- lack of memory, our own mistakes.
+function document.problem(raised)
+  if type(raised) ~= "table" then error(raised, 0) end
+  return raised[1]
+end
+
+--- Calls read(...) -> true, or false and what is wrong.
 function document.attempt(read, ...)
-  local ok, problem = pcall(read, ...)
+  local ok, raised = pcall(read, ...)
   if ok then return true end
-  if type(problem) ~= "table" then error(problem, 0) end
-  return false, problem[1]
+  return false, document.problem(raised)
 end
 
 local function kind_of(value)
-  if value == cjson.null then return "null" end
+  if value == null then return "null" end
   local kind = type(value)
   if kind == "table" then return type(next(value)) == "number" and "a list" or "an object" end
   return "a " .. kind
@@ -58,42 +73,33 @@ end
 
 --- Whether a member is not there, null or empty, as MinIO writes a region that it has not.
 function document.is_missing(value)
-  return value == nil or value == cjson.null or value == ""
-end
-
---- Whether a table is a list; an empty one may be.
-function document.is_list(value)
-  return type(next(value)) ~= "string"
+  return value == nil or value == null or value == ""
 end
 
 --- A member that is an object (or a list), or an error.
-function document.object(parent, name, place)
-  local value = parent[name]
-  if type(value) ~= "table" then document.wrong(value, document.member(place, name), "an object") end
+function document.object(value, place)
+  if type(value) ~= "table" then document.wrong(value, place, "an object") end
   return value
 end
 
 --- A member that is a string with something in it, or an error.
-function document.string(parent, name, place)
-  local value = parent[name]
-  if type(value) ~= "string" then document.wrong(value, document.member(place, name), "a string") end
-  if value == "" then document.fail("%s is empty", document.member(place, name)) end
+function document.string(value, place)
+  if type(value) ~= "string" then document.wrong(value, place, "a string") end
+  if value == "" then document.fail("%s is empty", place) end
   return value
 end
 
 --- A string or number that may be missing: then nil.
-function document.optional(parent, name, place, kind)
-  local value = parent[name]
-  if document.is_missing(value) then return nil end
-  if type(value) ~= kind then document.wrong(value, document.member(place, name), "a " .. kind) end
-  return value
+function document.optional(value, place, kind)
+  if type(value) == kind and value ~= "" then return value end
+  if not document.is_missing(value) then document.wrong(value, place, "a " .. kind) end
+  return nil
 end
 
 --- The same for a whole number, as an integer: those of cjson are floats.
-function document.whole(parent, name, place)
-  local value = document.optional(parent, name, place, "number")
-  if not value then return nil end
-  return math.tointeger(value) or document.wrong(value, document.member(place, name), "a whole one")
+function document.whole(value, place)
+  value = document.optional(value, place, "number")
+  return value and (tointeger(value) or document.wrong(value, place, "a whole one"))
 end
 
 return document

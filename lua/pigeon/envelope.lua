@@ -8,6 +8,8 @@ local document = require "pigeon.document"
 local eventbridge = require "pigeon.eventbridge"
 local notification = require "pigeon.notification"
 
+local next, pcall, type = next, pcall, type
+
 local envelope = {}
 
 -- A failed SNS event, whose record came by SNS through SQS, is in four.
@@ -20,13 +22,21 @@ local function add(batch, entry)
   batch.entries[#batch.entries + 1] = entry
 end
 
+local function add_problem(batch, place, problem)
+  add(batch, { label = document.name(place), problem = document.at(place, problem) })
+end
+
 local function attempt(batch, place, read, ...)
   local ok, problem = document.attempt(read, ...)
-  if not ok then add(batch, { label = document.name(place), problem = problem }) end
+  if not ok then add_problem(batch, place, problem) end
 end
 
 local function add_object(batch, object)
-  add(batch, { label = object.key, object = object })
+  local entries = batch.entries
+  entries[#entries + 1] = {
+    label = object.key, object = object, message = batch.message,
+    verdict = nil, first = nil, destinations = nil, -- room for what is found out later
+  }
 end
 
 -- One envelope further in.
@@ -40,64 +50,64 @@ end
 
 -- ------------------------------------------------------------------------ records
 
-local function read_s3(record, place, _, batch)
-  add_object(batch, notification.read(record, place))
+-- The place of one of a document's records.
+local function place_of(place, i)
+  return document.member(place, "Records") .. "[" .. i - 1 .. "]"
 end
 
-local function read_sqs(record, place, depth, batch)
-  unwrap(document.string(record, "body", place), place .. ".body", depth, batch)
+local function read_sns(record, i, place, depth, batch)
+  local sns = document.object(record.Sns, ".Sns")
+  local message = document.string(sns.Message, ".Sns.Message")
+  unwrap(message, place_of(place, i) .. ".Sns.Message", depth, batch)
 end
 
-local function read_sns(record, place, depth, batch)
-  local sns = document.object(record, "Sns", place)
-  unwrap(document.string(sns, "Message", place .. ".Sns"), place .. ".Sns.Message", depth, batch)
+local function read_other(record, source, i, place, batch)
+  if type(record.EventSource) ~= "string" then document.string(source, ".eventSource") end
+  add(batch, { label = place_of(place, i), skipped = "a record of another source", source = source })
 end
 
-local SOURCES = {
-  ["aws:s3"] = read_s3, ["minio:s3"] = read_s3, ["aws:sqs"] = read_sqs, ["aws:sns"] = read_sns,
-}
-
-local function read_record(record, place, depth, batch)
-  if type(record) ~= "table" then document.wrong(record, place, "an object") end
+local function read_record(record, i, place, depth, batch)
+  if type(record) ~= "table" then document.wrong(record, place_of(place, i), "an object") end
   local source = record.EventSource -- SNS writes it so
-  if type(source) ~= "string" then source = document.string(record, "eventSource", place) end
-  local read = SOURCES[source]
-  if read then return read(record, place, depth, batch) end
-  add(batch, { label = place, skipped = "a record of another source", source = source })
+  if source == nil or type(source) ~= "string" then source = record.eventSource end
+  if source == "aws:s3" or source == "minio:s3" then
+    add_object(batch, notification.read(record))
+  elseif source == "aws:sqs" then
+    unwrap(document.string(record.body, ".body"), place_of(place, i) .. ".body", depth, batch)
+  elseif source == "aws:sns" then
+    read_sns(record, i, place, depth, batch)
+  else
+    read_other(record, source, i, place, batch)
+  end
 end
 
 local function is_named(value)
   return type(value) == "string" and value ~= ""
 end
 
--- The ARN of the queue that a record of SQS came from, where its message has an id.
-local function arn_of(record)
-  if type(record) ~= "table" or record.eventSource ~= "aws:sqs" or not is_named(record.messageId) then
-    return nil
-  end
-  return is_named(record.eventSourceARN) and record.eventSourceARN or nil
-end
-
--- The name of the one queue that all records are messages of, or nil.
+-- The name of the one queue that all records are messages of, each with an id; or nil.
 local function queue_of(records)
-  local arn = arn_of(records[1])
-  for i = 2, #records do
-    if arn_of(records[i]) ~= arn then return nil end
+  local arn = type(records[1]) == "table" and records[1].eventSourceARN
+  if not is_named(arn) then return nil end
+  for i = 1, #records do
+    local record = records[i]
+    if type(record) ~= "table" or record.eventSource ~= "aws:sqs" or record.eventSourceARN ~= arn
+      or not is_named(record.messageId) then return nil end
   end
-  return arn and arn:match("[^:]*$")
+  return arn:match(".*:(.*)") or arn
 end
 
-local function read_records(event, place, depth, batch)
-  local records, at = event.Records, document.member(place, "Records")
-  if type(records) ~= "table" or not document.is_list(records) then
+local function read_records(records, place, depth, batch)
+  if type(records) ~= "table" or records[1] == nil and next(records) then
     document.wrong(records, document.name(place) .. "'s Records", "a list")
   end
   local outermost = depth == 0 -- what AWS can be told of
   if outermost then batch.queue = queue_of(records) end
   for i = 1, #records do
-    local here = ("%s[%d]"):format(at, i - 1)
-    if outermost and batch.queue then batch.message = records[i].messageId end
-    attempt(batch, here, read_record, records[i], here, depth, batch)
+    local record = records[i]
+    if outermost and batch.queue then batch.message = record.messageId end
+    local ok, raised = pcall(read_record, record, i, place, depth, batch)
+    if not ok then add_problem(batch, place_of(place, i), document.problem(raised)) end
   end
 end
 
@@ -107,7 +117,7 @@ local function read_eventbridge(event, place, batch)
   if type(event) ~= "table" or not eventbridge.knows(event) then
     document.fail("%s is no event from EventBridge, and nothing else comes in a list", place)
   end
-  add_object(batch, eventbridge.read(event, place))
+  add_object(batch, eventbridge.read(event))
 end
 
 local function read_list(events, place, batch)
@@ -137,7 +147,8 @@ end
 
 function read_document(content, place, depth, batch)
   if type(content) ~= "table" then document.wrong(content, place, "an object with Records") end
-  if content.Records ~= nil then return read_records(content, place, depth, batch) end
+  local records = content.Records
+  if records ~= nil then return read_records(records, place, depth, batch) end
   if content[1] ~= nil then return read_list(content, place, batch) end
   if content.Event == "s3:TestEvent" then -- S3 tries a notification that was set up
     return add(batch, { label = document.name(place), skipped = "s3:TestEvent" })
@@ -148,16 +159,18 @@ function read_document(content, place, depth, batch)
   document.fail("%s has no Records, and is no other event of S3", document.name(place))
 end
 
+local function read_event(input, batch)
+  read_document(document.decode(input, ""), "", 0, batch)
+end
+
 --- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,
 -- event_name, time, size, region, version_id, sequencer, source), problem (what is wrong
 -- where), skipped (why it is none of ours, and its source where that is another one). queue is
 -- the name of the SQS queue whose batch this is; each entry then has the id of its message.
 -- Returns nil and what is wrong with the event.
 function envelope.read(input)
-  local batch = { entries = {} }
-  local ok, problem = document.attempt(function()
-    read_document(document.decode(input, ""), "", 0, batch)
-  end)
+  local batch = { entries = {}, queue = nil, message = nil }
+  local ok, problem = document.attempt(read_event, input, batch)
   if not ok then return nil, problem end
   return batch
 end

@@ -21,10 +21,10 @@ eventbridge.names = {
 -- A reason that is not in the list is kept, so that rules for all creations see it.
 local FAMILIES = { ["Object Created"] = "ObjectCreated:", ["Object Deleted"] = "ObjectRemoved:" }
 
-local function event_name(event, detail, at)
+local function event_name(event, detail)
   local kind = event["detail-type"]
   if not FAMILIES[kind] then return kind end -- no creation, whatever it is
-  local reason = document.string(detail, "reason", at)
+  local reason = document.string(detail.reason, ".detail.reason")
   for _, row in ipairs(eventbridge.names) do
     if row[1] == kind and row[2] == reason then
       -- a version was not removed but hidden
@@ -39,22 +39,23 @@ function eventbridge.knows(event)
   return type(event.source) == "string" and type(event["detail-type"]) == "string"
 end
 
---- Raises where and how the event is wrong.
-function eventbridge.read(event, place)
+--- Raises where within the event what is wrong.
+function eventbridge.read(event)
   if event.source ~= "aws.s3" then
-    document.fail('%s is "%s", and should be aws.s3', document.member(place, "source"), text.clean(event.source, 100))
+    document.fail('.source is "%s", and should be aws.s3', text.clean(event.source, 100))
   end
-  local detail, at = document.object(event, "detail", place), document.member(place, "detail")
-  local bucket, object = document.object(detail, "bucket", at), document.object(detail, "object", at)
+  local detail = document.object(event.detail, ".detail")
+  local bucket = document.object(detail.bucket, ".detail.bucket")
+  local object = document.object(detail.object, ".detail.object")
   return {
-    bucket = document.string(bucket, "name", at .. ".bucket"),
-    key = document.string(object, "key", at .. ".object"),
-    event_name = event_name(event, detail, at),
-    time = document.optional(event, "time", place, "string"),
-    size = document.whole(object, "size", at .. ".object"),
-    region = document.optional(event, "region", place, "string"),
-    version_id = document.optional(object, "version-id", at .. ".object", "string"),
-    sequencer = document.optional(object, "sequencer", at .. ".object", "string"),
+    bucket = document.string(bucket.name, ".detail.bucket.name"),
+    key = document.string(object.key, ".detail.object.key"),
+    event_name = event_name(event, detail),
+    time = document.optional(event.time, ".time", "string"),
+    size = document.whole(object.size, ".detail.object.size"),
+    region = document.optional(event.region, ".region", "string"),
+    version_id = document.optional(object["version-id"], ".detail.object.version-id", "string"),
+    sequencer = document.optional(object.sequencer, ".detail.object.sequencer", "string"),
     source = "aws:s3",
   }
 end

@@ -119,8 +119,9 @@ function pigeon.receive(input, invocation)
   batch = batch or { entries = {}, problem = problem }
   batch.messages, batch.partial = 0, setup.partial[batch.queue or ""]
   batch.shadow = setup.tallies and setup.tallies.tally(batch.entries)
-  local labels = {}
-  for i, entry in ipairs(batch.entries) do
+  local entries, labels = batch.entries, {}
+  for i = 1, #entries do
+    local entry = entries[i]
     labels[i] = entry.label
     if entry.skipped then entry.verdict = { kind = "ignore", reason = entry.skipped } end
   end

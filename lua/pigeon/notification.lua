@@ -6,6 +6,8 @@ local text = require "pigeon.text"
 
 local char, find, gsub = string.char, string.find, string.gsub
 
+local object_of, string_of, optional, whole = document.object, document.string, document.optional, document.whole
+
 local notification = {}
 
 local function unescape(digits)
@@ -15,33 +17,32 @@ end
 --- A key as S3 writes it, application/x-www-form-urlencoded -> the key; a bad escape stays as
 -- it is.
 function notification.form_decode(key)
-  if not find(key, "[+%%]") then return key end
+  if not (find(key, "+", 1, true) or find(key, "%", 1, true)) then return key end
   return (gsub(gsub(key, "%+", " "), "%%(%x%x)", unescape))
 end
 
 -- Within a major version members are only added.
-local function check_version(record, place)
-  local version = document.optional(record, "eventVersion", place, "string")
+local function check_version(version)
+  version = optional(version, ".eventVersion", "string")
   if version and not find(version, "^2%.") then
-    document.fail('%s.eventVersion is "%s", and Pigeon reads 2.x', place, text.clean(version, 20))
+    document.fail('.eventVersion is "%s", and Pigeon reads 2.x', text.clean(version, 20))
   end
 end
 
---- Raises where and how the record is wrong.
-function notification.read(record, place)
-  check_version(record, place)
-  local s3, at = document.object(record, "s3", place), place .. ".s3"
-  local bucket, object = document.object(s3, "bucket", at), document.object(s3, "object", at)
-  local at_object = at .. ".object"
+--- Raises where within the record what is wrong.
+function notification.read(record)
+  if record.eventVersion ~= "2.1" then check_version(record.eventVersion) end -- S3's own
+  local s3 = object_of(record.s3, ".s3")
+  local bucket, object = object_of(s3.bucket, ".s3.bucket"), object_of(s3.object, ".s3.object")
   return {
-    bucket = document.string(bucket, "name", at .. ".bucket"),
-    key = notification.form_decode(document.string(object, "key", at_object)),
-    event_name = gsub(document.string(record, "eventName", place), "^s3:", "", 1), -- MinIO's
-    time = document.optional(record, "eventTime", place, "string"),
-    size = document.whole(object, "size", at_object),
-    region = document.optional(record, "awsRegion", place, "string"),
-    version_id = document.optional(object, "versionId", at_object, "string"),
-    sequencer = document.optional(object, "sequencer", at_object, "string"),
+    bucket = string_of(bucket.name, ".s3.bucket.name"),
+    key = notification.form_decode(string_of(object.key, ".s3.object.key")),
+    event_name = gsub(string_of(record.eventName, ".eventName"), "^s3:", "", 1), -- MinIO's
+    time = optional(record.eventTime, ".eventTime", "string"),
+    size = whole(object.size, ".s3.object.size"),
+    region = optional(record.awsRegion, ".awsRegion", "string"),
+    version_id = optional(object.versionId, ".s3.object.versionId", "string"),
+    sequencer = optional(object.sequencer, ".s3.object.sequencer", "string"),
     source = "aws:s3",
   }
 end

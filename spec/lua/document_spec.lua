@@ -17,6 +17,14 @@ describe("document.attempt", function()
   end)
 end)
 
+describe("document.at", function()
+  it("puts the place of a record before that within it, and before no other", function()
+    assert.equal("Records[3].s3 is missing", document.at("Records[3]", ".s3 is missing"))
+    assert.equal("detail is missing", document.at("", ".detail is missing"))
+    assert.equal("Records[0].body is empty", document.at("Records[0]", "Records[0].body is empty"))
+  end)
+end)
+
 describe("document.decode", function()
   for bytes, problem in pairs {
     ["{"] = "Expected", [""] = "Expected", ["\xff"] = "Expected", ["[NaN]"] = "Expected", ["{} x"] = "Expected",

@@ -172,6 +172,78 @@ describe("an SQS batch", function()
   end)
 end)
 
+describe("a member of a record", function()
+  -- JSON, and what errors call it
+  local VALUES = { ["null"] = "null", ["7"] = "a number", ["true"] = "a boolean", ['"x"'] = "a string",
+    ['""'] = "a string", ["{}"] = "an object", ["[7]"] = "a list" }
+
+  local function record_with(path, json)
+    local record = fixtures.event("s3_put").Records[1]
+    local parent, last = record, path:match("[^.]*$")
+    for name in path:gmatch("(%w+)%.") do parent = parent[name] end
+    parent[last] = json and "THIS"
+    return (cjson.encode(record):gsub('"THIS"', json or ""))
+  end
+
+  -- Where the second record stands, and the entries of an event with a good one on each side.
+  local WAYS = {
+    { "Records[1]", function(record)
+      local good = cjson.encode(fixtures.event("s3_put").Records[1])
+      return ('{"Records":[%s,%s,%s]}'):format(good, record, good)
+    end },
+    { "Records[1].body.Records[0]", function(record)
+      return in_sqs(fixtures.text("s3_put"), ('{"Records":[%s]}'):format(record), fixtures.text("s3_put"))
+    end },
+    { "Records[0].Sns.Message.Records[1]", function(record)
+      local good = cjson.encode(fixtures.event("s3_put").Records[1])
+      return cjson.encode { Records = { { EventSource = "aws:sns", Sns = {
+        Message = ('{"Records":[%s,%s,%s]}'):format(good, record, good) } } } }
+    end },
+  }
+
+  local function check(path, json, problem)
+    for _, way in ipairs(WAYS) do
+      local entries = assert(envelope.read(way[2](record_with(path, json)))).entries
+      assert.equal(3, #entries)
+      assert.same(OBJECT, entries[1].object)
+      assert.same(OBJECT, entries[3].object)
+      assert.equal(problem and ("%s.%s%s"):format(way[1], path, problem), entries[2].problem)
+      assert.equal(problem and way[1] or KEY, entries[2].label)
+      assert.equal(problem ~= nil, entries[2].object == nil)
+    end
+  end
+
+  for _, member in ipairs {
+    { "s3", "an object", true }, { "s3.bucket", "an object", true }, { "s3.object", "an object", true },
+    { "s3.bucket.name", "a string", true }, { "s3.object.key", "a string", true },
+    { "eventName", "a string", true }, { "eventVersion", "a string" }, { "eventTime", "a string" },
+    { "awsRegion", "a string" }, { "s3.object.size", "a number" }, { "s3.object.versionId", "a string" },
+    { "s3.object.sequencer", "a string" },
+  } do
+    local path, kind, due = table.unpack(member)
+    it(("%s, where it is something else, is called so, and its record fails alone"):format(path), function()
+      check(path, nil, due and " is missing")
+      for json, name in pairs(VALUES) do
+        local fits = name == kind or kind == "an object" and name == "a list"
+        local missing = not due and (json == "null" or json == '""')
+        if not fits and not missing then check(path, json, (" is %s, and should be %s"):format(name, kind)) end
+        if missing then check(path, json) end
+      end
+      if due and kind == "a string" then check(path, '""', " is empty") end
+    end)
+  end
+
+  it("eventSource, where it is something else, is called so, unless EventSource says what the record is", function()
+    check("eventSource", nil, " is missing")
+    check("eventSource", "null", " is null, and should be a string")
+    check("eventSource", '""', " is empty")
+    check("eventSource", "{}", " is an object, and should be a string")
+    check("EventSource", "7")
+    check("EventSource", '"aws:s3"')
+    assert.equal("", only_entry('{"Records":[{"EventSource":"","eventSource":7}]}').source)
+  end)
+end)
+
 describe("envelopes in each other", function()
   local function nested(depth)
     local inner = fixtures.text("s3_put")
@@ -213,6 +285,11 @@ describe("envelope.read", function()
     assert.same({ label = "Records[1]", problem = "Records[1].s3.object.key is missing" }, entries[2])
     assert.same({ label = "Records[3]", skipped = "a record of another source", source = "aws:dynamodb" }, entries[4])
     assert.equal("v2/dump_names/00007bd0-2d1c-4865-af09-80bc01180313", entries[5].object.key)
+  end)
+
+  it("says what is wrong with an event of EventBridge that came alone", function()
+    assert.same({ label = "the event", problem = "detail is missing" },
+      only_entry('{"source":"aws.s3","detail-type":"Object Created"}'))
   end)
 
   it("leaves records of other sources alone, with a capital letter too", function()

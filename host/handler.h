@@ -1,4 +1,5 @@
-/* handler.h -- one event: decide everything, then send everything, then conclude.
+/* handler.h -- one event: decide everything, then send everything, then conclude; and
+ * tell, when it is answered.
  *
  * Before it concludes the shadow script is asked, when all fates are known.
  * The parts stay the caller's. */
@@ -19,5 +20,9 @@ struct handler {
 /* Fills answer with what Lambda is told. False: Lua itself broke, and err says how. */
 bool handler_event(struct handler *handler, const struct invocation *invocation,
                    struct answer *answer, struct err *err);
+
+/* After handler_event(), not on the desk: what the event leaves in the log. False: Lua
+ * itself broke. */
+bool handler_tell(struct handler *handler, struct err *err);
 
 #endif

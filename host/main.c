@@ -21,8 +21,8 @@
 
 #include "config.h"
 #include "desk.h"
-#include "handler.h"
 #include "log.h"
+#include "loop.h"
 #include "modules.h"
 #include "runtime.h"
 
@@ -207,65 +207,7 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     return true;
 }
 
-/* ------------------------------------------------------------- events */
-
-static bool answer_event(struct pigeon *pigeon, struct handler *handler,
-                         const struct runtime_event *event, struct answer *answer,
-                         struct err *err)
-{
-    struct invocation invocation = {.kind = "event",
-                                    .input = event->payload,
-                                    .input_len = event->payload_len,
-                                    .request_id = event->request_id,
-                                    .trace_id = event->trace_id,
-                                    .deadline =
-                                        deadline_of_invocation(event->deadline_ms)};
-    struct buffer body = {.max = 65536};
-    struct err ignored;
-
-    if (handler_event(handler, &invocation, answer, err)) {
-        if (!answer->error_type[0])
-            return runtime_respond(pigeon->runtime, answer->body.data, answer->body.len,
-                                   err);
-        return runtime_fail(pigeon->runtime, answer->error_type, answer->body.data,
-                            answer->body.len, err);
-    }
-    buffer_append_text(&body,
-                       "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":");
-    buffer_append_json_string(&body, err->text, strlen(err->text));
-    buffer_append_text(&body, ",\"stackTrace\":[]}");
-    runtime_fail(pigeon->runtime, "Function.ScriptBroken", body.data, body.len, &ignored);
-    buffer_free(&body);
-    return false;
-}
-
-/* Until the environment ends. Returns the exit status. */
-static int serve_events(struct pigeon *pigeon)
-{
-    struct handler handler = {.script = pigeon->script, .delivery = &pigeon->delivery};
-    struct answer answer = {0};
-    struct runtime_event event;
-    struct err err = {0};
-    enum runtime_next next = RUNTIME_GONE;
-    bool ok = true;
-
-    while (ok) {
-        next = runtime_next(pigeon->runtime, &event, &err);
-        if (next != RUNTIME_EVENT)
-            break;
-        log_context(event.request_id);
-        ok = answer_event(pigeon, &handler, &event, &answer, &err);
-        if (ok && script_exhausted(pigeon->script))
-            ok = err_set(&err, "the rules hold too much memory: a fresh process is due");
-        if (ok)
-            log_context(NULL);
-    }
-    buffer_free(&answer.body);
-    if (ok && next == RUNTIME_STOP)
-        return 0;
-    log_say(LOG_LEVEL_ERROR, "%s", err.text);
-    return 1;
-}
+/* ------------------------------------------------------------- lambda */
 
 /* Neither a core file nor another process of this user shows what is in memory. */
 static void stay_private(void)
@@ -278,6 +220,7 @@ static void stay_private(void)
 
 static int run_lambda(struct pigeon *pigeon)
 {
+    struct handler handler;
     struct err err = {0};
     struct err ignored;
     int status = 1;
@@ -290,7 +233,9 @@ static int run_lambda(struct pigeon *pigeon)
         return 1;
     }
     if (config_hide(&pigeon->config, &err) && open_parts(pigeon, &err)) {
-        status = serve_events(pigeon);
+        handler =
+            (struct handler){.script = pigeon->script, .delivery = &pigeon->delivery};
+        status = loop_run(pigeon->runtime, &handler) ? 0 : 1;
     } else {
         const char *type = err.type ? err.type : "Runtime.InitFailed";
 

@@ -497,6 +497,41 @@ static void push_facts(lua_State *L, const struct facts *facts)
     set_integer(L, "connect_us", facts->connect_us);
 }
 
+static int conclude_body(lua_State *L)
+{
+    struct visit *visit = lua_touserdata(L, 1);
+    const char *body, *type;
+    size_t len;
+
+    push_verb(L, "conclude");                     /* visit conclude */
+    push_fates(L, visit->outbox);                 /* visit conclude fates */
+    push_facts(L, visit->facts);                  /* visit conclude fates facts */
+    lua_call(L, 2, 2);                            /* visit body type */
+    lua_pushnil(L);                               /* visit body type nil */
+    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type */
+    body = luaL_checklstring(L, 2, &len);
+    type = luaL_optstring(L, 3, "");
+    if (!buffer_append(&visit->answer->body, body, len))
+        return luaL_error(L, "an answer of %I bytes is more than Lambda takes",
+                          (lua_Integer)len);
+    snprintf(visit->answer->error_type, sizeof(visit->answer->error_type), "%s", type);
+    return 0;
+}
+
+bool script_conclude(struct script *script, struct outbox *outbox,
+                     const struct facts *facts, struct answer *answer, struct err *err)
+{
+    struct visit visit = {
+        .script = script, .outbox = outbox, .facts = facts, .answer = answer};
+
+    buffer_clear(&answer->body);
+    answer->body.max = script->desk ? SIZE_MAX : ANSWER_MAX;
+    answer->error_type[0] = '\0';
+    return call_protected(&visit, conclude_body, ALLOW_ALL, err);
+}
+
+/* ------------------------------------------------------------- tell */
+
 static void log_lines(lua_State *L, int lines)
 {
     int line = lua_gettop(L) + 1;
@@ -527,47 +562,28 @@ static void log_metric_lines(lua_State *L, int lines)
     }
 }
 
-static int conclude_body(lua_State *L)
+static int tell_body(lua_State *L)
 {
-    struct visit *visit = lua_touserdata(L, 1);
-    const char *body, *type;
-    size_t len;
-
-    push_verb(L, "conclude");                     /* visit conclude */
-    push_fates(L, visit->outbox);                 /* visit conclude fates */
-    push_facts(L, visit->facts);                  /* visit conclude fates facts */
-    lua_call(L, 2, 4);                            /* visit body type lines metrics */
-    lua_pushnil(L);                               /* visit body type lines metrics nil */
-    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* visit body type lines metrics */
-    body = luaL_checklstring(L, 2, &len);
-    type = luaL_optstring(L, 3, "");
-    if (!visit->script->desk) {
-        log_lines(L, 4);
-        log_metric_lines(L, 5);
-    }
-    if (!buffer_append(&visit->answer->body, body, len))
-        return luaL_error(L, "an answer of %I bytes is more than Lambda takes",
-                          (lua_Integer)len);
-    snprintf(visit->answer->error_type, sizeof(visit->answer->error_type), "%s", type);
+    push_verb(L, "tell"); /* visit tell */
+    lua_call(L, 0, 2);    /* visit lines metrics */
+    log_lines(L, 2);
+    log_metric_lines(L, 3);
     return 0;
 }
 
-bool script_conclude(struct script *script, struct outbox *outbox,
-                     const struct facts *facts, struct answer *answer, struct err *err)
+bool script_tell(struct script *script, struct err *err)
 {
-    struct visit visit = {
-        .script = script, .outbox = outbox, .facts = facts, .answer = answer};
+    struct visit visit = {.script = script};
     bool ok;
 
-    buffer_clear(&answer->body);
-    answer->body.max = script->desk ? SIZE_MAX : ANSWER_MAX;
-    answer->error_type[0] = '\0';
     log_hold();
-    ok = call_protected(&visit, conclude_body, ALLOW_ALL, err);
+    ok = call_protected(&visit, tell_body, ALLOW_ALL, err);
     log_flush();
     script->allowance.input = 0;
-    return ok;
+    return ok || err_wrap(err, "the event is answered, but not all is told of it");
 }
+
+/* ------------------------------------------------------------- finish */
 
 static int finish_body(lua_State *L)
 {

@@ -1,10 +1,11 @@
-/* script.h -- the door to Lua: bytes in, messages out; fates in, the answer out.
+/* script.h -- the door to Lua: bytes in, messages out; fates in, the answer out; lines.
  *
  * The verbs are those of lua/pigeon/init.lua. One script holds one Lua state with the
  * embedded modules and the rules; a batch lives in it from script_decide() to
- * script_conclude(). False always means that Lua itself broke: bad JSON, unknown shapes
- * and failing rules are in the batch, and conclude tells of them. Strings are copied on
- * the way in and out; the script owns nothing of its callers'. */
+ * script_tell(), on the desk to script_conclude(). False always means that Lua itself
+ * broke: bad JSON, unknown shapes and failing rules are in the batch, and conclude and
+ * tell speak of them. Strings are copied on the way in and out; the script owns nothing
+ * of its callers'. */
 #ifndef PIGEON_SCRIPT_H
 #define PIGEON_SCRIPT_H
 
@@ -85,9 +86,12 @@ bool script_decide(struct script *script, const struct invocation *invocation,
  * only what the watchdog has to stop ends the process. */
 void script_shadow(struct script *script, const struct deadline *deadline);
 
-/* Fates and facts to the answer; log lines and metrics are written on the way. */
+/* Fates and facts to the answer. */
 bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err);
+
+/* Not on the desk: writes the log lines and metrics of what was concluded. */
+bool script_tell(struct script *script, struct err *err);
 
 /* On the desk, after the last batch: appends the last text, and sets the exit status: 2
  * is for misuse. */

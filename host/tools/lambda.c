@@ -39,11 +39,11 @@ static const char usage[] =
     "otherwise\n"
     "all of stdin is one event. Without any, the function is started and stopped.\n"
     "\n"
-    "stdout has a line for each answer, its body. stderr has what the function writes,\n"
-    "and lines of our own that begin with \"lambda: \", the error types among them. "
-    "After\n"
-    "a crash or a timeout the next event finds a fresh process, after an init error\n"
-    "nothing more is handed over.\n"
+    "stdout has a line for each answer, its body, when the function asks for the next\n"
+    "event. stderr has what the function writes, and lines of our own that begin with\n"
+    "\"lambda: \", the error types among them. After a crash or a timeout the next "
+    "event\n"
+    "finds a fresh process, after an init error nothing more is handed over.\n"
     "\n"
     "Status: 0 all is well; 1 an answer was an error, or the function timed out, ended "
     "by\n"
@@ -276,11 +276,14 @@ static void initialize(struct lambda *lambda)
     }
 }
 
-/* The answer was given; the invocation ends when the function asks for the next event. */
+/* The answer was given; the invocation ends when the function asks for the next event.
+ * So whoever has read the answer finds in the log all that the function wrote. */
 static void conclude_invocation(struct lambda *lambda, int64_t end_ms)
 {
+    bool ready = wait_until(lambda, is_ready, end_ms);
+
     print_answer(lambda);
-    if (!wait_until(lambda, is_ready, end_ms) && !lambda->signal) {
+    if (!ready && !lambda->signal) {
         say("the function did not ask for the next event in time and was killed");
         kill_function(lambda);
         lambda->status = 1;

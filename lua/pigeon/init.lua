@@ -1,5 +1,5 @@
---- The verbs that the host calls: open, then receive, decide and conclude for each event.
--- The one module with state: what open() made, and the batch from receive() to conclude().
+--- The verbs that the host calls: open, then receive, decide, conclude and tell for each event.
+-- The one module with state: what open() made, and the batch from receive() to tell().
 -- On the desk the same walk ends in a report (lua/pigeon/desk) instead of an answer.
 local answer = require "pigeon.answer"
 local batch_failures = require "pigeon.batch_failures"
@@ -24,6 +24,7 @@ local decide -- the loaded rules
 local decide_shadow -- the second script while it is asked about a batch, and at no other time
 local measure -- what metrics.open() made
 local batch -- {entries, queue, partial, messages, problem, shadow = what pigeon.shadow counts}
+local concluded -- the batch, with its facts, once it waits for tell()
 local command -- the desk's, a module of pigeon.desk, or nil
 local report -- what its open() made
 
@@ -57,7 +58,7 @@ end
 -- names, as a list and as one text. Raises what is wrong: with PIGEON_QUEUE, PIGEON_ENV,
 -- PIGEON_BATCH_FAILURES, PIGEON_METRICS, or a line of the rules.
 function pigeon.open(settings)
-  batch, command, report = nil, nil, nil
+  batch, concluded, command, report = nil, nil, nil, nil
   if not settings.rules then
     report = open_told(settings)
     return {}, ""
@@ -112,8 +113,9 @@ local READ = {
 }
 
 --- An event's bytes (or what else invocation.kind says) -> a label for each object in it. What is
--- wrong with the event or with a record is kept for conclude().
+-- wrong with the event or with a record is kept for conclude(). Frees what was not told.
 function pigeon.receive(input, invocation)
+  batch, concluded = nil, nil
   local problem
   batch, problem = READ[invocation.kind](input, invocation)
   batch = batch or { entries = {}, problem = problem }
@@ -269,9 +271,9 @@ local function check_fates(fates, confirmed, messages)
 end
 
 --- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text},
--- and facts {confirmed, broker_wide, and what metrics.open() wants} -> the answer as JSON, the
--- error's type or nil, log lines {level, message, fields}, metric lines. On the desk: text for
--- stdout, and what stops the walk or nil. Frees the batch. Raises when the fates do not add up.
+-- and facts {confirmed, broker_wide, and what metrics.open() wants} -> the answer as JSON, and the
+-- error's type or nil. On the desk: text for stdout, and what stops the walk or nil; nothing is left
+-- to tell there, and the batch is freed. Raises when the fates do not add up.
 function pigeon.conclude(fates, facts)
   local done = batch
   batch = nil
@@ -280,13 +282,21 @@ function pigeon.conclude(fates, facts)
     settle(entry, fates)
   end
   if report then return report.conclude(done, facts) end
-  local body, error_type = answer.make(done, facts)
+  done.facts, concluded = facts, done
+  return answer.make(done, facts)
+end
+
+--- After conclude(), when the answer is given -> log lines {level, message, fields}, metric lines.
+-- Frees the batch.
+function pigeon.tell()
+  local done = concluded
+  concluded = nil
   local lines = telemetry.lines(done, setup.level)
   if setup.shadow then
     local told = setup.tallies.lines(done.shadow, setup.shadow.hash)
     table.move(told, 1, #told, #lines + 1, lines)
   end
-  return body, error_type, lines, measure(done, facts)
+  return lines, measure(done, done.facts)
 end
 
 --- On the desk: the last text, and the exit status.

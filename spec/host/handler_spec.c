@@ -87,18 +87,22 @@ static int close_handler(void **state)
     return end(state);
 }
 
+/* All of it; nothing is told before there is an answer. */
 static bool handle(void)
 {
     struct invocation invocation = invocation_of(&event);
+    size_t before = strlen(logged());
     bool ok = handler_event(&handler, &invocation, &answer, &err);
+
+    assert_int_equal(strlen(logged()), before);
 
     if (broker.calls > 0)
         assert_memory_equal(&broker.deadline, &invocation.deadline,
                             sizeof(broker.deadline));
-    return ok;
+    return ok && handler_tell(&handler, &err);
 }
 
-static void an_event_is_decided_published_and_concluded(void **state)
+static void an_event_is_decided_published_concluded_and_told(void **state)
 {
     (void)state;
     add_object(&event, "a");
@@ -110,6 +114,7 @@ static void an_event_is_decided_published_and_concluded(void **state)
     assert_string_equal(broker.ids, "a b ");
     assert_string_equal(answer.body.data, "null");
     assert_string_equal(answer.error_type, "");
+    assert_non_null(strstr(logged(), "published: b to normal"));
 }
 
 static void the_fates_reach_the_answer(void **state)
@@ -264,7 +269,7 @@ static void without_a_delivery_it_decides_alone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(an_event_is_decided_published_and_concluded),
+        OPENED(an_event_is_decided_published_concluded_and_told),
         OPENED(the_fates_reach_the_answer),
         OPENED(an_event_that_decides_nothing_is_concluded_too),
         OPENED(the_shadow_is_asked_and_changes_nothing),

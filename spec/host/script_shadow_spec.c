@@ -111,7 +111,8 @@ static void run(void)
         fail_msg("%s", err.text);
     facts.confirmed = confirm(&outbox);
     script_shadow(script, &invocation.deadline);
-    if (!script_conclude(script, &outbox, &facts, &answer, &err))
+    if (!script_conclude(script, &outbox, &facts, &answer, &err) ||
+        !script_tell(script, &err))
         fail_msg("%s", err.text);
     assert_string_equal(answer.body.data, "null");
     assert_string_equal(answer.error_type, "");
@@ -233,6 +234,7 @@ static void when_two_thirds_are_spent_the_rest_is_skipped(void **state)
     jumped_ms = 0;
     assert_true(script_conclude(script, &outbox, &facts, &answer, &err));
     assert_string_equal(answer.body.data, "null");
+    assert_true(script_tell(script, &err));
     for (const char *line = logged(); (line = strstr(line, "-> ignore: all")); line++)
         asked++;
     assert_in_range(asked, 8, 13);

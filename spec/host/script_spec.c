@@ -66,12 +66,18 @@ static bool conclude(void)
     return script_conclude(script, &outbox, &facts, &answer, &err);
 }
 
+static void tell(void)
+{
+    assert_true(script_tell(script, &err));
+}
+
 /* The whole way, with each message that has no other fate confirmed. */
 static void run(void)
 {
     assert_true(decide());
     facts.confirmed = confirm(&outbox);
     assert_true(conclude());
+    tell();
 }
 
 static void assert_error(const char *type, const char *words)
@@ -208,6 +214,7 @@ static void what_is_accepted_is_in_the_outbox_byte_for_byte(void **state)
     facts.confirmed = confirm(&outbox);
     assert_true(conclude());
     assert_success();
+    tell();
     assert_non_null(strstr(logged(), "INFO  published: id of a1 to normal"));
     assert_non_null(strstr(logged(), "INFO  published: b2 to a b, x/r.k"));
     assert_non_null(strstr(logged(), "DEBUG deferred: d0"));
@@ -442,6 +449,7 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
     facts.confirmed = confirm(&outbox);
     assert_true(conclude());
     assert_error("Function.OutOfTime", "objects failed");
+    tell();
     assert_non_null(strstr(logged(), "INFO  published: id of 0/1 to normal"));
     jumped_ms = 0;
 
@@ -511,6 +519,33 @@ static void assert_broken(const char *words)
     assert_non_null(strstr(err.text, "lua/pigeon"));
     assert_int_equal(answer.body.len, 0);
     assert_string_equal(answer.error_type, "");
+}
+
+static void nothing_is_told_before_the_answer(void **state)
+{
+    (void)state;
+    add_object(&event, "a1");
+    assert_true(decide());
+    facts.confirmed = confirm(&outbox);
+    assert_true(conclude());
+    assert_string_equal(logged(), "");
+    tell();
+    assert_non_null(strstr(logged(), "INFO  published: id of a1 to normal"));
+    assert_success();
+}
+
+static void what_breaks_the_telling_is_named(void **state)
+{
+    (void)state;
+    add_object(&event, "a1");
+    run();
+    assert_false(script_tell(script, &err)); /* there is nothing any more */
+    assert_non_null(
+        strstr(err.text, "the event is answered, but not all is told of it: "));
+    assert_non_null(strstr(err.text, "stack traceback:"));
+    assert_success();
+    run();
+    assert_success();
 }
 
 static void fates_that_do_not_add_up_break_it(void **state)
@@ -622,6 +657,8 @@ int main(void)
         OPENED(when_half_of_the_time_is_spent_the_rest_fails),
         OPENED(each_fate_reaches_the_answer),
         OPENED(a_cause_for_all_is_named),
+        OPENED(nothing_is_told_before_the_answer),
+        OPENED(what_breaks_the_telling_is_named),
         OPENED(fates_that_do_not_add_up_break_it),
         OPENED(a_message_without_a_fate_is_no_success),
         OPENED(to_conclude_without_an_event_breaks_it),

@@ -39,6 +39,12 @@ local function key_of(i)
   return "v2/raw_crash/000/20180313/" .. id_of(i)
 end
 
+-- What conclude() returns, and then tell().
+local function conclude(fates, facts)
+  local body, error_type = pigeon.conclude(fates, facts)
+  return body, error_type, pigeon.tell()
+end
+
 local function error_of(body)
   return cjson.decode(body).errorMessage
 end
@@ -83,7 +89,7 @@ describe("pigeon.open", function()
       pigeon.open(settings("a", source, env))
       receive(event("x"))
       pigeon.decide(1)
-      local _, _, lines = pigeon.conclude({}, { confirmed = 0 })
+      local _, _, lines = conclude({}, { confirmed = 0 })
       assert.matches(reason, lines[1].message)
     end
   end)
@@ -97,7 +103,7 @@ describe("an event", function()
     assert.same({
       { { exchange = "", routing_key = "normal" }, { exchange = "", routing_key = "submitter" } }, id_of(1),
     }, { pigeon.decide(1) })
-    local body, error_type, lines, metrics = pigeon.conclude({}, { confirmed = 2 })
+    local body, error_type, lines, metrics = conclude({}, { confirmed = 2 })
     assert.equal("null", body)
     assert.is_nil(error_type)
     assert.equal(1, #lines)
@@ -107,12 +113,12 @@ describe("an event", function()
 
   it("may hold no object at all", function()
     assert.same({}, receive('{"Records":[]}'))
-    assert.equal("null", (pigeon.conclude({}, { confirmed = 0 })))
+    assert.equal("null", (conclude({}, { confirmed = 0 })))
   end)
 
   it("that is not JSON is told by conclude", function()
     assert.same({}, receive("{"))
-    local body, error_type, lines = pigeon.conclude({}, { confirmed = 0 })
+    local body, error_type, lines = conclude({}, { confirmed = 0 })
     assert.equal("Function.EventInvalid", error_type)
     assert.matches("^the event is not JSON: ", error_of(body))
     assert.equal("error", lines[1].level)
@@ -128,7 +134,7 @@ describe("an event", function()
       counts[i] = messages and #messages or "failed"
     end
     assert.same({ 2, "failed", 0, 0, 0 }, counts)
-    local body, error_type, lines = pigeon.conclude({}, { confirmed = 2 })
+    local body, error_type, lines = conclude({}, { confirmed = 2 })
     assert.equal("Function.EventInvalid", error_type)
     assert.matches("^1 of 5 objects failed: Records%[1%]%.s3%.object%.key is missing; next", error_of(body))
     local levels = {}
@@ -143,7 +149,7 @@ describe("an event", function()
     for i = 1, 3 do
       assert.equal(2, #pigeon.decide(i))
     end
-    local body, error_type, lines = pigeon.conclude({
+    local body, error_type, lines = conclude({
       [2] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
       [3] = { fate = "unknown", stage = "confirm", code = 320, text = "320 CONNECTION_FORCED" },
       [4] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
@@ -168,7 +174,7 @@ describe("an event", function()
   it("says a fate without words too", function()
     receive(event(key_of(1)))
     pigeon.decide(1)
-    local body = pigeon.conclude({ { fate = "nacked", code = 0 }, { fate = "nacked", stage = "confirm", code = 0 } },
+    local body = conclude({ { fate = "nacked", code = 0 }, { fate = "nacked", stage = "confirm", code = 0 } },
       { confirmed = 0 })
     assert.matches("objects failed: .* to normal: nacked | .* to submitter: nacked at confirm$", error_of(body))
   end)
@@ -176,7 +182,7 @@ describe("an event", function()
   it("says that no retry mends a missing exchange", function()
     receive(event(key_of(1)))
     pigeon.decide(1)
-    local _, error_type, lines = pigeon.conclude({
+    local _, error_type, lines = conclude({
       { fate = "unknown", stage = "publish", code = 404, text = "404 NOT_FOUND" },
       { fate = "unknown", stage = "publish", code = 404, text = "404 NOT_FOUND" },
     }, { confirmed = 0 })
@@ -187,7 +193,7 @@ describe("an event", function()
   it("fails for what was never decided", function()
     receive(event(key_of(1), key_of(2)))
     pigeon.decide(1)
-    local body, error_type = pigeon.conclude({}, { confirmed = 2 })
+    local body, error_type = conclude({}, { confirmed = 2 })
     assert.equal("Function.OutOfTime", error_type)
     assert.matches("^1 of 2 objects failed: .*" .. id_of(2):gsub("-", "%%-") .. ": not decided: the time was short",
       error_of(body))
@@ -203,7 +209,7 @@ describe("an event", function()
     assert.equal(2, #pigeon.decide(1))
     assert.is_nil(pigeon.decide(2))
     assert.equal("crashes", pigeon.decide(3)[2].exchange)
-    local body, error_type, lines = pigeon.conclude({ [4] = { fate = "unknown", text = "x" } }, { confirmed = 3 })
+    local body, error_type, lines = conclude({ [4] = { fate = "unknown", text = "x" } }, { confirmed = 3 })
     assert.equal("Function.RulesFailed", error_type)
     assert.matches("2 of 3 objects failed: bad: rules%.lua:2: boom | two to crashes/new: unknown: x",
       error_of(body))
@@ -213,19 +219,40 @@ describe("an event", function()
   it("leaves nothing for the next one", function()
     receive(event(key_of(1), "bad"))
     pigeon.decide(1)
-    pigeon.conclude({}, { confirmed = 2 })
+    conclude({}, { confirmed = 2 })
     assert.has_error(function() pigeon.conclude({}, { confirmed = 2 }) end)
+    assert.has_error(pigeon.tell)
     receive(event(key_of(2)))
     pigeon.decide(1)
-    assert.equal("null", (pigeon.conclude({}, { confirmed = 2 })))
+    assert.equal("null", (conclude({}, { confirmed = 2 })))
   end)
+
+  for what, free in pairs {
+    ["told"] = pigeon.tell,
+    ["followed by another, though it was never told"] = function() receive(event("x")) end,
+    ["followed by another that cannot be read"] = function()
+      pcall(pigeon.receive, "", { kind = "none" })
+    end,
+  } do
+    it("is forgotten once it is " .. what, function()
+      receive(event(key_of(1)))
+      pigeon.decide(1)
+      local kept = setmetatable({ { confirmed = 2 } }, { __mode = "v" })
+      pigeon.conclude({}, kept[1])
+      collectgarbage()
+      assert.is_table(kept[1])
+      free()
+      collectgarbage()
+      assert.is_nil(kept[1])
+    end)
+  end
 
   it("does no harm with a hostile key", function()
     for _, key in ipairs { "a\nb", "\0", ("\xff"):rep(1024), ("/"):rep(1024), "v2/raw_crash/" .. ID .. "\n",
       "v2/raw_crash/" .. ID .. "\0", "%", "%00", "v2/raw_crash/\u{85}" } do
       receive(event(key))
       assert.same({}, pigeon.decide(1))
-      local body, error_type, lines = pigeon.conclude({}, { confirmed = 0 })
+      local body, error_type, lines = conclude({}, { confirmed = 0 })
       assert.equal("null", body)
       assert.is_nil(error_type)
       assert.is_truthy(utf8.len(lines[1].message .. lines[1].fields))
@@ -242,7 +269,7 @@ describe("a throttled queue", function()
     pigeon.open(all)
     receive(event("one", "two"))
     local confirmed = #pigeon.decide(1) + #pigeon.decide(2)
-    local _, _, lines, metrics = pigeon.conclude({}, {
+    local _, _, lines, metrics = conclude({}, {
       confirmed = confirmed, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
     })
     local found = {}
@@ -273,7 +300,7 @@ describe("a throttled queue", function()
     pigeon.open(settings("a", 'return function() sample("x", "a") return defer("x") end'))
     receive(event("one"))
     pigeon.decide(1)
-    local _, _, lines = pigeon.conclude({}, { confirmed = 0 })
+    local _, _, lines = conclude({}, { confirmed = 0 })
     assert.is_nil(cjson.decode(lines[1].fields).throttled)
   end)
 end)
@@ -285,7 +312,7 @@ describe("metrics and the log's level", function()
     pigeon.open(all)
     receive(event(key_of(1)))
     pigeon.decide(1)
-    local _, _, lines, metrics = pigeon.conclude({}, {
+    local _, _, lines, metrics = conclude({}, {
       confirmed = 1, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
     })
     assert.same({}, lines)
@@ -300,7 +327,7 @@ describe("metrics and the log's level", function()
       all.PIGEON_METRICS, all.AWS_LAMBDA_FUNCTION_VERSION = "emf", version
       pigeon.open(all)
       receive("{}")
-      local _, _, _, metrics = pigeon.conclude({}, {
+      local _, _, _, metrics = conclude({}, {
         confirmed = 0, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
       })
       assert.equal(told or nil, cjson.decode(metrics[1]).Version)
@@ -347,7 +374,7 @@ describe("an SQS batch", function()
     facts = facts or {}
     facts.confirmed = published
     for _ in pairs(fates or {}) do facts.confirmed = facts.confirmed - 1 end
-    return pigeon.conclude(fates or {}, facts)
+    return conclude(fates or {}, facts)
   end
 
   local MIXED = { event("one"), "{", event("two", "raises"), event("three", "four"), event("ignored") }
@@ -410,7 +437,7 @@ describe("an SQS batch", function()
     open("crashes")
     receive(batch("crashes", event("one"), event("two")))
     pigeon.decide(1)
-    assert.equal('{"batchItemFailures":[{"itemIdentifier":"m2"}]}', (pigeon.conclude({}, { confirmed = 1 })))
+    assert.equal('{"batchItemFailures":[{"itemIdentifier":"m2"}]}', (conclude({}, { confirmed = 1 })))
   end)
 
   it("leaves nothing for the event after it", function()
@@ -426,7 +453,7 @@ describe("a test event", function()
       pigeon.open(settings("normal"))
       assert.equal(1, #receive(read("spec/fixtures/" .. name .. ".json")))
       assert.same({}, pigeon.decide(1))
-      local body, error_type, lines = pigeon.conclude({}, { confirmed = 0 })
+      local body, error_type, lines = conclude({}, { confirmed = 0 })
       assert.equal("null", body)
       assert.is_nil(error_type)
       assert.equal(1, #lines)
@@ -459,7 +486,7 @@ describe("conclude's arithmetic", function()
   end
 
   it("adds up otherwise", function()
-    local body = pigeon.conclude({ [4] = { fate = "nacked" } }, { confirmed = 3 })
+    local body = conclude({ [4] = { fate = "nacked" } }, { confirmed = 3 })
     assert.matches("^1 of 2 objects failed", error_of(body))
   end)
 end)
@@ -484,7 +511,7 @@ describe("reload", function()
     pigeon.open(settings("normal", HOARDER))
     receive(event("one", "two", "three"))
     assert.same({ "seen-1", "seen-2", "seen-1" }, ids())
-    local body, error_type, lines = pigeon.conclude({}, { confirmed = 2 })
+    local body, error_type, lines = conclude({}, { confirmed = 2 })
     assert.equal("Function.RulesFailed", error_type)
     assert.matches("^1 of 3 objects failed: two: rules%.lua: out of memory", error_of(body))
     assert.equal(3, #lines)
@@ -495,7 +522,7 @@ describe("reload", function()
     receive(event("one"))
     assert.is_nil(pigeon.decide(1))
     pigeon.reload(1)
-    local body, _, lines = pigeon.conclude({}, { confirmed = 0 })
+    local body, _, lines = conclude({}, { confirmed = 0 })
     assert.equal(1, #lines)
     assert.matches("out of memory", error_of(body))
     assert.is_nil(error_of(body):find("boom", 1, true))

@@ -164,16 +164,16 @@ end]]
     return pigeon.receive(cjson.encode { Records = records }, { kind = "event" })
   end
 
-  -- Decides these by the rules, those by the second script, and concludes: the answer, and what
-  -- was said of the second script.
+  -- Decides these by the rules, those by the second script, concludes and tells: the answer, and
+  -- what was said of the second script.
   local function conclude(decided, asked)
     local messages = 0
     for i = 1, decided do messages = messages + #(pigeon.decide(i) or {}) end
     for i = 1, asked do pigeon.decide(i, true) end
     pigeon.rest_shadow()
-    local body, _, lines = pigeon.conclude({}, { confirmed = messages })
+    local body = pigeon.conclude({}, { confirmed = messages })
     local said = {}
-    for _, line in ipairs(lines) do
+    for _, line in ipairs((pigeon.tell())) do
       if line.message:find("^shadow: ") then said[#said + 1] = line.message end
     end
     return body, said
@@ -186,8 +186,8 @@ end]]
     pigeon.decide(2)
     assert.is_nil(pigeon.decide(1, true))
     assert.same({}, pigeon.decide(2, true))
-    local body, _, lines = pigeon.conclude({}, { confirmed = 2 })
-    assert.equal("null", body)
+    assert.equal("null", (pigeon.conclude({}, { confirmed = 2 })))
+    local lines = pigeon.tell()
     assert.equal("shadow: raises too: accept: normal -> fail: candidate.lua:4: no", lines[#lines].message)
   end)
 
@@ -213,8 +213,8 @@ end]]
     pigeon.decide(1, true)
     pigeon.reload(2, true)
     pigeon.decide(3, true)
-    local body, _, lines = pigeon.conclude({}, { confirmed = 3 })
-    assert.equal("null", body)
+    assert.equal("null", (pigeon.conclude({}, { confirmed = 3 })))
+    local lines = pigeon.tell()
     assert.equal("shadow: two: accept: normal -> fail: candidate.lua: out of memory", lines[#lines - 1].message)
     assert.equal("shadow: counted: accept: normal -> ignore: asked 1", lines[#lines].message)
   end)
@@ -225,7 +225,8 @@ end]]
     pigeon.decide(1)
     pigeon.decide(1, true)
     pigeon.reload(1, true)
-    local _, _, lines = pigeon.conclude({}, { confirmed = 1 })
+    pigeon.conclude({}, { confirmed = 1 })
+    local lines = pigeon.tell()
     assert.equal(2 + 1, #lines)
     assert.equal("shadow: raises too: accept: normal -> fail: candidate.lua:4: no", lines[3].message)
   end)

@@ -59,6 +59,16 @@ describe("the events on stdin", function()
     assert.are.equal("[2]", lambda:send("[2]"))
     assert.are.equal(0, lambda:finish().status)
   end)
+
+  it("are over when the function asks for the next one, whatever it does after the answer", function()
+    local steps = { "spec/support/function.sh", "next", "respond -", "get /ping", "env LAST" }
+    local lambda = system.start({ command = steps })
+    for i = 1, 3 do
+      lambda:send("[1]")
+      assert.are.equal(i, select(2, lambda:text():gsub("LAST=\n", "")))
+    end
+    assert.are.equal(0, lambda:finish().status)
+  end)
 end)
 
 describe("the Runtime API", function()
@@ -203,7 +213,8 @@ describe("the end", function()
   for _, signal in ipairs({ "TERM", "INT", "KILL" }) do
     it("of the Lambda by SIG" .. signal .. " is the function's too", function()
       local lambda = system.start({ command = { "spec/support/function.sh", "next", "respond 1", "hang" } })
-      assert.are.equal("1", lambda:send("[1]"))
+      lambda:hand("[1]")
+      lambda:wait_for(OK)
       local pid = lambda:text():match("started (%d+)")
       assert(os.execute("kill -0 " .. pid))
       assert(os.execute(("kill -%s %d"):format(signal, lambda:pid())))

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "allowance.h"
+#include "line.h"
 #include "log.h"
 #include "modules.h"
 #include "source.h"
@@ -532,6 +533,8 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 
 /* ------------------------------------------------------------- tell */
 
+static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
+
 static void log_lines(lua_State *L, int lines)
 {
     int line = lua_gettop(L) + 1;
@@ -550,13 +553,28 @@ static void log_lines(lua_State *L, int lines)
     }
 }
 
+/* A string or a number, at the top of the stack. */
+static void put_piece(lua_State *L, struct line *line)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, -1, &len);
+
+    if (len > line_left(line))
+        luaL_error(L, "a line of more than %I bytes", (lua_Integer)line->max);
+    line_put(line, text, len);
+}
+
 static void log_metric_lines(lua_State *L, int lines)
 {
     for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        struct bytes line;
+        struct line line = {.data = line_bytes, .max = sizeof(line_bytes)};
 
-        lua_rawgeti(L, lines, i); /* ... line */
-        line.data = luaL_checklstring(L, -1, &line.len);
+        lua_rawgeti(L, lines, i); /* ... pieces */
+        for (lua_Integer j = 1, pieces = luaL_len(L, -1); j <= pieces; j++) {
+            lua_rawgeti(L, -1, j); /* ... pieces piece */
+            put_piece(L, &line);
+            lua_pop(L, 1); /* ... pieces */
+        }
         log_metrics(line.data, line.len);
         lua_pop(L, 1); /* ... */
     }

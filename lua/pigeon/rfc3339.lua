@@ -1,5 +1,5 @@
 --- Times as S3's events write them.
-local match = string.match
+local match, sub = string.match, string.sub
 
 local rfc3339 = {}
 
@@ -17,17 +17,28 @@ local function minutes_of(zone)
   return sign and tonumber(sign .. hours * 60 + minutes)
 end
 
---- "2016-09-18T12:34:56.789Z" -> milliseconds since 1970, or nil where it is no such time.
-function rfc3339.parse(text)
-  local year, month, day, hour, minute, second, fraction, zone =
-    match(text, "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):(%d%d)(%.?%d*)([Z+-].*)$")
-  local offset = zone and minutes_of(zone)
-  if not offset then return nil end
+-- "2016-09-18T12:34:" -> minutes since 1970, or nil.
+local function minutes_until(start)
+  local year, month, day, hour, minute = match(start, "^(%d%d%d%d)%-(%d%d)%-(%d%d)T(%d%d):(%d%d):$")
+  if not year then return nil end
   year, month, day = tonumber(year), tonumber(month), tonumber(day)
   if month < 1 or month > 12 or day < 1 or day > 31 then return nil end
-  local minutes = days_of(year, month, day) * 1440 + tonumber(hour) * 60 + tonumber(minute) - offset
-  local milliseconds = tonumber(match(fraction .. "000", "^%.?(%d%d%d)"))
-  return (minutes * 60 + tonumber(second)) * 1000 + milliseconds
+  return days_of(year, month, day) * 1440 + tonumber(hour) * 60 + tonumber(minute)
+end
+
+-- The last one is kept: a batch's objects mostly are of the same minute.
+local kept_start, kept_minutes
+
+--- "2016-09-18T12:34:56.789Z" -> milliseconds since 1970, or nil where it is no such time.
+function rfc3339.parse(text)
+  local second, fraction, zone = match(text, "^(%d%d)%.?(%d*)([Z+-].*)$", 18)
+  local offset = zone and minutes_of(zone)
+  if not offset then return nil end
+  local start = sub(text, 1, 17)
+  if start ~= kept_start then kept_start, kept_minutes = start, minutes_until(start) end
+  if not kept_minutes then return nil end
+  if #fraction ~= 3 then fraction = sub(fraction .. "000", 1, 3) end
+  return ((kept_minutes - offset) * 60 + tonumber(second)) * 1000 + tonumber(fraction)
 end
 
 return rfc3339

@@ -274,7 +274,7 @@ describe("a throttled queue", function()
     })
     local found = {}
     for i, line in ipairs(lines) do found[i] = table.concat(cjson.decode(line.fields).throttled or {}, ",") end
-    return found, cjson.decode(metrics[1])
+    return found, cjson.decode(table.concat(metrics[1]))
   end
 
   for what, case in pairs {
@@ -316,7 +316,7 @@ describe("metrics and the log's level", function()
       confirmed = 1, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
     })
     assert.same({}, lines)
-    local metric = cjson.decode(metrics[1])
+    local metric = cjson.decode(table.concat(metrics[1]))
     assert.same({ 1, "pigeon-prod", "prod" }, { metric["Published.normal"], metric.FunctionName, metric.Environment })
     assert.is_nil(metric.Version)
   end)
@@ -330,7 +330,7 @@ describe("metrics and the log's level", function()
       local _, _, _, metrics = conclude({}, {
         confirmed = 0, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
       })
-      assert.equal(told or nil, cjson.decode(metrics[1]).Version)
+      assert.equal(told or nil, cjson.decode(table.concat(metrics[1])).Version)
     end)
   end
 

@@ -6,11 +6,17 @@ local FACTS = { now_ms = NOW, decide_us = 69, publish_us = 1573, connect_us = 0,
 
 local QUEUES = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
 
+-- What metrics.open() makes, with the pieces of each line put together.
 local function open(settings)
   settings.kinds = settings.kinds or { emf = true }
   settings.queues = settings.queues or QUEUES
   settings.function_name = "pigeon-prod"
-  return metrics.open(settings)
+  local measure = metrics.open(settings)
+  return function(batch, facts)
+    local lines = measure(batch, facts)
+    for i, pieces in ipairs(lines) do lines[i] = table.concat(pieces) end
+    return lines
+  end
 end
 
 local function with(changes)

@@ -34,6 +34,10 @@ struct broker *broker_open(const struct broker_settings *settings);
 void broker_log_in_as(struct broker *broker, const char *virtual_host, const char *user,
                       const char *password);
 
+/* Says the first words over a connected socket without TLS, which the next
+ * broker_connect() is given: the broker's answer is on its way meanwhile. */
+void broker_greet(struct broker *broker, int fd);
+
 /* Logs in over a connected, non-blocking socket, which it takes over even when it fails,
  * and opens the channel; there must be no connection. tls_name: what the broker's
  * certificate must have, a name or an address; NULL: no TLS. False: failure says why not.

@@ -180,6 +180,18 @@ static bool connect_anew(struct delivery *delivery, const struct deadline *deadl
 
 /* ------------------------------------------------------------- connecting */
 
+void delivery_begin(struct delivery *delivery)
+{
+    int fd;
+
+    for (enum secret which = 0; which < SECRET_COUNT; which++)
+        if (delivery->secrets && secrets_refers(delivery->secrets, which))
+            return; /* AWS is asked first, and for how long nobody knows */
+    fd = dial_begin(delivery->dial, delivery->host);
+    if (fd >= 0 && !dial_tls(delivery->dial, delivery->host))
+        broker_greet(delivery->broker, fd);
+}
+
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct failure *failure)
 {

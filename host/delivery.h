@@ -26,6 +26,11 @@ struct delivery {
     struct secrets *secrets; /* how to log in; NULL: as the broker's settings say */
 };
 
+/* A head start for a delivery_connect() that comes within seconds: whatever of it needs
+ * no waiting is done, so that network and broker work meanwhile. Not with secrets in AWS.
+ */
+void delivery_begin(struct delivery *delivery);
+
 /* Makes a connection where there is none: to one of the hosts, the last one that worked
  * first, each with its share of the time, 10 s in all at most. Before that, secrets that
  * are not known yet are resolved. False: failure says what each host answered, or why

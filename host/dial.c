@@ -30,6 +30,8 @@ struct host {
     bool looking; /* the look-up may still run in libc's thread */
     struct addrinfo hints;
     struct gaicb lookup;
+    int begun;      /* the socket of dial_begin(); -1: none */
+    bool connected; /* it is */
 };
 
 struct dial {
@@ -121,6 +123,7 @@ static bool add_entry(struct dial *dial, const char *entry, size_t len,
     snprintf(host->port, sizeof(host->port), "%s", port ? port : default_port);
     snprintf(host->label, sizeof(host->label), strchr(name, ':') ? "[%s]:%s" : "%s:%s",
              host->name, host->port);
+    host->begun = -1;
     host->tls = tls ? strcmp(tls, "on") == 0 : strtol(host->port, NULL, 10) == TLS_PORT;
     dial->count++;
     return true;
@@ -239,23 +242,52 @@ static int wait_connected(int fd, const struct deadline *deadline)
     return error;
 }
 
-/* A connected socket, or -1 with errno. */
-static int connect_address(const struct addrinfo *address,
-                           const struct deadline *deadline)
+/* -1, with this errno. */
+static int give_up(int fd, int error)
+{
+    if (fd >= 0)
+        close(fd);
+    errno = error;
+    return -1;
+}
+
+/* A socket whose connect has begun, or -1 with errno. */
+static int begin_connect(const struct addrinfo *address)
 {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int error = 0;
 
     if (fd < 0)
         return -1;
     set_options(fd);
-    if (connect(fd, address->ai_addr, address->ai_addrlen) < 0)
-        error = errno == EINPROGRESS ? wait_connected(fd, deadline) : errno;
-    if (error == 0)
+    if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS)
         return fd;
-    close(fd);
-    errno = error;
-    return -1;
+    return give_up(fd, errno);
+}
+
+/* `fd`, connected, or -1 with errno. */
+static int end_connect(int fd, const struct deadline *deadline)
+{
+    int error = fd >= 0 ? wait_connected(fd, deadline) : errno;
+
+    return error == 0 ? fd : give_up(fd, error);
+}
+
+int dial_begin(struct dial *dial, size_t i)
+{
+    struct host *host = &dial->hosts[i];
+    struct deadline now = deadline_in(0);
+    struct err ignored;
+    struct addrinfo *addresses = resolve(host, &now, &ignored);
+    int fd = addresses ? begin_connect(addresses) : -1;
+    int error = fd >= 0 ? wait_connected(fd, &now) : errno;
+
+    if (addresses)
+        freeaddrinfo(addresses);
+    if (error != 0 && error != ETIMEDOUT)
+        fd = give_up(fd, error); /* dial_connect() finds it out again, and tells */
+    host->begun = fd;
+    host->connected = fd >= 0 && error == 0;
+    return host->connected ? fd : -1;
 }
 
 int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
@@ -264,22 +296,25 @@ int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
     struct host *host = &dial->hosts[i];
     struct addrinfo *addresses;
     int left = 0;
-    int fd = -1;
+    int fd = host->begun; /* to the first address */
 
+    host->begun = -1;
+    if (fd >= 0 && host->connected)
+        return fd;
     *stage = "resolve";
     addresses = resolve(host, deadline, err);
     if (!addresses)
-        return -1;
+        return give_up(fd, 0);
     *stage = "connect";
     err->text[0] = '\0';
     for (struct addrinfo *a = addresses; a; a = a->ai_next)
         left++;
-    for (struct addrinfo *a = addresses; a && fd < 0; a = a->ai_next, left--) {
+    for (struct addrinfo *a = addresses; a; a = a->ai_next, left--) {
         struct deadline share =
             deadline_within(deadline, deadline_left_ms(deadline) / left);
         char address[64] = "?";
 
-        fd = connect_address(a, &share);
+        fd = end_connect(fd >= 0 ? fd : begin_connect(a), &share);
         if (fd >= 0)
             break;
         int error = errno;
@@ -342,6 +377,8 @@ void dial_close(struct dial *dial)
     for (size_t i = 0; i < dial->count; i++) {
         struct host *host = &dial->hosts[i];
 
+        if (host->begun >= 0)
+            close(host->begun);
         if (host->looking && gai_error(&host->lookup) == EAI_INPROGRESS)
             return; /* libc's thread still writes into it: left to the process's end */
         if (host->looking && gai_error(&host->lookup) == 0)

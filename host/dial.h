@@ -31,6 +31,11 @@ const char *dial_tls(const struct dial *dial, size_t i);
 /* Whether any of the hosts speaks TLS. */
 bool dial_any_tls(const struct dial *dial);
 
+/* A head start for the next dial_connect() to this host, which waits for nothing: begins
+ * the look-up, or, where none is needed, the connect. The socket, where it is connected
+ * at once, to say something over it; it stays the dial's. -1: not yet, or not at all. */
+int dial_begin(struct dial *dial, size_t i);
+
 /* A non-blocking, close-on-exec socket connected to host number i, or -1. err then has
  * the cause for each address; *stage is "resolve" or "connect". */
 int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,

@@ -193,11 +193,14 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
-    if (!config_check(&pigeon->config, err) || !open_script(pigeon, &deadline, err))
+    if (!config_check(&pigeon->config, err) || !open_broker(pigeon, err))
+        return false;
+    delivery_begin(&pigeon->delivery); /* the broker answers while the rules load */
+    if (!open_script(pigeon, &deadline, err))
         return false;
     log_rules(script_hash(pigeon->script));
     open_shadow(pigeon, &deadline);
-    if (!open_broker(pigeon, err) || !connect_early(pigeon, &deadline, err))
+    if (!connect_early(pigeon, &deadline, err))
         return false;
     log_say(LOG_LEVEL_INFO,
             "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",

@@ -65,6 +65,7 @@ static struct {
     int64_t takes_ms[3];  /* a host that is silent takes its whole share: -1 */
     int64_t share_ms[3];  /* what it was given */
     bool connected;
+    bool begun; /* a begun connect is there at once */
 } world;
 
 static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
@@ -132,6 +133,20 @@ int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
         return 7;
     err_set(err, "%s", world.words[i]);
     return -1;
+}
+
+int dial_begin(struct dial *dial, size_t i)
+{
+    (void)dial;
+    note("begin:%zu", i);
+    return world.begun ? 7 : -1;
+}
+
+void broker_greet(struct broker *broker, int fd)
+{
+    (void)broker;
+    assert_int_equal(fd, 7);
+    note("greet");
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,
@@ -805,7 +820,30 @@ static void connecting_ahead_of_the_first_event(void **state)
     assert_string_equal(diary, "dial:0 sleep:250 dial:0 login publish:abc");
 }
 
+static void a_head_start_says_what_needs_no_answer(void **state)
+{
+    (void)state;
+    delivery_begin(&delivery);
+    world.begun = true;
+    delivery_begin(&delivery);
+    world.tls = "rabbit";
+    delivery_begin(&delivery);
+    assert_string_equal(diary, "begin:0 begin:0 greet begin:0");
+}
+
 /* ------------------------------------------------------------- secrets */
+
+static void a_head_start_does_not_wait_for_secrets(void **state)
+{
+    struct secrets secrets = {0};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    delivery_begin(&delivery);
+    secrets.refers = true;
+    delivery_begin(&delivery);
+    assert_string_equal(diary, "begin:0");
+}
 
 #define SAME " (AWS has the same values still)"
 #define CHECK_USER                                                              \
@@ -962,6 +1000,8 @@ int main(void)
         CASE(all_hosts_together_get_ten_seconds),
         CASE(every_host_has_its_words),
         CASE(connecting_ahead_of_the_first_event),
+        CASE(a_head_start_says_what_needs_no_answer),
+        CASE(a_head_start_does_not_wait_for_secrets),
         CASE(secrets_are_resolved_before_a_connect),
         CASE(without_secrets_nothing_is_dialled_and_the_next_event_tries_again),
         CASE(a_refused_login_is_tried_once_more_with_a_rotated_password),

@@ -503,6 +503,103 @@ static void nothing_waits_when_the_deadline_has_passed(void **state)
     lookup.hangs = false;
 }
 
+/* ------------------------------------------------------------- a head start */
+
+static size_t count_fds(void)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 64; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void a_connect_that_is_there_at_once_is_kept(void **state)
+{
+    struct err err;
+    int begun, fd;
+
+    (void)state;
+    bind_port(8);
+    open_dial("127.0.0.1");
+    begun = dial_begin(dial, 0);
+    assert_true(begun >= 0);
+    assert_int_equal(send(begun, "hello", 5, 0), 5);
+    assert_int_equal(dial_first("", &err), begun);
+    fd = dial_first("connect", &err); /* and it is handed out once */
+    assert_true(fd >= 0 && fd != begun);
+    close(begun);
+    close(fd);
+}
+
+static void a_connect_that_lasts_goes_on(void **state)
+{
+    size_t before;
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(0);
+    fill_queue();
+    open_dial("127.0.0.1");
+    before = count_fds();
+    assert_int_equal(dial_begin(dial, 0), -1);
+    assert_int_equal(count_fds(), before + 1);
+    assert_int_equal(waited_ms[0], 0);
+    for (int i = 0; i < 2; i++) {
+        fd = accept(listener, NULL, NULL);
+        close(fd);
+    }
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(count_fds(), before + 1);
+    close(fd);
+}
+
+static void a_connect_that_was_refused_is_told_later(void **state)
+{
+    struct err err;
+
+    (void)state;
+    bind_port(-1);
+    open_dial("127.0.0.1");
+    assert_int_equal(dial_begin(dial, 0), -1);
+    assert_int_equal(dial_first("connect", &err), -1);
+    assert_string_equal(err.text, "127.0.0.1: Connection refused");
+}
+
+static void a_look_up_that_began_is_asked_after(void **state)
+{
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(8);
+    lookup.addresses[0] = "127.0.0.1";
+    lookup.hangs = true;
+    open_dial("rabbit");
+    assert_int_equal(dial_begin(dial, 0), -1);
+    lookup.hangs = false;
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(lookup.count, 1);
+    close(fd);
+}
+
+static void what_began_ends_with_the_dial(void **state)
+{
+    size_t before;
+
+    (void)state;
+    bind_port(8);
+    before = count_fds();
+    open_dial("127.0.0.1");
+    dial_begin(dial, 0);
+    dial_close(dial);
+    dial = NULL;
+    assert_int_equal(count_fds(), before);
+}
+
 /* ------------------------------------------------------------- looking up */
 
 static void an_unknown_name_is_told(void **state)
@@ -594,6 +691,11 @@ int main(void)
         CASE(a_silent_address_leaves_the_others_their_share),
         CASE(a_silent_address_does_not_hide_one_that_listens),
         CASE(nothing_waits_when_the_deadline_has_passed),
+        CASE(a_connect_that_is_there_at_once_is_kept),
+        CASE(a_connect_that_lasts_goes_on),
+        CASE(a_connect_that_was_refused_is_told_later),
+        CASE(a_look_up_that_began_is_asked_after),
+        CASE(what_began_ends_with_the_dial),
         CASE(an_unknown_name_is_told),
         CASE(a_look_up_that_cannot_begin_is_told),
         CASE(a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again),

@@ -199,13 +199,15 @@ static int open_body(lua_State *L)
     struct visit *visit = lua_touserdata(L, 1);
     struct script *script = visit->script;
 
+    lua_gc(L, LUA_GCSTOP); /* nothing of what is ours is garbage */
     open_libraries(L);
     lua_getglobal(L, "require");                  /* visit require */
     lua_pushliteral(L, "pigeon");                 /* visit require name */
     lua_call(L, 1, 1);                            /* visit pigeon */
     lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* visit */
-    push_verb(L, "open");                         /* visit open */
-    lua_createtable(L, 0, 15);                    /* visit open settings */
+    lua_gc(L, LUA_GCRESTART);
+    push_verb(L, "open");      /* visit open */
+    lua_createtable(L, 0, 15); /* visit open settings */
     set_string(L, "command", visit->settings->command);
     set_string(L, "PIGEON_QUEUE", visit->settings->queue);
     set_string(L, "PIGEON_ENV", visit->settings->env);

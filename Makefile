@@ -56,8 +56,10 @@ CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
 # What is wrapped: host/broker.c, host/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
-ARCHIVES = $(CURL)/libcurl.a $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a \
-           liblua5.4.a libhttp_parser.a libjansson.a libssl.a libcrypto.a)
+# What a start needs first: its pages lie together then.
+ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
+           libhttp_parser.a libjansson.a) $(CURL)/libcurl.a \
+           $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))
@@ -143,8 +145,8 @@ define link
 $(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $1 -lm -o $@
 endef
 
-$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/check-binary
-	$(call link,$(ARCHIVES))
+$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/check-binary
+	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
 	$(Q)$(if $(SANITIZE),,bin/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, and the parts in host/tools/NAME where it has some.

@@ -99,10 +99,15 @@ static void publish(amqp_connection_state_t connection, amqp_bytes_t queue,
                     const char *id)
 {
     amqp_bytes_t bytes = {.len = ID_BYTES, .bytes = (void *)(uintptr_t)id};
+    amqp_table_entry_t version = {
+        .key = amqp_cstring_bytes("rules_version"),
+        .value = {.kind = AMQP_FIELD_KIND_UTF8,
+                  .value.bytes = amqp_cstring_bytes("0123456789ab")}};
     amqp_basic_properties_t properties = {
-        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_DELIVERY_MODE_FLAG |
-                  AMQP_BASIC_MESSAGE_ID_FLAG | AMQP_BASIC_TIMESTAMP_FLAG |
-                  AMQP_BASIC_APP_ID_FLAG,
+        ._flags = AMQP_BASIC_CONTENT_TYPE_FLAG | AMQP_BASIC_HEADERS_FLAG |
+                  AMQP_BASIC_DELIVERY_MODE_FLAG | AMQP_BASIC_MESSAGE_ID_FLAG |
+                  AMQP_BASIC_TIMESTAMP_FLAG | AMQP_BASIC_APP_ID_FLAG,
+        .headers = {.num_entries = 1, .entries = &version},
         .content_type = amqp_cstring_bytes("text/plain"),
         .delivery_mode = AMQP_DELIVERY_PERSISTENT,
         .message_id = bytes,

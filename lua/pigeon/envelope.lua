@@ -88,13 +88,12 @@ end
 -- The name of the one queue that all records are messages of, each with an id; or nil.
 local function queue_of(records)
   local arn = type(records[1]) == "table" and records[1].eventSourceARN
-  if not is_named(arn) then return nil end
   for i = 1, #records do
     local record = records[i]
     if type(record) ~= "table" or record.eventSource ~= "aws:sqs" or record.eventSourceARN ~= arn
       or not is_named(record.messageId) then return nil end
   end
-  return arn:match(".*:(.*)") or arn
+  return is_named(arn) and (arn:match(".*:(.*)") or arn) or nil
 end
 
 local function read_records(records, place, depth, batch)

@@ -143,8 +143,6 @@ static bool walk(struct desk *desk, const char *kind, const struct buffer *input
         .kind = kind,
         .input = input->data ? input->data : "",
         .input_len = input->len,
-        .request_id = "",
-        .trace_id = "",
         .line = line,
         .deadline = deadline_in(desk->handler.delivery ? REPLAY_MS : BATCH_MS)};
 

@@ -41,8 +41,6 @@ static bool serve(struct runtime *runtime, struct handler *handler,
     struct invocation invocation = {.kind = "event",
                                     .input = event->payload,
                                     .input_len = event->payload_len,
-                                    .request_id = event->request_id,
-                                    .trace_id = event->trace_id,
                                     .deadline =
                                         deadline_of_invocation(event->deadline_ms)};
     struct err err = {0};

@@ -278,11 +278,8 @@ static int receive_body(lua_State *L)
 
     push_verb(L, "receive");                                      /* visit receive */
     lua_pushlstring(L, invocation->input, invocation->input_len); /* ... input */
-    lua_createtable(L, 0, 5);                                     /* ... input facts */
+    lua_createtable(L, 0, 2);                                     /* ... input facts */
     set_string(L, "kind", invocation->kind);
-    set_string(L, "request_id", invocation->request_id);
-    set_string(L, "trace_id", invocation->trace_id);
-    set_integer(L, "now_ms", clock_unix_ms());
     set_integer(L, "line", invocation->line);
     lua_call(L, 2, 1); /* visit labels */
     luaL_checktype(L, 2, LUA_TTABLE);

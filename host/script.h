@@ -47,8 +47,6 @@ struct invocation {
                        * each), "setup" (setup.h) or "probes" */
     const char *input;
     size_t input_len;
-    const char *request_id;
-    const char *trace_id;
     int64_t line; /* the number of the first one, of lines */
     struct deadline deadline;
 };

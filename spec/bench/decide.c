@@ -46,8 +46,6 @@ static int64_t measure(struct script *script, const struct buffer *keys,
     struct invocation invocation = {.kind = "lines",
                                     .input = keys->data,
                                     .input_len = keys->len,
-                                    .request_id = "",
-                                    .trace_id = "",
                                     .deadline = deadline};
     struct outbox outbox = {0};
     struct err err = {0};

@@ -28,7 +28,7 @@ local function event(...)
 end
 
 local function receive(input)
-  return pigeon.receive(input, { kind = "event", request_id = "r", trace_id = "", now_ms = 1520942400000 })
+  return pigeon.receive(input, { kind = "event" })
 end
 
 local function id_of(i)

@@ -164,8 +164,6 @@ static inline struct invocation invocation_of(const struct buffer *event)
     return (struct invocation){.kind = "event",
                                .input = event->data,
                                .input_len = event->len,
-                               .request_id = "1f3c-22",
-                               .trace_id = "Root=1",
                                .deadline = deadline_in(600000)};
 }
 

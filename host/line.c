@@ -70,10 +70,22 @@ static bool is_control(const unsigned char *character)
            (character[0] == 0xc2 && character[1] < 0xa0);
 }
 
-void line_put_text(struct line *line, const char *text, size_t len, bool json)
+/* How many bytes at the beginning stand for themselves: most do. */
+static size_t plain_len(const char *text, size_t len)
 {
     size_t i = 0;
 
+    while (i < len && text[i] >= 0x20 && text[i] < 0x7f && text[i] != '"' &&
+           text[i] != '\\')
+        i++;
+    return i;
+}
+
+void line_put_text(struct line *line, const char *text, size_t len, bool json)
+{
+    size_t i = plain_len(text, len < line_left(line) ? len : line_left(line));
+
+    line_put(line, text, i);
     while (i < len) {
         const char *shown = text + i;
         size_t size = utf8_size((const unsigned char *)shown, len - i);

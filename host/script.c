@@ -534,25 +534,7 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 
 static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
 
-static void log_lines(lua_State *L, int lines)
-{
-    int line = lua_gettop(L) + 1;
-
-    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        struct bytes level, message, fields;
-
-        lua_rawgeti(L, lines, i);                   /* ... line */
-        level = string_field(L, line, "level");     /* ... line level */
-        message = string_field(L, line, "message"); /* ... line level message */
-        lua_getfield(L, line, "fields");            /* ... line level message fields */
-        fields.data = lua_tolstring(L, -1, &fields.len);
-        log_line(log_level_named(level.data), message.data, message.len, fields.data,
-                 fields.len);
-        lua_settop(L, line - 1); /* ... */
-    }
-}
-
-/* A string or a number, at the top of the stack. */
+/* A string or a number at the top of the stack, as it is. */
 static void put_piece(lua_State *L, struct line *line)
 {
     size_t len;
@@ -561,6 +543,72 @@ static void put_piece(lua_State *L, struct line *line)
     if (len > line_left(line))
         luaL_error(L, "a line of more than %I bytes", (lua_Integer)line->max);
     line_put(line, text, len);
+}
+
+/* The same as JSON. */
+static void put_value(lua_State *L, struct line *line)
+{
+    size_t len;
+    const char *text;
+
+    if (lua_type(L, -1) == LUA_TNUMBER) {
+        put_piece(L, line);
+        return;
+    }
+    text = luaL_checklstring(L, -1, &len);
+    line_put_string(line, "\"");
+    line_put_text(line, text, len, true);
+    line_put_string(line, "\"");
+}
+
+static void put_list(lua_State *L, struct line *line)
+{
+    line_put_string(line, "[");
+    for (lua_Integer i = 1, n = luaL_len(L, -1); i <= n; i++) {
+        if (i > 1)
+            line_put_string(line, ",");
+        lua_rawgeti(L, -1, i); /* ... list value */
+        put_value(L, line);
+        lua_pop(L, 1); /* ... list */
+    }
+    line_put_string(line, "]");
+}
+
+/* Names and values by turns as a JSON object; false is no value. The names are ours. */
+static void put_facts(lua_State *L, int facts, struct line *line)
+{
+    for (lua_Integer i = 2, n = luaL_len(L, facts); i <= n; i += 2) {
+        lua_rawgeti(L, facts, i); /* ... value */
+        if (lua_toboolean(L, -1)) {
+            lua_rawgeti(L, facts, i - 1); /* ... value name */
+            line_put_string(line, line->len == 0 ? "{\"" : ",\"");
+            put_piece(L, line);
+            line_put_string(line, "\":");
+            lua_pop(L, 1); /* ... value */
+            (lua_istable(L, -1) ? put_list : put_value)(L, line);
+        }
+        lua_pop(L, 1); /* ... */
+    }
+    line_put_string(line, "}");
+}
+
+static void log_lines(lua_State *L, int lines)
+{
+    int top = lua_gettop(L);
+
+    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
+        struct line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
+        struct bytes level, message;
+
+        lua_rawgeti(L, lines, i);                      /* ... line */
+        level = string_field(L, top + 1, "level");     /* ... line level */
+        message = string_field(L, top + 1, "message"); /* ... line level message */
+        lua_getfield(L, top + 1, "facts");             /* ... line level message facts */
+        put_facts(L, top + 4, &facts);
+        log_line(log_level_named(level.data), message.data, message.len, facts.data,
+                 facts.len);
+        lua_settop(L, top); /* ... */
+    }
 }
 
 static void log_metric_lines(lua_State *L, int lines)

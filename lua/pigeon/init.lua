@@ -286,8 +286,8 @@ function pigeon.conclude(fates, facts)
   return answer.make(done, facts)
 end
 
---- After conclude(), when the answer is given -> log lines {level, message, fields}, metric lines.
--- Frees the batch.
+--- After conclude(), when the answer is given -> log lines, as telemetry.lines() makes them, and
+-- lines of metrics, each a list of pieces. Frees the batch.
 function pigeon.tell()
   local done = concluded
   concluded = nil

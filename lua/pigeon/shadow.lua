@@ -1,6 +1,5 @@
 --- Rules in shadow: what a second script, asked about the same objects, would have decided
 -- otherwise. Counted, told in the log, and nothing else.
-local cjson = require "cjson"
 local text = require "pigeon.text"
 local verdict = require "pigeon.verdict"
 
@@ -8,8 +7,6 @@ local shadow = {}
 
 local LONGEST = 1024 -- bytes of what a field shows
 local LONGEST_SHOWN = 200 -- and of each part of a message
-
-local json = cjson.new()
 
 --- An entry that was decided -> how, in one word, and the reason where there is one.
 function shadow.outcome(entry)
@@ -63,8 +60,8 @@ function shadow.note(tally, entry, other, most)
   if from then tally.differences = tally.differences + 1 end
 end
 
-local function line(message, fields)
-  return { level = "info", message = message, fields = (json.encode(fields):gsub("\\/", "/")) }
+local function line(message, facts)
+  return { level = "info", message = message, facts = facts }
 end
 
 local function change_line(change, version)
@@ -74,14 +71,17 @@ local function change_line(change, version)
   local place = (change.other.problem or ""):match("^[^:]*:%d+")
   return line(("shadow: %s: %s -> %s"):format(text.clean(entry.label, LONGEST_SHOWN),
     text.clean(change.from, LONGEST_SHOWN), text.clean(to, LONGEST_SHOWN)), {
-    key = text.clean(entry.object.key, LONGEST), bucket = text.clean(entry.object.bucket, LONGEST),
-    crash_id = id or other_id, verdict = text.clean(change.from, LONGEST),
-    shadow_verdict = text.clean(to, LONGEST), rule = place and text.clean(place, LONGEST),
-    shadow_version = version,
+    "crash_id", id or other_id or false,
+    "verdict", text.clean(change.from, LONGEST),
+    "shadow_verdict", text.clean(to, LONGEST),
+    "rule", place and text.clean(place, LONGEST) or false,
+    "bucket", text.clean(entry.object.bucket, LONGEST),
+    "key", text.clean(entry.object.key, LONGEST),
+    "shadow_version", version,
   })
 end
 
---- A tally, and the second script's version -> log lines {level, message, fields}.
+--- A tally, and the second script's version -> log lines, as telemetry.lines() makes them.
 function shadow.lines(tally, version)
   local lines = {}
   for i, change in ipairs(tally.changes) do
@@ -89,11 +89,11 @@ function shadow.lines(tally, version)
   end
   if tally.differences > #lines then
     lines[#lines + 1] = line(("shadow: %d more differences"):format(tally.differences - #lines),
-      { differences = tally.differences, shadow_version = version })
+      { "differences", tally.differences, "shadow_version", version })
   end
   if tally.skipped > 0 then
     lines[#lines + 1] = line(("shadow: %d not asked about: the time was short"):format(tally.skipped),
-      { skipped = tally.skipped, shadow_version = version })
+      { "skipped", tally.skipped, "shadow_version", version })
   end
   return lines
 end

@@ -4,7 +4,11 @@
 local text = require "pigeon.text"
 local verdict = require "pigeon.verdict"
 
+local concat, match = table.concat, string.match
+
 local telemetry = {}
+
+local NONE = {}
 
 local LONGEST = 1024 -- bytes of a key, a reason or a message that a line shows
 local LONGEST_NAME = 300 -- of a key in front of the reason
@@ -24,44 +28,35 @@ local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 -- one is also said of a limit, which is.
 local LASTING = { [403] = true, [406] = true, [530] = true }
 
-local FACTS = {
-  "crash_id", "verdict", "queue", "throttled", "reason", "error", "rule", "source", "bucket", "key",
-  "sqs_message_id",
-}
-local PREFIXES = {}
-for i, name in ipairs(FACTS) do
-  PREFIXES[i] = ',"' .. name .. '":'
+-- Most are short enough; false where there are none. What is in them C makes fit for a line.
+local function cut(bytes, limit)
+  if bytes and #bytes > limit then bytes = text.clean(bytes, limit) end
+  return bytes or false
 end
 
-local function json_list(values)
-  local shown = {}
-  for i, value in ipairs(values) do
-    shown[i] = text.json(value, LONGEST)
-  end
-  return "[" .. table.concat(shown, ",") .. "]"
-end
-
--- There is always a fact. A published id costs this, so it takes care not to make many strings.
 local function line(level, message, facts)
-  local members, count = {}, 0
-  for i = 1, #FACTS do
-    local value = facts[FACTS[i]]
-    if value then
-      members[count + 1] = PREFIXES[i]
-      members[count + 2] = type(value) == "table" and json_list(value) or text.json(value, LONGEST)
-      count = count + 2
-    end
-  end
-  members[1] = "{" .. members[1]:sub(2) -- without its comma
-  members[count + 1] = "}"
-  return { level = level, message = text.clean(message, 2 * LONGEST), fields = table.concat(members) }
+  return { level = level, message = cut(message, 2 * LONGEST), facts = facts }
 end
 
-local function facts_of(entry)
-  local object, says = entry.object or {}, entry.verdict or {}
+local function rule_of(failure)
+  return failure.cause == "rules" and match(failure.text, "^([^:]+:%d+): ")
+end
+
+-- What is told of an entry, with the queue or queues, and with a failure where it is about one.
+local function facts_of(entry, queue, failure)
+  local object, says = entry.object or NONE, entry.verdict or NONE
   return {
-    crash_id = says.id, verdict = says.kind, reason = says.reason, source = object.source or entry.source,
-    bucket = object.bucket, key = object.key,
+    "crash_id", says.id or false,
+    "verdict", says.kind or false,
+    "queue", queue or false,
+    "throttled", not failure and entry.throttled or false,
+    "reason", failure and REASONS[failure.cause] or says.reason or false,
+    "error", failure and cut(failure.text, LONGEST) or false,
+    "rule", failure and rule_of(failure) or false,
+    "source", cut(object.source or entry.source, LONGEST),
+    "bucket", cut(object.bucket, LONGEST),
+    "key", cut(object.key, LONGEST),
+    "sqs_message_id", failure and cut(entry.message, LONGEST) or false,
   }
 end
 
@@ -73,33 +68,26 @@ local function level_of(failure)
 end
 
 local function failed_line(entry, failure)
-  local facts = facts_of(entry)
-  facts.reason, facts.error = REASONS[failure.cause], failure.text
-  facts.queue = failure.destination and verdict.destination_name(failure.destination)
-  facts.rule = failure.cause == "rules" and failure.text:match("^([^:]+:%d+): ") or nil
-  facts.sqs_message_id = entry.message
   local name = failure.name and text.clean(failure.name, LONGEST_NAME) .. ": " or ""
-  return line(level_of(failure), "failed: " .. name .. failure.text, facts)
+  local queue = failure.destination and verdict.destination_name(failure.destination)
+  return line(level_of(failure), "failed: " .. name .. failure.text, facts_of(entry, queue, failure))
 end
 
 local function accepted_line(entry)
-  local facts, id = facts_of(entry), entry.verdict.id
-  facts.throttled = entry.throttled
-  if #entry.destinations == 0 then return line("info", "throttled: " .. id, facts) end
-  facts.queue = entry.destinations
-  return line("info", ("published: %s to %s"):format(id, table.concat(facts.queue, ", ")), facts)
+  local id, queues = entry.verdict.id, entry.destinations
+  if #queues == 0 then return line("info", "throttled: " .. id, facts_of(entry)) end
+  return line("info", "published: " .. id .. " to " .. concat(queues, ", "), facts_of(entry, queues))
 end
 
 local function left_out_line(entry)
   local says = entry.verdict
   local word = says.kind == "defer" and "deferred" or "ignored"
-  return line("debug", ("%s: %s (%s)"):format(word, text.clean(entry.label, LONGEST_NAME), says.reason),
-    facts_of(entry))
+  return line("debug", ("%s: %s (%s)"):format(word, cut(entry.label, LONGEST_NAME), says.reason), facts_of(entry))
 end
 
 -- An accepted entry has the destinations that confirmed; one whose messages all failed, none.
 local function add_lines(lines, entry, rank)
-  for _, failure in ipairs(entry.failures or {}) do
+  for _, failure in ipairs(entry.failures or NONE) do
     if RANKS[level_of(failure)] >= rank then lines[#lines + 1] = failed_line(entry, failure) end
   end
   if entry.destinations and (#entry.destinations > 0 or not entry.failures) then
@@ -109,15 +97,16 @@ local function add_lines(lines, entry, rank)
   end
 end
 
---- A concluded batch, and the lowest level that is asked for -> a list of {level, message, fields},
--- fields being a JSON object as text.
+--- A concluded batch, and the lowest level that is asked for -> a list of {level, message, facts},
+-- facts being names and values by turns; a value is a string, a list of them, or false: none.
 function telemetry.lines(batch, level)
   if batch.problem then
-    return { line("error", "failed: " .. batch.problem, { reason = REASONS.record, error = batch.problem }) }
+    local facts = { "reason", REASONS.record, "error", cut(batch.problem, LONGEST) }
+    return { line("error", "failed: " .. batch.problem, facts) }
   end
-  local lines = {}
-  for _, entry in ipairs(batch.entries) do
-    add_lines(lines, entry, RANKS[level])
+  local lines, rank = {}, RANKS[level]
+  for i = 1, #batch.entries do
+    add_lines(lines, batch.entries[i], rank)
   end
   return lines
 end

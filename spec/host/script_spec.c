@@ -534,6 +534,35 @@ static void nothing_is_told_before_the_answer(void **state)
     assert_success();
 }
 
+static void assert_logged(const char *words)
+{
+    if (!strstr(logged(), words))
+        fail_msg("\"%s\" is not in %s", words, logged());
+}
+
+static void a_lines_facts_are_json(void **state)
+{
+    (void)state;
+    add_object(&event, "72");
+    add_object(&event, "a1");
+    add_object(&event, "%22%5C%00%0A%C2%85%FF%E2%82%AC+2");
+    add_object(&event, "a0");
+    run();
+    assert_logged(
+        "published: 72 to a b, x/r.k {\"crash_id\":\"72\",\"verdict\":\"accept\","
+        "\"queue\":[\"a b\",\"x/r.k\"],\"source\":\"aws:s3\","
+        "\"bucket\":\"crashes\",\"key\":\"72\"}\n");
+    assert_logged(",\"queue\":[\"normal\"],\"source\":\"aws:s3\",\"bucket\":\"crashes\","
+                  "\"key\":\"a1\"}\n");
+    assert_logged("\"reason\":\"rule error\",");
+    assert_logged(
+        ",\"rule\":\"rules.lua:6\",\"source\":\"aws:s3\",\"bucket\":\"crashes\","
+        "\"key\":\"\\\"\\\\   \xef\xbf\xbd\xe2\x82\xac 2\"}\n");
+    assert_logged(
+        "deferred: a0 (deferred) {\"verdict\":\"defer\",\"reason\":\"deferred\","
+        "\"source\":\"aws:s3\",\"bucket\":\"crashes\",\"key\":\"a0\"}\n");
+}
+
 static void what_breaks_the_telling_is_named(void **state)
 {
     (void)state;
@@ -658,6 +687,7 @@ int main(void)
         OPENED(each_fate_reaches_the_answer),
         OPENED(a_cause_for_all_is_named),
         OPENED(nothing_is_told_before_the_answer),
+        OPENED(a_lines_facts_are_json),
         OPENED(what_breaks_the_telling_is_named),
         OPENED(fates_that_do_not_add_up_break_it),
         OPENED(a_message_without_a_fate_is_no_success),

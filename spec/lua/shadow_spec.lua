@@ -1,4 +1,5 @@
 local cjson = require "cjson"
+local facts_of = require "spec.support.facts"
 local pigeon = require "pigeon"
 local shadow = require "pigeon.shadow"
 
@@ -78,25 +79,25 @@ describe("shadow.lines", function()
     assert.equal("info", lines[1].level)
     assert.equal("shadow: v2/k: accept: normal -> ignore: junk", lines[1].message)
     assert.same({ key = "v2/k", bucket = "crashes", crash_id = "id", verdict = "accept: normal",
-      shadow_verdict = "ignore: junk", shadow_version = VERSION }, cjson.decode(lines[1].fields))
+      shadow_verdict = "ignore: junk", shadow_version = VERSION }, facts_of(lines[1]))
   end)
 
   it("names the line of a script that fails", function()
-    local fields = cjson.decode(shadow.lines(tally_of { { JUNK, "candidate.lua:3: boom: 7:8" } }, VERSION)[1].fields)
-    assert.equal("candidate.lua:3", fields.rule)
-    assert.equal("fail: candidate.lua:3: boom: 7:8", fields.shadow_verdict)
-    assert.is_nil(fields.crash_id)
+    local facts = facts_of(shadow.lines(tally_of { { JUNK, "candidate.lua:3: boom: 7:8" } }, VERSION)[1])
+    assert.equal("candidate.lua:3", facts.rule)
+    assert.equal("fail: candidate.lua:3: boom: 7:8", facts.shadow_verdict)
+    assert.is_nil(facts.crash_id)
   end)
 
   it("names both ids where they are not the same", function()
     local line = shadow.lines(tally_of { { accepted("id", "a"), accepted("di", "a") } }, VERSION)[1]
     assert.equal("shadow: v2/k: accept: a -> accept: a as di", line.message)
-    assert.equal("id", cjson.decode(line.fields).crash_id)
+    assert.equal("id", facts_of(line).crash_id)
   end)
 
   it("names the id that only the second script accepts", function()
-    local fields = cjson.decode(shadow.lines(tally_of { { JUNK, accepted("di", "a") } }, VERSION)[1].fields)
-    assert.equal("di", fields.crash_id)
+    local facts = facts_of(shadow.lines(tally_of { { JUNK, accepted("di", "a") } }, VERSION)[1])
+    assert.equal("di", facts.crash_id)
   end)
 
   it("are none where nothing differs", function()
@@ -110,9 +111,9 @@ describe("shadow.lines", function()
     assert.equal(22, #lines)
     assert.equal("shadow: v2/k: defer: later -> ignore: junk", lines[20].message)
     assert.equal("shadow: 5 more differences", lines[21].message)
-    assert.same({ differences = 25, shadow_version = VERSION }, cjson.decode(lines[21].fields))
+    assert.same({ differences = 25, shadow_version = VERSION }, facts_of(lines[21]))
     assert.equal("shadow: 5 not asked about: the time was short", lines[22].message)
-    assert.same({ skipped = 5, shadow_version = VERSION }, cjson.decode(lines[22].fields))
+    assert.same({ skipped = 5, shadow_version = VERSION }, facts_of(lines[22]))
     for _, line in ipairs(lines) do assert.equal("info", line.level) end
   end)
 
@@ -123,8 +124,8 @@ describe("shadow.lines", function()
     local tally = shadow.tally { told }
     shadow.note(tally, told, { problem = nasty }, 20)
     local line = shadow.lines(tally, VERSION)[1]
-    local fields = cjson.decode(line.fields)
-    for _, shown in ipairs { line.message, fields.key, fields.verdict, fields.shadow_verdict } do
+    local facts = facts_of(line)
+    for _, shown in ipairs { line.message, facts.key, facts.verdict, facts.shadow_verdict } do
       assert.is_truthy(utf8.len(shown))
       assert.is_nil(shown:find("[\0-\31\127]"))
       assert.is_nil(shown:find("\u{85}", 1, true))

@@ -25,6 +25,7 @@
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
 #define ANSWER_MAX 6291556        /* what Lambda takes */
+#define FACT_MAX 1024             /* what a line shows of a text */
 
 struct script {
     lua_State *L;
@@ -545,7 +546,18 @@ static void put_piece(lua_State *L, struct line *line)
     line_put(line, text, len);
 }
 
-/* The same as JSON. */
+/* How much of a text that is too long is shown; never a character in part. */
+static size_t shown_len(const char *text)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t start = FACT_MAX - 1; /* of the last character */
+
+    while (start > 0 && (bytes[start] & 0xc0) == 0x80)
+        start--;
+    return bytes[start] >= 0xc2 && bytes[start] <= 0xf4 ? start : FACT_MAX;
+}
+
+/* The same as JSON, cut where it is long. */
 static void put_value(lua_State *L, struct line *line)
 {
     size_t len;
@@ -557,8 +569,8 @@ static void put_value(lua_State *L, struct line *line)
     }
     text = luaL_checklstring(L, -1, &len);
     line_put_string(line, "\"");
-    line_put_text(line, text, len, true);
-    line_put_string(line, "\"");
+    line_put_text(line, text, len > FACT_MAX ? shown_len(text) : len, true);
+    line_put_string(line, len > FACT_MAX ? "...\"" : "\"");
 }
 
 static void put_list(lua_State *L, struct line *line)

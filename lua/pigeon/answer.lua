@@ -120,8 +120,9 @@ function answer.make(batch, facts)
   if batch.problem then return make_error(text.clean(batch.problem, 1000), "record") end
   local nothing_went = facts.broker_wide and facts.confirmed == 0
   if batch.partial and not nothing_went then return partial_answer(batch.entries), nil end
-  for _, entry in ipairs(batch.entries) do
-    if entry.failures then return failure_of(batch.entries, facts.broker_wide) end
+  local entries = batch.entries
+  for i = 1, #entries do
+    if entries[i].failures then return failure_of(entries, facts.broker_wide) end
   end
   return "null", nil
 end

@@ -242,19 +242,20 @@ local function settle(entry, fates)
   if not entry.verdict then
     return fail(entry, "time", "not decided: the time was short", entry.label)
   end
-  if not entry.verdict.destinations then return end
-  entry.destinations = {}
-  for j, destination in ipairs(entry.verdict.destinations) do
-    local fate = fates[entry.first + j - 1]
+  local destinations, confirmed = entry.verdict.destinations, {}
+  if not destinations then return end
+  for j = 1, #destinations do
+    local destination, fate = destinations[j], fates[entry.first + j - 1]
     local name = verdict.destination_name(destination)
     if not fate then
-      entry.destinations[#entry.destinations + 1] = name
+      confirmed[#confirmed + 1] = name
     else
       -- no proof of a message whose exchange is missing, but also none to come
       local cause = fate.code == NOT_FOUND and "returned" or fate.fate
       fail(entry, cause, say_fate(fate), entry.verdict.id .. " to " .. name, destination, fate.code)
     end
   end
+  entry.destinations = confirmed
 end
 
 local function check_fates(fates, confirmed, messages)
@@ -278,8 +279,8 @@ function pigeon.conclude(fates, facts)
   local done = batch
   batch = nil
   check_fates(fates, facts.confirmed, done.messages)
-  for _, entry in ipairs(done.entries) do
-    settle(entry, fates)
+  for i = 1, #done.entries do
+    settle(done.entries[i], fates)
   end
   if report then return report.conclude(done, facts) end
   done.facts, concluded = facts, done

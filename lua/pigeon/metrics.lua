@@ -115,9 +115,10 @@ local function count_entry(counts, places, entry)
     counts[place] = counts[place] + 1
     if verdict.kind == "ignore" and find(verdict.reason, "^junk") then count(counts, AT.Junk) end
     if verdict.destinations then count_destinations(counts, places, verdict.destinations) end
-    for _, queue in ipairs(entry.throttled or NONE) do
+    local throttled = entry.throttled or NONE
+    for i = 1, #throttled do
       count(counts, AT.Throttled)
-      count(counts, places.Throttled[queue])
+      count(counts, places.Throttled[throttled[i]])
     end
   end
   if entry.failures then count_failures(counts, places, entry.failures) end
@@ -126,6 +127,7 @@ end
 -- An event that cannot be read is one object that failed.
 local function count_all(counts, batch, facts, places)
   local entries = batch.entries
+  for place = 1, #counts do counts[place] = 0 end
   counts[AT.Objects] = #entries
   for i = 1, #entries do count_entry(counts, places, entries[i]) end
   if batch.problem then
@@ -222,10 +224,10 @@ end
 local function counter_writer(names)
   local counted, shown = {}, nil
   return function(counts)
-    local changed = false
+    local before, changed = counted, false
     for place = 1, #counts do
       local value = counts[place]
-      if counted[place] ~= value then counted[place], changed = value, true end
+      if before[place] ~= value then before[place], changed = value, true end
     end
     if changed then
       local members = {}
@@ -274,11 +276,11 @@ function metrics.open(settings)
   local emf = settings.kinds.emf and emf_writer(settings, names)
   local tag = settings.env and "#env:" .. settings.env or ""
   local counts = {}
+  for place = 1, #names do counts[place] = 0 end
 
   return function(batch, facts)
     local lines = {}
     if not next(settings.kinds) then return lines end
-    for place = 1, #names do counts[place] = 0 end
     count_all(counts, batch, facts, places)
     if emf then lines[1] = emf(counts, batch, facts) end
     if settings.kinds.monitoring then monitoring_lines(counts, facts, tag, lines) end

@@ -5,8 +5,7 @@ local verdict = require "pigeon.verdict"
 
 local shadow = {}
 
-local LONGEST = 1024 -- bytes of what a field shows
-local LONGEST_SHOWN = 200 -- and of each part of a message
+local LONGEST = 200 -- bytes of each part of a message
 
 --- An entry that was decided -> how, in one word, and the reason where there is one.
 function shadow.outcome(entry)
@@ -69,14 +68,14 @@ local function change_line(change, version)
   local id, other_id = id_of(entry), id_of(change.other)
   if id and other_id and id ~= other_id then to = ("%s as %s"):format(to, other_id) end
   local place = (change.other.problem or ""):match("^[^:]*:%d+")
-  return line(("shadow: %s: %s -> %s"):format(text.clean(entry.label, LONGEST_SHOWN),
-    text.clean(change.from, LONGEST_SHOWN), text.clean(to, LONGEST_SHOWN)), {
+  return line(("shadow: %s: %s -> %s"):format(text.clean(entry.label, LONGEST),
+    text.clean(change.from, LONGEST), text.clean(to, LONGEST)), {
     "crash_id", id or other_id or false,
-    "verdict", text.clean(change.from, LONGEST),
-    "shadow_verdict", text.clean(to, LONGEST),
-    "rule", place and text.clean(place, LONGEST) or false,
-    "bucket", text.clean(entry.object.bucket, LONGEST),
-    "key", text.clean(entry.object.key, LONGEST),
+    "verdict", change.from,
+    "shadow_verdict", to,
+    "rule", place or false,
+    "bucket", entry.object.bucket,
+    "key", entry.object.key,
     "shadow_version", version,
   })
 end

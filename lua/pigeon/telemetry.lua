@@ -10,7 +10,7 @@ local telemetry = {}
 
 local NONE = {}
 
-local LONGEST = 1024 -- bytes of a key, a reason or a message that a line shows
+local LONGEST = 2048 -- bytes of a message
 local LONGEST_NAME = 300 -- of a key in front of the reason
 
 -- A failure's cause -> the word that failures are counted by, and the level.
@@ -28,14 +28,10 @@ local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 -- one is also said of a limit, which is.
 local LASTING = { [403] = true, [406] = true, [530] = true }
 
--- Most are short enough; false where there are none. What is in them C makes fit for a line.
-local function cut(bytes, limit)
-  if bytes and #bytes > limit then bytes = text.clean(bytes, limit) end
-  return bytes or false
-end
-
+-- C makes fit for a line what is in a text, and shows no more than 1 KiB of a fact.
 local function line(level, message, facts)
-  return { level = level, message = cut(message, 2 * LONGEST), facts = facts }
+  if #message > LONGEST then message = text.clean(message, LONGEST) end
+  return { level = level, message = message, facts = facts }
 end
 
 local function rule_of(failure)
@@ -51,12 +47,12 @@ local function facts_of(entry, queue, failure)
     "queue", queue or false,
     "throttled", not failure and entry.throttled or false,
     "reason", failure and REASONS[failure.cause] or says.reason or false,
-    "error", failure and cut(failure.text, LONGEST) or false,
+    "error", failure and failure.text or false,
     "rule", failure and rule_of(failure) or false,
-    "source", cut(object.source or entry.source, LONGEST),
-    "bucket", cut(object.bucket, LONGEST),
-    "key", cut(object.key, LONGEST),
-    "sqs_message_id", failure and cut(entry.message, LONGEST) or false,
+    "source", object.source or entry.source or false,
+    "bucket", object.bucket or false,
+    "key", object.key or false,
+    "sqs_message_id", failure and entry.message or false,
   }
 end
 
@@ -82,13 +78,15 @@ end
 local function left_out_line(entry)
   local says = entry.verdict
   local word = says.kind == "defer" and "deferred" or "ignored"
-  return line("debug", ("%s: %s (%s)"):format(word, cut(entry.label, LONGEST_NAME), says.reason), facts_of(entry))
+  local name = text.clean(entry.label, LONGEST_NAME)
+  return line("debug", ("%s: %s (%s)"):format(word, name, says.reason), facts_of(entry))
 end
 
 -- An accepted entry has the destinations that confirmed; one whose messages all failed, none.
 local function add_lines(lines, entry, rank)
-  for _, failure in ipairs(entry.failures or NONE) do
-    if RANKS[level_of(failure)] >= rank then lines[#lines + 1] = failed_line(entry, failure) end
+  local failures = entry.failures or NONE
+  for i = 1, #failures do
+    if RANKS[level_of(failures[i])] >= rank then lines[#lines + 1] = failed_line(entry, failures[i]) end
   end
   if entry.destinations and (#entry.destinations > 0 or not entry.failures) then
     if rank <= RANKS.info then lines[#lines + 1] = accepted_line(entry) end
@@ -101,8 +99,7 @@ end
 -- facts being names and values by turns; a value is a string, a list of them, or false: none.
 function telemetry.lines(batch, level)
   if batch.problem then
-    local facts = { "reason", REASONS.record, "error", cut(batch.problem, LONGEST) }
-    return { line("error", "failed: " .. batch.problem, facts) }
+    return { line("error", "failed: " .. batch.problem, { "reason", REASONS.record, "error", batch.problem }) }
   end
   local lines, rank = {}, RANKS[level]
   for i = 1, #batch.entries do

@@ -563,6 +563,32 @@ static void a_lines_facts_are_json(void **state)
         "\"source\":\"aws:s3\",\"bucket\":\"crashes\",\"key\":\"a0\"}\n");
 }
 
+static void a_long_fact_is_cut_between_two_characters(void **state)
+{
+    static const struct {
+        int length; /* of what is plain */
+        const char *tail, *shown;
+    } cases[] = {
+        {1023, "0", "0\"}\n"},
+        {1023, "k0", "k...\"}\n"},
+        {1022, "\xe2\x82\xac-0", "...\"}\n"},
+        {1023, "%FF-0", "\xef\xbf\xbd...\"}\n"},
+    };
+    char key[1100], wanted[1100];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        snprintf(key, sizeof(key), "%01022d%.*s%s", 0, cases[i].length - 1022, "k",
+                 cases[i].tail);
+        snprintf(wanted, sizeof(wanted), "\"key\":\"%.*s%s", cases[i].length, key,
+                 cases[i].shown);
+        buffer_clear(&event);
+        add_object(&event, key);
+        run();
+        assert_logged(wanted);
+    }
+}
+
 static void what_breaks_the_telling_is_named(void **state)
 {
     (void)state;
@@ -688,6 +714,7 @@ int main(void)
         OPENED(a_cause_for_all_is_named),
         OPENED(nothing_is_told_before_the_answer),
         OPENED(a_lines_facts_are_json),
+        OPENED(a_long_fact_is_cut_between_two_characters),
         OPENED(what_breaks_the_telling_is_named),
         OPENED(fates_that_do_not_add_up_break_it),
         OPENED(a_message_without_a_fate_is_no_success),

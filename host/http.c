@@ -53,7 +53,7 @@ struct http {
     struct reading reading;
     struct buffer headers; /* of the last answer: name, NUL, value, NUL, ... */
     struct err cause;      /* why no whole answer came */
-    char piece[PIECE_BYTES];
+    char *piece;           /* the last piece read, PIECE_BYTES at most */
 };
 
 /* ------------------------------------------------------------- reading an answer */
@@ -245,7 +245,7 @@ static bool send_request(struct http *http, const char *body, size_t len,
 /* One piece of the answer. */
 static bool read_piece(struct http *http)
 {
-    ssize_t n = recv(http->fd, http->piece, sizeof(http->piece), 0);
+    ssize_t n = recv(http->fd, http->piece, PIECE_BYTES, 0);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
@@ -394,11 +394,12 @@ static bool set_up(struct http *http, const char *server, const char *user_agent
     if (!http->dial)
         return err_set(err, "AWS_LAMBDA_RUNTIME_API is `%s`, and should be HOST:PORT",
                        server);
+    http->piece = malloc(PIECE_BYTES);
     if (asprintf(&http->fixed, "Host: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n", server,
-                 user_agent) < 0) {
+                 user_agent) < 0)
         http->fixed = NULL;
+    if (!http->fixed || !http->piece)
         return err_set(err, "out of memory");
-    }
     return block_stops(http, err);
 }
 
@@ -427,6 +428,7 @@ void http_close(struct http *http)
     dial_close(http->dial);
     buffer_free(&http->head);
     buffer_free(&http->headers);
+    free(http->piece);
     free(http->fixed);
     free(http);
 }

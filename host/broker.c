@@ -369,9 +369,7 @@ static bool open_plain(struct broker *broker, int fd, struct failure *failure)
  * 6), and hangs up; an AMQP server says more before it does. */
 static bool met_tls(int fd)
 {
-    uint64_t heard = dial_heard(fd);
-
-    return heard == 7 || heard == 7 + 1 /* a FIN */;
+    return dial_heard(fd) == 7;
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,

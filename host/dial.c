@@ -19,6 +19,8 @@
 
 #define HOSTS_MAX 16
 #define SILENCE_MS 3000
+#define CLOSE_WAIT \
+    8 /* TCP's state after the other end's FIN (libc's header is not ours) */
 #define TLS_PORT 5671 /* amqps */
 #define SPACE " \t\r\n"
 
@@ -332,9 +334,10 @@ uint64_t dial_heard(int fd)
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
 
-    return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0
-               ? info.tcpi_bytes_received
-               : 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+        return 0;
+    return info.tcpi_bytes_received -
+           (info.tcpi_state == CLOSE_WAIT); /* its FIN is one */
 }
 
 void dial_notice_silence(int fd, const struct deadline *deadline, unsigned *now_ms)

@@ -41,7 +41,7 @@ int dial_begin(struct dial *dial, size_t i);
 int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
                  const char **stage, struct err *err);
 
-/* How many bytes the other end has sent so far, read or not; its FIN may count as one. */
+/* How many bytes the other end has sent so far, read or not. */
 uint64_t dial_heard(int fd);
 
 /* From now on sent bytes that the peer's kernel does not acknowledge within 3 s, or a

@@ -226,11 +226,11 @@ function pigeon.rest_shadow()
   decide_shadow = nil
 end
 
--- "returned at publish: 312 NO_ROUTE"
+-- "returned at publish: 312 NO_ROUTE"; the code once, which may also be a part of a port.
 local function say_fate(fate)
   local parts = {}
   local code = math.tointeger(fate.code or 0)
-  if code ~= 0 and not (fate.text or ""):find(code, 1, true) then parts[1] = tostring(code) end
+  if code ~= 0 and not (fate.text or ""):find("%f[%w]" .. code .. "%f[%W]") then parts[1] = tostring(code) end
   parts[#parts + 1] = fate.text
   local where = fate.stage and fate.fate .. " at " .. fate.stage or fate.fate
   return #parts == 0 and where or where .. ": " .. table.concat(parts, " ")

@@ -309,6 +309,12 @@ static void speaks_another_amqp(struct session *s)
     peer_say_bytes(s, "AMQP\0\1\0\0", 8);
 }
 
+static void speaks_another_amqp_and_stays(struct session *s)
+{
+    speaks_another_amqp(s);
+    peer_silence(s);
+}
+
 static void offers_no_plain(struct session *s)
 {
     peer_log_in(s, STEP_HEADER);
@@ -751,6 +757,8 @@ static const struct row rows[] = {
      "the other end speaks TLS; next: set PIGEON_TLS=on", false},
     {"speaks AMQP 1.0", speaks_another_amqp, MINUTE_MS, NULL, "login", 0,
      "unexpected method received" PORT, false},
+    {"speaks AMQP 1.0 and stays", speaks_another_amqp_and_stays, MINUTE_MS, NULL, "login",
+     0, "unexpected method received" PORT, false},
     {"offers no PLAIN", offers_no_plain, MINUTE_MS, NULL, "login", 0,
      "unsupported sasl method requested; next: allow the mechanism PLAIN on the broker "
      "(auth_mechanisms)",

@@ -172,6 +172,16 @@ describe("an event", function()
     }, said)
   end)
 
+  it("says a code that is only a part of a port", function()
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    local text = "127.0.0.1:25303: no access"
+    local fates = { { fate = "unknown", stage = "login", code = 530, text = text } }
+    fates[2] = fates[1]
+    local body = conclude(fates, { confirmed = 0 })
+    assert.matches("unknown at login: 530 127%.0%.0%.1:25303: no access$", error_of(body))
+  end)
+
   it("says a fate without words too", function()
     receive(event(key_of(1)))
     pigeon.decide(1)

@@ -41,7 +41,7 @@ void log_say(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* One line with facts: `fields` is a JSON object as text, or NULL, on one line and valid
- * UTF-8 (telemetry.lua sees to that). Facts that are longer than half of a line are left
+ * UTF-8 (script.c sees to that). Facts that are longer than half of a line are left
  * out. */
 void log_line(enum log_level level, const char *message, size_t message_len,
               const char *fields, size_t fields_len);

@@ -12,8 +12,9 @@ local concat, find, format = table.concat, string.find, string.format
 
 local metrics = {}
 
-local MOST_QUEUES = 32 -- with names of their own: a directive takes 100 metrics, each queue has three
 local NONE = {}
+
+local MOST_QUEUES = 32 -- with names of their own: a directive takes 100 metrics, each queue has three
 local MOST_VALUES = 100 -- of one metric in a line
 local LONGEST_NAME = 200 -- bytes of a queue's name
 

@@ -96,7 +96,8 @@ local function add_lines(lines, entry, rank)
 end
 
 --- A concluded batch, and the lowest level that is asked for -> a list of {level, message, facts},
--- facts being names and values by turns; a value is a string, a list of them, or false: none.
+-- facts being names and values by turns; a value is a string, a number, a list of strings, or false
+-- where there is none.
 function telemetry.lines(batch, level)
   if batch.problem then
     return { line("error", "failed: " .. batch.problem, { "reason", REASONS.record, "error", batch.problem }) }

@@ -34,10 +34,7 @@ end
 
 --- The same as a JSON string.
 function text.json(bytes, limit)
-  if #bytes > limit or not find(bytes, "^[%w%-/_.: ]*$") then -- most are as plain as that
-    bytes = gsub(text.clean(bytes, limit), '["\\]', "\\%0")
-  end
-  return '"' .. bytes .. '"'
+  return '"' .. gsub(text.clean(bytes, limit), '["\\]', "\\%0") .. '"'
 end
 
 return text

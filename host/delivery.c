@@ -250,10 +250,12 @@ static void explain_nacks(struct outbox *outbox)
 {
     struct failure words;
 
-    failure_set(&words, "confirm", 0, "basic.nack: refused by the queue");
-    for (size_t i = 0; i < outbox->count; i++)
-        if (outbox->messages[i].fate == FATE_NACKED)
-            outbox_settle(&outbox->messages[i], FATE_NACKED, "confirm", 0, words.text);
+    for (size_t i = 0; i < outbox->count; i++) {
+        if (outbox->messages[i].fate != FATE_NACKED)
+            continue;
+        failure_set(&words, "confirm", 0, "basic.nack: refused by the queue");
+        outbox_settle(&outbox->messages[i], FATE_NACKED, "confirm", 0, words.text);
+    }
 }
 
 /* The cause that kept everything from being published, as the answer says it of each

@@ -110,7 +110,7 @@ describe("a shadow script", function()
     for i = 2, 2000 do sent[i] = id(i, "0") end
     local outcome, arrived = send([[
       local text = "x"
-      for _ = 1, 13 do text = text .. text end
+      for _ = 1, 12 do text = text .. text end
       return function()
         text:find(".-y")
         return ignore("slow")

@@ -47,7 +47,7 @@ export PWD := $(CURDIR)
 # build/asan is the same once more with sanitizers, by a make of its own (asan, below).
 SANITIZE =
 VARIANT  = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
-           -fno-sanitize-recover=all,-Os -D_FORTIFY_SOURCE=2)
+           -fno-sanitize-recover=all,-O2 -D_FORTIFY_SOURCE=2)
 CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
            -Ihost -isystem $(CURL)/include -isystem $(SYSROOT)/usr/include/lua5.4
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \

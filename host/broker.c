@@ -387,6 +387,7 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
     }
     broker->fd = fd;
     broker->silence_ms = 0;
+    broker->room = 0;
     broker->secure = tls_name != NULL;
     ok = guard_start(fd, deadline, &err);
     if (!ok) {
@@ -639,7 +640,6 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
     confirms_continue(&broker->confirms, outbox);
     broker->returned.state = RETURNED_NOTHING;
     dial_notice_silence(broker->fd, deadline, &broker->silence_ms);
-    broker->room = 0;
     for (size_t i = 0; ok && i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
@@ -674,13 +674,17 @@ void broker_log_in_as(struct broker *broker, const char *virtual_host, const cha
     broker->settings.password = password;
 }
 
-/* Whether something came since the last batch. TLS may have read it from the socket. */
-static bool has_mail(const struct broker *broker)
+/* Whether something came since the last batch; TLS may have read it from the socket.
+ * Finds out, too, whether the socket has room. */
+static bool has_mail(struct broker *broker)
 {
-    struct pollfd ready = {.fd = broker->fd, .events = POLLIN};
+    struct pollfd ready = {.fd = broker->fd, .events = POLLIN | POLLOUT};
+    int n = poll(&ready, 1, 0);
 
-    return broker->secure || amqp_frames_enqueued(broker->connection) ||
-           amqp_data_in_buffer(broker->connection) || poll(&ready, 1, 0) != 0;
+    broker->room = n == 1 && ready.revents == POLLOUT ? ROOM : 0;
+    return broker->secure || ready.revents & ~POLLOUT ||
+           amqp_frames_enqueued(broker->connection) ||
+           amqp_data_in_buffer(broker->connection);
 }
 
 bool broker_connected(struct broker *broker)

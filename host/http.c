@@ -30,6 +30,16 @@
 #define HEAD_MAX 65536       /* bytes of a request's head, or of an answer's headers */
 #define PIECE_BYTES 65536    /* what is read at once */
 
+/* What is sent behind http->head. */
+struct request {
+    const char *body;
+    size_t len;
+    bool timed; /* there is a deadline */
+    struct deadline deadline;
+    bool kept; /* on a connection that was there before */
+    bool sent;
+};
+
 /* The answer that is being read. */
 struct reading {
     struct buffer *body;
@@ -49,6 +59,7 @@ struct http {
     char *fixed; /* the headers that every request has */
     struct buffer head;
     char path[256]; /* of the last call, to tell of it */
+    struct request request;
     http_parser parser;
     struct reading reading;
     struct buffer headers; /* of the last answer: name, NUL, value, NUL, ... */
@@ -138,11 +149,10 @@ static const http_parser_settings on_parts = {
     .on_message_complete = end_answer,
 };
 
-static void begin_reading(struct http *http, struct buffer *body, bool cut)
+static void begin_reading(struct http *http)
 {
-    buffer_clear(body);
     buffer_clear(&http->headers);
-    http->reading = (struct reading){.body = body, .cut = cut};
+    http->reading = (struct reading){0};
     http_parser_init(&http->parser, HTTP_RESPONSE);
     http->parser.data = http;
 }
@@ -187,16 +197,19 @@ static bool connect_server(struct http *http)
     return http->fd >= 0 || err_set(&http->cause, "%s: %s", stage, err.text);
 }
 
-/* Waits for the connection, or for a signal; no deadline: as long as it takes. What the
- * connection is ready for; 0: nothing. */
-static short wait_for(struct http *http, short events, const struct deadline *deadline)
+/* Waits for the connection, or, without a deadline, for a signal, as long as it takes.
+ * What the connection is ready for; 0: nothing. */
+static short wait_for(struct http *http, short events)
 {
-    struct pollfd ready[] = {{.fd = http->fd, .events = events},
-                             {.fd = deadline ? -1 : http->signals, .events = POLLIN}};
+    const struct request *request = &http->request;
+    struct pollfd ready[] = {
+        {.fd = http->fd, .events = events},
+        {.fd = request->timed ? -1 : http->signals, .events = POLLIN}};
     int n;
 
     do
-        n = poll(ready, 2, deadline ? (int)deadline_left_ms(deadline) : -1);
+        n = poll(ready, 2,
+                 request->timed ? (int)deadline_left_ms(&request->deadline) : -1);
     while (n < 0 && errno == EINTR);
     http->reading.stopped = n > 0 && ready[0].revents == 0; /* what came is taken first */
     if (n <= 0)
@@ -216,11 +229,10 @@ static void advance(struct iovec *parts, size_t sent)
     }
 }
 
-static bool send_request(struct http *http, const char *body, size_t len,
-                         const struct deadline *deadline)
+static bool send_parts(struct http *http)
 {
     struct iovec parts[] = {{http->head.data, http->head.len},
-                            {(void *)(uintptr_t)body, len}};
+                            {(void *)(uintptr_t)http->request.body, http->request.len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
     while (parts[0].iov_len + parts[1].iov_len > 0 && !http->reading.early) {
@@ -230,7 +242,7 @@ static bool send_request(struct http *http, const char *body, size_t len,
         if (n >= 0) {
             advance(parts, (size_t)n);
         } else if (errno == EAGAIN) {
-            ready = wait_for(http, POLLIN | POLLOUT, deadline);
+            ready = wait_for(http, POLLIN | POLLOUT);
             http->reading.early = (ready & POLLIN) != 0;
         } else if (errno != EINTR) {
             http->reading.ended = true;
@@ -259,10 +271,10 @@ static bool read_piece(struct http *http)
                    n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
 }
 
-static bool read_answer(struct http *http, const struct deadline *deadline)
+static bool read_answer(struct http *http)
 {
     while (!http->reading.whole)
-        if (!wait_for(http, POLLIN, deadline) || !read_piece(http))
+        if (!wait_for(http, POLLIN) || !read_piece(http))
             return false;
     return true;
 }
@@ -285,29 +297,36 @@ static bool write_head(struct http *http, const char *method, const char *path,
 }
 
 /* On a kept connection, or a new one. */
-static bool attempt(struct http *http, const char *body, size_t len,
-                    struct buffer *answer, const struct deadline *deadline)
+static void send_request(struct http *http)
 {
-    bool ok = connect_server(http);
+    http->request.kept = http->fd >= 0;
+    begin_reading(http);
+    http->request.sent = connect_server(http) && send_parts(http);
+}
 
-    begin_reading(http, answer, deadline != NULL);
-    ok = ok && send_request(http, body, len, deadline) && read_answer(http, deadline);
+static bool receive(struct http *http, struct buffer *body, bool cut)
+{
+    bool ok;
+
+    buffer_clear(body);
+    http->reading.body = body;
+    http->reading.cut = cut;
+    ok = http->request.sent && read_answer(http);
     if (!ok || http->reading.early || !http_should_keep_alive(&http->parser))
         hang_up(http);
     return ok;
 }
 
-/* Sends the head and `body`. The server may have ended a kept connection meanwhile; then
- * once more on a new one. */
-static struct http_outcome call(struct http *http, const char *body, size_t len,
-                                struct buffer *answer, const struct deadline *deadline)
+/* The server may have ended a kept connection meanwhile; then once more on a new one. */
+static struct http_outcome finish(struct http *http, struct buffer *body, bool cut)
 {
-    struct http_outcome outcome = {.again = http->fd >= 0};
+    struct http_outcome outcome = {.arrived = receive(http, body, cut)};
 
-    outcome.arrived = attempt(http, body, len, answer, deadline);
-    outcome.again = outcome.again && http->reading.ended;
-    if (outcome.again)
-        outcome.arrived = attempt(http, body, len, answer, deadline);
+    outcome.again = http->request.kept && http->reading.ended;
+    if (outcome.again) {
+        send_request(http);
+        outcome.arrived = receive(http, body, cut);
+    }
     outcome.stopped = http->reading.stopped;
     outcome.status = outcome.arrived ? http->parser.status_code : 0;
     return outcome;
@@ -315,25 +334,34 @@ static struct http_outcome call(struct http *http, const char *body, size_t len,
 
 struct http_outcome http_get(struct http *http, const char *path, struct buffer *body)
 {
-    if (!write_head(http, "GET ", path, ""))
-        return (struct http_outcome){0};
-    return call(http, "", 0, body, NULL);
+    http->request = (struct request){.body = ""};
+    begin_reading(http);
+    if (write_head(http, "GET ", path, ""))
+        send_request(http);
+    return finish(http, body, false);
 }
 
-struct http_outcome http_post(struct http *http, const char *path, const char *header,
-                              const char *body, size_t len, struct buffer *reply)
+void http_post(struct http *http, const char *path, const char *header, const char *body,
+               size_t len)
 {
-    struct deadline deadline = deadline_in(POST_TIMEOUT_MS);
     char headers[512];
     int used = snprintf(headers, sizeof(headers),
                         "Content-Type: application/json\r\n"
                         "Content-Length: %zu\r\n%s%s",
                         len, header ? header : "", header ? "\r\n" : "");
 
-    buffer_clear(reply);
-    if (used >= (int)sizeof(headers) || !write_head(http, "POST ", path, headers))
-        return (struct http_outcome){0};
-    return call(http, body, len, reply, &deadline);
+    http->request = (struct request){.body = body,
+                                     .len = len,
+                                     .timed = true,
+                                     .deadline = deadline_in(POST_TIMEOUT_MS)};
+    begin_reading(http);
+    if (used < (int)sizeof(headers) && write_head(http, "POST ", path, headers))
+        send_request(http);
+}
+
+struct http_outcome http_await(struct http *http, struct buffer *reply)
+{
+    return finish(http, reply, true);
 }
 
 /* ------------------------------------------------------------- what came back */

@@ -31,10 +31,14 @@ struct http *http_open(const char *server, const char *user_agent, struct err *e
  * not exceed. */
 struct http_outcome http_get(struct http *http, const char *path, struct buffer *body);
 
-/* Posts JSON with one more header ("Name: value", NULL: none), for 5 s at most. Of the
- * answer's body what fits into `reply` is kept. */
-struct http_outcome http_post(struct http *http, const char *path, const char *header,
-                              const char *body, size_t len, struct buffer *reply);
+/* Sends JSON with one more header ("Name: value", NULL: none). http_await() has to
+ * follow, with room for other work between the two; path and body stay until then. */
+void http_post(struct http *http, const char *path, const char *header, const char *body,
+               size_t len);
+
+/* Waits for the answer, until 5 s after http_post(). Of its body what fits into `reply`
+ * is kept. */
+struct http_outcome http_await(struct http *http, struct buffer *reply);
 
 /* A header of the last answer; NULL: it has none of that name, in any case of letters.
  * It stays until the next call. */

@@ -11,13 +11,14 @@ static bool say(const struct err *err)
     return false;
 }
 
-static bool post(struct runtime *runtime, const struct answer *answer, struct err *err)
+static void post(struct runtime *runtime, const struct answer *answer)
 {
     const struct buffer *body = &answer->body;
 
     if (!answer->error_type[0])
-        return runtime_respond(runtime, body->data, body->len, err);
-    return runtime_fail(runtime, answer->error_type, body->data, body->len, err);
+        runtime_respond(runtime, body->data, body->len);
+    else
+        runtime_fail(runtime, answer->error_type, body->data, body->len);
 }
 
 /* The answer where Lua itself broke. */
@@ -30,7 +31,8 @@ static void post_broken(struct runtime *runtime, const struct err *broken)
                        "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":");
     buffer_append_json_string(&body, broken->text, strlen(broken->text));
     buffer_append_text(&body, ",\"stackTrace\":[]}");
-    runtime_fail(runtime, "Function.ScriptBroken", body.data, body.len, &ignored);
+    runtime_fail(runtime, "Function.ScriptBroken", body.data, body.len);
+    runtime_await(runtime, &ignored);
     buffer_free(&body);
 }
 
@@ -50,8 +52,9 @@ static bool serve(struct runtime *runtime, struct handler *handler,
         post_broken(runtime, &err);
         return say(&err);
     }
-    answered = post(runtime, answer, &err) || say(&err);
+    post(runtime, answer); /* and while it is on its way, the event is told */
     told = handler_tell(handler, &err) || say(&err);
+    answered = runtime_await(runtime, &err) || say(&err);
     if (answered && told && script_exhausted(handler->script)) {
         err_set(&err, "the rules hold too much memory: a fresh process is due");
         return say(&err);

@@ -21,6 +21,13 @@ struct runtime {
     struct http *http;
     struct buffer payload;
     struct buffer reply;
+    struct answer {
+        const char *what; /* "response" or "error" */
+        const char *type; /* of the error; NULL: none */
+        const char *body;
+        size_t len;
+    } answer;
+    char *path;       /* of the answer; NULL: none */
     char *request_id; /* of the last event; NULL: none */
     char *trace_id;
 };
@@ -97,15 +104,14 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
 /* ------------------------------------------------------------------------- posts */
 
 /* `type` is the error type's header, NULL: no error. */
-static struct http_outcome post(struct runtime *runtime, const char *path,
-                                const char *type, const char *body, size_t len)
+static void post(struct runtime *runtime, const char *path, const char *type,
+                 const char *body, size_t len)
 {
     char header[256];
 
-    snprintf(header, sizeof(header), "Lambda-Runtime-Function-Error-Type: %s",
-             type ? type : "");
-    return http_post(runtime->http, path, type ? header : NULL, body, len,
-                     &runtime->reply);
+    if (type)
+        snprintf(header, sizeof(header), "Lambda-Runtime-Function-Error-Type: %s", type);
+    http_post(runtime->http, path, type ? header : NULL, body, len);
 }
 
 /* What the status of an answer means; err has the words. Where it was sent twice, 403
@@ -125,44 +131,56 @@ static bool answer_counts(const struct http_outcome *outcome, bool second,
     return err_wrap(err, "the Runtime API did not take the answer");
 }
 
-/* Posts an answer, and once more where it is unknown whether it arrived (http_post()
- * itself does so where the kept connection turns out to be dead). */
-static bool answer(struct runtime *runtime, const char *what, const char *type,
-                   const char *body, size_t len, struct err *err)
+static void post_answer(struct runtime *runtime)
+{
+    const struct answer *answer = &runtime->answer;
+
+    free(runtime->path);
+    runtime->path = NULL;
+    if (!runtime->request_id)
+        return;
+    if (asprintf(&runtime->path, API "/invocation/%s/%s", runtime->request_id,
+                 answer->what) < 0)
+        runtime->path = NULL;
+    else
+        post(runtime, runtime->path, answer->type, answer->body, answer->len);
+}
+
+void runtime_respond(struct runtime *runtime, const char *body, size_t len)
+{
+    runtime->answer = (struct answer){.what = "response", .body = body, .len = len};
+    post_answer(runtime);
+}
+
+void runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len)
+{
+    runtime->answer =
+        (struct answer){.what = "error", .type = type, .body = body, .len = len};
+    post_answer(runtime);
+}
+
+bool runtime_await(struct runtime *runtime, struct err *err)
 {
     struct http_outcome outcome;
     bool second = false;
-    char *path = NULL;
 
     if (!runtime->request_id)
         return err_set(err, "there is no event to answer");
-    if (asprintf(&path, API "/invocation/%s/%s", runtime->request_id, what) < 0)
+    if (!runtime->path)
         return err_set(err, "out of memory");
-    outcome = post(runtime, path, type, body, len);
+    outcome = http_await(runtime->http, &runtime->reply);
     if (!outcome.arrived) {
         http_tell(runtime->http, &outcome, &runtime->reply, err);
         log_say(LOG_LEVEL_WARN, "the answer may not have arrived, trying again: %s",
                 err->text);
-        outcome = post(runtime, path, type, body, len);
+        post_answer(runtime);
+        outcome = http_await(runtime->http, &runtime->reply);
         second = true;
     }
-    free(path);
     if (outcome.arrived && outcome.status / 100 == 2)
         return true;
     http_tell(runtime->http, &outcome, &runtime->reply, err);
     return answer_counts(&outcome, second || outcome.again, err);
-}
-
-bool runtime_respond(struct runtime *runtime, const char *body, size_t len,
-                     struct err *err)
-{
-    return answer(runtime, "response", NULL, body, len, err);
-}
-
-bool runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len,
-                  struct err *err)
-{
-    return answer(runtime, "error", type, body, len, err);
 }
 
 static bool write_error(struct buffer *body, const char *error_type, const char *message)
@@ -185,7 +203,8 @@ bool runtime_init_error(struct runtime *runtime, const char *type, const char *e
     if (!ok) {
         err_set(err, "out of memory");
     } else {
-        outcome = post(runtime, API "/init/error", type, body.data, body.len);
+        post(runtime, API "/init/error", type, body.data, body.len);
+        outcome = http_await(runtime->http, &runtime->reply);
         ok = outcome.arrived && outcome.status / 100 == 2;
         if (!ok)
             http_tell(runtime->http, &outcome, &runtime->reply, err);
@@ -218,6 +237,7 @@ void runtime_close(struct runtime *runtime)
     if (!runtime)
         return;
     forget_event(runtime);
+    free(runtime->path);
     buffer_free(&runtime->payload);
     buffer_free(&runtime->reply);
     http_close(runtime->http);

@@ -36,15 +36,20 @@ struct runtime *runtime_open(const char *api, const char *user_agent, struct err
 enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
                                struct err *err);
 
-/* Answers the event that runtime_next() gave last. An answer that comes too late or is
- * too big (400, 410, 413) is logged and counts as given. False: the Runtime API is gone
- * or said 403 or 500, and the process should end. */
-bool runtime_respond(struct runtime *runtime, const char *body, size_t len,
-                     struct err *err);
+/* Sends the answer to the event that runtime_next() gave last. runtime_await() has to
+ * follow, with room for other work between the two; the body stays until then. */
+void runtime_respond(struct runtime *runtime, const char *body, size_t len);
 
-/* The same with an error: body is the JSON error, `type` the header's Function.X. */
-bool runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len,
-                  struct err *err);
+/* The same with an error: body is the JSON error, `type` the header's Function.X, a
+ * constant. */
+void runtime_fail(struct runtime *runtime, const char *type, const char *body,
+                  size_t len);
+
+/* Waits until the answer is taken, for 5 s at most, and sends it once more where it is
+ * unknown whether it arrived. An answer that comes too late or is too big (400, 410, 413)
+ * is logged and counts as given. False: the Runtime API is gone or said 403 or 500, and
+ * the process should end. */
+bool runtime_await(struct runtime *runtime, struct err *err);
 
 /* Before the first runtime_next(): why the process cannot work. The body is made from
  * error_type ("KeyError") and message, `type` is the header's Runtime.X. */

@@ -44,26 +44,30 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
     return RUNTIME_EVENT;
 }
 
-static bool posted(const char *name, const char *body, size_t len, struct err *err)
+static void posted(const char *name, const char *body, size_t len)
 {
     step(name);
     snprintf(made_up.body, sizeof(made_up.body), "%.*s", (int)len, body);
-    return !made_up.unposted || err_set(err, "the answer was not taken");
 }
 
-bool runtime_respond(struct runtime *runtime, const char *body, size_t len,
-                     struct err *err)
+void runtime_respond(struct runtime *runtime, const char *body, size_t len)
 {
     (void)runtime;
-    return posted("respond", body, len, err);
+    posted("respond", body, len);
 }
 
-bool runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len,
-                  struct err *err)
+void runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len)
 {
     (void)runtime;
     step(type);
-    return posted("fail", body, len, err);
+    posted("fail", body, len);
+}
+
+bool runtime_await(struct runtime *runtime, struct err *err)
+{
+    (void)runtime;
+    step("await");
+    return !made_up.unposted || err_set(err, "the answer was not taken");
 }
 
 bool handler_event(struct handler *handler, const struct invocation *invocation,
@@ -124,8 +128,8 @@ static void each_event_is_answered_and_then_told(void **state)
     (void)state;
     made_up.events = 2;
     assert_true(run());
-    assert_string_equal(made_up.steps, "next handle respond tell "
-                                       "next handle respond tell next ");
+    assert_string_equal(made_up.steps, "next handle respond tell await "
+                                       "next handle respond tell await next ");
     assert_string_equal(made_up.body, "the answer");
 }
 
@@ -134,7 +138,7 @@ static void so_is_one_that_failed(void **state)
     (void)state;
     made_up.error_type = "Function.X";
     assert_true(run());
-    assert_string_equal(made_up.steps, "next handle Function.X fail tell next ");
+    assert_string_equal(made_up.steps, "next handle Function.X fail tell await next ");
     assert_string_equal(made_up.body, "the answer");
 }
 
@@ -156,7 +160,7 @@ static void an_answer_that_is_not_taken_is_told_all_the_same(void **state)
     (void)state;
     made_up.unposted = true;
     assert_false(run());
-    assert_string_equal(made_up.steps, "next handle respond tell ");
+    assert_string_equal(made_up.steps, "next handle respond tell await ");
     assert_logged(" ERROR id-1 the answer was not taken\n");
 }
 
@@ -165,7 +169,7 @@ static void the_answer_stands_where_the_telling_breaks(void **state)
     (void)state;
     made_up.untold = true;
     assert_false(run());
-    assert_string_equal(made_up.steps, "next handle respond tell ");
+    assert_string_equal(made_up.steps, "next handle respond tell await ");
     assert_logged(" ERROR id-1 it is not told\n");
 }
 
@@ -183,7 +187,7 @@ static void what_broke_is_an_error_and_not_told(void **state)
     (void)state;
     made_up.unhandled = true;
     assert_false(run());
-    assert_string_equal(made_up.steps, "next handle Function.ScriptBroken fail ");
+    assert_string_equal(made_up.steps, "next handle Function.ScriptBroken fail await ");
     assert_string_equal(made_up.body,
                         "{\"errorType\":\"Function.ScriptBroken\","
                         "\"errorMessage\":\"Lua \\\"broke\\\"\",\"stackTrace\":[]}");
@@ -195,7 +199,7 @@ static void rules_that_hold_too_much_memory_end_it_after_the_event(void **state)
     (void)state;
     made_up.exhausted = true;
     assert_false(run());
-    assert_string_equal(made_up.steps, "next handle respond tell ");
+    assert_string_equal(made_up.steps, "next handle respond tell await ");
     assert_logged(" ERROR id-1 the rules hold too much memory");
 }
 

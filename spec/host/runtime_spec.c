@@ -59,6 +59,20 @@ static pid_t server;
 static int logged; /* a file in memory: what was written to stdout */
 static int real_stdout;
 
+static bool respond(struct runtime *runtime, const char *body, size_t len,
+                    struct err *err)
+{
+    runtime_respond(runtime, body, len);
+    return runtime_await(runtime, err);
+}
+
+static bool respond_failed(struct runtime *runtime, const char *type, const char *body,
+                           size_t len, struct err *err)
+{
+    runtime_fail(runtime, type, body, len);
+    return runtime_await(runtime, err);
+}
+
 static char filling(size_t i)
 {
     return (char)('a' + i % 23);
@@ -347,7 +361,7 @@ static void an_event_without_a_request_id_is_the_end(void **state)
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_GONE);
     assert_has(err.text, "Lambda-Runtime-Aws-Request-Id");
     assert_int_equal(seen->requests, 1);
-    assert_false(runtime_respond(runtime, "{}", 2, &err));
+    assert_false(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 1);
     runtime_close(runtime);
 }
@@ -529,7 +543,7 @@ static void next_waits_as_long_as_it_takes(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_int_equal(seen->requests, 3);
     assert_int_equal(seen->connections, 1);
@@ -552,7 +566,7 @@ static void a_proxy_in_the_environment_is_not_asked(void **state)
     setenv("no_proxy", "", 1);
     runtime = play(steps);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 2);
     runtime_close(runtime);
     for (i = 0; i < 4; i++)
@@ -579,12 +593,12 @@ static void one_connection_serves_every_call(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{\"n\":1}", 7, &err));
+    assert_true(respond(runtime, "{\"n\":1}", 7, &err));
     assert_string_equal(event.payload, "{}"); /* still there */
     assert_string_equal(event.request_id, "first");
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(
-        runtime_fail(runtime, "Function.BrokerUnavailable", error, strlen(error), &err));
+    assert_true(respond_failed(runtime, "Function.BrokerUnavailable", error,
+                               strlen(error), &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_string_equal(event.request_id, "1f3c-22");
 
@@ -617,11 +631,11 @@ static void answers_may_be_empty_or_big(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, NULL, 0, &err));
+    assert_true(respond(runtime, NULL, 0, &err));
     assert_has(seen->request[1].head, "\r\nContent-Length: 0\r\n");
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     memset(big, 'x', sizeof(big));
-    assert_true(runtime_respond(runtime, big, sizeof(big), &err));
+    assert_true(respond(runtime, big, sizeof(big), &err));
     assert_int_equal(seen->request[3].body_len, sizeof(big));
     assert_has_not(seen->request[3].head, "Expect:");
     assert_int_equal(seen->connections, 1);
@@ -662,7 +676,7 @@ static void the_status_of_an_answer_decides(void **state)
         steps[1].head = cases[i].head;
         runtime = play(steps);
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-        assert_int_equal(runtime_respond(runtime, "{}", 2, &err), cases[i].goes_on);
+        assert_int_equal(respond(runtime, "{}", 2, &err), cases[i].goes_on);
         assert_has(cases[i].goes_on ? log_text() : err.text, cases[i].words);
         assert_int_equal(seen->requests, 2);
         if (cases[i].goes_on)
@@ -684,12 +698,12 @@ static void the_status_of_an_error_decides_too(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_fail(runtime, "Function.X", "{}", 2, &err));
+    assert_true(respond_failed(runtime, "Function.X", "{}", 2, &err));
     assert_has(log_text(), "too big");
     runtime_close(runtime);
     runtime = play(broken);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_false(runtime_fail(runtime, "Function.X", "{}", 2, &err));
+    assert_false(respond_failed(runtime, "Function.X", "{}", 2, &err));
     assert_has(err.text, "/invocation/1f3c-22/error: status 500");
     runtime_close(runtime);
 }
@@ -708,7 +722,7 @@ static void a_long_reply_is_cut_and_the_connection_kept(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_has(log_text(), "status 400: abcdefghijklmnopqrstuvwabc");
     assert_true(strlen(log_text()) < 600);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
@@ -741,7 +755,7 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 3);
     assert_string_equal(seen->request[2].body, "{}");
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
@@ -749,19 +763,19 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
 
     runtime = play(arrived);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
 
     runtime = play(moved_on);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
 
     runtime = play(gone);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_false(runtime_respond(runtime, "{}", 2, &err));
+    assert_false(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 3);
     assert_has(err.text, "/invocation/1f3c-22/response: ");
     assert_has(err.text, "the connection ended without an answer");
@@ -783,7 +797,7 @@ static void a_second_answer_that_comes_too_late_counts(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->connections, 2);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
@@ -806,7 +820,7 @@ static void an_answer_may_be_refused_before_it_was_read(void **state)
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-    assert_true(runtime_respond(runtime, body, len, &err));
+    assert_true(respond(runtime, body, len, &err));
     assert_has(log_text(), "too big: http://127.0.0.1:");
     assert_has(log_text(), "/response: status 413: big");
     free(body);
@@ -830,7 +844,7 @@ static void a_connection_that_broke_meanwhile_is_made_anew(void **state)
     (void)state;
     for (i = 0; i < 2; i++) {
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
-        assert_true(runtime_respond(runtime, "{}", 2, &err));
+        assert_true(respond(runtime, "{}", 2, &err));
     }
     assert_int_equal(seen->connections, 4);
     assert_int_equal(seen->requests, 4);
@@ -908,7 +922,7 @@ static void an_event_that_has_begun_is_finished_first(void **state)
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     kill(getpid(), SIGTERM);
-    assert_true(runtime_respond(runtime, "{}", 2, &err));
+    assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 2);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_STOP);
     assert_int_equal(seen->requests, 2);

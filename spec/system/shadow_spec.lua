@@ -116,9 +116,10 @@ describe("a shadow script", function()
         return ignore("slow")
       end]], sent, { "--deadline", "9000" })
     assert_published(outcome, arrived, ids(1))
-    local more = tonumber(outcome.log:match("shadow: (%d+) more differences"))
+    local shown = count(outcome.log, "-> ignore: slow") -- fewer than 20 where the machine is slow
+    local more = tonumber(outcome.log:match("shadow: (%d+) more differences") or 0)
     local skipped = tonumber(outcome.log:match("shadow: (%d+) not asked about: the time was short"))
-    assert.equal(2000, 20 + more + skipped)
+    assert.equal(2000, shown + more + skipped)
   end)
 
   it("that only the watchdog ends does so when all is published, and is named", function()

@@ -26,6 +26,7 @@
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
 #define ANSWER_MAX 6291556        /* what Lambda takes */
 #define FACT_MAX 1024             /* what a line shows of a text */
+#define BIG_BATCH 100             /* objects */
 
 struct script {
     lua_State *L;
@@ -648,14 +649,21 @@ static int tell_body(lua_State *L)
     return 0;
 }
 
+/* A big batch is garbage when it is told; until then a collection would only go through
+ * all of it. */
 bool script_tell(struct script *script, struct err *err)
 {
     struct visit visit = {.script = script};
+    bool big = script->objects >= BIG_BATCH;
     bool ok;
 
+    if (big)
+        lua_gc(script->L, LUA_GCSTOP);
     log_hold();
     ok = call_protected(&visit, tell_body, ALLOW_ALL, err);
     log_flush();
+    if (big)
+        lua_gc(script->L, LUA_GCRESTART);
     script->allowance.input = 0;
     return ok || err_wrap(err, "the event is answered, but not all is told of it");
 }

@@ -657,12 +657,12 @@ static void to_conclude_without_an_event_breaks_it(void **state)
     assert_broken("");
 }
 
-/* The least that was in use after each of 1,000 events: collections come in between. */
-static size_t least_in_use(void)
+/* The least that was in use after each of some events: collections come in between. */
+static size_t least_in_use(int events)
 {
     size_t least = SIZE_MAX;
 
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < events; i++) {
         struct mallinfo2 info;
 
         run();
@@ -686,11 +686,24 @@ static void thousands_of_events_leave_nothing_behind(void **state)
     add_object(&event, "junk");
     add_object(&event, "d0");
     for (int i = 0; i < 8; i++)
-        least_in_use(); /* the first collections find Lua still growing */
-    before = least_in_use();
+        least_in_use(1000); /* the first collections find Lua still growing */
+    before = least_in_use(1000);
     for (int i = 0; i < 3; i++)
-        least_in_use();
-    assert_in_range(least_in_use(), 0, before + 16000);
+        least_in_use(1000);
+    assert_in_range(least_in_use(1000), 0, before + 16000);
+}
+
+/* Each leaves some 3 MB, until a collection. */
+static void nor_do_big_batches(void **state)
+{
+    size_t before;
+
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    for (int i = 0; i < 1000; i++)
+        add_object(&event, "a1");
+    before = least_in_use(5);
+    assert_in_range(least_in_use(5), 0, before + 4000000);
 }
 
 #define OPENED(name) cmocka_unit_test_setup_teardown(name, open_script, close_script)
@@ -726,6 +739,7 @@ int main(void)
         OPENED(a_message_without_a_fate_is_no_success),
         OPENED(to_conclude_without_an_event_breaks_it),
         OPENED(thousands_of_events_leave_nothing_behind),
+        OPENED(nor_do_big_batches),
     };
 
     return cmocka_run_group_tests_name("script", tests, NULL, NULL);

@@ -58,7 +58,7 @@ struct http {
     int signals; /* a signalfd; never read, so a stop stays a stop */
     char *fixed; /* the headers that every request has */
     struct buffer head;
-    char path[256]; /* of the last call, to tell of it */
+    const char *path; /* of the last call, to tell of it */
     struct request request;
     http_parser parser;
     struct reading reading;
@@ -286,7 +286,7 @@ static bool write_head(struct http *http, const char *method, const char *path,
 {
     buffer_clear(&http->head);
     http->cause.text[0] = '\0';
-    snprintf(http->path, sizeof(http->path), "%s", path);
+    http->path = path;
     return (buffer_append_text(&http->head, method) &&
             buffer_append_text(&http->head, path) &&
             buffer_append_text(&http->head, " HTTP/1.1\r\n") &&

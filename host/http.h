@@ -3,7 +3,7 @@
  *
  * Without TLS, proxies or redirects. From http_open() on SIGTERM and SIGINT are blocked
  * in the whole process, for good; http_get() and http_stop_asked() notice them. Paths,
- * headers and bodies stay the caller's. */
+ * headers and bodies stay the caller's, a path until the next call. */
 #ifndef PIGEON_HTTP_H
 #define PIGEON_HTTP_H
 

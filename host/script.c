@@ -17,15 +17,14 @@
 #include <string.h>
 
 #include "allowance.h"
-#include "line.h"
 #include "log.h"
 #include "modules.h"
 #include "source.h"
+#include "told.h"
 
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
 #define ANSWER_MAX 6291556        /* what Lambda takes */
-#define FACT_MAX 1024             /* what a line shows of a text */
 #define BIG_BATCH 100             /* objects */
 
 struct script {
@@ -534,118 +533,12 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 
 /* ------------------------------------------------------------- tell */
 
-static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
-
-/* A string or a number at the top of the stack, as it is. */
-static void put_piece(lua_State *L, struct line *line)
-{
-    size_t len;
-    const char *text = luaL_checklstring(L, -1, &len);
-
-    if (len > line_left(line))
-        luaL_error(L, "a line of more than %I bytes", (lua_Integer)line->max);
-    line_put(line, text, len);
-}
-
-/* How much of a text that is too long is shown; never a character in part. */
-static size_t shown_len(const char *text)
-{
-    const unsigned char *bytes = (const unsigned char *)text;
-    size_t start = FACT_MAX - 1; /* of the last character */
-
-    while (start > 0 && (bytes[start] & 0xc0) == 0x80)
-        start--;
-    return bytes[start] >= 0xc2 && bytes[start] <= 0xf4 ? start : FACT_MAX;
-}
-
-/* The same as JSON, cut where it is long. */
-static void put_value(lua_State *L, struct line *line)
-{
-    size_t len;
-    const char *text;
-
-    if (lua_type(L, -1) == LUA_TNUMBER) {
-        put_piece(L, line);
-        return;
-    }
-    text = luaL_checklstring(L, -1, &len);
-    line_put_string(line, "\"");
-    line_put_text(line, text, len > FACT_MAX ? shown_len(text) : len, true);
-    line_put_string(line, len > FACT_MAX ? "...\"" : "\"");
-}
-
-static void put_list(lua_State *L, struct line *line)
-{
-    line_put_string(line, "[");
-    for (lua_Integer i = 1, n = luaL_len(L, -1); i <= n; i++) {
-        if (i > 1)
-            line_put_string(line, ",");
-        lua_rawgeti(L, -1, i); /* ... list value */
-        put_value(L, line);
-        lua_pop(L, 1); /* ... list */
-    }
-    line_put_string(line, "]");
-}
-
-/* Names and values by turns as a JSON object; false is no value. The names are ours. */
-static void put_facts(lua_State *L, int facts, struct line *line)
-{
-    for (lua_Integer i = 2, n = luaL_len(L, facts); i <= n; i += 2) {
-        lua_rawgeti(L, facts, i); /* ... value */
-        if (lua_toboolean(L, -1)) {
-            lua_rawgeti(L, facts, i - 1); /* ... value name */
-            line_put_string(line, line->len == 0 ? "{\"" : ",\"");
-            put_piece(L, line);
-            line_put_string(line, "\":");
-            lua_pop(L, 1); /* ... value */
-            (lua_istable(L, -1) ? put_list : put_value)(L, line);
-        }
-        lua_pop(L, 1); /* ... */
-    }
-    line_put_string(line, "}");
-}
-
-static void log_lines(lua_State *L, int lines)
-{
-    int top = lua_gettop(L);
-
-    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        struct line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
-        struct bytes level, message;
-
-        lua_rawgeti(L, lines, i);                      /* ... line */
-        level = string_field(L, top + 1, "level");     /* ... line level */
-        message = string_field(L, top + 1, "message"); /* ... line level message */
-        lua_getfield(L, top + 1, "facts");             /* ... line level message facts */
-        put_facts(L, top + 4, &facts);
-        log_line(log_level_named(level.data), message.data, message.len, facts.data,
-                 facts.len);
-        lua_settop(L, top); /* ... */
-    }
-}
-
-static void log_metric_lines(lua_State *L, int lines)
-{
-    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        struct line line = {.data = line_bytes, .max = sizeof(line_bytes)};
-
-        lua_rawgeti(L, lines, i); /* ... pieces */
-        for (lua_Integer j = 1, pieces = luaL_len(L, -1); j <= pieces; j++) {
-            lua_rawgeti(L, -1, j); /* ... pieces piece */
-            put_piece(L, &line);
-            lua_pop(L, 1); /* ... pieces */
-        }
-        log_metrics(line.data, line.len);
-        lua_pop(L, 1); /* ... */
-    }
-}
-
 static int tell_body(lua_State *L)
 {
     push_verb(L, "tell"); /* visit tell */
     lua_call(L, 0, 2);    /* visit lines metrics */
-    log_lines(L, 2);
-    log_metric_lines(L, 3);
+    told_lines(L, 2);
+    told_metrics(L, 3);
     return 0;
 }
 

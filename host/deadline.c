@@ -2,11 +2,11 @@
  *
  * Two POSIX timers, made at the first use: the watchdog's tick (CPU time), which never
  * stops, and the end, which watchdog and guard share, since each works while the other
- * does not. The end is set anew only for another deadline, and nothing is ever disarmed:
- * what a handler finds inactive, or not yet over, it leaves alone. So an event costs one
- * call of the kernel. Each signal goes to the thread that made the timers, so a handler
- * never runs beside the code whose state it reads, only between two of its instructions:
- * volatile and compiler fences are enough. */
+ * does not. Nothing is ever disarmed: what a handler finds inactive it leaves alone. And
+ * the end is set anew only for an earlier one; for a later one it is set when it comes.
+ * So most events cost no call of the kernel. Each signal goes to the thread that made the
+ * timers, so a handler never runs beside the code whose state it reads, only between two
+ * of its instructions: volatile and compiler fences are enough. */
 #include "deadline.h"
 
 #include <errno.h>
@@ -109,8 +109,8 @@ static struct {
     bool made;
     timer_t tick;
     timer_t end;
-    volatile int64_t end_ms;      /* what the end is set to; 0: nothing yet */
-    volatile sig_atomic_t passed; /* it has passed, and the timer is spent */
+    volatile int64_t end_ms; /* the end that is wanted */
+    volatile int64_t set_ms; /* what the timer is set to; 0: nothing, or it is spent */
 } timers;
 
 static bool make_timer(clockid_t clock, int signal, void (*handler)(int), timer_t *timer,
@@ -128,22 +128,25 @@ static bool make_timer(clockid_t clock, int signal, void (*handler)(int), timer_
     return true;
 }
 
-/* One signal at the end of the deadline; at once where that has passed. Who waits for it
- * is active already, because the timer may have been set to this end before. */
-static void set_end(const struct deadline *deadline)
+static void set_timer(int64_t at_ms)
 {
-    int64_t at_ms = deadline->end_ms > 0 ? deadline->end_ms : 1; /* 0 would disarm */
     struct itimerspec when = {0};
 
-    atomic_signal_fence(memory_order_seq_cst);
-    if (at_ms == timers.end_ms && !timers.passed)
-        return;
-    timers.end_ms = at_ms;
-    timers.passed = 0;
+    timers.set_ms = at_ms;
     atomic_signal_fence(memory_order_seq_cst);
     when.it_value.tv_sec = at_ms / 1000;
     when.it_value.tv_nsec = at_ms % 1000 * 1000000;
     timer_settime(timers.end, TIMER_ABSTIME, &when, NULL);
+}
+
+/* A signal at the end of the deadline; at once where that has passed. Who waits for it is
+ * active already, because the timer may be set for it. */
+static void set_end(const struct deadline *deadline)
+{
+    timers.end_ms = deadline->end_ms > 0 ? deadline->end_ms : 1; /* 0 would disarm */
+    atomic_signal_fence(memory_order_seq_cst);
+    if (timers.set_ms == 0 || timers.set_ms > timers.end_ms)
+        set_timer(timers.end_ms);
 }
 
 /* ------------------------------------------------------------- the watchdog */
@@ -270,18 +273,18 @@ static struct {
     volatile sig_atomic_t fired;
 } guarded = {.fd = -1};
 
-/* A signal that was under way when the end was set anew comes too early. */
+/* It may come too early: for an end that was put off meanwhile. */
 static void on_end(int signal)
 {
     int saved = errno;
 
     (void)signal;
+    timers.set_ms = 0;
     if (clock_ms() < timers.end_ms)
-        return;
-    timers.passed = 1;
-    if (watched.active)
+        set_timer(timers.end_ms);
+    else if (watched.active)
         end_process("was stopped, because the invocation's time is over,");
-    if (guarded.fd >= 0) {
+    else if (guarded.fd >= 0) {
         guarded.fired = 1;
         shutdown(guarded.fd, SHUT_RDWR);
     }

@@ -271,11 +271,16 @@ static bool read_piece(struct http *http)
                    n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
 }
 
+/* That to a post has mostly come by now, so it is looked for before it is waited for. */
 static bool read_answer(struct http *http)
 {
-    while (!http->reading.whole)
-        if (!wait_for(http, POLLIN) || !read_piece(http))
+    bool looks = http->request.timed;
+
+    while (!http->reading.whole) {
+        if ((!looks && !wait_for(http, POLLIN)) || !read_piece(http))
             return false;
+        looks = false;
+    }
     return true;
 }
 

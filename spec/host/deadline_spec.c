@@ -544,7 +544,41 @@ static void a_deadline_ends_what_starts_again_before_it(void **state)
     assert_non_null(strstr(end.said, "the invocation's time is over"));
 }
 
-/* As one that was under way when the end was set anew. */
+static void put_the_end_off(void)
+{
+    start_watching(soon(), "k", 1);
+    watchdog_stop();
+    start_watching(deadline_in(500), "k", 1);
+    sleep_ms(60000);
+}
+
+static void an_end_that_was_put_off_comes(void **state)
+{
+    struct end end = run_child(put_the_end_off);
+
+    (void)state;
+    assert_int_equal(end.status, 1);
+    assert_non_null(strstr(end.said, "the invocation's time is over"));
+}
+
+static void bring_the_end_forward(void)
+{
+    start_watching(far(), "k", 1);
+    watchdog_stop();
+    start_watching(soon(), "k", 1);
+    sleep_ms(60000);
+}
+
+static void an_end_that_was_brought_forward_comes(void **state)
+{
+    struct end end = run_child(bring_the_end_forward);
+
+    (void)state;
+    assert_int_equal(end.status, 1);
+    assert_non_null(strstr(end.said, "the invocation's time is over"));
+}
+
+/* As one for an end that was put off. */
 static void signal_too_early(void)
 {
     start_watching(far(), "k", 1);
@@ -735,6 +769,8 @@ int main(void)
         cmocka_unit_test(what_stopped_in_time_goes_on),
         cmocka_unit_test(a_deadline_ends_what_starts_again_after_it),
         cmocka_unit_test(a_deadline_ends_what_starts_again_before_it),
+        cmocka_unit_test(an_end_that_was_put_off_comes),
+        cmocka_unit_test(an_end_that_was_brought_forward_comes),
         cmocka_unit_test(a_signal_that_comes_too_early_ends_nothing),
         cmocka_unit_test(a_guard_that_was_stopped_ends_no_watch),
         cmocka_unit_test(the_guard_ends_a_write_that_blocks),

@@ -6,9 +6,10 @@
  * starts: starts each COMMAND so often, one after the other by turns. A line for each,
  * "start NUMBER WALL CPU", up to the last byte of its first /next.
  * events: starts each COMMAND once and hands the event of file EVENT to one after the
- * other by turns; the first WARM turns are not told. A line for each event, "event NUMBER
- * WALL CPU": to the last byte of the answer, and what the process used up to its next
- * event. At the end a line for each, "peak NUMBER KILOBYTES".
+ * other by turns, each second turn from the last to the first, so that none always finds
+ * the caches as the same other left them; the first WARM turns are not told. A line for
+ * each event, "event NUMBER WALL CPU": to the last byte of the answer, and what the
+ * process used up to its next event. At the end a line for each, "peak NUMBER KILOBYTES".
  *
  * NUMBER counts the commands from 1, times are nanoseconds, CPU is user and system. What
  * a command writes is read, as Lambda would, and shown where it ends unasked. */
@@ -269,7 +270,9 @@ static void measure_events(long warm, long count)
     for (int i = 0; i < program_count; i++)
         start(&programs[i]);
     for (long turn = 0; turn <= warm + count; turn++)
-        for (int i = 0; i < program_count; i++) {
+        for (int n = 0; n < program_count; n++) {
+            int i = turn % 2 == 0 ? n : program_count - 1 - n;
+
             now = nanoseconds(programs[i].cpu);
             if (turn > warm)
                 printf("event %d %lld %lld\n", i + 1, (long long)wall[i],

@@ -45,7 +45,7 @@ static bool serve(struct runtime *runtime, struct handler *handler,
                                     .input_len = event->payload_len,
                                     .deadline =
                                         deadline_of_invocation(event->deadline_ms)};
-    struct err err = {0};
+    struct err err;
     bool answered, told;
 
     if (!handler_event(handler, &invocation, answer, &err)) {

@@ -20,7 +20,7 @@ static struct bytes place(char **at, struct bytes from)
 
 static bool reserve_one(struct outbox *outbox)
 {
-    size_t capacity = outbox->capacity ? outbox->capacity * 2 : 16;
+    size_t capacity = outbox->capacity ? outbox->capacity * 2 : 4;
     struct message *grown;
 
     if (outbox->count < outbox->capacity)

@@ -207,7 +207,7 @@ describe("deploy/template.yaml", function()
       { entries = {}, messages = 0 },
       { now_ms = 1474202100000, decide_us = 0, connect_us = 0, reconnects = 0, cold = false })[1]
     local written = {}
-    for _, directive in ipairs(require("cjson").decode(line)._aws.CloudWatchMetrics) do
+    for _, directive in ipairs(require("cjson").decode(table.concat(line))._aws.CloudWatchMetrics) do
       for _, metric in ipairs(directive.Metrics) do
         written[metric.Name .. " by " .. table.concat(directive.Dimensions[1], ",")] = true
       end

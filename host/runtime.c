@@ -21,15 +21,14 @@ struct runtime {
     struct http *http;
     struct buffer payload;
     struct buffer reply;
-    struct answer {
+    struct given {        /* the last answer */
         const char *what; /* "response" or "error" */
         const char *type; /* of the error; NULL: none */
         const char *body;
         size_t len;
-    } answer;
+    } given;
     char *path;       /* of the answer; NULL: none */
     char *request_id; /* of the last event; NULL: none */
-    char *trace_id;
 };
 
 /* ------------------------------------------------------------------------- /next */
@@ -37,30 +36,19 @@ struct runtime {
 static void forget_event(struct runtime *runtime)
 {
     free(runtime->request_id);
-    free(runtime->trace_id);
     runtime->request_id = NULL;
-    runtime->trace_id = NULL;
     buffer_clear(&runtime->payload);
-}
-
-/* A copy of a header; NULL where it is missing or empty. */
-static char *copy_header(const struct runtime *runtime, const char *name)
-{
-    const char *value = http_header(runtime->http, name);
-
-    return value && value[0] ? strdup(value) : NULL;
 }
 
 static bool read_event(struct runtime *runtime, struct runtime_event *event,
                        struct err *err)
 {
+    const char *id = http_header(runtime->http, "Lambda-Runtime-Aws-Request-Id");
     const char *deadline = http_header(runtime->http, "Lambda-Runtime-Deadline-Ms");
 
-    runtime->request_id = copy_header(runtime, "Lambda-Runtime-Aws-Request-Id");
-    runtime->trace_id = copy_header(runtime, "Lambda-Runtime-Trace-Id");
+    runtime->request_id = id && id[0] ? strdup(id) : NULL;
     *event = (struct runtime_event){
         .request_id = runtime->request_id,
-        .trace_id = runtime->trace_id ? runtime->trace_id : "",
         .deadline_ms = deadline ? strtoll(deadline, NULL, 10) : 0,
         .payload = runtime->payload.data ? runtime->payload.data : "",
         .payload_len = runtime->payload.len,
@@ -133,29 +121,29 @@ static bool answer_counts(const struct http_outcome *outcome, bool second,
 
 static void post_answer(struct runtime *runtime)
 {
-    const struct answer *answer = &runtime->answer;
+    const struct given *given = &runtime->given;
 
     free(runtime->path);
     runtime->path = NULL;
     if (!runtime->request_id)
         return;
     if (asprintf(&runtime->path, API "/invocation/%s/%s", runtime->request_id,
-                 answer->what) < 0)
+                 given->what) < 0)
         runtime->path = NULL;
     else
-        post(runtime, runtime->path, answer->type, answer->body, answer->len);
+        post(runtime, runtime->path, given->type, given->body, given->len);
 }
 
 void runtime_respond(struct runtime *runtime, const char *body, size_t len)
 {
-    runtime->answer = (struct answer){.what = "response", .body = body, .len = len};
+    runtime->given = (struct given){.what = "response", .body = body, .len = len};
     post_answer(runtime);
 }
 
 void runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len)
 {
-    runtime->answer =
-        (struct answer){.what = "error", .type = type, .body = body, .len = len};
+    runtime->given =
+        (struct given){.what = "error", .type = type, .body = body, .len = len};
     post_answer(runtime);
 }
 

@@ -18,8 +18,7 @@ struct runtime;
 
 struct runtime_event {
     const char *request_id;
-    const char *trace_id; /* "" where the header is missing */
-    int64_t deadline_ms;  /* Unix milliseconds; 0: no header */
+    int64_t deadline_ms; /* Unix milliseconds; 0: no header */
     const char *payload;
     size_t payload_len;
 };

@@ -40,7 +40,7 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
         return made_up.end;
     }
     snprintf(id, sizeof(id), "id-%d", ++made_up.taken);
-    *event = (struct runtime_event){.request_id = id, .trace_id = "", .payload = ""};
+    *event = (struct runtime_event){.request_id = id, .payload = ""};
     return RUNTIME_EVENT;
 }
 

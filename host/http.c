@@ -153,6 +153,7 @@ static void begin_reading(struct http *http)
 {
     buffer_clear(&http->headers);
     http->reading = (struct reading){0};
+    http->cause.text[0] = '\0';
     http_parser_init(&http->parser, HTTP_RESPONSE);
     http->parser.data = http;
 }
@@ -290,7 +291,6 @@ static bool write_head(struct http *http, const char *method, const char *path,
                        const char *headers)
 {
     buffer_clear(&http->head);
-    http->cause.text[0] = '\0';
     http->path = path;
     return (buffer_append_text(&http->head, method) &&
             buffer_append_text(&http->head, path) &&

@@ -439,6 +439,22 @@ static void half_an_answer_is_no_event(void **state)
     assert_has_not(log_text(), "try 2 of 3");
 }
 
+/* The server does not hang up. */
+static void an_answer_without_a_length_is_not_waited_for(void **state)
+{
+    static const struct step steps[] = {
+        {.head = "HTTP/1.1 200 OK\r\n" ID "\r\n{}"}, EVENT, {0}};
+    struct runtime *runtime = play(steps);
+    struct runtime_event event = {0};
+    struct err err = {0};
+
+    (void)state;
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_int_equal(seen->requests, 2);
+    assert_has(log_text(), "an answer that does not say its length");
+    runtime_close(runtime);
+}
+
 static void an_answer_to_come_is_waited_for(void **state)
 {
     static const struct step steps[] = {
@@ -969,6 +985,7 @@ int main(void)
         TEST(the_biggest_payload_is_taken),
         TEST(a_payload_without_end_is_the_end),
         TEST(half_an_answer_is_no_event),
+        TEST(an_answer_without_a_length_is_not_waited_for),
         TEST(an_answer_to_come_is_waited_for),
         TEST(a_lost_next_is_tried_three_times),
         TEST(nobody_there_is_the_end),

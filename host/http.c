@@ -287,8 +287,9 @@ static bool read_answer(struct http *http)
 
 /* ------------------------------------------------------------- calls */
 
+/* `headers` are lines, `more` is one more without its end, or NULL. */
 static bool write_head(struct http *http, const char *method, const char *path,
-                       const char *headers)
+                       const char *headers, const char *more)
 {
     buffer_clear(&http->head);
     http->path = path;
@@ -297,7 +298,8 @@ static bool write_head(struct http *http, const char *method, const char *path,
             buffer_append_text(&http->head, " HTTP/1.1\r\n") &&
             buffer_append_text(&http->head, http->fixed) &&
             buffer_append_text(&http->head, headers) &&
-            buffer_append_text(&http->head, "\r\n")) ||
+            buffer_append_text(&http->head, more ? more : "") &&
+            buffer_append_text(&http->head, more ? "\r\n\r\n" : "\r\n")) ||
            err_set(&http->cause, "the request is too long");
 }
 
@@ -340,8 +342,7 @@ static struct http_outcome finish(struct http *http, struct buffer *body, bool c
 struct http_outcome http_get(struct http *http, const char *path, struct buffer *body)
 {
     http->request = (struct request){.body = ""};
-    begin_reading(http);
-    if (write_head(http, "GET ", path, ""))
+    if (write_head(http, "GET ", path, "", NULL))
         send_request(http);
     return finish(http, body, false);
 }
@@ -349,18 +350,15 @@ struct http_outcome http_get(struct http *http, const char *path, struct buffer 
 void http_post(struct http *http, const char *path, const char *header, const char *body,
                size_t len)
 {
-    char headers[512];
-    int used = snprintf(headers, sizeof(headers),
-                        "Content-Type: application/json\r\n"
-                        "Content-Length: %zu\r\n%s%s",
-                        len, header ? header : "", header ? "\r\n" : "");
+    char headers[96];
 
+    snprintf(headers, sizeof(headers),
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n", len);
     http->request = (struct request){.body = body,
                                      .len = len,
                                      .timed = true,
                                      .deadline = deadline_in(POST_TIMEOUT_MS)};
-    begin_reading(http);
-    if (used < (int)sizeof(headers) && write_head(http, "POST ", path, headers))
+    if (write_head(http, "POST ", path, headers, header))
         send_request(http);
 }
 

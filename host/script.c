@@ -112,16 +112,6 @@ static void set_boolean(lua_State *L, const char *name, bool value)
     lua_setfield(L, -2, name); /* ... table */
 }
 
-static struct bytes string_field(lua_State *L, int table, const char *name)
-{
-    struct bytes bytes;
-
-    if (lua_getfield(L, table, name) != LUA_TSTRING)
-        luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
-    bytes.data = lua_tolstring(L, -1, &bytes.len);
-    return bytes;
-}
-
 /* The function of a verb, on top of the stack. */
 static void push_verb(lua_State *L, const char *verb)
 {
@@ -322,8 +312,8 @@ static int decide_body(lua_State *L)
     for (lua_Integer i = 1, n = luaL_len(L, 2); i <= n; i++) {
         id.data = luaL_checklstring(L, 3, &id.len);
         lua_rawgeti(L, 2, i); /* visit destinations id destination */
-        if (!outbox_add(visit->outbox, string_field(L, 4, "exchange"),
-                        string_field(L, 4, "routing_key"), id, id)) {
+        if (!outbox_add(visit->outbox, told_string(L, 4, "exchange"),
+                        told_string(L, 4, "routing_key"), id, id)) {
             visit->script->allowance.refused = true;
             return luaL_error(L, "out of memory");
         }

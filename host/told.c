@@ -9,9 +9,18 @@
 
 #include "line.h"
 #include "log.h"
-#include "outbox.h"
 
 #define FACT_MAX 1024 /* what a line shows of a text */
+
+struct bytes told_string(lua_State *L, int table, const char *name)
+{
+    struct bytes bytes;
+
+    if (lua_getfield(L, table, name) != LUA_TSTRING)
+        luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
+    bytes.data = lua_tolstring(L, -1, &bytes.len);
+    return bytes;
+}
 
 static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
 
@@ -84,16 +93,6 @@ static void put_facts(lua_State *L, int facts, struct line *line)
     line_put_string(line, "}");
 }
 
-/* A member of the table at this place, as a string. */
-static struct bytes text_of(lua_State *L, int table, const char *name)
-{
-    struct bytes bytes;
-
-    lua_getfield(L, table, name); /* ... value */
-    bytes.data = luaL_checklstring(L, -1, &bytes.len);
-    return bytes;
-}
-
 void told_lines(lua_State *L, int lines)
 {
     int top = lua_gettop(L);
@@ -102,10 +101,10 @@ void told_lines(lua_State *L, int lines)
         struct line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
         struct bytes level, message;
 
-        lua_rawgeti(L, lines, i);                 /* ... line */
-        level = text_of(L, top + 1, "level");     /* ... line level */
-        message = text_of(L, top + 1, "message"); /* ... line level message */
-        lua_getfield(L, top + 1, "facts");        /* ... line level message facts */
+        lua_rawgeti(L, lines, i);                     /* ... line */
+        level = told_string(L, top + 1, "level");     /* ... line level */
+        message = told_string(L, top + 1, "message"); /* ... line level message */
+        lua_getfield(L, top + 1, "facts");            /* ... line level message facts */
         put_facts(L, top + 4, &facts);
         log_line(log_level_named(level.data), message.data, message.len, facts.data,
                  facts.len);

@@ -1,11 +1,18 @@
-/* told.h -- what the verb tell returned, written to the log. For script.c alone.
+/* told.h -- what Lua's verbs returned: a member of a table, and what tell has for the
+ * log. For script.c alone.
  *
- * Both raise in Lua where a list is not as init.lua describes it, or a line is longer
+ * All raise in Lua where something is not as init.lua describes it, or a line is longer
  * than log.h allows. */
 #ifndef PIGEON_TOLD_H
 #define PIGEON_TOLD_H
 
 #include <lua.h>
+
+#include "outbox.h"
+
+/* The string of this name in the table at this place of the stack, left on top: it is
+ * valid as long as it stays there or in the table. */
+struct bytes told_string(lua_State *L, int table, const char *name);
 
 /* The list at this place of the stack, of {level, message, facts}. */
 void told_lines(lua_State *L, int lines);

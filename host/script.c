@@ -25,7 +25,7 @@
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */
 #define ANSWER_MAX 6291556        /* what Lambda takes */
-#define BIG_BATCH 100             /* objects */
+#define BIG_INPUT 65536           /* bytes */
 
 struct script {
     lua_State *L;
@@ -38,6 +38,7 @@ struct script {
     struct allowance allowance;
     bool exhausted;
     size_t objects; /* how many the batch has */
+    bool resting;   /* the collector, until a big event is told or memory gets short */
 };
 
 /* What one visit is given and what it brings back. */
@@ -260,6 +261,26 @@ struct script *script_open(const struct script_settings *settings,
     return NULL;
 }
 
+/* ------------------------------------------------------------- the collector */
+
+static void wake_collector(struct script *script)
+{
+    if (script->resting)
+        lua_gc(script->L, LUA_GCRESTART);
+    script->resting = false;
+}
+
+/* A big event is garbage when it is told; until then a collection would only go through
+ * all of it, again and again. The desk tells nothing. */
+static void rest_collector(struct script *script, size_t input_len)
+{
+    wake_collector(script);
+    if (script->desk || input_len < BIG_INPUT)
+        return;
+    script->resting = true;
+    lua_gc(script->L, LUA_GCSTOP);
+}
+
 /* ------------------------------------------------------------- decide */
 
 static int receive_body(lua_State *L)
@@ -343,8 +364,11 @@ static bool decide_one(struct script *script, size_t object, bool shadow,
     struct visit visit = {
         .script = script, .object = object, .shadow = shadow, .outbox = outbox};
     size_t before = outbox->count;
-    bool ok = call_protected(&visit, decide_body, GROWTH, err);
+    bool ok;
 
+    if (allowance_strained(&script->allowance))
+        wake_collector(script);
+    ok = call_protected(&visit, decide_body, GROWTH, err);
     if (ok && (visit.decided || !script->allowance.refused))
         return true;
     outbox_truncate(outbox, before);
@@ -366,6 +390,7 @@ bool script_decide(struct script *script, const struct invocation *invocation,
 
     outbox->rules_version = script->source.hash;
     script->allowance.input = INPUT_FACTOR * invocation->input_len;
+    rest_collector(script, invocation->input_len);
     if (!call_protected(&visit, receive_body, ALLOW_ALL, err))
         return err_wrap(err, "receiving %zu bytes", invocation->input_len);
     ok = watchdog_start(&invocation->deadline, err);
@@ -532,21 +557,18 @@ static int tell_body(lua_State *L)
     return 0;
 }
 
-/* A big batch is garbage when it is told; until then a collection would only go through
- * all of it. */
 bool script_tell(struct script *script, struct err *err)
 {
     struct visit visit = {.script = script};
-    bool big = script->objects >= BIG_BATCH;
     bool ok;
 
-    if (big)
-        lua_gc(script->L, LUA_GCSTOP);
     log_hold();
     ok = call_protected(&visit, tell_body, ALLOW_ALL, err);
     log_flush();
-    if (big)
-        lua_gc(script->L, LUA_GCRESTART);
+    if (script->resting) {
+        wake_collector(script);
+        lua_gc(script->L, LUA_GCCOLLECT);
+    }
     script->allowance.input = 0;
     return ok || err_wrap(err, "the event is answered, but not all is told of it");
 }

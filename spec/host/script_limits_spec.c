@@ -190,6 +190,26 @@ static void garbage_is_collected_before_anything_fails(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
+/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at a
+ * time, by a function that does not collect before it gives up. */
+static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state)
+{
+    (void)state;
+    script = open_rules("local s = 'x' for i = 1, 21 do s = s .. s end\n"
+                        "local long = s .. s .. s .. s\n"
+                        "return function(object)\n"
+                        "  for i = 1, 4 do local t = s .. i end\n"
+                        "  long:upper()\n"
+                        "  return accept(object.key, {'normal'})\n"
+                        "end\n");
+    add_objects(1001, 1700);
+    assert_true(event.len > 65536);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 700);
+    assert_true(conclude());
+    assert_string_equal(answer.body.data, "null");
+}
+
 /* 1 MB an object, of 112 that there are. */
 static void what_is_hoarded_over_many_objects_is_freed(void **state)
 {
@@ -443,6 +463,7 @@ int main(int argc, char **argv)
         LIMITED(a_message_can_be_forged_a_refusal_cannot),
         LIMITED(a_spent_budget_is_not_out_of_memory),
         LIMITED(garbage_is_collected_before_anything_fails),
+        LIMITED(garbage_of_a_big_event_is_collected_where_it_gets_tight),
         LIMITED(what_is_hoarded_over_many_objects_is_freed),
         LIMITED(what_is_hoarded_does_not_keep_events_from_being_concluded),
         LIMITED(an_event_that_does_not_fit_is_told_and_the_next_one_decided),

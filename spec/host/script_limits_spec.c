@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -190,8 +191,8 @@ static void garbage_is_collected_before_anything_fails(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at a
- * time, by a function that does not collect before it gives up. */
+/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at
+ * a time, by a function that does not collect before it gives up. */
 static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state)
 {
     (void)state;
@@ -208,6 +209,30 @@ static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state
     assert_int_equal(outbox.count, 700);
     assert_true(conclude());
     assert_string_equal(answer.body.data, "null");
+}
+
+/* How much more is in use after a big event was told than was before it. */
+static size_t left_of_a_big_event(void)
+{
+    size_t before = mallinfo2().uordblks;
+
+    assert_true(decide());
+    assert_true(conclude());
+    assert_true(script_tell(script, &err));
+    outbox_clear(&outbox);
+    return mallinfo2().uordblks - before;
+}
+
+static void nothing_is_left_of_a_big_event_that_was_told(void **state)
+{
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    script = open_rules("return function(object)\n"
+                        "  return accept(object.key, {'normal'})\n"
+                        "end\n");
+    add_objects(1001, 3000);
+    left_of_a_big_event(); /* buffers have grown */
+    assert_in_range(left_of_a_big_event() + 500000, 0, 1000000);
 }
 
 /* 1 MB an object, of 112 that there are. */
@@ -464,6 +489,7 @@ int main(int argc, char **argv)
         LIMITED(a_spent_budget_is_not_out_of_memory),
         LIMITED(garbage_is_collected_before_anything_fails),
         LIMITED(garbage_of_a_big_event_is_collected_where_it_gets_tight),
+        LIMITED(nothing_is_left_of_a_big_event_that_was_told),
         LIMITED(what_is_hoarded_over_many_objects_is_freed),
         LIMITED(what_is_hoarded_does_not_keep_events_from_being_concluded),
         LIMITED(an_event_that_does_not_fit_is_told_and_the_next_one_decided),

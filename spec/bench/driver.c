@@ -1,8 +1,10 @@
 /* driver.c -- a Runtime API that measures, for `make bench`.
  *
- *   driver starts COUNT -- COMMAND [ARG...] [-- COMMAND...]...
- *   driver events EVENT WARM COUNT -- COMMAND [ARG...] [-- COMMAND...]...
+ *   driver CPU starts COUNT -- COMMAND [ARG...] [-- COMMAND...]...
+ *   driver CPU events EVENT WARM COUNT -- COMMAND [ARG...] [-- COMMAND...]...
  *
+ * CPU is the number of the one that the commands run on, and the driver on all others; or
+ * "any", and the scheduler places them.
  * starts: starts each COMMAND so often, one after the other by turns. A line for each,
  * "start NUMBER WALL CPU", up to the last byte of its first /next.
  * events: starts each COMMAND once and hands the event of file EVENT to one after the
@@ -17,6 +19,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -45,6 +48,8 @@ struct program {
 
 static struct program programs[PROGRAMS_MAX];
 static int program_count;
+static bool apart;       /* they have a CPU for themselves, */
+static size_t apart_cpu; /* this one */
 
 static char *event; /* with the answer's headers in front */
 static size_t event_len;
@@ -184,8 +189,33 @@ static int64_t hand_over(const struct program *program)
 
 /* ------------------------------------------------------------- processes */
 
+static void move_to(const cpu_set_t *cpus)
+{
+    must(sched_setaffinity(0, sizeof(*cpus), cpus) == 0, NULL, "cannot have that CPU");
+}
+
+static void take_cpu(void)
+{
+    cpu_set_t cpus;
+
+    CPU_ZERO(&cpus);
+    CPU_SET(apart_cpu, &cpus);
+    move_to(&cpus);
+}
+
+static void leave_cpu(void)
+{
+    cpu_set_t cpus;
+
+    must(sched_getaffinity(0, sizeof(cpus), &cpus) == 0, NULL, "which CPUs?");
+    CPU_CLR(apart_cpu, &cpus);
+    move_to(&cpus);
+}
+
 static void become(const struct program *program, int output)
 {
+    if (apart)
+        take_cpu();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     dup2(output, 1);
     dup2(output, 2);
@@ -300,20 +330,24 @@ static void read_commands(char **argument)
 
 int main(int argc, char **argv)
 {
-    bool starts = argc > 3 && strcmp(argv[1], "starts") == 0;
-    bool events = argc > 5 && strcmp(argv[1], "events") == 0;
+    bool starts = argc > 4 && strcmp(argv[2], "starts") == 0;
+    bool events = argc > 6 && strcmp(argv[2], "events") == 0;
 
     must(starts || events, NULL,
-         "usage: driver starts COUNT | events EVENT WARM COUNT "
+         "usage: driver CPU starts COUNT | CPU events EVENT WARM COUNT "
          "-- COMMAND [ARG...] [-- COMMAND...]...");
-    read_commands(argv + 2);
+    apart = strcmp(argv[1], "any") != 0;
+    apart_cpu = strtoul(argv[1], NULL, 10);
+    if (apart)
+        leave_cpu();
+    read_commands(argv + 3);
     for (int i = 0; i < program_count; i++)
         listen_for(&programs[i]);
     if (starts) {
-        measure_starts(strtol(argv[2], NULL, 10));
+        measure_starts(strtol(argv[3], NULL, 10));
         return 0;
     }
-    read_event(argv[2]);
-    measure_events(strtol(argv[3], NULL, 10), strtol(argv[4], NULL, 10));
+    read_event(argv[3]);
+    measure_events(strtol(argv[4], NULL, 10), strtol(argv[5], NULL, 10));
     return 0;
 }

@@ -61,7 +61,7 @@ local function write_event(record, count)
 end
 
 -- The CPU that the programs have for themselves, or "any".
-local cpu = "any"
+local apart = "any"
 
 -- "0-3,6" -> 0, 1, 2, 3, 6
 local function read_cpus(list)
@@ -78,7 +78,7 @@ end
 local function place_apart()
   local cpus = read_cpus(system.read("/proc/self/status"):match("Cpus_allowed_list:%s*(%S+)"))
   if #cpus < 2 then return end
-  cpu = table.remove(cpus)
+  apart = table.remove(cpus)
   system.run(("taskset -acp %s %s"):format(table.concat(cpus, ","), system.eval("list_to_integer(os:getpid()).")))
 end
 
@@ -91,7 +91,7 @@ local function drive_once(words, programs, found)
   for name, value in pairs(env) do
     command[#command + 1] = system.quote(name .. "=" .. value)
   end
-  command[#command + 1] = FOLDER .. "driver " .. cpu .. " " .. words
+  command[#command + 1] = FOLDER .. "driver " .. apart .. " " .. words
   for _, program in ipairs(programs) do
     command[#command + 1] = "-- " .. program
   end
@@ -156,7 +156,8 @@ local function measure_event()
   add_cpu("CPU of such an event", least, pigeon, 2)
   add_cpu("  of Pigeon beside itself", drive(ROUNDS, events, system.bootstrap, system.bootstrap))
   add_cpu("  placed by the scheduler", anywhere, pigeon_anywhere)
-  local talking, silent = drive(ROUNDS, events, system.bootstrap, "env AWS_LAMBDA_LOG_LEVEL=ERROR " .. system.bootstrap)
+  local talking, silent = drive(ROUNDS, events,
+    system.bootstrap, "env AWS_LAMBDA_LOG_LEVEL=ERROR " .. system.bootstrap)
   add { name = "  of it for the log at INFO", unit = "us",
     pigeon = (talking.cpu - silent.cpu) / 1e3, most = 20 }
   least, pigeon = drive(1, ("events %s 100 1500"):format(path), floor(words), system.bootstrap)

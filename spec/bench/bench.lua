@@ -185,7 +185,8 @@ local function measure_batch()
   add { name = "CPU of such a batch", unit = "ms", floor = least.cpu / 1e6, pigeon = pigeon.cpu / 1e6 }
   add { name = "peak memory of such batches", unit = "kB", floor = least.peak, pigeon = pigeon.peak }
   progress("more SQS batches")
-  add_batch("such a batch, after 100 of them", drive(1, ("events %s 100 40"):format(path), floor(words), system.bootstrap))
+  least, pigeon = drive(1, ("events %s 100 40"):format(path), floor(words), system.bootstrap)
+  add_batch("such a batch, after 100 of them", least, pigeon)
 end
 
 -- The line goes through the first and the last size; how far the others are from it, and how

@@ -1,4 +1,4 @@
-/* http.c -- a socket, and http_parser to read what comes from it.
+/* http.c -- requests on a socket, and response.c for what comes from it.
  *
  * Not libcurl, which takes more of a warm event than all else in the host: it reckons
  * with what a server on the same machine never does. A connection is kept from call to
@@ -7,15 +7,12 @@
 #include "http.h"
 
 #include <errno.h>
-#include <http_parser.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -23,33 +20,31 @@
 
 #include "deadline.h"
 #include "dial.h"
+#include "response.h"
 
 #define DEFAULT_PORT 80
 #define CONNECT_TIMEOUT_MS 1000
 #define POST_TIMEOUT_MS 5000 /* the most that a deadline keeps back for the answer */
-#define HEAD_MAX 65536       /* bytes of a request's head, or of an answer's headers */
+#define HEAD_MAX 65536       /* bytes */
 #define PIECE_BYTES 65536    /* what is read at once */
 
-/* What is sent behind http->head. */
-struct request {
-    const char *body;
+/* What is asked for. */
+struct call {
+    const char *path; /* to tell of it */
+    const char *body; /* sent behind http->head */
     size_t len;
     bool timed; /* there is a deadline */
     struct deadline deadline;
-    bool kept; /* on a connection that was there before */
-    bool sent;
 };
 
-/* The answer that is being read. */
-struct reading {
-    struct buffer *body;
-    bool cut;     /* what does not fit into the body is dropped; else it is an error */
-    bool begun;   /* a byte of it came */
-    bool whole;   /* all of it came */
-    bool in_name; /* of a header, not in its value */
+/* How far one try of it came. */
+struct attempt {
+    bool kept;    /* on a connection that was there before */
+    bool sent;    /* the whole request was */
+    bool early;   /* the answer came before that: no further call on this one */
+    bool begun;   /* a byte of the answer came */
     bool stopped; /* a signal came first */
-    bool ended;   /* the connection did, before a byte of it came */
-    bool early;   /* it came before the request was sent: no further call on this one */
+    bool ended;   /* the connection did, before a byte of the answer came */
 };
 
 struct http {
@@ -58,123 +53,12 @@ struct http {
     int signals; /* a signalfd; never read, so a stop stays a stop */
     char *fixed; /* the headers that every request has */
     struct buffer head;
-    const char *path; /* of the last call, to tell of it */
-    struct request request;
-    http_parser parser;
-    struct reading reading;
-    struct buffer headers; /* of the last answer: name, NUL, value, NUL, ... */
-    struct err cause;      /* why no whole answer came */
-    char *piece;           /* the last piece read, PIECE_BYTES at most */
+    struct call call;
+    struct attempt attempt;
+    struct response *response;
+    struct err cause; /* why no whole answer came */
+    char *piece;      /* the last piece read, PIECE_BYTES at most */
 };
-
-/* ------------------------------------------------------------- reading an answer */
-
-static struct http *http_of(http_parser *parser)
-{
-    return parser->data;
-}
-
-/* The end of a name or of a value, without the blanks that may follow one. */
-static bool end_text(struct buffer *headers)
-{
-    while (headers->len > 0 && strchr(" \t", headers->data[headers->len - 1]))
-        headers->len--; /* a NUL ends it, too */
-    return buffer_append(headers, "", 1);
-}
-
-static int take_name(http_parser *parser, const char *at, size_t len)
-{
-    struct http *http = http_of(parser);
-    bool ok = http->reading.in_name || http->headers.len == 0 || end_text(&http->headers);
-
-    http->reading.in_name = true;
-    return !ok || !buffer_append(&http->headers, at, len);
-}
-
-static int take_value(http_parser *parser, const char *at, size_t len)
-{
-    struct http *http = http_of(parser);
-    bool ok = !http->reading.in_name || end_text(&http->headers);
-
-    http->reading.in_name = false;
-    return !ok || !buffer_append(&http->headers, at, len);
-}
-
-/* A body that ends where the connection ends may be half of one. */
-static int end_headers(http_parser *parser)
-{
-    struct http *http = http_of(parser);
-
-    if (http->headers.len > 0 && !end_text(&http->headers))
-        return -1;
-    if (parser->content_length != ULLONG_MAX || (parser->flags & F_CHUNKED) ||
-        parser->status_code / 100 == 1 || parser->status_code == 204)
-        return 0;
-    err_set(&http->cause, "an answer that does not say its length");
-    return -1;
-}
-
-static int take_body(http_parser *parser, const char *at, size_t len)
-{
-    struct http *http = http_of(parser);
-    struct buffer *body = http->reading.body;
-    size_t room = body->max - body->len;
-
-    if (http->reading.cut && len > room)
-        len = room;
-    if (buffer_append(body, at, len))
-        return 0;
-    err_set(&http->cause, "an answer of more than %zu bytes", body->max);
-    return -1;
-}
-
-static int end_answer(http_parser *parser)
-{
-    struct http *http = http_of(parser);
-
-    if (parser->status_code / 100 == 1) { /* "100 Continue": the answer is yet to come */
-        buffer_clear(&http->headers);
-        return 0;
-    }
-    http->reading.whole = true;
-    http_parser_pause(parser, 1);
-    return 0;
-}
-
-static const http_parser_settings on_parts = {
-    .on_header_field = take_name,
-    .on_header_value = take_value,
-    .on_headers_complete = end_headers,
-    .on_body = take_body,
-    .on_message_complete = end_answer,
-};
-
-static void begin_reading(struct http *http)
-{
-    buffer_clear(&http->headers);
-    http->reading = (struct reading){0};
-    http->cause.text[0] = '\0';
-    http_parser_init(&http->parser, HTTP_RESPONSE);
-    http->parser.data = http;
-}
-
-/* A piece of the answer, in http->piece. False: it is none, or too long. */
-static bool parse(struct http *http, size_t len)
-{
-    size_t parsed = http_parser_execute(&http->parser, &on_parts, http->piece, len);
-    enum http_errno status = HTTP_PARSER_ERRNO(&http->parser);
-
-    if (http->reading.whole && parsed == len)
-        return true;
-    if (!http->reading.whole && status == HPE_OK && !http->parser.upgrade)
-        return true;
-    if (http->cause.text[0] == '\0')
-        err_set(&http->cause, "no answer in HTTP: %s",
-                http->reading.whole ? "bytes behind its end"
-                                    : http_errno_description(status));
-    http->reading.whole = false;
-    return false;
-}
 
 /* ------------------------------------------------------------- the connection */
 
@@ -202,17 +86,15 @@ static bool connect_server(struct http *http)
  * What the connection is ready for; 0: nothing. */
 static short wait_for(struct http *http, short events)
 {
-    const struct request *request = &http->request;
-    struct pollfd ready[] = {
-        {.fd = http->fd, .events = events},
-        {.fd = request->timed ? -1 : http->signals, .events = POLLIN}};
+    const struct call *call = &http->call;
+    struct pollfd ready[] = {{.fd = http->fd, .events = events},
+                             {.fd = call->timed ? -1 : http->signals, .events = POLLIN}};
     int n;
 
     do
-        n = poll(ready, 2,
-                 request->timed ? (int)deadline_left_ms(&request->deadline) : -1);
+        n = poll(ready, 2, call->timed ? (int)deadline_left_ms(&call->deadline) : -1);
     while (n < 0 && errno == EINTR);
-    http->reading.stopped = n > 0 && ready[0].revents == 0; /* what came is taken first */
+    http->attempt.stopped = n > 0 && ready[0].revents == 0; /* what came is taken first */
     if (n <= 0)
         err_set(&http->cause, "%s", n == 0 ? "no answer in time" : strerror(errno));
     return n > 0 ? ready[0].revents : 0;
@@ -233,10 +115,10 @@ static void advance(struct iovec *parts, size_t sent)
 static bool send_parts(struct http *http)
 {
     struct iovec parts[] = {{http->head.data, http->head.len},
-                            {(void *)(uintptr_t)http->request.body, http->request.len}};
+                            {(void *)(uintptr_t)http->call.body, http->call.len}};
     struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
 
-    while (parts[0].iov_len + parts[1].iov_len > 0 && !http->reading.early) {
+    while (parts[0].iov_len + parts[1].iov_len > 0 && !http->attempt.early) {
         ssize_t n = sendmsg(http->fd, &message, MSG_NOSIGNAL);
         short ready = POLLOUT;
 
@@ -244,9 +126,9 @@ static bool send_parts(struct http *http)
             advance(parts, (size_t)n);
         } else if (errno == EAGAIN) {
             ready = wait_for(http, POLLIN | POLLOUT);
-            http->reading.early = (ready & POLLIN) != 0;
+            http->attempt.early = (ready & POLLIN) != 0;
         } else if (errno != EINTR) {
-            http->reading.ended = true;
+            http->attempt.ended = true;
             return err_set(&http->cause, "%s", strerror(errno));
         }
         if (ready == 0)
@@ -263,21 +145,21 @@ static bool read_piece(struct http *http)
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
     if (n > 0) {
-        http->reading.begun = true;
-        return parse(http, (size_t)n);
+        http->attempt.begun = true;
+        return response_take(http->response, http->piece, (size_t)n, &http->cause);
     }
-    http->reading.ended = !http->reading.begun;
+    http->attempt.ended = !http->attempt.begun;
     return err_set(&http->cause, "the connection ended %s%s%s",
-                   http->reading.begun ? "in the answer" : "without an answer",
+                   http->attempt.begun ? "in the answer" : "without an answer",
                    n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
 }
 
 /* That to a post has mostly come by now, so it is looked for before it is waited for. */
 static bool read_answer(struct http *http)
 {
-    bool looks = http->request.timed;
+    bool looks = http->call.timed;
 
-    while (!http->reading.whole) {
+    while (!response_whole(http->response)) {
         if ((!looks && !wait_for(http, POLLIN)) || !read_piece(http))
             return false;
         looks = false;
@@ -291,8 +173,8 @@ static bool read_answer(struct http *http)
 static bool write_head(struct http *http, const char *method, const char *path,
                        const char *headers, const char *more)
 {
+    http->attempt = (struct attempt){0};
     buffer_clear(&http->head);
-    http->path = path;
     return (buffer_append_text(&http->head, method) &&
             buffer_append_text(&http->head, path) &&
             buffer_append_text(&http->head, " HTTP/1.1\r\n") &&
@@ -306,20 +188,17 @@ static bool write_head(struct http *http, const char *method, const char *path,
 /* On a kept connection, or a new one. */
 static void send_request(struct http *http)
 {
-    http->request.kept = http->fd >= 0;
-    begin_reading(http);
-    http->request.sent = connect_server(http) && send_parts(http);
+    http->attempt = (struct attempt){.kept = http->fd >= 0};
+    http->attempt.sent = connect_server(http) && send_parts(http);
 }
 
 static bool receive(struct http *http, struct buffer *body, bool cut)
 {
     bool ok;
 
-    buffer_clear(body);
-    http->reading.body = body;
-    http->reading.cut = cut;
-    ok = http->request.sent && read_answer(http);
-    if (!ok || http->reading.early || !http_should_keep_alive(&http->parser))
+    response_begin(http->response, body, cut);
+    ok = http->attempt.sent && read_answer(http);
+    if (!ok || http->attempt.early || !response_keeps(http->response))
         hang_up(http);
     return ok;
 }
@@ -329,19 +208,19 @@ static struct http_outcome finish(struct http *http, struct buffer *body, bool c
 {
     struct http_outcome outcome = {.arrived = receive(http, body, cut)};
 
-    outcome.again = http->request.kept && http->reading.ended;
+    outcome.again = http->attempt.kept && http->attempt.ended;
     if (outcome.again) {
         send_request(http);
         outcome.arrived = receive(http, body, cut);
     }
-    outcome.stopped = http->reading.stopped;
-    outcome.status = outcome.arrived ? http->parser.status_code : 0;
+    outcome.stopped = http->attempt.stopped;
+    outcome.status = outcome.arrived ? response_status(http->response) : 0;
     return outcome;
 }
 
 struct http_outcome http_get(struct http *http, const char *path, struct buffer *body)
 {
-    http->request = (struct request){.body = ""};
+    http->call = (struct call){.path = path, .body = ""};
     if (write_head(http, "GET ", path, "", NULL))
         send_request(http);
     return finish(http, body, false);
@@ -354,10 +233,11 @@ void http_post(struct http *http, const char *path, const char *header, const ch
 
     snprintf(headers, sizeof(headers),
              "Content-Type: application/json\r\nContent-Length: %zu\r\n", len);
-    http->request = (struct request){.body = body,
-                                     .len = len,
-                                     .timed = true,
-                                     .deadline = deadline_in(POST_TIMEOUT_MS)};
+    http->call = (struct call){.path = path,
+                               .body = body,
+                               .len = len,
+                               .timed = true,
+                               .deadline = deadline_in(POST_TIMEOUT_MS)};
     if (write_head(http, "POST ", path, headers, header))
         send_request(http);
 }
@@ -371,17 +251,7 @@ struct http_outcome http_await(struct http *http, struct buffer *reply)
 
 const char *http_header(const struct http *http, const char *name)
 {
-    const char *at = http->headers.data;
-    const char *end = at + http->headers.len;
-
-    while (at < end) {
-        const char *value = at + strlen(at) + 1;
-
-        if (strcasecmp(at, name) == 0)
-            return value;
-        at = value + strlen(value) + 1;
-    }
-    return NULL;
+    return response_header(http->response, name);
 }
 
 bool http_stop_asked(const struct http *http, int wait_ms)
@@ -395,10 +265,11 @@ bool http_tell(const struct http *http, const struct http_outcome *outcome,
                const struct buffer *body, struct err *err)
 {
     if (!outcome->arrived)
-        return err_set(err, "http://%s%s: %s", dial_name(http->dial, 0), http->path,
+        return err_set(err, "http://%s%s: %s", dial_name(http->dial, 0), http->call.path,
                        http->cause.text);
     return err_set(err, "http://%s%s: status %u: %.200s", dial_name(http->dial, 0),
-                   http->path, outcome->status, body->len > 0 ? body->data : "(no body)");
+                   http->call.path, outcome->status,
+                   body->len > 0 ? body->data : "(no body)");
 }
 
 /* ------------------------------------------------------------- open and close */
@@ -420,16 +291,17 @@ static bool set_up(struct http *http, const char *server, const char *user_agent
 {
     http->fd = -1;
     http->signals = -1;
-    http->head.max = http->headers.max = HEAD_MAX;
+    http->head.max = HEAD_MAX;
     http->dial = dial_open(server, DEFAULT_PORT, "off", err);
     if (!http->dial)
         return err_set(err, "AWS_LAMBDA_RUNTIME_API is `%s`, and should be HOST:PORT",
                        server);
+    http->response = response_open();
     http->piece = malloc(PIECE_BYTES);
     if (asprintf(&http->fixed, "Host: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n", server,
                  user_agent) < 0)
         http->fixed = NULL;
-    if (!http->fixed || !http->piece)
+    if (!http->fixed || !http->piece || !http->response)
         return err_set(err, "out of memory");
     return block_stops(http, err);
 }
@@ -458,7 +330,7 @@ void http_close(struct http *http)
         close(http->signals);
     dial_close(http->dial);
     buffer_free(&http->head);
-    buffer_free(&http->headers);
+    response_close(http->response);
     free(http->piece);
     free(http->fixed);
     free(http);

@@ -26,11 +26,16 @@ static struct response *response_of(http_parser *parser)
     return parser->data;
 }
 
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
 /* The end of a name or of a value, without the blanks that may follow one. */
 static bool end_text(struct buffer *headers)
 {
-    while (headers->len > 0 && strchr(" \t", headers->data[headers->len - 1]))
-        headers->len--; /* a NUL ends it, too */
+    while (headers->len > 0 && is_blank(headers->data[headers->len - 1]))
+        headers->len--;
     return buffer_append(headers, "", 1);
 }
 
@@ -119,7 +124,6 @@ void response_begin(struct response *response, struct buffer *body, bool cut)
     buffer_clear(&response->headers);
     response->body = body;
     response->cut = cut;
-    response->in_name = false;
     response->whole = false;
     http_parser_init(&response->parser, HTTP_RESPONSE);
     response->parser.data = response;

@@ -1,9 +1,9 @@
-/* The spec of host/dial.c: PIGEON_HOST's forms, and look-ups and connects of which some
- * never end.
+/* The spec of host/dial.c: connects of which some never end, and those that began before
+ * they were needed. PIGEON_HOST and the look-ups are in dial_names_spec.c.
  *
- * Names are looked up by fakes. poll() waits for 50 ms at most; where nothing came in
- * that time, the clock is put forward by what it was asked to wait, so a minute of
- * silence is short, and how the time is shared can be told exactly. */
+ * poll() waits for 50 ms at most; where nothing came in that time, the clock is put
+ * forward by what it was asked to wait, so a minute of silence is short, and how the time
+ * is shared can be told exactly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,41 +11,18 @@
 
 #include <cmocka.h>
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "dial.h"
+#include "lookup.h"
 
-#define MINUTE_MS 60000
+/* ------------------------------------------------------------- the waits */
 
-/* ------------------------------------------------------------- the clock */
-
-static int64_t ahead_ms;
 static int waits;          /* in which nothing came */
 static int waited_ms[300]; /* what each was asked for */
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int64_t ms;
-
-    if (syscall(SYS_clock_gettime, clock, now) != 0)
-        return -1;
-    ms = now->tv_nsec / 1000000 + ahead_ms;
-    now->tv_sec += ms / 1000;
-    now->tv_nsec = ms % 1000 * 1000000 + now->tv_nsec % 1000000;
-    return 0;
-}
 
 int poll(struct pollfd *fds, nfds_t count, int ms)
 {
@@ -59,93 +36,9 @@ int poll(struct pollfd *fds, nfds_t count, int ms)
     return n;
 }
 
-/* ------------------------------------------------------------- the look-ups */
+/* ------------------------------------------------------------- a case */
 
-static struct {
-    const char *addresses[3]; /* what every name is, or */
-    int status;               /* why it is not found */
-    bool hangs;
-    int refused; /* by getaddrinfo_a() itself */
-    int count;   /* how many began */
-    int flags;   /* of the last */
-    struct gaicb *last;
-} lookup;
-
-static struct addrinfo *address_list(const struct gaicb *of)
-{
-    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
-                                   .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-    struct addrinfo *first = NULL;
-    struct addrinfo **end = &first;
-
-    for (int i = 0; i < 3 && lookup.addresses[i]; i++) {
-        assert_int_equal(getaddrinfo(lookup.addresses[i], of->ar_service, &hints, end),
-                         0);
-        end = &(*end)->ai_next;
-    }
-    return first;
-}
-
-int getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *event)
-{
-    (void)event;
-    assert_int_equal(mode, GAI_NOWAIT);
-    assert_int_equal(count, 1);
-    lookup.count++;
-    lookup.last = list[0];
-    lookup.flags = list[0]->ar_request->ai_flags;
-    return lookup.refused;
-}
-
-int gai_error(struct gaicb *request)
-{
-    assert_ptr_equal(request, lookup.last);
-    /* libc's thread reads them as long as it looks */
-    assert_int_equal(request->ar_request->ai_flags, lookup.flags);
-    if (lookup.hangs)
-        return EAI_INPROGRESS;
-    if (lookup.status == 0 && !request->ar_result)
-        request->ar_result = address_list(request);
-    return lookup.status;
-}
-
-int gai_suspend(const struct gaicb *const list[], int count, const struct timespec *most)
-{
-    (void)list;
-    assert_int_equal(count, 1);
-    assert_true(lookup.hangs);
-    ahead_ms += most->tv_sec * 1000 + most->tv_nsec / 1000000;
-    return EAI_AGAIN;
-}
-
-/* ------------------------------------------------------------- the listeners */
-
-static int listener = -1;
 static int fillers[2] = {-1, -1};
-static struct dial *dial;
-static struct sockaddr_in address;
-
-static int open_socket(int flags)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
-
-    assert_true(fd >= 0);
-    return fd;
-}
-
-/* A port of 127.0.0.1 at which somebody listens, or (backlog -1) nobody. */
-static void bind_port(int backlog)
-{
-    socklen_t len = sizeof(address);
-
-    listener = open_socket(0);
-    address = (struct sockaddr_in){.sin_family = AF_INET,
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    assert_int_equal(bind(listener, (struct sockaddr *)&address, len), 0);
-    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
-    if (backlog >= 0)
-        assert_int_equal(listen(listener, backlog), 0);
-}
 
 /* A listener whose queue is full does not answer any more. */
 static void fill_queue(void)
@@ -156,166 +49,17 @@ static void fill_queue(void)
     }
 }
 
-static void close_fd(int *fd)
+static int begin(void **state)
 {
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-static int set_up(void **state)
-{
-    (void)state;
-    memset(&lookup, 0, sizeof(lookup));
     waits = 0;
-    return 0;
+    return set_up(state);
 }
 
-static int tear_down(void **state)
+static int end(void **state)
 {
-    (void)state;
-    close_fd(&listener);
     close_fd(&fillers[0]);
     close_fd(&fillers[1]);
-    dial_close(dial);
-    dial = NULL;
-    return 0;
-}
-
-static void open_dial(const char *hosts)
-{
-    struct err err;
-
-    dial = dial_open(hosts, ntohs(address.sin_port), NULL, &err);
-    assert_non_null(dial);
-}
-
-/* Connects to the first host, within a minute. The stage is asserted. */
-static int dial_first(const char *stage, struct err *err)
-{
-    struct deadline deadline = deadline_in(MINUTE_MS);
-    const char *where = "";
-    int fd;
-
-    memset(err, 0, sizeof(*err));
-    fd = dial_connect(dial, 0, &deadline, &where, err);
-    assert_string_equal(where, stage);
-    return fd;
-}
-
-/* ------------------------------------------------------------- PIGEON_HOST */
-
-static const struct setting {
-    const char *hosts;
-    const char *names; /* or what is wrong */
-} settings[] = {
-    {"rabbit", "rabbit:5672"},
-    {"rabbit.example.com:5673", "rabbit.example.com:5673"},
-    {" a , b:1 ,\tc:65535\n", "a:5672 b:1 c:65535"},
-    {"127.0.0.1,127.0.0.1:5673", "127.0.0.1:5672 127.0.0.1:5673"},
-    {"::1", "[::1]:5672"},
-    {"[::1]", "[::1]:5672"},
-    {"[::1]:5673,fd00::2", "[::1]:5673 [fd00::2]:5672"},
-    {"[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.1]:1"},
-    {"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p",
-     "a:5672 b:5672 c:5672 d:5672 e:5672 f:5672 g:5672 h:5672 i:5672 j:5672 k:5672 "
-     "l:5672 m:5672 n:5672 o:5672 p:5672"},
-
-    {"", "PIGEON_HOST: entry 1 of \"\" is empty"},
-    {" ", "PIGEON_HOST: entry 1 of \" \" is empty"},
-    {"a,,b", "PIGEON_HOST: entry 2 of \"a,,b\" is empty"},
-    {"a,", "PIGEON_HOST: entry 2 of \"a,\" is empty"},
-    {"a:", "entry 1, \"a:\", is not"},
-    {"a,b:x", "entry 2, \"b:x\", is not"},
-    {"a:0", "entry 1, \"a:0\", is not"},
-    {"a:65536", "entry 1, \"a:65536\", is not"},
-    {"a:-1", "entry 1, \"a:-1\", is not"},
-    {"a:+1", "entry 1, \"a:+1\", is not"},
-    {"a: 1", "entry 1, \"a: 1\", is not"},
-    {"a:1 2", "entry 1, \"a:1 2\", is not"},
-    {"a:0000005672", "entry 1, \"a:0000005672\", is not"},
-    {"a:18446744073709551617", "entry 1, \"a:18446744073709551617\", is not"},
-    {":5672", "entry 1, \":5672\", is not"},
-    {"a b", "entry 1, \"a b\", is not"},
-    {"[]", "entry 1, \"[]\", is not"},
-    {"[::1", "entry 1, \"[::1\", is not"},
-    {"::1]", "entry 1, \"::1]\", is not"},
-    {"[::1]5672", "entry 1, \"[::1]5672\", is not"},
-    {"[::1]:", "entry 1, \"[::1]:\", is not"},
-    {"a:5672:5673", "entry 1, \"a:5672:5673\", is not"},
-    {"amqp://rabbit", "entry 1, \"amqp://rabbit\", is not"},
-    {"amqp://rabbit:5672", "entry 1, \"amqp://rabbit:5672\", is not"},
-    {"rabbit:5672/crashes", "entry 1, \"rabbit:5672/crashes\", is not"},
-    {"a,amqp://u:secret@b", "PIGEON_HOST holds an \"@\"; user and password belong into "
-                            "PIGEON_USER and PIGEON_PASSWORD"},
-    {"a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q", "entry 17 is one too many, 16 hosts at most"},
-};
-
-static void reads_the_setting(void **state)
-{
-    (void)state;
-    for (size_t i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
-        const struct setting *s = &settings[i];
-        struct err err = {0};
-        char names[1000] = "";
-
-        dial = dial_open(s->hosts, 5672, NULL, &err);
-        for (size_t host = 0; dial && host < dial_count(dial); host++)
-            sprintf(names + strlen(names), "%s%s", host ? " " : "",
-                    dial_name(dial, host));
-        if (!strstr(dial ? names : err.text, s->names))
-            print_error("\"%s\": %s\n", s->hosts, dial ? names : err.text);
-        assert_non_null(strstr(dial ? names : err.text, s->names));
-        assert_null(strstr(err.text, "secret"));
-        if (dial)
-            assert_string_equal(names, s->names);
-        else
-            assert_string_equal(err.type, "ValueError");
-        dial_close(dial);
-        dial = NULL;
-    }
-}
-
-static void an_entry_has_255_bytes_at_most(void **state)
-{
-    char name[257];
-    struct err err = {0};
-
-    (void)state;
-    memset(name, 'a', sizeof(name) - 1);
-    name[256] = '\0';
-    assert_null(dial_open(name, 5672, NULL, &err));
-    assert_string_equal(err.text, "PIGEON_HOST: entry 1 is longer than 255 bytes");
-    name[255] = '\0';
-    dial = dial_open(name, 5672, NULL, &err);
-    assert_non_null(dial);
-    assert_int_equal(strlen(dial_name(dial, 0)), 255 + strlen(":5672"));
-}
-
-static void tls_is_on_where_the_port_is_5671(void **state)
-{
-    static const struct {
-        const char *setting;
-        const char *tls; /* the name of each host that speaks it, or - */
-    } cases[] = {{NULL, "- b - ::1 -"}, {"on", "a b c ::1 e"}, {"off", "- - - - -"}};
-
-    (void)state;
-    for (size_t i = 0; i < 3; i++) {
-        struct err err = {0};
-        char names[64] = "";
-
-        dial = dial_open("a,b:5671,c:5673,[::1]:05671,e", 5672, cases[i].setting, &err);
-        assert_non_null(dial);
-        for (size_t host = 0; host < dial_count(dial); host++)
-            sprintf(names + strlen(names), "%s%s", host ? " " : "",
-                    dial_tls(dial, host) ? dial_tls(dial, host) : "-");
-        assert_string_equal(names, cases[i].tls);
-        assert_int_equal(dial_any_tls(dial), i < 2);
-        dial_close(dial);
-    }
-    dial = dial_open("a:5672,b", 5671, NULL, &(struct err){0});
-    assert_null(dial_tls(dial, 0));
-    assert_string_equal(dial_tls(dial, 1), "b");
+    return tear_down(state);
 }
 
 /* ------------------------------------------------------------- connecting */
@@ -600,88 +344,11 @@ static void what_began_ends_with_the_dial(void **state)
     assert_int_equal(count_fds(), before);
 }
 
-/* ------------------------------------------------------------- looking up */
-
-static void an_unknown_name_is_told(void **state)
-{
-    struct err err;
-
-    (void)state;
-    lookup.status = EAI_NONAME;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    assert_string_equal(err.text, "Name or service not known");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    assert_int_equal(lookup.count, 2);
-}
-
-static void a_look_up_that_cannot_begin_is_told(void **state)
-{
-    struct err err;
-
-    (void)state;
-    lookup.refused = EAI_MEMORY;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    assert_string_equal(err.text, "Memory allocation failure");
-}
-
-static void a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again(void **state)
-{
-    int64_t start = clock_ms();
-    struct err err;
-    int fd;
-
-    (void)state;
-    bind_port(8);
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.hangs = true;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    assert_string_equal(err.text, "the name look-up has not ended");
-    assert_in_range(clock_ms() - start, MINUTE_MS, MINUTE_MS + 30000);
-    assert_int_equal(dial_first("resolve", &err), -1);
-    lookup.hangs = false;
-    fd = dial_first("connect", &err);
-    assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 1);
-    close(fd);
-    fd = dial_first("connect", &err); /* and what was found is not kept */
-    assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 2);
-    close(fd);
-}
-
-/* The leak sanitizer sees the first, and the address sanitizer the second of these. */
-static void a_look_up_may_end_after_the_close_or_before_it(void **state)
-{
-    struct err err;
-
-    (void)state;
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.hangs = true;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    lookup.hangs = false;
-    dial_close(dial);
-    lookup.hangs = true;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    dial_close(dial);
-    dial = NULL;
-    lookup.hangs = false;
-    assert_int_equal(gai_error(lookup.last), 0);
-    freeaddrinfo(lookup.last->ar_result);
-}
-
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(reads_the_setting),
-        CASE(an_entry_has_255_bytes_at_most),
-        CASE(tls_is_on_where_the_port_is_5671),
         CASE(connects_to_an_address_without_a_look_up),
         CASE(counts_what_it_heard),
         CASE(connects_to_a_name),
@@ -696,10 +363,6 @@ int main(void)
         CASE(a_connect_that_was_refused_is_told_later),
         CASE(a_look_up_that_began_is_asked_after),
         CASE(what_began_ends_with_the_dial),
-        CASE(an_unknown_name_is_told),
-        CASE(a_look_up_that_cannot_begin_is_told),
-        CASE(a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again),
-        CASE(a_look_up_may_end_after_the_close_or_before_it),
     };
 
     if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */

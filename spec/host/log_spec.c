@@ -1,4 +1,5 @@
-/* The spec of host/log.c: what arrives at file descriptor 1. */
+/* The spec of host/log.c: what arrives at file descriptor 1, as text. Lines of JSON are
+ * in log_json_spec.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,76 +7,15 @@
 
 #include <cmocka.h>
 
-#include <regex.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "utf8.h"
-
-#define MANY (300 * 1024)
-
-static struct timespec frozen; /* the clock that log.c sees; tv_sec 0: the real one */
-static int reader;             /* one datagram a write */
-static int real_stdout;
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    if (frozen.tv_sec == 0)
-        return (int)syscall(SYS_clock_gettime, clock, now);
-    *now = frozen;
-    return 0;
-}
-
-static int catch_writes(void **state)
-{
-    int ends[2];
-    int size = 1024 * 1024;
-
-    (void)state;
-    frozen = (struct timespec){.tv_sec = 1795521600, .tv_nsec = 123999999};
-    log_open(LOG_LEVEL_INFO);
-    log_as(LOG_TEXT);
-    log_context(NULL);
-    log_rules(NULL);
-    fflush(stdout);
-    real_stdout = dup(STDOUT_FILENO);
-    if (socketpair(AF_UNIX, SOCK_DGRAM, 0, ends) != 0)
-        return -1;
-    setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-    dup2(ends[1], STDOUT_FILENO);
-    close(ends[1]);
-    reader = ends[0];
-    return 0;
-}
-
-static int give_stdout_back(void **state)
-{
-    (void)state;
-    frozen.tv_sec = 0;
-    dup2(real_stdout, STDOUT_FILENO);
-    close(real_stdout);
-    close(reader);
-    return 0;
-}
-
-/* What the next write(2) wrote; "" where there was none. */
-static const char *next_write(void)
-{
-    static char text[MANY];
-    ssize_t len = recv(reader, text, sizeof(text) - 1, MSG_DONTWAIT);
-
-    text[len > 0 ? len : 0] = '\0';
-    return text;
-}
+#include "writes.h"
 
 static void a_line_has_time_level_and_message(void **state)
 {
@@ -165,6 +105,19 @@ static void levels_have_names(void **state)
     assert_int_equal(log_level_named("loud"), LOG_LEVEL_INFO);
 }
 
+static void formats_have_names(void **state)
+{
+    (void)state;
+    assert_int_equal(log_format_named("Text"), LOG_TEXT);
+    assert_int_equal(log_format_named("TEXT"), LOG_TEXT);
+    assert_int_equal(log_format_named("JSON"), LOG_JSON);
+    assert_int_equal(log_format_named("json"), LOG_JSON);
+    assert_int_equal(log_format_named(NULL), LOG_JSON);
+    assert_int_equal(log_format_named(""), LOG_JSON);
+    log_open(LOG_LEVEL_WARN);
+    assert_string_equal(log_level(), "WARN");
+}
+
 /* Against the C library's own calendar. */
 static void dates_are_right(void **state)
 {
@@ -224,155 +177,6 @@ static void a_signal_handler_may_say_a_line(void **state)
            4); /* does not fit, and nothing behind it is taken */
     log_from_signal(text, sizeof(text));
     assert_string_equal(next_write() + 2044, "x\n");
-}
-
-/* ------------------------------------------------------------------- JSON */
-
-#define HEAD "{\"timestamp\":\"2026-11-24T12:00:00.123Z\",\"level\":"
-
-static void a_line_of_json_has_the_same(void **state)
-{
-    const char fields[] = "{\"crash_id\":\"x\"}";
-
-    (void)state;
-    log_as(LOG_JSON);
-    log_say(LOG_LEVEL_WARN, "ready in %d ms", 7);
-    assert_string_equal(next_write(), HEAD "\"WARN\",\"message\":\"ready in 7 ms\"}\n");
-    log_context("1f3c");
-    log_rules("0123456789ab");
-    log_line(LOG_LEVEL_INFO, "done", 4, fields, strlen(fields));
-    assert_string_equal(next_write(),
-                        HEAD "\"INFO\",\"requestId\":\"1f3c\",\"rules\":\"0123456789ab\","
-                             "\"message\":\"done\",\"crash_id\":\"x\"}\n");
-    log_line(LOG_LEVEL_DEBUG, "done", 4, fields, strlen(fields));
-    log_line(LOG_LEVEL_INFO, "none", 4, "{}", 2);
-    assert_string_equal(next_write(),
-                        HEAD "\"INFO\",\"requestId\":\"1f3c\",\"rules\":\"0123456789ab\","
-                             "\"message\":\"none\"}\n");
-}
-
-static void a_line_of_json_is_json_whatever_it_says(void **state)
-{
-    (void)state;
-    log_as(LOG_JSON);
-    log_context("a\"b\n");
-    log_say(LOG_LEVEL_INFO, "a\nb\"c\\d\x7f\xc2\x9f\xc2\xa0\xff\xed\xa0\x80/");
-    assert_string_equal(next_write(),
-                        HEAD "\"INFO\",\"requestId\":\"a\\\"b \",\"message\":"
-                             "\"a b\\\"c\\\\d  \xc2\xa0\xef\xbf\xbd\xef\xbf\xbd"
-                             "\xef\xbf\xbd\xef\xbf\xbd/\"}\n");
-}
-
-/* A string of JSON without control characters, and where it ends. */
-static const char *end_of_string(const char *text)
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t size;
-
-    for (; *at != '"'; at += size) {
-        size = utf8_size(at, strlen((const char *)at));
-        assert_true(size > 0 && *at >= 0x20 && *at != 0x7f);
-        assert_false(*at == 0xc2 && at[1] < 0xa0);
-        if (*at == '\\') {
-            assert_true(at[1] == '"' || at[1] == '\\');
-            size = 2;
-        }
-    }
-    return (const char *)at;
-}
-
-static void a_million_random_bytes_break_no_line_of_json(void **state)
-{
-    static const char before[] = HEAD "\"INFO\",\"message\":\"";
-    static const char shares[] = "\"\\\n\x7f\xc2\x85\xe2\x82\xac\xf0";
-    unsigned random = 7;
-    char text[1000];
-    const char *line;
-
-    (void)state;
-    log_as(LOG_JSON);
-    for (int i = 0; i < 1000; i++) {
-        for (size_t j = 0; j < sizeof(text); j++) {
-            random = random * 1103515245 + 12345;
-            text[j] = (char)(random >> 16);
-            if (random >> 30 == 0)
-                text[j] = shares[(random >> 16) % (sizeof(shares) - 1)];
-        }
-        log_line(LOG_LEVEL_INFO, text, sizeof(text), NULL, 0);
-        line = next_write();
-        assert_memory_equal(line, before, strlen(before));
-        assert_string_equal(end_of_string(line + strlen(before)), "\"}\n");
-    }
-}
-
-static void a_long_line_of_json_is_cut_inside_its_message(void **state)
-{
-    static char text[MANY];
-    static char fields[MANY];
-    const char *line;
-    size_t i;
-
-    (void)state;
-    log_as(LOG_JSON);
-    memset(text, '"', sizeof(text));
-    for (i = 0; i < 2; i++) { /* an escape that fits, and one that just does not */
-        log_say(LOG_LEVEL_INFO, "%.*s%.*s", (int)i, "a", (int)sizeof(text) - 9, text);
-        line = next_write();
-        assert_in_range(strlen(line), 256 * 1024 - 1, 256 * 1024);
-        assert_string_equal(line + strlen(line) - 6, "\"\\\"\"}\n");
-    }
-    snprintf(fields, sizeof(fields), "{\"x\":\"%0*d\"}", 100 * 1024, 0);
-    log_line(LOG_LEVEL_INFO, text, sizeof(text), fields, strlen(fields));
-    line = next_write();
-    assert_in_range(strlen(line), 256 * 1024 - 1, 256 * 1024);
-    assert_memory_equal(line + strlen(line) - strlen(fields), fields + 1,
-                        strlen(fields) - 1);
-    snprintf(fields, sizeof(fields), "{\"x\":\"%0*d\"}", 200 * 1024, 0);
-    log_line(LOG_LEVEL_INFO, "m", 1, fields, strlen(fields));
-    assert_string_equal(next_write(), HEAD "\"INFO\",\"message\":\"m\"}\n");
-}
-
-static void a_signal_handlers_line_is_json_too(void **state)
-{
-    char text[4000];
-    const char *line;
-
-    (void)state;
-    log_as(LOG_JSON);
-    log_rules("0123456789ab");
-    log_from_signal("at \"key\"\n", 9);
-    assert_string_equal(next_write(), HEAD "\"ERROR\",\"rules\":\"0123456789ab\","
-                                           "\"message\":\"at \\\"key\\\" \"}\n");
-    memset(text, '\\', sizeof(text));
-    log_from_signal(text, sizeof(text));
-    line = next_write();
-    assert_in_range(strlen(line), 2047, 2048);
-    assert_string_equal(line + strlen(line) - 7, "\\\\\\\\\"}\n");
-}
-
-static void metrics_pass_at_the_level_asked_for(void **state)
-{
-    (void)state;
-    log_context("1f3c");
-    log_open(LOG_LEVEL_ERROR);
-    log_metrics("{\"_aws\":{}}", 11);
-    assert_string_equal(next_write(),
-                        HEAD "\"ERROR\",\"requestId\":\"1f3c\",\"_aws\":{}}\n");
-    log_metrics("MONITORING|1", 12);
-    assert_string_equal(next_write(), "MONITORING|1\n");
-}
-
-static void formats_have_names(void **state)
-{
-    (void)state;
-    assert_int_equal(log_format_named("Text"), LOG_TEXT);
-    assert_int_equal(log_format_named("TEXT"), LOG_TEXT);
-    assert_int_equal(log_format_named("JSON"), LOG_JSON);
-    assert_int_equal(log_format_named("json"), LOG_JSON);
-    assert_int_equal(log_format_named(NULL), LOG_JSON);
-    assert_int_equal(log_format_named(""), LOG_JSON);
-    log_open(LOG_LEVEL_WARN);
-    assert_string_equal(log_level(), "WARN");
 }
 
 /* ------------------------------------------------------------------- few writes */
@@ -511,16 +315,10 @@ int main(void)
         TEST(a_line_stays_a_line),
         TEST(levels_below_the_one_asked_for_are_dropped),
         TEST(levels_have_names),
+        TEST(formats_have_names),
         TEST(dates_are_right),
         TEST(a_long_line_is_cut_between_characters),
         TEST(a_signal_handler_may_say_a_line),
-        TEST(a_line_of_json_has_the_same),
-        TEST(a_line_of_json_is_json_whatever_it_says),
-        TEST(a_million_random_bytes_break_no_line_of_json),
-        TEST(a_long_line_of_json_is_cut_inside_its_message),
-        TEST(a_signal_handlers_line_is_json_too),
-        TEST(metrics_pass_at_the_level_asked_for),
-        TEST(formats_have_names),
         TEST(lines_that_are_held_come_together),
         TEST(lines_that_are_held_stay_whole_and_in_order),
         TEST(a_signal_handler_writes_what_is_held),

@@ -12,7 +12,7 @@ local system = require "spec.support.system"
 local WITH_JSON, WITH_PROGRESS = arg[1] == "--json", arg[2] == "progress"
 local FOLDER = "build/bench/"
 local SIZES = { 1, 10, 100, 1000, 10000 }
-local ROUNDS = 5 -- each has programs and a queue of its own
+local ROUNDS = 9 -- each has programs and a queue of its own
 
 local RECORD = [[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-west-2",]]
   .. [["eventTime":"2016-09-18T12:34:56.789Z","eventName":"ObjectCreated:Put",]]

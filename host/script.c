@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "allowance.h"
+#include "decode.h"
 #include "log.h"
 #include "modules.h"
 #include "source.h"
@@ -146,6 +147,8 @@ static void open_libraries(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); /* preload */
     lua_pushcfunction(L, luaopen_cjson);                       /* preload open */
     lua_setfield(L, -2, "cjson");                              /* preload */
+    lua_pushcfunction(L, luaopen_pigeon_decode);               /* preload open */
+    lua_setfield(L, -2, "pigeon.decode");                      /* preload */
     lua_getglobal(L, "package");                               /* preload package */
     set_string(L, "path", "");
     set_string(L, "cpath", "");

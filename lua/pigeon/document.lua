@@ -6,14 +6,11 @@
 -- is made only for what is wrong. Such errors are raised as a table, so that none can be taken
 -- for a mistake of ours.
 local cjson = require "cjson"
+local open_decoder = require "pigeon.decode" -- host/decode.c
 
 local null, pcall, tointeger, type = cjson.null, pcall, math.tointeger, type
 
 local document = {}
-
-local json = cjson.new() -- the shared instance is not ours to set up
-json.decode_invalid_numbers(false)
-json.decode_max_depth(64)
 
 --- How messages call a place.
 function document.name(place)
@@ -63,12 +60,15 @@ function document.wrong(value, place, expected)
   document.fail("%s is %s, and should be %s", document.name(place), kind_of(value), expected)
 end
 
---- Bytes -> what they say.
-function document.decode(bytes, place)
-  local ok, value = pcall(json.decode, bytes)
-  if ok then return value end
-  if value == "not enough memory" then error(value, 0) end -- that is not the bytes' fault
-  document.fail("%s is not JSON: %s", document.name(place), value)
+--- The names of all members that are read -> decode: bytes and their place -> what they say,
+-- without any other member.
+function document.decoder(names)
+  local decode = open_decoder(names)
+  return function(bytes, place)
+    local value, problem = decode(bytes)
+    if value == nil then document.fail("%s is not JSON: %s", document.name(place), problem) end
+    return value
+  end
 end
 
 --- Whether a member is not there, null or empty, as MinIO writes a region that it has not.

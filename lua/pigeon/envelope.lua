@@ -12,6 +12,18 @@ local next, pcall, type = next, pcall, type
 
 local envelope = {}
 
+-- What is read of an event, here and in the modules above; what else is in it costs nothing.
+local decode = document.decoder {
+  "Records", "eventSource", "EventSource", -- of S3, and of SQS and SNS around it
+  "eventVersion", "eventName", "eventTime", "awsRegion", "s3", "bucket", "name", "object", "key", "size", "versionId",
+  "sequencer",
+  "messageId", "eventSourceARN", "body", -- SQS
+  "Sns", "Type", "TopicArn", "Message", -- SNS
+  "source", "detail-type", "detail", "time", "region", "reason", "deletion-type", "version-id", -- EventBridge
+  "requestContext", "condition", "requestPayload", -- an invocation that failed
+  "Event", -- a notification that was set up
+}
+
 -- A failed SNS event, whose record came by SNS through SQS, is in four.
 local MOST_ENVELOPES = 4
 
@@ -44,7 +56,7 @@ local function unwrap(content, place, depth, batch)
   if depth == MOST_ENVELOPES then
     document.fail("%s is in more than %d envelopes", place, MOST_ENVELOPES)
   end
-  if type(content) == "string" then content = document.decode(content, place) end
+  if type(content) == "string" then content = decode(content, place) end
   read_document(content, place, depth + 1, batch)
 end
 
@@ -159,7 +171,7 @@ function read_document(content, place, depth, batch)
 end
 
 local function read_event(input, batch)
-  read_document(document.decode(input, ""), "", 0, batch)
+  read_document(decode(input, ""), "", 0, batch)
 end
 
 --- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,

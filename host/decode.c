@@ -206,10 +206,9 @@ static int collect(lua_State *L)
     return 0;
 }
 
-/* In yajl's words, without the point at their end. It reads a space behind the bytes. */
-static void push_problem(struct decoder *decoder, size_t len)
+/* In yajl's words, without the point at their end. */
+static void push_problem(struct decoder *decoder, size_t at)
 {
-    size_t at = yajl_get_bytes_consumed(decoder->yajl);
     unsigned char *words = yajl_get_error(decoder->yajl, 0, NULL, 0);
     char line[100];
 
@@ -219,8 +218,7 @@ static void push_problem(struct decoder *decoder, size_t len)
         snprintf(line, sizeof(line), "%s", words ? (const char *)words : "no JSON");
     yajl_free_error(decoder->yajl, words);
     line[strcspn(line, ".\n")] = '\0';
-    lua_pushfstring(decoder->L, "%s at byte %I", line,
-                    (lua_Integer)(at < len ? at : len));
+    lua_pushfstring(decoder->L, "%s at byte %I", line, (lua_Integer)at);
 }
 
 static int decode(lua_State *L)
@@ -240,7 +238,9 @@ static int decode(lua_State *L)
         return luaL_error(L, "not enough memory");
     yajl_config(decoder->yajl, yajl_dont_validate_strings, 1);
     status = yajl_parse(decoder->yajl, (const unsigned char *)bytes, len);
-    if (status == yajl_status_ok)
+    if (status != yajl_status_ok)
+        len = yajl_get_bytes_consumed(decoder->yajl);
+    else
         status = yajl_complete_parse(decoder->yajl);
     if (status != yajl_status_ok) {
         lua_pushnil(L);

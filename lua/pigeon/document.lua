@@ -5,10 +5,10 @@
 -- begins with a dot is within a record, and document.at() puts the record's own before it, which
 -- is made only for what is wrong. Such errors are raised as a table, so that none can be taken
 -- for a mistake of ours.
-local cjson = require "cjson"
+local null = require "cjson".null -- and that of decode()
 local open_decoder = require "pigeon.decode" -- host/decode.c
 
-local null, pcall, tointeger, type = cjson.null, pcall, math.tointeger, type
+local pcall, tointeger, type = pcall, math.tointeger, type
 
 local document = {}
 
@@ -96,7 +96,7 @@ function document.optional(value, place, kind)
   return nil
 end
 
---- The same for a whole number, as an integer: those of cjson are floats.
+--- The same for a whole number, as an integer: decoded ones are floats.
 function document.whole(value, place)
   value = document.optional(value, place, "number")
   return value and (tointeger(value) or document.wrong(value, place, "a whole one"))

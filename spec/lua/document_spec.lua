@@ -48,7 +48,7 @@ describe("document.decoder", function()
   for bytes, problem in pairs {
     ["{"] = "parse error: premature EOF at byte 1", [""] = "parse error: premature EOF at byte 0",
     ["\xff"] = "lexical error: invalid char in json text at byte 1", ["[NaN]"] = "lexical error: ",
-    ["{} x"] = "parse error: trailing garbage at byte", ['{"a":1,}'] = "parse error: ",
+    ["{} x"] = "parse error: trailing garbage at byte 4", ['{"a":1,}'] = "parse error: ",
     ['{"x":{"y":}}'] = "parse error: ", ['{"x":'] = "parse error: premature EOF at byte 5",
     ["[01]"] = "parse error: ", ["[1.]"] = "lexical error: ", ['["\\u12"]'] = "lexical error: ",
     ['["\n"]'] = "lexical error: ",

@@ -33,6 +33,7 @@ struct decoder {
     int dropping;     /* levels below one that is dropped */
     int depth;
     bool too_deep;
+    size_t end; /* of the value as a whole; the bytes' where it does not say its own */
     struct level levels[DEPTH_MAX + 1];
     int first[NAME_MAX_LEN + 2]; /* of the names that have so many bytes, or more */
     struct name names[];         /* the shortest first */
@@ -54,8 +55,10 @@ static int put(struct decoder *decoder)
 {
     struct level *level = &decoder->levels[decoder->depth];
 
-    if (decoder->depth == 0)
+    if (decoder->depth == 0) {
+        decoder->end = yajl_get_bytes_consumed(decoder->yajl);
         return 1;
+    }
     level->kept++;
     if (level->object)
         lua_rawset(decoder->L, -3); /* ... table */
@@ -206,48 +209,108 @@ static int collect(lua_State *L)
     return 0;
 }
 
+/* ------------------------------------------------------------- what yajl lets pass */
+
+static unsigned code_unit(const char *digits)
+{
+    unsigned unit = 0;
+
+    for (int i = 0; i < 4; i++) {
+        unsigned digit = (unsigned char)digits[i];
+
+        unit = unit << 4 | (digit <= '9' ? digit - '0' : (digit | 0x20) - 'a' + 10);
+    }
+    return unit;
+}
+
+/* Where half a surrogate pair is escaped, which stands for no character; else `len`. The
+ * bytes are JSON. */
+static size_t find_half_pair(const char *bytes, size_t len)
+{
+    const char *end = bytes + len, *at = memchr(bytes, '\\', len);
+    unsigned unit;
+
+    while (at) {
+        unit = at[1] == 'u' ? code_unit(at + 2) & 0xfc00 : 0;
+        if (unit == 0xdc00)
+            break;
+        if (unit == 0xd800) {
+            if (end - at < 12 || at[6] != '\\' || at[7] != 'u' ||
+                (code_unit(at + 8) & 0xfc00) != 0xdc00)
+                break;
+            at += 6;
+        }
+        at = memchr(at + 2, '\\', (size_t)(end - at - 2));
+    }
+    return at ? (size_t)(at - bytes) : len;
+}
+
+/* An unfinished string behind the value. */
+static size_t find_more(const char *bytes, size_t at, size_t len)
+{
+    while (at < len && memchr(" \t\r\n", bytes[at], 4))
+        at++;
+    return at;
+}
+
+/* ------------------------------------------------------------- the bytes */
+
 /* In yajl's words, without the point at their end. */
-static void push_problem(struct decoder *decoder, size_t at)
+static const char *reason(struct decoder *decoder, char *line, size_t size)
 {
     unsigned char *words = yajl_get_error(decoder->yajl, 0, NULL, 0);
-    char line[100];
 
-    if (decoder->too_deep)
-        snprintf(line, sizeof(line), "more than %d levels", DEPTH_MAX);
-    else
-        snprintf(line, sizeof(line), "%s", words ? (const char *)words : "no JSON");
+    snprintf(line, size, "%s", words ? (const char *)words : "no JSON");
     yajl_free_error(decoder->yajl, words);
     line[strcspn(line, ".\n")] = '\0';
-    lua_pushfstring(decoder->L, "%s at byte %I", line, (lua_Integer)at);
+    return line;
+}
+
+/* The value on top, and NULL; or what is wrong, and where. */
+static const char *parse(struct decoder *decoder, const char *bytes, size_t len,
+                         char *line, size_t size, size_t *at)
+{
+    yajl_status status = yajl_parse(decoder->yajl, (const unsigned char *)bytes, len);
+
+    *at = yajl_get_bytes_consumed(decoder->yajl);
+    if (decoder->too_deep)
+        return "more than 64 levels";
+    if (status != yajl_status_ok)
+        return reason(decoder, line, size);
+    *at = find_more(bytes, decoder->end, len);
+    if (*at < len)
+        return "trailing garbage";
+    if (yajl_complete_parse(decoder->yajl) != yajl_status_ok)
+        return reason(decoder, line, size);
+    *at = find_half_pair(bytes, len);
+    return *at < len ? "half a surrogate pair" : NULL;
 }
 
 static int decode(lua_State *L)
 {
     struct decoder *decoder = lua_touserdata(L, lua_upvalueindex(1));
-    size_t len;
+    size_t len, at;
     const char *bytes = luaL_checklstring(L, 1, &len);
-    yajl_status status;
+    const char *problem;
+    char line[100];
 
     luaL_checkstack(L, 2 * DEPTH_MAX + 8, NULL);
     forget(decoder);
     decoder->L = L;
     decoder->drop = decoder->too_deep = false;
     decoder->dropping = decoder->depth = 0;
+    decoder->end = len;
     decoder->yajl = yajl_alloc(&on_parts, NULL, decoder);
     if (!decoder->yajl)
         return luaL_error(L, "not enough memory");
     yajl_config(decoder->yajl, yajl_dont_validate_strings, 1);
-    status = yajl_parse(decoder->yajl, (const unsigned char *)bytes, len);
-    if (status != yajl_status_ok)
-        len = yajl_get_bytes_consumed(decoder->yajl);
-    else
-        status = yajl_complete_parse(decoder->yajl);
-    if (status != yajl_status_ok) {
-        lua_pushnil(L);
-        push_problem(decoder, len); /* ... nil problem */
-    }
+    problem = parse(decoder, bytes, len, line, sizeof(line), &at);
     forget(decoder);
-    return status == yajl_status_ok ? 1 : 2;
+    if (!problem)
+        return 1;
+    lua_pushnil(L);                                                /* ... nil */
+    lua_pushfstring(L, "%s at byte %I", problem, (lua_Integer)at); /* ... nil problem */
+    return 2;
 }
 
 /* A list of names -> decode. */

@@ -50,6 +50,12 @@ describe("document.decoder", function()
     ["\xff"] = "lexical error: invalid char in json text at byte 1", ["[NaN]"] = "lexical error: ",
     ["{} x"] = "parse error: trailing garbage at byte 4", ['{"a":1,}'] = "parse error: ",
     ['{"x":{"y":}}'] = "parse error: ", ['{"x":'] = "parse error: premature EOF at byte 5",
+    ['{} "'] = "trailing garbage at byte 3", ["7 8"] = "trailing garbage at byte 2",
+    ['["\\ud83d"]'] = "half a surrogate pair at byte 2", ['["\\uDCA5"]'] = "half a surrogate pair at byte 2",
+    ['["\\\\\\uD83D\\u0041"]'] = "half a surrogate pair at byte 4",
+    ['["\\ud83d\\udca5\\udca5"]'] = "half a surrogate pair at byte 14",
+    ['["\\udbff-udfff"]'] = "half a surrogate pair at byte 2",
+    ['["\\udbff\\ndfff"]'] = "half a surrogate pair at byte 2",
     ["[01]"] = "parse error: ", ["[1.]"] = "lexical error: ", ['["\\u12"]'] = "lexical error: ",
     ['["\n"]'] = "lexical error: ",
     [("["):rep(65) .. ("]"):rep(65)] = "more than 64 levels at byte",
@@ -68,6 +74,8 @@ describe("document.decoder", function()
     assert.same({ a = { b = { { name = "x", a = cjson.null }, 7, true, { [""] = true } } }, [long] = -0.5 },
       decode('{"a":{"x":{"a":1},"b":[{"name":"x","names":2,"a":null},7,true,{"B":[{"a":1},[]]}],"c":"\\u00e9"},"'
         .. long .. 'n":1,"' .. long .. '":-5e-1}', ""))
+    assert.equal(7, decode(" 7", ""))
+    assert.equal("\\ud83d\u{D7FF}\u{E000}\u{10FFFF}", decode([["\\ud83d\ud7ff\uE000\uDBFF\uDFFF"]], ""))
     assert.same({ ["é"] = "\u{1F4A5}\0/" }, decode('{"\\u00e9":"\\ud83d\\udca5\\u0000\\/"}', ""))
   end)
 

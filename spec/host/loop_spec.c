@@ -115,12 +115,6 @@ static bool run(void)
     return loop_run(NULL, &handler);
 }
 
-static void assert_logged(const char *words)
-{
-    if (!strstr(logged(), words))
-        fail_msg("\"%s\" is not in %s", words, logged());
-}
-
 /* ------------------------------------------------------------------------ order */
 
 static void each_event_is_answered_and_then_told(void **state)

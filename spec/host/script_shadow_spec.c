@@ -119,12 +119,6 @@ static void run(void)
     assert_false(script_exhausted(script));
 }
 
-static void assert_logged(const char *words)
-{
-    if (!strstr(logged(), words))
-        fail_msg("\"%s\" is not in %s", words, logged());
-}
-
 static void assert_id(size_t i, const char *id)
 {
     assert_true(i < outbox.count);

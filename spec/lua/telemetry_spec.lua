@@ -144,7 +144,7 @@ describe("telemetry.lines", function()
     assert.matches("boom$", message)
   end)
 
-  -- What else is in a line, and its facts, C makes fit for it: spec/host/script_spec.c.
+  -- What else is in a line, and its facts, C makes fit for it: spec/host/script_answer_spec.c.
   it("has no message that is longer than anybody reads", function()
     local long = ("\u{20AC}\n"):rep(2000)
     local entry = accepted { destinations = { "normal", long }, failures = {

@@ -64,6 +64,12 @@ static inline const char *logged(void)
     return text;
 }
 
+static inline void assert_logged(const char *words)
+{
+    if (!strstr(logged(), words))
+        fail_msg("\"%s\" is not in %s", words, logged());
+}
+
 /* Starts this program with these two words, and reads what it writes until it ends:
  * its status. EMULATOR is what runs it where it is another processor's (bin/test). */
 static inline int run_again(const char *first, const char *second, char *said,

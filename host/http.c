@@ -265,9 +265,9 @@ bool http_tell(const struct http *http, const struct http_outcome *outcome,
                const struct buffer *body, struct err *err)
 {
     if (!outcome->arrived)
-        return err_set(err, "http://%s%s: %s", dial_name(http->dial, 0), http->call.path,
-                       http->cause.text);
-    return err_set(err, "http://%s%s: status %u: %.200s", dial_name(http->dial, 0),
+        return err_set(err, "http://%s%.200s: %s", dial_name(http->dial, 0),
+                       http->call.path, http->cause.text);
+    return err_set(err, "http://%s%.200s: status %u: %.200s", dial_name(http->dial, 0),
                    http->call.path, outcome->status,
                    body->len > 0 ? body->data : "(no body)");
 }

@@ -104,6 +104,27 @@ static void an_answer_without_a_length_is_not_waited_for(void **state)
     runtime_close(runtime);
 }
 
+/* Its path has no room in the head of a request. */
+static void an_id_of_65_kilobytes_cannot_be_answered(void **state)
+{
+    static char head[66000];
+    struct step steps[] = {{.head = head}, {0}};
+    struct runtime_event event = {0};
+    struct runtime *runtime;
+    struct err err = {0};
+
+    (void)state;
+    snprintf(head, sizeof(head),
+             OK("Lambda-Runtime-Aws-Request-Id: %065450d\r\n", "2", "{}"), 7);
+    runtime = play(steps);
+    assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
+    assert_int_equal(strlen(event.request_id), 65450);
+    assert_false(respond(runtime, "null", 4, &err));
+    assert_has(err.text, "the request is too long");
+    assert_int_equal(seen->requests, 1);
+    runtime_close(runtime);
+}
+
 static void an_answer_to_come_is_waited_for(void **state)
 {
     static const struct step steps[] = {
@@ -363,6 +384,7 @@ int main(void)
         TEST(a_payload_without_end_is_the_end),
         TEST(half_an_answer_is_no_event),
         TEST(an_answer_without_a_length_is_not_waited_for),
+        TEST(an_id_of_65_kilobytes_cannot_be_answered),
         TEST(an_answer_to_come_is_waited_for),
         TEST(answers_may_be_empty_or_big),
         TEST(a_long_reply_is_cut_and_the_connection_kept),

@@ -161,7 +161,7 @@ $(BUILD)/spec/%: $(BUILD)/spec/system/%_spec.o $(BUILD)/support.a $(BUILD)/host.
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, whose Lua is not ours.
-build/lua/pigeon/decode.so: host/decode.c Makefile
+build/lua/pigeon/decode.so: host/decode.c host/decode.h Makefile | $(CURL)/libcurl.a
 	@mkdir -p $(@D)
 	@echo "LD   $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -lyajl -o $@

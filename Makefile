@@ -53,7 +53,7 @@ CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
            -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
            -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
-# What is wrapped: host/connection.c, host/https.c.
+# What is wrapped: host/amqp/connection.c, host/aws/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
 # What a start needs first: its pages lie together then.
@@ -63,9 +63,9 @@ ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))
-HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c)))
+HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c host/[a-s]*/*.c)))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
-SPECS := $(patsubst %_spec.c,$(BUILD)/spec/%,$(notdir $(wildcard spec/*/*_spec.c)))
+SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(shell find spec -name '*_spec.c')))
 
 .PHONY: help build run test test-rules package testshell soak bench check clean
 .PHONY: setup specs asan native arm64
@@ -89,7 +89,7 @@ test: build specs $(if $(SYSROOT),native)
 test-rules: build
 	@bin/pigeon test spec/rules
 package: build
-	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/package "$(RULES)"
+	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
@@ -103,7 +103,7 @@ clean:
 	@rm -rf build
 setup:
 	@bin/setup $(ARCH)
-	$(if $(SYSROOT),@bin/build-sysroot $(SYSROOT) $(ARCH))
+	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
 asan: build
 	@echo "The same once more with sanitizers, in build/asan"
 	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs
@@ -112,13 +112,13 @@ arm64: build
 native:
 	@$(MAKE) ARCH=$(NATIVE) build
 
-$(CURL)/libcurl.a: bin/build-curl | setup
-	@CC="$(CC)" CONFIGURE="$(CONFIGURE)" bin/build-curl $(CURL)
+$(CURL)/libcurl.a: bin/build/curl | setup
+	@CC="$(CC)" CONFIGURE="$(CONFIGURE)" bin/build/curl $(CURL)
 
-$(BUILD)/modules.c: bin/embed $(CURL)/libcurl.a $(LUA)
+$(BUILD)/modules.c: bin/build/embed $(CURL)/libcurl.a $(LUA)
 	@mkdir -p $(@D)
 	@echo "LUA  $@"
-	$(Q)bin/embed $@ $(CURL) $(SYSROOT)/ $(filter %.lua,$^)
+	$(Q)bin/build/embed $@ $(CURL) $(SYSROOT)/ $(filter %.lua,$^)
 
 define compile
 @mkdir -p $(@D)
@@ -134,8 +134,8 @@ $(BUILD)/%.o: %.c Makefile | $(CURL)/libcurl.a
 
 # Everything but main: what is linked with a spec or a tool yields to their own functions.
 # The folder is named too, so that a file that went away is noticed.
-$(BUILD)/host.a: $(filter-out %/main.o,$(HOST)) $(BUILD)/modules.o host
-$(BUILD)/support.a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/support/*.c)) spec/support
+$(BUILD)/host.a: $(filter-out %/main.o,$(HOST)) $(BUILD)/modules.o host $(wildcard host/*/)
+$(BUILD)/support.a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/support/*.c host/tools/proxy/*.c)) spec/support
 $(BUILD)/%.a:
 	$(Q)rm -f $@ && ar rcs $@ $(filter %.o,$^)
 
@@ -145,23 +145,21 @@ define link
 $(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $1 -lm -o $@
 endef
 
-$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/check-binary
+$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/build/check-binary
 	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
-	$(Q)$(if $(SANITIZE),,bin/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
+	$(Q)$(if $(SANITIZE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, and the parts in host/tools/NAME where it has some.
 .SECONDEXPANSION:
-$(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/support.a $(BUILD)/host.a \
+$(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
-$(BUILD)/spec/%: $(BUILD)/spec/host/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
-	$(call link,$(ARCHIVES) -lcmocka)
-$(BUILD)/spec/%: $(BUILD)/spec/system/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, whose Lua is not ours.
-build/lua/pigeon/decode.so: host/decode.c host/decode.h Makefile | $(CURL)/libcurl.a
+build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a
 	@mkdir -p $(@D)
 	@echo "LD   $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -lyajl -o $@

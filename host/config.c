@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wipe.h"
+#include "base/wipe.h"
 
 #define SHOWN_BYTES 40 /* of a bad value */
 

@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "err.h"
+#include "base/err.h"
 
 struct config {
     /* what Lambda sets; NULL where it is not set */

@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-#include "delivery.h"
-#include "script.h"
+#include "amqp/delivery.h"
+#include "lua/script.h"
 
 struct handler {
     struct script *script;

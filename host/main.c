@@ -19,12 +19,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "base/log.h"
 #include "config.h"
-#include "desk.h"
-#include "log.h"
-#include "loop.h"
-#include "modules.h"
-#include "runtime.h"
+#include "desk/desk.h"
+#include "lambda/loop.h"
+#include "lambda/runtime.h"
+#include "lua/modules.h"
 
 #define INIT_MS 7000    /* all of init: Lambda's own clock is 10 s */
 #define SECRETS_MS 4000 /* for AWS during init */
@@ -36,7 +36,7 @@ struct pigeon {
     struct runtime *runtime;
     struct script *script;
     struct secrets *secrets;
-    struct dial *dial;
+    struct connector *connector;
     struct broker *broker;
     struct delivery delivery;
     char connection_name[512];
@@ -132,10 +132,10 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
                  config->function_name ? config->function_name : "-",
                  config->log_stream ? config->log_stream : "-") < 0)
         return err_set(err, "the connection's name cannot be made");
-    pigeon->dial = dial_open(config->host, config->port, config->tls, err);
-    if (!pigeon->dial)
+    pigeon->connector = connector_open(config->host, config->port, config->tls, err);
+    if (!pigeon->connector)
         return false;
-    if (dial_any_tls(pigeon->dial) && !tls_open(&settings.tls, config, err))
+    if (connector_any_tls(pigeon->connector) && !tls_open(&settings.tls, config, err))
         return false;
     pigeon->secrets = secrets_open(config, err);
     if (!pigeon->secrets)
@@ -144,8 +144,9 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
     err->type = "Runtime.InitFailed";
     if (!pigeon->broker)
         return err_set(err, "out of memory");
-    pigeon->delivery = (struct delivery){
-        .broker = pigeon->broker, .dial = pigeon->dial, .secrets = pigeon->secrets};
+    pigeon->delivery = (struct delivery){.broker = pigeon->broker,
+                                         .connector = pigeon->connector,
+                                         .secrets = pigeon->secrets};
     return true;
 }
 
@@ -156,13 +157,13 @@ static const char *tls_now(const struct pigeon *pigeon)
 
     if (version)
         return version;
-    return dial_tls(pigeon->dial, pigeon->delivery.host) ? "on" : "off";
+    return connector_tls_name(pigeon->connector, pigeon->delivery.host) ? "on" : "off";
 }
 
 static void close_broker(struct pigeon *pigeon)
 {
     broker_close(pigeon->broker);
-    dial_close(pigeon->dial);
+    connector_close(pigeon->connector);
     secrets_close(pigeon->secrets);
     config_close(&pigeon->config);
 }

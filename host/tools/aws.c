@@ -1,5 +1,5 @@
-/* aws.c -- a local AWS: KMS, SSM's parameters and Secrets Manager, as far as Pigeon uses
- * them, with the faults that they have.
+/* service.c -- a local AWS: KMS, SSM's parameters and Secrets Manager, as far as Pigeon
+ * uses them, with the faults that they have.
  *
  * A thread for each connection, so that one that is silent keeps nobody else waiting; the
  * store is behind one lock. aws/signature.c judges a request, aws/store.c answers it. */
@@ -38,7 +38,7 @@ static const char usage[] =
     "  fault SERVICE KIND [MS]     denied throttled busy broken foreign truncated\n"
     "                              slow MS, silent, none\n";
 
-struct aws {
+struct services {
     struct store store;
     struct identity identity;
     pthread_mutex_t lock;
@@ -61,7 +61,7 @@ static const char *value_of(struct MHD_Connection *connection, const char *name)
 /* ------------------------------------------------------------- faults in time */
 
 /* Waits for as long as the service's fault says; under the lock. */
-static void linger(struct aws *aws, enum service service)
+static void linger(struct services *aws, enum service service)
 {
     struct timespec end;
 
@@ -115,7 +115,7 @@ static struct MHD_Response *truncated(struct reply *reply)
 /* ------------------------------------------------------------- requests */
 
 /* Decides, under the lock, and says what was called. */
-static enum fault answer(struct aws *aws, struct MHD_Connection *connection,
+static enum fault answer(struct services *aws, struct MHD_Connection *connection,
                          const char *path, const struct buffer *body, struct reply *reply)
 {
     struct refusal refusal = {0};
@@ -146,7 +146,7 @@ static enum fault answer(struct aws *aws, struct MHD_Connection *connection,
     return fault;
 }
 
-static enum MHD_Result respond(struct aws *aws, struct MHD_Connection *connection,
+static enum MHD_Result respond(struct services *aws, struct MHD_Connection *connection,
                                const char *path, const struct buffer *body)
 {
     struct reply reply = {.body.max = 1 << 20};
@@ -210,7 +210,8 @@ static void on_request_end(void *user, struct MHD_Connection *connection, void *
 
 /* ------------------------------------------------------------- the server */
 
-static struct MHD_Daemon *serve(struct aws *aws, const char *certificate, const char *key)
+static struct MHD_Daemon *serve(struct services *aws, const char *certificate,
+                                const char *key)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -227,7 +228,7 @@ static struct MHD_Daemon *serve(struct aws *aws, const char *certificate, const 
         certificate ? tls : tls + 2, MHD_OPTION_END);
 }
 
-static void obey_stdin(struct aws *aws)
+static void obey_stdin(struct services *aws)
 {
     char *line = NULL;
     size_t size = 0;
@@ -249,7 +250,7 @@ static const char *variable(const char *name, const char *otherwise)
     return value && value[0] ? value : otherwise;
 }
 
-static int run(struct aws *aws, const char *certificate, const char *key)
+static int run(struct services *aws, const char *certificate, const char *key)
 {
     struct MHD_Daemon *daemon = serve(aws, certificate, key);
 
@@ -271,7 +272,7 @@ static int run(struct aws *aws, const char *certificate, const char *key)
 
 int main(int argc, char **argv)
 {
-    struct aws aws = {
+    struct services aws = {
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .told = PTHREAD_COND_INITIALIZER,
         .identity = {.key_id = variable("AWS_ACCESS_KEY_ID", "AKIALOCAL"),

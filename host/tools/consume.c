@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "err.h"
+#include "base/err.h"
 
 static const char usage[] =
     "Usage: consume [--headers | --count-only | --declare | --delete] [--] QUEUE...\n"

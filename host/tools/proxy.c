@@ -1,5 +1,5 @@
 /* proxy.c -- the fault proxy of spec/support as a program, for Lua suites and people. */
-#include "../../spec/support/serve.h"
+#include "tools/proxy/serve.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -15,7 +15,8 @@ static const char usage[] =
     "  next|all|now up|down|both drip|none\n"
     "  refuse  blackhole  listen  window BYTES  drop  fresh  status\n"
     "\n"
-    "spec/support/proxy.h says what they mean. Each is answered \"ok ...\" or \"error "
+    "host/tools/proxy/serve.h says what they mean. Each is answered \"ok ...\" or "
+    "\"error "
     "WHY\".\n";
 
 int main(int argc, char **argv)

@@ -1,15 +1,15 @@
 --- The verbs that the host calls: open, then receive, decide, conclude and tell for each event.
 -- The one module with state: what open() made, and the batch from receive() to tell().
 -- On the desk the same walk ends in a report (lua/pigeon/desk) instead of an answer.
-local answer = require "pigeon.answer"
-local batch_failures = require "pigeon.batch_failures"
-local envelope = require "pigeon.envelope"
-local metrics = require "pigeon.metrics"
-local queues = require "pigeon.queues"
-local sandbox = require "pigeon.sandbox"
-local telemetry = require "pigeon.telemetry"
+local answer = require "pigeon.report.answer"
+local batch_failures = require "pigeon.settings.batch_failures"
+local envelope = require "pigeon.event.envelope"
+local metrics = require "pigeon.report.metrics"
+local queues = require "pigeon.settings.queues"
+local sandbox = require "pigeon.rules.sandbox"
+local telemetry = require "pigeon.report.log_lines"
 local text = require "pigeon.text"
-local verdict = require "pigeon.verdict"
+local verdict = require "pigeon.rules.verdict"
 
 local pigeon = {}
 
@@ -97,7 +97,7 @@ end
 --- A second script {source, name, hash}, to be asked about the same objects; nil where there
 -- should be one and it cannot be read, of which each batch then tells. Raises what is wrong with it.
 function pigeon.open_shadow(script)
-  setup.tallies = require "pigeon.shadow"
+  setup.tallies = require "pigeon.report.shadow"
   if report then report.against = true end
   decide_shadow, setup.shadow = nil, nil
   if script then load_script(script) end
@@ -106,8 +106,8 @@ end
 
 local READ = {
   event = envelope.read,
-  lines = function(input, invocation) return require("pigeon.desk.lines").read(input, invocation.line) end,
-  keys = function(input) return require("pigeon.desk.lines").keys(input) end,
+  lines = function(input, invocation) return require("pigeon.desk.lists").read(input, invocation.line) end,
+  keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(input) return { entries = {}, setup = input } end,
   probes = function() return require("pigeon.desk.probes").read() end,
 }

@@ -12,9 +12,9 @@
 -- fields may stand there instead. What fails shows the explanation of the key.
 local assert = require "luassert"
 local explanation = require "pigeon.desk.explanation"
-local queues = require "pigeon.queues"
-local sandbox = require "pigeon.sandbox"
-local verdict = require "pigeon.verdict"
+local queues = require "pigeon.settings.queues"
+local sandbox = require "pigeon.rules.sandbox"
+local verdict = require "pigeon.rules.verdict"
 
 local testing = {}
 

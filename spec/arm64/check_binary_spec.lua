@@ -1,4 +1,4 @@
---- bin/check-binary once more, with programs for arm64.
+--- bin/build/check-binary once more, with programs for arm64.
 local gates = require "spec.support.gates"
 local system = require "spec.support.system"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "script.h"
+#include "lua/script.h"
 
 static void must(bool ok, const char *what)
 {

@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "confirms.h"
+#include "amqp/confirms.h"
 
 #define CHANNEL 1
 #define ID_BYTES 36

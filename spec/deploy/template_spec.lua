@@ -1,7 +1,7 @@
 package.path = "spec/support/?.lua;" .. package.path
 local cloudformation = require "cloudformation"
 
-local metrics = require "pigeon.metrics"
+local metrics = require "pigeon.report.metrics"
 
 local template = cloudformation.load("deploy/template.yaml")
 local resources, parameters = template.Resources, template.Parameters

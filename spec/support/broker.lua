@@ -41,7 +41,7 @@ end
 
 --- A port that accepts and says nothing: the one that waits for expressions.
 function broker.silent_port()
-  return system.read(folder .. "/fault.port")
+  return system.read(folder .. "/eval.port")
 end
 
 --- SIGKILL; its files are what they are. Returns when it is gone.

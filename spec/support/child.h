@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "deadline.h"
+#include "base/deadline.h"
 
 /* A process that hangs has failed: this cannot be caught, blocked or outlived. */
 static inline void give_up_after(time_t seconds)

@@ -1,4 +1,4 @@
-/* For the specs of host/broker.c: a broker, and the peer (peer.h) that it talks to.
+/* For the specs of host/amqp/broker.c: a broker, and the peer (peer.h) that it talks to.
  *
  * Include it after cmocka.h. begin() and end() are a test's setup and teardown: in
  * between there is a broker without a connection, and the peer is what start_peer() was
@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "broker.h"
+#include "amqp/broker.h"
 #include "peer.h"
 
 #define MINUTE_MS 60000
@@ -115,7 +115,7 @@ static inline int dial_peer(int buffer)
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     assert_true(fd >= 0);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* as dial.c does */
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* as connector.c does */
     if (buffer > 0)
         setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
     connect(fd, (struct sockaddr *)&address, sizeof(address));

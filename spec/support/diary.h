@@ -1,9 +1,9 @@
-/* For the specs of host/delivery.c: its neighbours, made up, and a diary.
+/* For the specs of host/amqp/delivery.c: its neighbours, made up, and a diary.
  *
- * Clock, sleep, dial and broker are fakes, so that hours pass at once and every wait can
- * be told exactly. What the fakes are asked is written into the diary, a word each:
+ * Clock, sleep, connector and broker are fakes, so that hours pass at once and every wait
+ * can be told exactly. What the fakes are asked is written into the diary, a word each:
  *
- *   dial:1   a connect to host number 1        publish:ac   with messages a and c
+ *   connect:1   a connect to host number 1        publish:ac   with messages a and c
  *   begin:1  the same, without waiting         sleep:50     milliseconds
  *   login    over the connected socket         as:new       the password from now on
  *   greet    what a login begins with          drop         the connection
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "delivery.h"
+#include "amqp/delivery.h"
 
 #define MINUTE_MS 60000
 #define REFUSED                                                                         \
@@ -88,31 +88,32 @@ int nanosleep(const struct timespec *time, struct timespec *left)
     return 0;
 }
 
-size_t dial_count(const struct dial *dial)
+size_t connector_count(const struct connector *connector)
 {
-    (void)dial;
+    (void)connector;
     return world.hosts;
 }
 
-const char *dial_name(const struct dial *dial, size_t i)
+const char *connector_label(const struct connector *connector, size_t i)
 {
     static const char *const names[] = {"a:1", "b:2", "c:3"};
 
-    (void)dial;
+    (void)connector;
     return names[i];
 }
 
-const char *dial_tls(const struct dial *dial, size_t i)
+const char *connector_tls_name(const struct connector *connector, size_t i)
 {
-    (void)dial, (void)i;
+    (void)connector, (void)i;
     return world.tls;
 }
 
-int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
-                 const char **stage, struct err *err)
+int connector_connect(struct connector *connector, size_t i,
+                      const struct deadline *deadline, const char **stage,
+                      struct err *err)
 {
-    (void)dial;
-    note("dial:%zu", i);
+    (void)connector;
+    note("connect:%zu", i);
     connects++;
     *stage = "connect";
     world.share_ms[i] = deadline_left_ms(deadline);
@@ -123,9 +124,9 @@ int dial_connect(struct dial *dial, size_t i, const struct deadline *deadline,
     return -1;
 }
 
-int dial_begin(struct dial *dial, size_t i)
+int connector_begin(struct connector *connector, size_t i)
 {
-    (void)dial;
+    (void)connector;
     note("begin:%zu", i);
     return world.begun ? 7 : -1;
 }

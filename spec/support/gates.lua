@@ -1,4 +1,4 @@
---- The cases of bin/check-binary, for any compiler: programs that each break one gate.
+--- The cases of bin/build/check-binary, for any compiler: programs that each break one gate.
 local system = require "spec.support.system"
 
 -- Copies what may be too long into a buffer on the stack.
@@ -33,7 +33,7 @@ local function check(compiler, flags)
   system.write(folder .. "/source.c", SOURCE)
   if not flags:find("NUMBER", 1, true) then flags = flags .. " -DNUMBER=0" end
   system.run(("cd %s && %s source.c %s -o program"):format(folder, compiler, flags))
-  local _, _, status = os.execute(("bin/check-binary --stripped %s/program 2>%s/said"):format(folder, folder))
+  local _, _, status = os.execute(("bin/build/check-binary --stripped %s/program 2>%s/said"):format(folder, folder))
   local said = system.read(folder .. "/said")
   os.execute("rm -rf " .. system.quote(folder))
   return status, said

@@ -1,5 +1,5 @@
-/* For the specs of host/dial.c: a dial, fakes that look its names up, and a clock that
- * they put forward.
+/* For the specs of host/net/connector.c: a connector, fakes that look its names up, and a
+ * clock that they put forward.
  *
  * Include it after cmocka.h, once in a program: the fakes take the place of libc's
  * functions. set_up() and tear_down() are a test's setup and teardown. */
@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "dial.h"
+#include "net/connector.h"
 
 #define MINUTE_MS 60000
 
@@ -93,10 +93,10 @@ int gai_suspend(const struct gaicb *const list[], int count, const struct timesp
     return EAI_AGAIN;
 }
 
-/* ------------------------------------------------------------- a dial */
+/* ------------------------------------------------------------- a connector */
 
 static int listener = -1;
-static struct dial *dial;
+static struct connector *connector;
 static struct sockaddr_in address;
 
 static inline int open_socket(int flags)
@@ -139,8 +139,8 @@ static inline int tear_down(void **state)
 {
     (void)state;
     close_fd(&listener);
-    dial_close(dial);
-    dial = NULL;
+    connector_close(connector);
+    connector = NULL;
     return 0;
 }
 
@@ -148,8 +148,8 @@ static inline void open_dial(const char *hosts)
 {
     struct err err;
 
-    dial = dial_open(hosts, ntohs(address.sin_port), NULL, &err);
-    assert_non_null(dial);
+    connector = connector_open(hosts, ntohs(address.sin_port), NULL, &err);
+    assert_non_null(connector);
 }
 
 /* Connects to the first host, within a minute. The stage is asserted. */
@@ -160,7 +160,7 @@ static inline int dial_first(const char *stage, struct err *err)
     int fd;
 
     memset(err, 0, sizeof(*err));
-    fd = dial_connect(dial, 0, &deadline, &where, err);
+    fd = connector_connect(connector, 0, &deadline, &where, err);
     assert_string_equal(where, stage);
     return fd;
 }

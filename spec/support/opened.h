@@ -1,4 +1,4 @@
-/* For the specs of host/script.c: rules that are open, and one event on its way.
+/* For the specs of host/lua/script.c: rules that are open, and one event on its way.
  *
  * Include it after cmocka.h. open_script() and close_script() are a test's setup and
  * teardown. */

@@ -1,4 +1,4 @@
-/* For the specs of host/runtime.c: a runtime, its server (api.h), and the log.
+/* For the specs of host/lambda/runtime.c: a runtime, its server (api.h), and the log.
  *
  * Include it after cmocka.h. begin() and end() are a test's setup and teardown: in
  * between, what is logged is kept for log_text(), and a test that hangs ends the
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "api.h"
-#include "runtime.h"
+#include "lambda/runtime.h"
 
 static struct seen *seen;
 static char api[32];

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "serve.h"
+#include "tools/proxy/serve.h"
 
 #define LINE_LEN 200
 

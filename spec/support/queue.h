@@ -8,8 +8,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "broker.h"
-#include "err.h"
+#include "amqp/broker.h"
+#include "base/err.h"
 
 /* Pigeon's settings for that broker, and its port. */
 bool queue_broker(struct broker_settings *settings, int *port, struct err *err);

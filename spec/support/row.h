@@ -1,5 +1,5 @@
-/* For the specs of host/broker.c whose cases are rows of a table: a script, and how it
- * ends for three messages. Each row is run twice, the second time over reads of single
+/* For the specs of host/amqp/broker.c whose cases are rows of a table: a script, and how
+ * it ends for three messages. Each row is run twice, the second time over reads of single
  * bytes.
  *
  * Include it after cmocka.h. rows[] and single_cases[], the tests that are no rows, are

@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "script.h"
+#include "base/log.h"
+#include "lua/script.h"
 
 #define KEY "v2/raw_crash/000/20180313/"
 #define ID "00007bd0-2d1c-4865-af09-80bc01180313"

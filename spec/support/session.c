@@ -6,11 +6,11 @@ bool session_open(struct session *session, const struct broker_settings *setting
 {
     struct err err;
 
-    session->dial = dial_open(hosts, port, NULL, &err);
+    session->connector = connector_open(hosts, port, NULL, &err);
     session->broker = broker_open(settings);
     session->delivery =
-        (struct delivery){.broker = session->broker, .dial = session->dial};
-    if (session->dial && session->broker)
+        (struct delivery){.broker = session->broker, .connector = session->connector};
+    if (session->connector && session->broker)
         return true;
     session_close(session);
     return false;
@@ -19,5 +19,5 @@ bool session_open(struct session *session, const struct broker_settings *setting
 void session_close(struct session *session)
 {
     broker_close(session->broker);
-    dial_close(session->dial);
+    connector_close(session->connector);
 }

@@ -1,14 +1,14 @@
-/* session.h -- Pigeon's publish path as a spec holds it: dial, broker and delivery.
+/* session.h -- Pigeon's publish path as a spec holds it: connector, broker and delivery.
  *
  * The settings stay the caller's. In a process that was forked after a session was in
  * its parent, deadlines would not be kept: the guard's timer is not inherited. */
 #ifndef PIGEON_SESSION_H
 #define PIGEON_SESSION_H
 
-#include "delivery.h"
+#include "amqp/delivery.h"
 
 struct session {
-    struct dial *dial;
+    struct connector *connector;
     struct broker *broker;
     struct delivery delivery;
 };

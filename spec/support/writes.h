@@ -1,5 +1,5 @@
-/* For the specs of host/log.c: what each write to file descriptor 1 wrote, at a time that
- * stands still.
+/* For the specs of host/base/log.c: what each write to file descriptor 1 wrote, at a time
+ * that stands still.
  *
  * Include it after cmocka.h, once in a program: the clock takes the place of libc's.
  * catch_writes() and give_stdout_back() are a test's setup and teardown. */
@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "log.h"
+#include "base/log.h"
 
 #define MANY (300 * 1024)
 

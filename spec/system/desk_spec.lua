@@ -182,7 +182,7 @@ describe("pigeon test", function()
 
   it("needs no more than an unpacked zip, beside which the specs are", function()
     os.remove(folder .. "/rules.lua")
-    system.run(("BUILD=build bin/package rules/rules.lua %s/p.zip"):format(folder))
+    system.run(("BUILD=build bin/build/package rules/rules.lua %s/p.zip"):format(folder))
     system.run(("cd %s && unzip -q p.zip && rm p.zip"):format(folder))
     local from_repository = program
     program = "./bootstrap"

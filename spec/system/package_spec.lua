@@ -1,4 +1,4 @@
---- bin/package: the zip that goes to Lambda.
+--- bin/build/package: the zip that goes to Lambda.
 local system = require "spec.support.system"
 local tls = require "spec.support.tls"
 local zip = require "spec.support.zip"
@@ -62,7 +62,7 @@ describe("the zip", function()
   it("is not made where the rules have a finding, and the finding is shown", function()
     local rules, made, said = os.tmpname(), os.tmpname(), os.tmpname()
     system.write(rules, "return function(object)\n  return accept(object.key, { queue })\nend\n")
-    local _, _, status = os.execute(("BUILD=build bin/package %s %s 2>%s"):format(rules, made, said))
+    local _, _, status = os.execute(("BUILD=build bin/build/package %s %s 2>%s"):format(rules, made, said))
     assert.equal(1, status)
     assert.matches(":2: [^\n]*queue", system.read(said))
     assert.is_nil(io.open(made))

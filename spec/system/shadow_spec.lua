@@ -152,7 +152,7 @@ describe("a shadow script", function()
 
   it("is in the zip under its name, where it passes the check", function()
     local function package(shadow)
-      local form = "BUILD=build SHADOW=%s bin/package rules/rules.lua %s/a.zip >%s/said 2>&1"
+      local form = "BUILD=build SHADOW=%s bin/build/package rules/rules.lua %s/a.zip >%s/said 2>&1"
       local _, _, status = os.execute(form:format(
         shadow, folder, folder))
       return status

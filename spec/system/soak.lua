@@ -11,8 +11,8 @@ local cjson = require "cjson"
 local sleep, clock = require("system").sleep, require("system").monotime
 package.path = "./?.lua;./lua/?.lua;" .. package.path
 local broker = require "spec.support.broker"
-local queues = require "pigeon.queues"
-local sample = require "pigeon.sample"
+local queues = require "pigeon.settings.queues"
+local sample = require "pigeon.rules.sample"
 local storm = require "spec.support.storm"
 local system = require "spec.support.system"
 

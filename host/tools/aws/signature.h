@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "buffer.h"
+#include "base/buffer.h"
 
 struct MHD_Connection;
 

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "buffer.h"
+#include "base/buffer.h"
 
 enum service { KMS, SSM, SECRETS_MANAGER, SERVICES };
 
@@ -43,7 +43,7 @@ const char *service_name(enum service service);
 /* The service that an X-Amz-Target names. False: none of these. */
 bool service_of_target(const char *target, enum service *service);
 
-/* Obeys one line, as the usage of aws.c lists them. False: it is none of them. */
+/* Obeys one line, as the usage of service.c lists them. False: it is none of them. */
 bool store_obey(struct store *store, char *line);
 
 /* Answers a request that was signed rightly; puts what it asks for into `id`. */

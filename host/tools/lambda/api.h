@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/select.h>
 
-#include "buffer.h"
+#include "base/buffer.h"
 
 #define API_PAYLOAD_MAX 6291556 /* bytes, both ways */
 

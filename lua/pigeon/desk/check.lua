@@ -2,8 +2,8 @@
 -- text, where it is installed; then the rules decide what pigeon.desk.probes has.
 local cjson = require "cjson"
 local text = require "pigeon.text"
-local verdict = require "pigeon.verdict"
-local words = require "pigeon.words"
+local verdict = require "pigeon.rules.verdict"
+local words = require "pigeon.rules.words"
 
 local check = {}
 
@@ -145,7 +145,7 @@ end
 
 -- ------------------------------------------------------------------------ the report
 
--- What the broker said of each queue: host/setup.h.
+-- What the broker said of each queue: host/desk/check_broker.h.
 local function read_queues(setup)
   local list = {}
   for word, queue, what in setup:gmatch("([^\0]*)\0([^\0]*)\0([^\0]*)\0") do

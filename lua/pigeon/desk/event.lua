@@ -132,7 +132,7 @@ kinds["sns-sqs"] = function(order)
 end
 
 function kinds.eventbridge(order)
-  for _, row in ipairs(require("pigeon.eventbridge").names) do
+  for _, row in ipairs(require("pigeon.event.eventbridge").names) do
     local kind, reason, name = table.unpack(row)
     if name == order.event_name and kind == "Object Created" then
       local list = {}

@@ -1,8 +1,8 @@
 --- How one object was decided, for people to read: the verdict, why and where, each queue with
 -- its sample against its throttle, and the messages.
-local sample = require "pigeon.sample"
+local sample = require "pigeon.rules.sample"
 local text = require "pigeon.text"
-local verdict = require "pigeon.verdict"
+local verdict = require "pigeon.rules.verdict"
 
 local explanation = {}
 

@@ -1,6 +1,6 @@
 --- `pigeon simulate`: what the rules would decide of a list of keys, counted.
 local cjson = require "cjson"
-local shadow = require "pigeon.shadow"
+local shadow = require "pigeon.report.shadow"
 local text = require "pigeon.text"
 
 local simulate = {}

@@ -1,5 +1,5 @@
 local cjson = require "cjson"
-local envelope = require "pigeon.envelope"
+local envelope = require "pigeon.event.envelope"
 local event = require "pigeon.desk.event"
 local fixtures = require "spec.support.fixtures"
 local md5 = require "pigeon.desk.md5"

@@ -1,0 +1,361 @@
+/* delivery.c -- patience, in one place.
+ *
+ * The loop of delivery_publish() ends because every turn either settles a message for
+ * good, or uses up one of a few: the reconnect, the rounds for nacks. */
+#include "amqp/delivery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NACK_ROUNDS 5
+/* A channel whose first message finds a quorum queue without a leader can be nacked for
+ * as long as it lives (RabbitMQ 3.10), so later rounds have a new one each. */
+#define NACK_ROUNDS_WARM 2
+#define NACK_MS 3000       /* for all rounds together */
+#define NACK_FIRST_MS 50   /* the pause before the first round, then twice as long */
+#define PAUSE_FIRST_MS 250 /* before the next connect, then twice as long */
+#define PAUSE_LAST_MS 4000 /* at most */
+#define CONNECT_MS 10000   /* for all hosts, where the deadline is later */
+#define ACCESS_REFUSED 403 /* AMQP: the user may not write, no message is to blame */
+#define NOT_ALLOWED 530    /* AMQP: the virtual host is not there, or not for the user */
+#define NOT_FOUND 404      /* AMQP: no such exchange */
+#define CONNECT_WORTH_MS 100 /* with less left, a connect is not worth a try */
+
+struct count {
+    size_t none;
+    size_t nacked;
+};
+
+static struct count count_fates(const struct outbox *outbox)
+{
+    struct count count = {0};
+
+    for (size_t i = 0; i < outbox->count; i++) {
+        count.none += outbox->messages[i].fate == FATE_NONE;
+        count.nacked += outbox->messages[i].fate == FATE_NACKED;
+    }
+    return count;
+}
+
+static void sleep_ms(int64_t ms)
+{
+    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+
+    nanosleep(&left, NULL);
+}
+
+/* ------------------------------------------------------------- pauses */
+
+/* The next connect has to wait, a little longer each time, and not in step with the
+ * other sandboxes of the function. */
+static void pause_connects(struct delivery *delivery, const struct failure *failure)
+{
+    int64_t pause = delivery->pause_ms ? delivery->pause_ms * 2 : PAUSE_FIRST_MS;
+
+    delivery->pause_ms = pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
+    delivery->next_try_ms =
+        clock_ms() + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
+    delivery->failure = *failure;
+}
+
+/* Waits until a connect may be tried. False: the deadline does not allow that, and the
+ * failure is the one that the pause is for. */
+static bool wait_for_try(struct delivery *delivery, const struct deadline *deadline,
+                         struct failure *failure)
+{
+    int64_t wait = delivery->pause_ms ? delivery->next_try_ms - clock_ms() : 0;
+
+    if (wait < 0)
+        wait = 0;
+    if (wait + CONNECT_WORTH_MS > deadline_left_ms(deadline)) {
+        if (wait == 0)
+            return failure_set(failure, "connect", 0,
+                               "no time left before the deadline to connect");
+        *failure = delivery->failure;
+        return false;
+    }
+    if (wait > 0)
+        sleep_ms(wait);
+    return true;
+}
+
+/* The broker's words name users and virtual hosts. */
+static void hide_names(const struct delivery *delivery, struct failure *failure)
+{
+    if (delivery->secrets)
+        secrets_hide(delivery->secrets, failure->text, sizeof(failure->text));
+}
+
+static bool connect_host(struct delivery *delivery, size_t host,
+                         const struct deadline *deadline, struct failure *failure)
+{
+    struct err err = {0};
+    const char *stage;
+    int fd = connector_connect(delivery->connector, host, deadline, &stage, &err);
+
+    if (fd < 0)
+        return failure_set(failure, stage, 0, "%s", err.text);
+    if (broker_connect(delivery->broker, fd,
+                       connector_tls_name(delivery->connector, host), deadline, failure))
+        return true;
+    if (delivery->secrets && strcmp(failure->stage, "login") == 0)
+        delivery->refused |= failure->code == ACCESS_REFUSED ||
+                             (failure->code == NOT_ALLOWED &&
+                              secrets_refers(delivery->secrets, SECRET_VIRTUAL_HOST));
+    hide_names(delivery, failure);
+    return false;
+}
+
+/* Tries every host once, the last one that worked first, each with its share. */
+static bool connect_any(struct delivery *delivery, const struct deadline *deadline,
+                        struct failure *failure)
+{
+    struct deadline all = deadline_within(deadline, CONNECT_MS);
+    size_t count = connector_count(delivery->connector);
+    struct err words = {0};
+
+    delivery->refused = false;
+    for (size_t tried = 0; tried < count; tried++) {
+        size_t host = (delivery->host + tried) % count;
+        int64_t share_ms = deadline_left_ms(&all) / (int64_t)(count - tried);
+        struct deadline share = deadline_within(&all, share_ms);
+
+        if (connect_host(delivery, host, &share, failure)) {
+            delivery->host = host;
+            return true;
+        }
+        err_add(&words, "%s%s: %s", tried ? " | " : "",
+                connector_label(delivery->connector, host), failure->text);
+    }
+    snprintf(failure->text, sizeof(failure->text), "%.*s", (int)sizeof(failure->text) - 1,
+             words.text);
+    return false;
+}
+
+/* ------------------------------------------------------------- secrets */
+
+static void log_in_as_known(struct delivery *delivery)
+{
+    const struct secrets *secrets = delivery->secrets;
+
+    broker_log_in_as(delivery->broker, secrets_value(secrets, SECRET_VIRTUAL_HOST),
+                     secrets_value(secrets, SECRET_USER),
+                     secrets_value(secrets, SECRET_PASSWORD));
+}
+
+static bool resolve(struct delivery *delivery, const struct deadline *deadline,
+                    struct failure *failure)
+{
+    struct err err = {0};
+
+    if (!delivery->secrets)
+        return true;
+    if (secrets_resolve(delivery->secrets, deadline, &err) != SECRETS_READY)
+        return failure_set(failure, "secrets", 0, "%s", err.text);
+    log_in_as_known(delivery);
+    return true;
+}
+
+/* After a failed connect: where the login was refused, the secrets may have been changed
+ * since they were read. */
+static bool connect_anew(struct delivery *delivery, const struct deadline *deadline,
+                         struct failure *failure)
+{
+    struct err err = {0};
+    bool changed;
+    size_t used;
+
+    if (!delivery->refused)
+        return false;
+    changed = secrets_refresh(delivery->secrets, deadline, &err);
+    log_in_as_known(delivery);
+    if (changed)
+        return connect_any(delivery, deadline, failure);
+    used = strlen(failure->text);
+    snprintf(failure->text + used, sizeof(failure->text) - used, " (%s)", err.text);
+    return false;
+}
+
+/* ------------------------------------------------------------- connecting */
+
+void delivery_begin(struct delivery *delivery)
+{
+    int fd;
+
+    for (enum secret which = 0; which < SECRET_COUNT; which++)
+        if (delivery->secrets && secrets_refers(delivery->secrets, which))
+            return; /* AWS is asked first, and for how long nobody knows */
+    fd = connector_begin(delivery->connector, delivery->host);
+    if (fd >= 0 && !connector_tls_name(delivery->connector, delivery->host))
+        broker_greet(delivery->broker, fd);
+}
+
+bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
+                      struct failure *failure)
+{
+    if (broker_connected(delivery->broker))
+        return true;
+    if (!wait_for_try(delivery, deadline, failure))
+        return false;
+    if (!resolve(delivery, deadline, failure) ||
+        (!connect_any(delivery, deadline, failure) &&
+         !connect_anew(delivery, deadline, failure))) {
+        pause_connects(delivery, failure);
+        return false;
+    }
+    delivery->connected_before = true;
+    return true;
+}
+
+/* ------------------------------------------------------------- fates */
+
+static void settle_rest(struct outbox *outbox, const struct failure *failure)
+{
+    for (size_t i = 0; i < outbox->count; i++)
+        if (outbox->messages[i].fate == FATE_NONE)
+            outbox_settle(&outbox->messages[i], FATE_UNKNOWN, failure->stage,
+                          failure->code, failure->text);
+}
+
+/* A missing exchange, or one that may not be written to, closes the channel for all
+ * messages. Those that name it are settled, so that the rest can be published without
+ * them. True: there were some. */
+static bool settle_exchange(struct outbox *outbox, const struct failure *failure)
+{
+    bool found = false;
+
+    if (failure->code != ACCESS_REFUSED && failure->code != NOT_FOUND)
+        return false;
+    for (size_t i = 0; i < outbox->count; i++) {
+        struct message *message = &outbox->messages[i];
+        struct bytes name = message->exchange;
+        char quoted[300];
+
+        if (name.len == 0)
+            name = (struct bytes){"amq.default", sizeof("amq.default") - 1};
+        snprintf(quoted, sizeof(quoted), "exchange '%.*s' in", (int)name.len, name.data);
+        if (message->fate == FATE_NONE && strstr(failure->text, quoted)) {
+            outbox_settle(message, FATE_UNKNOWN, failure->stage, failure->code,
+                          failure->text);
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* Gives the nacked messages their last words. */
+static void explain_nacks(struct outbox *outbox)
+{
+    struct failure words;
+
+    for (size_t i = 0; i < outbox->count; i++) {
+        if (outbox->messages[i].fate != FATE_NACKED)
+            continue;
+        failure_set(&words, "confirm", 0, "basic.nack: refused by the queue");
+        outbox_settle(&outbox->messages[i], FATE_NACKED, "confirm", 0, words.text);
+    }
+}
+
+/* The cause that kept everything from being published, as the answer says it of each
+ * message. */
+static void say_broker_wide(struct facts *facts, const struct failure *failure)
+{
+    if (failure->code)
+        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s",
+                 failure->stage, failure->code, failure->text);
+    else
+        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", failure->stage,
+                 failure->text);
+}
+
+static void reopen_nacked(struct outbox *outbox)
+{
+    for (size_t i = 0; i < outbox->count; i++)
+        if (outbox->messages[i].fate == FATE_NACKED)
+            outbox_settle(&outbox->messages[i], FATE_NONE, NULL, 0, NULL);
+}
+
+/* ------------------------------------------------------------- public */
+
+/* One turn: a connection, and one publish of what has no fate. */
+static bool attempt(struct delivery *delivery, struct outbox *outbox,
+                    const struct deadline *deadline, struct facts *facts,
+                    struct failure *failure, bool *connected)
+{
+    int64_t start_us = clock_us();
+    bool again = delivery->connected_before;
+    bool warm = broker_connected(delivery->broker);
+
+    *connected = warm || delivery_connect(delivery, deadline, failure);
+    if (!warm)
+        facts->connect_us += clock_us() - start_us;
+    if (!*connected)
+        return false;
+    facts->reconnects += again && !warm;
+    if (broker_publish(delivery->broker, outbox, deadline, failure))
+        return true;
+    hide_names(delivery, failure);
+    return false;
+}
+
+/* Publishes until nothing is left without a fate but what nothing can be done for now. */
+static bool publish_all(struct delivery *delivery, struct outbox *outbox,
+                        const struct deadline *deadline, struct facts *facts,
+                        struct failure *failure)
+{
+    bool retried = false;
+    bool connected;
+
+    while (count_fates(outbox).none > 0) {
+        if (attempt(delivery, outbox, deadline, facts, failure, &connected))
+            continue;
+        if (connected && settle_exchange(outbox, failure))
+            continue;
+        if (!connected)
+            return false;
+        if (failure->final || retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
+            pause_connects(delivery, failure);
+            return false;
+        }
+        retried = true;
+    }
+    return true;
+}
+
+void delivery_publish(struct delivery *delivery, struct outbox *outbox,
+                      const struct deadline *deadline, struct facts *facts)
+{
+    int64_t start_us = clock_us();
+    struct deadline nacks = {0};
+    int64_t pause = NACK_FIRST_MS;
+    struct failure failure = {0};
+    bool given_up;
+
+    if (outbox->count == 0)
+        return;
+    for (int round = 0; publish_all(delivery, outbox, deadline, facts, &failure);
+         round++) {
+        delivery->pause_ms = 0;
+        if (count_fates(outbox).nacked == 0 || round == NACK_ROUNDS)
+            break;
+        if (round == 0)
+            nacks = deadline_within(deadline, NACK_MS);
+        if (deadline_left_ms(&nacks) <= pause)
+            break;
+        if (round >= NACK_ROUNDS_WARM)
+            broker_drop(delivery->broker);
+        sleep_ms(pause);
+        pause *= 2;
+        reopen_nacked(outbox);
+    }
+    given_up = count_fates(outbox).none > 0;
+    settle_rest(outbox, &failure);
+    explain_nacks(outbox);
+    for (size_t i = 0; i < outbox->count; i++)
+        facts->confirmed += outbox->messages[i].fate == FATE_CONFIRMED;
+    if (given_up || (facts->confirmed == 0 && failure.code == ACCESS_REFUSED))
+        say_broker_wide(facts, &failure);
+    facts->publish_us = clock_us() - start_us;
+}

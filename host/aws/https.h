@@ -1,0 +1,63 @@
+/* https.h -- signed calls to AWS, one after the other.
+ *
+ * HTTP/1.1 over TLS, never by way of a proxy, redirects not followed; signals stay as
+ * they are. URLs, headers and bodies stay the caller's. */
+#ifndef PIGEON_AWS_HTTPS_H
+#define PIGEON_AWS_HTTPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/err.h"
+
+struct https;
+
+/* What became of one call. */
+struct https_outcome {
+    bool arrived; /* a whole answer did */
+    int code;     /* curl's, where no whole answer arrived */
+    long status;
+};
+
+/* Whether a URL may be called with credentials: https, or http to loopback, without a
+ * user, a query or a fragment. False: err says what is wrong with it. */
+bool https_check_url(const char *url, struct err *err);
+
+/* NULL: err. */
+struct https *https_open(const char *user_agent, struct err *err);
+
+struct https_request {
+    const char *url;
+    const char *const *headers; /* "Name: value" each, NULL behind the last */
+    const char *body;
+    size_t len;
+    int64_t timeout_ms;
+    const char *signed_for; /* "aws:amz:REGION:SERVICE" */
+    const char *key_id;
+    const char *secret_key;
+    const char *bundle; /* the CAs for https, ca.h */
+};
+
+/* Posts a signed request. The answer's body goes into `reply`, whose maximum it must not
+ * exceed. */
+struct https_outcome https_call(struct https *https, const struct https_request *request,
+                                struct buffer *reply);
+
+/* Whether trying again may help where no whole answer arrived: not where the peer's
+ * certificate is of no use. */
+bool https_may_pass(const struct https_outcome *outcome);
+
+/* A header of the last answer; NULL: it has none of that name, in any case of letters.
+ * It stays until the next call. */
+const char *https_header(const struct https *https, const char *name);
+
+/* What became of the last call, in words: its URL, and curl's cause or the status and
+ * the beginning of the body. Returns false, as err_set() does. */
+bool https_tell(const struct https *https, const struct https_outcome *outcome,
+                const struct buffer *body, struct err *err);
+
+void https_close(struct https *https);
+
+#endif

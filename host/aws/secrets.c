@@ -1,0 +1,449 @@
+/* secrets.c -- which values are in AWS, and when it is asked for them.
+ *
+ * Up to three references. Those to the same secret are one call, also where they want
+ * different members of it. Each call has its share of the time, so that one silent
+ * service leaves some for the others. */
+#include "aws/secrets.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aws/member.h"
+#include "aws/service.h"
+#include "base/wipe.h"
+
+#define CALL_MS 2500        /* for one reference at most */
+#define REFRESH_MS 60000    /* between two refreshes */
+#define REPLY_MAX (1 << 19) /* 64 KB of secret, escaped as far as JSON can */
+
+struct value {
+    const char *variable;
+    const char *setting; /* the config's */
+    bool reference;
+    enum service service;
+    char *id;        /* what the service is asked for */
+    const char *key; /* the member of a JSON secret; NULL: all of it */
+    char *text;      /* what AWS gave; NULL: not known */
+};
+
+struct secrets {
+    struct value values[SECRET_COUNT];
+    struct service_client client;
+    int64_t next_refresh_ms;
+};
+
+/* ------------------------------------------------------------- references */
+
+/* What is behind "kms:" and the like; NULL: it is no reference. */
+static const char *behind_prefix(const char *text, enum service *service)
+{
+    for (int i = 0; i < AWS_SERVICES; i++) {
+        size_t len = strlen(service_name((enum service)i));
+
+        if (strncmp(text, service_name((enum service)i), len) == 0 && text[len] == ':') {
+            *service = (enum service)i;
+            return text + len + 1;
+        }
+    }
+    return NULL;
+}
+
+/* A literal without the backslash that keeps it from being a reference. */
+static const char *literal(const char *setting)
+{
+    const char *text = setting + strspn(setting, "\\");
+    enum service service;
+
+    return text > setting && behind_prefix(text, &service) ? setting + 1 : setting;
+}
+
+static bool check_base64(const struct value *value, struct err *err)
+{
+    size_t len = strlen(value->id);
+    size_t good = strspn(value->id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                                    "0123456789+/");
+    size_t padding = strspn(value->id + good, "=");
+
+    if (good + padding == len && padding <= 2 && len % 4 == 0)
+        return true;
+    return err_set(err,
+                   "%s: what follows kms: is no base64 of a ciphertext (%zu characters, "
+                   "good up to number %zu)",
+                   value->variable, len, good);
+}
+
+static bool parse(struct value *value, struct err *err)
+{
+    const char *id = behind_prefix(value->setting, &value->service);
+    size_t len;
+
+    if (!id)
+        return true;
+    err->type = "ValueError";
+    value->reference = true;
+    len = value->service == AWS_SECRETS_MANAGER ? strcspn(id, "#") : strlen(id);
+    if (id[len] == '#')
+        value->key = id + len + 1;
+    if (len == 0)
+        return err_set(err, "%s: nothing follows %s:", value->variable,
+                       service_name(value->service));
+    if (value->key && value->key[0] == '\0')
+        return err_set(err, "%s: no key follows the #", value->variable);
+    value->id = strndup(id, len);
+    if (!value->id)
+        return err_set(err, "out of memory");
+    return value->service != AWS_KMS || check_base64(value, err);
+}
+
+static bool same_call(const struct value *a, const struct value *b)
+{
+    return a->service == b->service && strcmp(a->id, b->id) == 0;
+}
+
+/* ------------------------------------------------------------- calls */
+
+static enum service_result ask(struct secrets *secrets, const struct value *value,
+                               bool with_context, int64_t timeout_ms,
+                               struct buffer *reply, struct err *err)
+{
+    static const char *const before[] = {[AWS_KMS] = "{\"CiphertextBlob\":",
+                                         [AWS_SSM] = "{\"WithDecryption\":true,\"Name\":",
+                                         [AWS_SECRETS_MANAGER] = "{\"SecretId\":"};
+    const char *function = secrets->client.config->function_name;
+    struct buffer body = {.max = 16384};
+    enum service_result result = AWS_LATER;
+    bool ok = buffer_append_text(&body, before[value->service]) &&
+              buffer_append_json_string(&body, value->id, strlen(value->id));
+
+    if (with_context)
+        ok = ok &&
+             buffer_append_text(&body,
+                                ",\"EncryptionContext\":{\"LambdaFunctionName\":") &&
+             buffer_append_json_string(&body, function, strlen(function)) &&
+             buffer_append_text(&body, "}");
+    if (ok && buffer_append_text(&body, "}"))
+        result =
+            service_call(&secrets->client, value->service, &body, timeout_ms, reply, err);
+    else
+        err_set(err, "out of memory");
+    buffer_free(&body);
+    return result;
+}
+
+/* KMS once more as the console's helper for Lambda encrypts, where it is another way. */
+static enum service_result ask_both_ways(struct secrets *secrets,
+                                         const struct value *value,
+                                         const struct deadline *deadline,
+                                         struct buffer *reply, struct err *err)
+{
+    enum service_result result =
+        ask(secrets, value, false, deadline_left_ms(deadline), reply, err);
+
+    if (result != AWS_INVALID_CIPHERTEXT || !secrets->client.config->function_name ||
+        deadline_left_ms(deadline) == 0)
+        return result;
+    return ask(secrets, value, true, deadline_left_ms(deadline), reply, err);
+}
+
+static bool decode_base64(struct buffer *text)
+{
+    unsigned char *bytes = text->len % 4 == 0 ? malloc(text->len + 1) : NULL;
+    int len =
+        bytes ? EVP_DecodeBlock(bytes, (unsigned char *)text->data, (int)text->len) : -1;
+
+    for (size_t i = text->len; len > 0 && i > 0 && text->data[i - 1] == '='; i--)
+        len--;
+    buffer_clear(text);
+    if (len > 0)
+        buffer_append(text, bytes, (size_t)len); /* it is shorter than before */
+    wipe_free(bytes);
+    return len >= 0;
+}
+
+/* The answer's value. */
+static enum service_result read_reply(enum service service, const struct buffer *reply,
+                                      struct buffer *text, struct err *err)
+{
+    enum member_result found;
+    bool binary = service == AWS_KMS;
+
+    if (service == AWS_KMS)
+        found = member_text(reply, NULL, "Plaintext", text);
+    else if (service == AWS_SSM)
+        found = member_text(reply, "Parameter", "Value", text);
+    else
+        found = member_text(reply, NULL, "SecretString", text);
+    if (service == AWS_SECRETS_MANAGER && found != MEMBER_FOUND &&
+        found != MEMBER_BROKEN) {
+        found = member_text(reply, NULL, "SecretBinary", text);
+        binary = true;
+    }
+    if (found == MEMBER_BROKEN) { /* half of it, perhaps */
+        err_set(err, "%s: the answer is not JSON", service_name(service));
+        return AWS_LATER;
+    }
+    if (found == MEMBER_FOUND && (!binary || decode_base64(text)))
+        return AWS_DONE;
+    err_set(err, "%s: the answer has no value", service_name(service));
+    return AWS_REFUSED;
+}
+
+static enum service_result fetch(struct secrets *secrets, const struct value *value,
+                                 const struct deadline *deadline, struct buffer *text,
+                                 struct err *err)
+{
+    struct buffer reply = {.max = REPLY_MAX, .secret = true};
+    enum service_result result = AWS_LATER;
+
+    if (deadline_left_ms(deadline) == 0)
+        err_set(err, "%s: no time left to ask", service_name(value->service));
+    else
+        result = ask_both_ways(secrets, value, deadline, &reply, err);
+    if (result == AWS_DONE)
+        result = read_reply(value->service, &reply, text, err);
+    buffer_free(&reply);
+    return result;
+}
+
+/* ------------------------------------------------------------- values */
+
+/* The member that the reference names. */
+static bool pick(const struct value *value, const struct buffer *text,
+                 struct buffer *member, struct err *err)
+{
+    switch (member_text(text, NULL, value->key, member)) {
+    case MEMBER_FOUND:
+        return true;
+    case MEMBER_BROKEN:
+        return err_set(err, "the secret is no JSON object, so it has no \"%s\"",
+                       value->key);
+    case MEMBER_NO_TEXT:
+        return err_set(err, "\"%s\" of the secret is no text: write it in quotes there",
+                       value->key);
+    case MEMBER_NO_ROOM:
+    case MEMBER_MISSING:
+        break;
+    }
+    return err_set(err, "the secret has no member \"%s\"", value->key);
+}
+
+static bool keep(struct value *value, const struct buffer *text, bool *changed,
+                 struct err *err)
+{
+    char *copy;
+
+    if (text->len == 0)
+        return err_set(err, "the value is empty");
+    if (memchr(text->data, '\0', text->len))
+        return err_set(err, "the value has a NUL in it");
+    if (value->text && strcmp(value->text, text->data) == 0)
+        return true;
+    copy = strdup(text->data);
+    if (!copy)
+        return err_set(err, "out of memory");
+    wipe_free(value->text);
+    value->text = copy;
+    *changed = true;
+    return true;
+}
+
+static bool take(struct value *value, const struct buffer *text, bool *changed,
+                 struct err *err)
+{
+    struct buffer member = {.max = REPLY_MAX, .secret = true};
+    bool ok = !value->key || pick(value, text, &member, err);
+
+    ok = ok && keep(value, value->key ? &member : text, changed, err);
+    buffer_free(&member);
+    return ok;
+}
+
+/* ------------------------------------------------------------- a pass */
+
+/* The references that are to be resolved: not more than one of each call is asked for. */
+struct pass {
+    bool due[SECRET_COUNT];
+    bool changed;
+    enum secrets_result result;
+    struct err *err;
+};
+
+static void note(struct pass *pass, const struct value *value, enum service_result result,
+                 const struct err *err)
+{
+    enum secrets_result worse = result == AWS_LATER ? SECRETS_LATER : SECRETS_REFUSED;
+
+    if (worse <= pass->result)
+        return; /* the first of its kind is told */
+    pass->result = worse;
+    pass->err->type = "Runtime.SecretUnavailable";
+    err_set(pass->err, "%s: %s", value->variable, err->text);
+}
+
+/* Resolves number `first` and those that the same call answers. */
+static void resolve(struct secrets *secrets, size_t first,
+                    const struct deadline *deadline, struct pass *pass)
+{
+    const struct value *asked = &secrets->values[first];
+    struct buffer text = {.max = REPLY_MAX, .secret = true};
+    struct err err = {0};
+    enum service_result result = fetch(secrets, asked, deadline, &text, &err);
+
+    for (size_t i = first; i < SECRET_COUNT; i++) {
+        struct value *value = &secrets->values[i];
+
+        if (!pass->due[i] || !same_call(asked, value))
+            continue;
+        pass->due[i] = false;
+        if (result != AWS_DONE)
+            note(pass, value, result, &err);
+        else if (!take(value, &text, &pass->changed, &err)) {
+            err_wrap(&err, "%s", service_name(value->service));
+            note(pass, value, AWS_REFUSED, &err);
+        }
+    }
+    buffer_free(&text);
+}
+
+static int64_t count_due(const struct pass *pass)
+{
+    int64_t count = 0;
+
+    for (size_t i = 0; i < SECRET_COUNT; i++)
+        count += pass->due[i];
+    return count;
+}
+
+static void run(struct secrets *secrets, const struct deadline *deadline,
+                struct pass *pass)
+{
+    for (size_t i = 0; i < SECRET_COUNT; i++) {
+        int64_t share_ms;
+        struct deadline share;
+
+        if (!pass->due[i])
+            continue;
+        share_ms = deadline_left_ms(deadline) / count_due(pass);
+        share = deadline_within(deadline, share_ms < CALL_MS ? share_ms : CALL_MS);
+        resolve(secrets, i, &share, pass);
+    }
+    service_hang_up(&secrets->client);
+}
+
+/* ------------------------------------------------------------- hiding */
+
+/* Puts "(hidden)" in the place of a name that is behind `what`, in quotes or not. */
+static void hide(char *text, size_t size, const char *what, const char *name)
+{
+    struct buffer shown = {.max = size - 1};
+    const char *rest = text;
+    const char *at;
+
+    for (at = strstr(rest, what); at; at = strstr(rest, what)) {
+        at += strlen(what);
+        at += *at == '\'';
+        buffer_append(&shown, rest, (size_t)(at - rest));
+        rest = at;
+        if (strncmp(at, name, strlen(name)) == 0) {
+            buffer_append_text(&shown, "(hidden)");
+            rest += strlen(name);
+        }
+    }
+    if (shown.len > 0) {
+        buffer_append(&shown, rest, strnlen(rest, shown.max - shown.len));
+        snprintf(text, size, "%s", shown.data);
+    }
+    buffer_free(&shown);
+}
+
+void secrets_hide(const struct secrets *secrets, char *text, size_t size)
+{
+    const struct value *vhost = &secrets->values[SECRET_VIRTUAL_HOST];
+    const struct value *user = &secrets->values[SECRET_USER];
+
+    if (vhost->text)
+        hide(text, size, "vhost ", vhost->text);
+    if (user->text)
+        hide(text, size, "user ", user->text);
+}
+
+/* ------------------------------------------------------------- public */
+
+struct secrets *secrets_open(const struct config *config, struct err *err)
+{
+    const struct value values[SECRET_COUNT] = {
+        [SECRET_VIRTUAL_HOST] = {.variable = "PIGEON_VIRTUAL_HOST",
+                                 .setting = config->virtual_host},
+        [SECRET_USER] = {.variable = "PIGEON_USER", .setting = config->user},
+        [SECRET_PASSWORD] = {.variable = "PIGEON_PASSWORD", .setting = config->password},
+    };
+    struct secrets *secrets = calloc(1, sizeof(*secrets));
+    bool services[AWS_SERVICES] = {false};
+    bool ok = secrets || err_set(err, "out of memory");
+    bool any = false;
+
+    for (size_t i = 0; ok && i < SECRET_COUNT; i++) {
+        secrets->values[i] = values[i];
+        ok = parse(&secrets->values[i], err);
+        if (secrets->values[i].reference)
+            services[secrets->values[i].service] = any = true;
+    }
+    if (ok && (!any || service_open(&secrets->client, config, services, err)))
+        return secrets;
+    secrets_close(secrets);
+    return NULL;
+}
+
+enum secrets_result secrets_resolve(struct secrets *secrets,
+                                    const struct deadline *deadline, struct err *err)
+{
+    struct pass pass = {.err = err};
+
+    for (size_t i = 0; i < SECRET_COUNT; i++)
+        pass.due[i] = secrets->values[i].reference && !secrets->values[i].text;
+    run(secrets, deadline, &pass);
+    return pass.result;
+}
+
+bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
+                     struct err *err)
+{
+    struct pass pass = {.err = err};
+
+    for (size_t i = 0; i < SECRET_COUNT; i++)
+        pass.due[i] = secrets->values[i].reference;
+    if (count_due(&pass) == 0)
+        return err_set(err, "nothing is in AWS");
+    if (clock_ms() < secrets->next_refresh_ms)
+        return err_set(err, "AWS was asked less than a minute ago");
+    secrets->next_refresh_ms = clock_ms() + REFRESH_MS;
+    run(secrets, deadline, &pass);
+    if (!pass.changed && pass.result == SECRETS_READY)
+        err_set(err, "AWS has the same values still");
+    return pass.changed;
+}
+
+const char *secrets_value(const struct secrets *secrets, enum secret which)
+{
+    const struct value *value = &secrets->values[which];
+
+    return value->reference ? value->text : literal(value->setting);
+}
+
+bool secrets_refers(const struct secrets *secrets, enum secret which)
+{
+    return secrets->values[which].reference;
+}
+
+void secrets_close(struct secrets *secrets)
+{
+    if (!secrets)
+        return;
+    for (size_t i = 0; i < SECRET_COUNT; i++) {
+        free(secrets->values[i].id);
+        wipe_free(secrets->values[i].text);
+    }
+    free(secrets);
+}

@@ -1,0 +1,250 @@
+/* service.c -- where a service is, how it is asked, and what its errors mean.
+ *
+ * AWS's JSON 1.1 protocol: a POST to "/", the operation in X-Amz-Target. An error's code
+ * is its __type, or the header x-amzn-ErrorType. Two traps of SigV4 in curl 7.88: a
+ * header that is empty or removed ("Expect:") is signed and not sent. */
+#include "aws/service.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "aws/https.h"
+#include "aws/member.h"
+#include "base/wipe.h"
+#include "net/ca.h"
+
+#define SHOWN_BYTES 300 /* of AWS's message */
+#define SERVER_ERROR 500
+#define TOO_MANY_REQUESTS 429
+
+static const struct {
+    const char *name;
+    const char *operation;
+    const char *target;
+    const char *variable; /* of its endpoint */
+} services[] = {
+    [AWS_KMS] = {"kms", "Decrypt", "X-Amz-Target: TrentService.Decrypt",
+                 "AWS_ENDPOINT_URL_KMS"},
+    [AWS_SSM] = {"ssm", "GetParameter", "X-Amz-Target: AmazonSSM.GetParameter",
+                 "AWS_ENDPOINT_URL_SSM"},
+    [AWS_SECRETS_MANAGER] = {"secretsmanager", "GetSecretValue",
+                             "X-Amz-Target: secretsmanager.GetSecretValue",
+                             "AWS_ENDPOINT_URL_SECRETS_MANAGER"},
+};
+
+const char *service_name(enum service service)
+{
+    return services[service].name;
+}
+
+static bool is_set(const char *value)
+{
+    return value && value[0] != '\0';
+}
+
+/* ------------------------------------------------------------- opening */
+
+static bool check_region(const char *region, struct err *err)
+{
+    err->type = "ValueError";
+    if (region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0')
+        return true;
+    return err_set(err, "PIGEON_AWS_REGION is no name of a region, such as us-west-2");
+}
+
+static bool place(struct service_client *client, enum service service, struct err *err)
+{
+    const struct config *config = client->config;
+    const char *own[] = {[AWS_KMS] = config->endpoint_kms,
+                         [AWS_SSM] = config->endpoint_ssm,
+                         [AWS_SECRETS_MANAGER] = config->endpoint_secrets};
+    const char *variable =
+        is_set(own[service]) ? services[service].variable : "AWS_ENDPOINT_URL";
+    const char *url = is_set(own[service]) ? own[service] : config->endpoint;
+    char *place = client->url[service];
+    int len;
+
+    if (is_set(url))
+        len = snprintf(place, sizeof(client->url[0]), "%s", url);
+    else
+        len = snprintf(place, sizeof(client->url[0]), "https://%s.%s.amazonaws.com%s/",
+                       services[service].name, config->aws_region,
+                       strncmp(config->aws_region, "cn-", 3) == 0 ? ".cn" : "");
+    err->type = "ValueError";
+    if (len >= (int)sizeof(client->url[0]))
+        return err_set(err, "%s is too long", variable);
+    return https_check_url(place, err) || err_wrap(err, "%s", variable);
+}
+
+bool service_open(struct service_client *client, const struct config *config,
+                  const bool wanted[AWS_SERVICES], struct err *err)
+{
+    bool tls = false;
+
+    *client = (struct service_client){.config = config};
+    if (!check_region(config->aws_region, err))
+        return false;
+    for (int service = 0; service < AWS_SERVICES; service++) {
+        if (!wanted[service])
+            continue;
+        if (!place(client, (enum service)service, err))
+            return false;
+        tls = tls || strncasecmp(client->url[service], "http:", 5) != 0;
+    }
+    if (tls)
+        client->bundle = ca_find(NULL, config->ssl_cert_file, err);
+    return !tls || client->bundle;
+}
+
+/* ------------------------------------------------------------- errors */
+
+/* Whether the same call may work another time. */
+static bool may_pass(long status, const char *code)
+{
+    static const char *const words[] = {"Throttl", "TooManyRequests", "LimitExceeded",
+                                        "RequestTimeout", "SlowDown"};
+
+    if (status >= SERVER_ERROR || status == TOO_MANY_REQUESTS)
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (strstr(code, words[i]))
+            return true;
+    return false;
+}
+
+/* "com.amazonaws.kms#AccessDeniedException:http://..." is AccessDeniedException. */
+static void read_code(const struct https *https, const struct buffer *reply, char *code,
+                      size_t size)
+{
+    struct buffer text = {.max = 512};
+    const char *header = https_header(https, "x-amzn-ErrorType");
+    const char *start = header ? header : "";
+    size_t len;
+
+    if (member_text(reply, NULL, "__type", &text) == MEMBER_FOUND && text.len > 0)
+        start = text.data;
+    if (strchr(start, '#'))
+        start = strchr(start, '#') + 1;
+    for (len = 0; isalnum((unsigned char)start[len]) || start[len] == '.'; len++)
+        ;
+    snprintf(code, size, "%.*s", (int)len, start);
+    buffer_free(&text);
+}
+
+static bool holds(const char *text, const char *secret)
+{
+    return is_set(secret) && strstr(text, secret);
+}
+
+/* AWS's message, its first line, for people. What it says of a wrong signature goes on
+ * with all that was signed, the session token too. */
+static void read_message(const struct config *config, const struct buffer *reply,
+                         char *message, size_t size)
+{
+    struct buffer text = {.max = reply->max, .secret = true};
+    size_t i;
+
+    message[0] = '\0';
+    if (member_text(reply, NULL, "message", &text) != MEMBER_FOUND &&
+        member_text(reply, NULL, "Message", &text) != MEMBER_FOUND)
+        buffer_clear(&text);
+    if (text.len > 0) {
+        for (i = 0; i < text.len && i < size - 1 && (unsigned char)text.data[i] >= ' ';
+             i++)
+            message[i] = (unsigned char)text.data[i] < 0x7f ? text.data[i] : '?';
+        message[i] = '\0';
+    }
+    if (holds(text.data ? text.data : "", config->aws_secret_key) ||
+        holds(message, config->aws_session_token))
+        message[0] = '\0';
+    buffer_free(&text);
+}
+
+static enum service_result judge(struct service_client *client,
+                                 const struct https_outcome *outcome,
+                                 struct buffer *reply, struct err *err)
+{
+    char code[128];
+    char message[SHOWN_BYTES + 1];
+
+    if (!outcome->arrived) {
+        https_tell(client->https, outcome, reply, err);
+        return https_may_pass(outcome) ? AWS_LATER : AWS_REFUSED;
+    }
+    if (outcome->status == 200)
+        return AWS_DONE;
+    read_code(client->https, reply, code, sizeof(code));
+    read_message(client->config, reply, message, sizeof(message));
+    if (!code[0])
+        err_set(err, "status %ld without an error code of AWS", outcome->status);
+    else
+        err_set(err, "%s%s%s", code, message[0] ? ": " : "", message);
+    if (strcmp(code, "InvalidCiphertextException") == 0)
+        return AWS_INVALID_CIPHERTEXT;
+    return may_pass(outcome->status, code) ? AWS_LATER : AWS_REFUSED;
+}
+
+/* ------------------------------------------------------------- calls */
+
+static void call(struct service_client *client, enum service service,
+                 const struct buffer *body, int64_t timeout_ms, const char *token,
+                 struct buffer *reply, struct https_outcome *outcome)
+{
+    const struct config *config = client->config;
+    char signed_for[256];
+    const char *const headers[] = {"Content-Type: application/x-amz-json-1.1",
+                                   services[service].target, token, NULL};
+    const struct https_request request = {.url = client->url[service],
+                                          .headers = headers,
+                                          .body = body->data,
+                                          .len = body->len,
+                                          .timeout_ms = timeout_ms,
+                                          .signed_for = signed_for,
+                                          .key_id = config->aws_key_id,
+                                          .secret_key = config->aws_secret_key,
+                                          .bundle = client->bundle};
+
+    snprintf(signed_for, sizeof(signed_for), "aws:amz:%s:%s", config->aws_region,
+             services[service].name);
+    *outcome = https_call(client->https, &request, reply);
+}
+
+enum service_result service_call(struct service_client *client, enum service service,
+                                 const struct buffer *body, int64_t timeout_ms,
+                                 struct buffer *reply, struct err *err)
+{
+    const char *session = client->config->aws_session_token;
+    struct buffer token = {.max = 16384, .secret = true};
+    struct https_outcome outcome;
+    enum service_result result = AWS_REFUSED;
+
+    if (!client->https)
+        client->https = https_open("pigeon/" PIGEON_VERSION, err);
+    if (!client->https)
+        return AWS_LATER;
+    if (!is_set(client->config->aws_key_id) || !is_set(client->config->aws_secret_key))
+        err_set(err, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; Lambda "
+                     "sets them, `aws configure export-credentials --format env` prints "
+                     "yours");
+    else if (is_set(session) && (!buffer_append_text(&token, "X-Amz-Security-Token: ") ||
+                                 !buffer_append_text(&token, session))) {
+        err_set(err, "AWS_SESSION_TOKEN is too long");
+    } else {
+        call(client, service, body, timeout_ms, token.data, reply, &outcome);
+        result = judge(client, &outcome, reply, err);
+    }
+    buffer_free(&token);
+    if (result == AWS_DONE)
+        return AWS_DONE;
+    buffer_clear(reply);
+    err_wrap(err, "%s %s", services[service].name, services[service].operation);
+    return result;
+}
+
+void service_hang_up(struct service_client *client)
+{
+    https_close(client->https);
+    client->https = NULL;
+}

@@ -1,0 +1,49 @@
+/* service.h -- one signed call to an AWS service that speaks JSON: KMS, SSM, Secrets
+ * Manager.
+ *
+ * The config stays the caller's, and must live as long as this. */
+#ifndef PIGEON_AWS_SERVICE_H
+#define PIGEON_AWS_SERVICE_H
+
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "config.h"
+
+enum service { AWS_KMS, AWS_SSM, AWS_SECRETS_MANAGER, AWS_SERVICES };
+
+enum service_result {
+    AWS_DONE,
+    AWS_LATER, /* throttled, broken, silent: another time it may work */
+    AWS_REFUSED,
+    AWS_INVALID_CIPHERTEXT /* refused by KMS: with another context it may work */
+};
+
+struct https;
+
+struct service_client {
+    const struct config *config;
+    char url[AWS_SERVICES][512];
+    const char *bundle;  /* the CAs for https */
+    struct https *https; /* NULL: no call was made since service_hang_up() */
+};
+
+/* "kms", as references and signatures name it. */
+const char *service_name(enum service service);
+
+/* Makes ready for calls to these services, and makes none. False: region or endpoint
+ * cannot be right, or no CAs were found. */
+bool service_open(struct service_client *client, const struct config *config,
+                  const bool services[AWS_SERVICES], struct err *err);
+
+/* Calls for `timeout_ms` at most: KMS' Decrypt, SSM's GetParameter, Secrets Manager's
+ * GetSecretValue. The answer goes into `reply`, which is empty unless it is AWS_DONE.
+ * Otherwise err has the service, and AWS's own code and message where it gave them. */
+enum service_result service_call(struct service_client *client, enum service service,
+                                 const struct buffer *body, int64_t timeout_ms,
+                                 struct buffer *reply, struct err *err);
+
+/* Closes the connection. */
+void service_hang_up(struct service_client *client);
+
+#endif

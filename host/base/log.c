@@ -1,0 +1,296 @@
+/* log.c -- one line: when, how bad, of which request and which rules, and what.
+ *
+ * A line is built without stdio and without malloc, so the same code serves signal
+ * handlers, and written at once. */
+#include "base/log.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/text_line.h"
+
+#define LINE_MAX_BYTES ((size_t)256 * 1024) /* with the newline */
+#define SIGNAL_LINE_BYTES 2048
+
+static const char *const levels[] = {"DEBUG", "INFO", "WARN", "ERROR"};
+
+static enum log_level threshold = LOG_LEVEL_INFO;
+static enum log_format format = LOG_TEXT;
+static char request[64 + 1];
+static char rules[64 + 1];
+static char line_bytes[LINE_MAX_BYTES];
+
+/* Whole lines; `len` changes when one is complete, because a signal may write them. */
+static struct {
+    bool holding;
+    volatile sig_atomic_t len;
+    char data[PIPE_BUF];
+} held;
+
+/* ------------------------------------------------------------ building a line */
+
+/* With room for the newline. */
+static struct text_line line_in(char *bytes, size_t size)
+{
+    return (struct text_line){.data = bytes, .max = size - 1};
+}
+
+static void put_member(struct text_line *line, const char *name, const char *value)
+{
+    text_line_put_string(line, name);
+    text_line_put_text(line, value, strlen(value), true);
+    text_line_put_string(line, "\"");
+}
+
+/* A JSON object's beginning. */
+static void put_json_head(struct text_line *line, enum log_level level)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    text_line_put_string(line, "{\"timestamp\":\"");
+    text_line_put_time(line, &now);
+    put_member(line, "\",\"level\":\"", levels[level]);
+    if (request[0] != '\0')
+        put_member(line, ",\"requestId\":\"", request);
+    if (rules[0] != '\0')
+        put_member(line, ",\"rules\":\"", rules);
+}
+
+static void put_text_head(struct text_line *line, enum log_level level)
+{
+    struct timespec now = {0};
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    text_line_put_time(line, &now);
+    text_line_put_string(line, " ");
+    text_line_put_string(line, levels[level]);
+    text_line_put(line, "  ", 6 - strlen(levels[level]));
+    if (request[0] != '\0') {
+        text_line_put_string(line, request);
+        text_line_put_string(line, " ");
+    }
+}
+
+/* The message, cut so that `tail` bytes fit behind it. */
+static void put_message(struct text_line *line, const char *message, size_t len,
+                        size_t tail)
+{
+    line->max -= tail;
+    text_line_put_text(line, message, len, format == LOG_JSON);
+    line->max += tail;
+}
+
+static void put_json(struct text_line *line, enum log_level level, const char *message,
+                     size_t message_len, const char *fields, size_t fields_len)
+{
+    put_json_head(line, level);
+    text_line_put_string(line, ",\"message\":\"");
+    put_message(line, message, message_len, fields_len > 0 ? fields_len + 1 : 2);
+    text_line_put_string(line, "\"");
+    if (fields_len > 0) {
+        text_line_put_string(line, ",");
+        text_line_put(line, fields + 1,
+                      fields_len - 1); /* without its brace, which is open */
+    } else {
+        text_line_put_string(line, "}");
+    }
+}
+
+static void put_plain(struct text_line *line, enum log_level level, const char *message,
+                      size_t message_len, const char *fields, size_t fields_len)
+{
+    put_text_head(line, level);
+    put_message(line, message, message_len, fields_len > 0 ? fields_len + 1 : 0);
+    if (fields_len > 0) {
+        text_line_put_string(line, " ");
+        text_line_put(line, fields, fields_len);
+    }
+}
+
+static void put_all(struct text_line *line, enum log_level level, const char *message,
+                    size_t message_len, const char *fields, size_t fields_len)
+{
+    if (!fields || fields_len <= 2 || fields_len > line->max / 2)
+        fields_len = 0;
+    if (format == LOG_JSON)
+        put_json(line, level, message, message_len, fields, fields_len);
+    else
+        put_plain(line, level, message, message_len, fields, fields_len);
+}
+
+/* ------------------------------------------------------------ writing */
+
+/* One write(2); more only where the kernel took a part. */
+static void write_all(const char *bytes, size_t len)
+{
+    size_t done = 0;
+    ssize_t n;
+
+    while (done < len) {
+        n = write(STDOUT_FILENO, bytes + done, len - done);
+        if (n < 0 && errno != EINTR)
+            return; /* there is no other place to tell of it */
+        if (n > 0)
+            done += (size_t)n;
+    }
+}
+
+static void write_held(void)
+{
+    write_all(held.data, (size_t)held.len);
+    held.len = 0;
+}
+
+/* Writes a line, or keeps it. */
+static void end_line(struct text_line *line)
+{
+    int saved = errno;
+
+    line->data[line->len++] = '\n';
+    if (line->len > sizeof(held.data) - (size_t)held.len)
+        write_held();
+    if (held.holding && line->len <= sizeof(held.data)) {
+        memcpy(held.data + held.len, line->data, line->len);
+        held.len += (sig_atomic_t)line->len;
+    } else {
+        write_all(line->data, line->len);
+    }
+    errno = saved;
+}
+
+/* ------------------------------------------------------------------- the verbs */
+
+enum log_level log_level_named(const char *name)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } names[] = {
+        {"TRACE", LOG_LEVEL_DEBUG}, {"DEBUG", LOG_LEVEL_DEBUG},
+        {"INFO", LOG_LEVEL_INFO},   {"WARN", LOG_LEVEL_WARN},
+        {"ERROR", LOG_LEVEL_ERROR}, {"FATAL", LOG_LEVEL_ERROR},
+    };
+    size_t i;
+
+    for (i = 0; name && i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcasecmp(name, names[i].name) == 0)
+            return names[i].level;
+    return LOG_LEVEL_INFO;
+}
+
+enum log_format log_format_named(const char *name)
+{
+    return name && strcasecmp(name, "Text") == 0 ? LOG_TEXT : LOG_JSON;
+}
+
+void log_open(enum log_level level)
+{
+    threshold = level;
+}
+
+const char *log_level(void)
+{
+    return levels[threshold];
+}
+
+void log_as(enum log_format wanted)
+{
+    format = wanted;
+}
+
+static void keep(char *kept, size_t size, const char *text)
+{
+    struct text_line line = line_in(kept, size);
+
+    if (text)
+        text_line_put_text(&line, text, strlen(text), false);
+    kept[line.len] = '\0';
+}
+
+void log_context(const char *request_id)
+{
+    keep(request, sizeof(request), request_id);
+}
+
+void log_rules(const char *hash)
+{
+    keep(rules, sizeof(rules), hash);
+}
+
+void log_say(enum log_level level, const char *fmt, ...)
+{
+    static char text[LINE_MAX_BYTES];
+    int len;
+    va_list ap;
+
+    if (level < threshold)
+        return;
+    va_start(ap, fmt);
+    len = vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    if (len < 0)
+        len = 0;
+    if ((size_t)len >= sizeof(text))
+        len = (int)sizeof(text) - 1;
+    log_line(level, text, (size_t)len, NULL, 0);
+}
+
+void log_line(enum log_level level, const char *message, size_t message_len,
+              const char *fields, size_t fields_len)
+{
+    struct text_line line = line_in(line_bytes, sizeof(line_bytes));
+
+    if (level < threshold)
+        return;
+    put_all(&line, level, message, message_len, fields, fields_len);
+    end_line(&line);
+}
+
+void log_metrics(const char *text, size_t len)
+{
+    struct text_line line = line_in(line_bytes, sizeof(line_bytes));
+
+    if (len > 0 && text[0] == '{') {
+        put_json_head(&line, threshold);
+        text_line_put_string(&line, ",");
+        text++;
+        len--;
+    }
+    if (len > text_line_left(&line))
+        return;
+    text_line_put(&line, text, len);
+    end_line(&line);
+}
+
+void log_hold(void)
+{
+    held.holding = true;
+}
+
+void log_flush(void)
+{
+    int saved = errno;
+
+    held.holding = false;
+    write_held();
+    errno = saved;
+}
+
+void log_from_signal(const char *text, size_t len)
+{
+    char bytes[SIGNAL_LINE_BYTES];
+    struct text_line line = line_in(bytes, sizeof(bytes));
+
+    write_held();
+    put_all(&line, LOG_LEVEL_ERROR, text, len, NULL, 0);
+    line.data[line.len++] = '\n';
+    write_all(line.data, line.len);
+}

@@ -1,0 +1,94 @@
+/* check_broker.c -- asks, and judges only what 403 means. */
+#include "desk/check_broker.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CONNECT_MS 10000
+#define ACCESS_REFUSED 403 /* AMQP */
+
+/* Where any of the variables for the broker is set, all have to be right. */
+bool check_broker_settings(struct config *config, bool connect, struct err *err)
+{
+    struct secrets *secrets = NULL;
+    struct tls_settings tls;
+    struct connector *connector;
+    bool ok;
+
+    if (!connect && !config->host && !config->port_text && !config->virtual_host &&
+        !config->user && !config->password && !config->aws_region)
+        return true;
+    if (!config_check(config, err))
+        return false;
+    connector = connector_open(config->host, config->port, config->tls, err);
+    ok = connector && (!connector_any_tls(connector) || tls_open(&tls, config, err));
+    connector_close(connector);
+    if (ok)
+        secrets = secrets_open(config, err);
+    secrets_close(secrets);
+    return secrets != NULL;
+}
+
+/* Once for all queues. */
+static bool resolve(struct delivery *delivery, struct failure *failure)
+{
+    struct deadline deadline = deadline_in(CONNECT_MS);
+    struct err err = {0};
+
+    if (!delivery->secrets ||
+        secrets_resolve(delivery->secrets, &deadline, &err) == SECRETS_READY)
+        return true;
+    return failure_set(failure, "secrets", 0, "%s", err.text);
+}
+
+static bool append(struct buffer *found, const char *word, const char *queue,
+                   const char *what)
+{
+    return buffer_append(found, word, strlen(word) + 1) &&
+           buffer_append(found, queue, strlen(queue) + 1) &&
+           buffer_append(found, what, strlen(what) + 1);
+}
+
+static bool append_failure(struct buffer *found, const char *queue,
+                           const struct failure *failure)
+{
+    char code[16] = "", what[sizeof(failure->text) + 64];
+
+    if (failure->code != 0)
+        snprintf(code, sizeof(code), "%d ", failure->code);
+    snprintf(what, sizeof(what), "%s: %s%s", failure->stage, code, failure->text);
+    return append(found, "fault", queue, what);
+}
+
+/* Asks for one queue. A user who may not ask may be allowed to publish. */
+static bool ask(struct delivery *delivery, const char *queue, struct buffer *found)
+{
+    struct deadline deadline = deadline_in(CONNECT_MS);
+    struct failure failure = {0};
+
+    if (delivery_connect(delivery, &deadline, &failure) &&
+        broker_ask(delivery->broker, queue, &deadline, &failure))
+        return append(found, "ok", queue, "there");
+    if (failure.code == ACCESS_REFUSED && strcmp(failure.stage, "ask") == 0)
+        return append(found, "ok", queue, "may not ask");
+    if (delivery->secrets)
+        secrets_hide(delivery->secrets, failure.text, sizeof(failure.text));
+    return append_failure(found, queue, &failure);
+}
+
+bool check_broker_queues(struct delivery *delivery, const char *queues,
+                         struct buffer *found, struct err *err)
+{
+    char *names = strdup(queues), *rest = names;
+    char *name = names ? strsep(&rest, ",") : NULL;
+    struct failure failure = {0};
+    bool resolved = resolve(delivery, &failure);
+    bool ok = names != NULL;
+
+    for (; ok && name; name = strsep(&rest, ","))
+        ok =
+            resolved ? ask(delivery, name, found) : append_failure(found, name, &failure);
+    free(names);
+    return ok || err_set(err, "out of memory");
+}

@@ -1,0 +1,149 @@
+/* options.c -- a table of who takes which option. */
+#include "desk/options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define NUMBER_MAX 1000000000000
+
+enum option {
+    RULES = 1,
+    AGAINST = 2,
+    FROM = 4,
+    RATE = 8,
+    JSON = 16,
+    TRACE = 32,
+    CONNECT = 64,
+    DRY_RUN = 128,
+    WORDS = 256,
+    RAW = 512
+};
+
+static const struct {
+    const char *name;
+    unsigned takes;
+} commands[] = {
+    {"explain", RULES | TRACE | JSON | WORDS},
+    {"check", RULES | CONNECT | JSON},
+    {"replay", RULES | FROM | RATE | DRY_RUN},
+    {"simulate", RULES | AGAINST | JSON},
+    {"event", RAW},
+    {"test", WORDS},
+};
+
+static const struct {
+    const char *name;
+    enum option option;
+} names[] = {
+    {"--rules", RULES},     {"--against", AGAINST}, {"--from", FROM},
+    {"--rate", RATE},       {"--json", JSON},       {"--trace", TRACE},
+    {"--connect", CONNECT}, {"--dry-run", DRY_RUN},
+};
+
+static unsigned takes(const char *command)
+{
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(command, commands[i].name) == 0)
+            return commands[i].takes;
+    return 0;
+}
+
+bool options_know(const char *command)
+{
+    return takes(command) != 0;
+}
+
+static unsigned option_named(const char *name)
+{
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (strcmp(name, names[i].name) == 0)
+            return names[i].option;
+    return 0;
+}
+
+static bool read_number(int64_t *number, const char *name, const char *text,
+                        struct err *err)
+{
+    size_t digits = strspn(text, "0123456789");
+
+    *number = strtoll(text, NULL, 10);
+    if (digits == 0 || text[digits] != '\0' || *number < 1 || *number > NUMBER_MAX)
+        return err_set(err, "%s is no whole number from 1: %s", name, text);
+    return true;
+}
+
+static void set_flag(struct options *options, unsigned option)
+{
+    options->json = options->json || option == JSON;
+    options->trace = options->trace || option == TRACE;
+    options->connect = options->connect || option == CONNECT;
+    options->dry_run = options->dry_run || option == DRY_RUN;
+}
+
+static bool set_value(struct options *options, unsigned option, const char *name,
+                      const char *value, struct err *err)
+{
+    if (!value || value[0] == '\0')
+        return err_set(err, "%s has no value", name);
+    if (option == FROM)
+        return read_number(&options->from, name, value, err);
+    if (option == RATE)
+        return read_number(&options->rate, name, value, err);
+    if (option == RULES)
+        options->rules = value;
+    else
+        options->against = value;
+    return true;
+}
+
+static bool read_arguments(struct options *options, unsigned allowed, int count,
+                           char **arguments, struct err *err)
+{
+    bool ended = false; /* by "--": the rest are words */
+
+    for (int i = 0; i < count; i++) {
+        unsigned option = option_named(arguments[i]);
+
+        if (!ended && strcmp(arguments[i], "--") == 0) {
+            ended = true;
+        } else if (!ended && strncmp(arguments[i], "--", 2) == 0) {
+            if (!(option & allowed))
+                return err_set(err, "unknown option: %s", arguments[i]);
+            set_flag(options, option);
+            if (option & (RULES | AGAINST | FROM | RATE)) {
+                i++;
+                if (!set_value(options, option, arguments[i - 1], arguments[i], err))
+                    return false;
+            }
+        } else if (allowed & WORDS) {
+            arguments[options->count++] = arguments[i];
+        } else {
+            return err_set(err, "unknown argument: %s", arguments[i]);
+        }
+    }
+    return true;
+}
+
+/* Wherever it stands, as a value too: whoever asks for help is not sure of the rest. */
+static bool asks_for_help(int count, char **arguments)
+{
+    for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++)
+        if (strcmp(arguments[i], "--help") == 0)
+            return true;
+    return false;
+}
+
+bool options_read(struct options *options, int count, char **arguments, struct err *err)
+{
+    unsigned allowed = takes(arguments[0]);
+
+    *options =
+        (struct options){.command = arguments[0], .from = 1, .words = arguments + 1};
+    options->help = asks_for_help(count - 1, arguments + 1);
+    if (options->help)
+        return true;
+    if (!(allowed & RAW))
+        return read_arguments(options, allowed, count - 1, arguments + 1, err);
+    options->count = count - 1;
+    return true;
+}

@@ -1,0 +1,35 @@
+/* options.h -- what was typed after `pigeon`: the desk's commands and their options.
+ *
+ * Plain data; the strings are the caller's. */
+#ifndef PIGEON_DESK_OPTIONS_H
+#define PIGEON_DESK_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct options {
+    const char *command;
+    const char *rules;   /* --rules FILE, NULL: not given */
+    const char *against; /* --against FILE */
+    int64_t from;        /* --from N, the first line; 1 unless given */
+    int64_t rate;        /* --rate N, lines a second; 0: as fast as it goes */
+    bool json;
+    bool trace;
+    bool connect;
+    bool dry_run;
+    bool help; /* --help, wherever it stood; nothing else was read */
+    int count; /* of the words that are no options; all of them, where the command itself
+                * reads its arguments */
+    char *const *words;
+};
+
+/* Whether the desk has a command of this name. */
+bool options_know(const char *command);
+
+/* Reads arguments[0], the command, and what follows; the words move to the front of
+ * `arguments`. False: misuse. */
+bool options_read(struct options *options, int count, char **arguments, struct err *err);
+
+#endif

@@ -1,0 +1,337 @@
+/* http.c -- requests on a socket, and response.c for what comes from it.
+ *
+ * Not libcurl, which takes more of a warm event than all else in the host: it reckons
+ * with what a server on the same machine never does. A connection is kept from call to
+ * call, and one that ended meanwhile is made anew. A wait also looks at the signals'
+ * descriptor, so that a SIGTERM ends a call that would otherwise wait for hours. */
+#include "lambda/http.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/deadline.h"
+#include "lambda/response.h"
+#include "net/connector.h"
+
+#define DEFAULT_PORT 80
+#define CONNECT_TIMEOUT_MS 1000
+#define POST_TIMEOUT_MS 5000 /* the most that a deadline keeps back for the answer */
+#define HEAD_MAX 65536       /* bytes */
+#define PIECE_BYTES 65536    /* what is read at once */
+
+/* What is asked for. */
+struct call {
+    const char *path; /* to tell of it */
+    const char *body; /* sent behind http->head */
+    size_t len;
+    bool timed; /* there is a deadline */
+    struct deadline deadline;
+};
+
+/* How far one try of it came. */
+struct attempt {
+    bool kept;    /* on a connection that was there before */
+    bool sent;    /* the whole request was */
+    bool early;   /* the answer came before that: no further call on this one */
+    bool begun;   /* a byte of the answer came */
+    bool stopped; /* a signal came first */
+    bool ended;   /* the connection did, before a byte of the answer came */
+};
+
+struct http {
+    struct connector *connector;
+    int fd;      /* the connection; -1: none */
+    int signals; /* a signalfd; never read, so a stop stays a stop */
+    char *fixed; /* the headers that every request has */
+    struct buffer head;
+    struct call call;
+    struct attempt attempt;
+    struct response *response;
+    struct err cause; /* why no whole answer came */
+    char *piece;      /* the last piece read, PIECE_BYTES at most */
+};
+
+/* ------------------------------------------------------------- the connection */
+
+static void hang_up(struct http *http)
+{
+    if (http->fd >= 0)
+        close(http->fd);
+    http->fd = -1;
+}
+
+static bool connect_server(struct http *http)
+{
+    struct deadline deadline;
+    const char *stage;
+    struct err err = {0};
+
+    if (http->fd >= 0)
+        return true;
+    deadline = deadline_in(CONNECT_TIMEOUT_MS);
+    http->fd = connector_connect(http->connector, 0, &deadline, &stage, &err);
+    return http->fd >= 0 || err_set(&http->cause, "%s: %s", stage, err.text);
+}
+
+/* Waits for the connection, or, without a deadline, for a signal, as long as it takes.
+ * What the connection is ready for; 0: nothing. */
+static short wait_for(struct http *http, short events)
+{
+    const struct call *call = &http->call;
+    struct pollfd ready[] = {{.fd = http->fd, .events = events},
+                             {.fd = call->timed ? -1 : http->signals, .events = POLLIN}};
+    int n;
+
+    do
+        n = poll(ready, 2, call->timed ? (int)deadline_left_ms(&call->deadline) : -1);
+    while (n < 0 && errno == EINTR);
+    http->attempt.stopped = n > 0 && ready[0].revents == 0; /* what came is taken first */
+    if (n <= 0)
+        err_set(&http->cause, "%s", n == 0 ? "no answer in time" : strerror(errno));
+    return n > 0 ? ready[0].revents : 0;
+}
+
+/* Takes off what was sent. */
+static void advance(struct iovec *parts, size_t sent)
+{
+    for (size_t i = 0; i < 2; i++) {
+        size_t len = sent < parts[i].iov_len ? sent : parts[i].iov_len;
+
+        parts[i].iov_base = (char *)parts[i].iov_base + len;
+        parts[i].iov_len -= len;
+        sent -= len;
+    }
+}
+
+static bool send_parts(struct http *http)
+{
+    struct iovec parts[] = {{http->head.data, http->head.len},
+                            {(void *)(uintptr_t)http->call.body, http->call.len}};
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
+
+    while (parts[0].iov_len + parts[1].iov_len > 0 && !http->attempt.early) {
+        ssize_t n = sendmsg(http->fd, &message, MSG_NOSIGNAL);
+        short ready = POLLOUT;
+
+        if (n >= 0) {
+            advance(parts, (size_t)n);
+        } else if (errno == EAGAIN) {
+            ready = wait_for(http, POLLIN | POLLOUT);
+            http->attempt.early = (ready & POLLIN) != 0;
+        } else if (errno != EINTR) {
+            http->attempt.ended = true;
+            return err_set(&http->cause, "%s", strerror(errno));
+        }
+        if (ready == 0)
+            return false;
+    }
+    return true;
+}
+
+/* One piece of the answer. */
+static bool read_piece(struct http *http)
+{
+    ssize_t n = recv(http->fd, http->piece, PIECE_BYTES, 0);
+
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return true;
+    if (n > 0) {
+        http->attempt.begun = true;
+        return response_take(http->response, http->piece, (size_t)n, &http->cause);
+    }
+    http->attempt.ended = !http->attempt.begun;
+    return err_set(&http->cause, "the connection ended %s%s%s",
+                   http->attempt.begun ? "in the answer" : "without an answer",
+                   n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
+}
+
+/* That to a post has mostly come by now, so it is looked for before it is waited for. */
+static bool read_answer(struct http *http)
+{
+    bool looks = http->call.timed;
+
+    while (!response_whole(http->response)) {
+        if ((!looks && !wait_for(http, POLLIN)) || !read_piece(http))
+            return false;
+        looks = false;
+    }
+    return true;
+}
+
+/* ------------------------------------------------------------- calls */
+
+/* `headers` are lines, `more` is one more without its end, or NULL. */
+static bool write_head(struct http *http, const char *method, const char *path,
+                       const char *headers, const char *more)
+{
+    http->attempt = (struct attempt){0};
+    buffer_clear(&http->head);
+    return (buffer_append_text(&http->head, method) &&
+            buffer_append_text(&http->head, path) &&
+            buffer_append_text(&http->head, " HTTP/1.1\r\n") &&
+            buffer_append_text(&http->head, http->fixed) &&
+            buffer_append_text(&http->head, headers) &&
+            buffer_append_text(&http->head, more ? more : "") &&
+            buffer_append_text(&http->head, more ? "\r\n\r\n" : "\r\n")) ||
+           err_set(&http->cause, "the request is too long");
+}
+
+/* On a kept connection, or a new one. */
+static void send_request(struct http *http)
+{
+    http->attempt = (struct attempt){.kept = http->fd >= 0};
+    http->attempt.sent = connect_server(http) && send_parts(http);
+}
+
+static bool receive(struct http *http, struct buffer *body, bool cut)
+{
+    bool ok;
+
+    response_begin(http->response, body, cut);
+    ok = http->attempt.sent && read_answer(http);
+    if (!ok || http->attempt.early || !response_keeps(http->response))
+        hang_up(http);
+    return ok;
+}
+
+/* The server may have ended a kept connection meanwhile; then once more on a new one. */
+static struct http_outcome finish(struct http *http, struct buffer *body, bool cut)
+{
+    struct http_outcome outcome = {.arrived = receive(http, body, cut)};
+
+    outcome.again = http->attempt.kept && http->attempt.ended;
+    if (outcome.again) {
+        send_request(http);
+        outcome.arrived = receive(http, body, cut);
+    }
+    outcome.stopped = http->attempt.stopped;
+    outcome.status = outcome.arrived ? response_status(http->response) : 0;
+    return outcome;
+}
+
+struct http_outcome http_get(struct http *http, const char *path, struct buffer *body)
+{
+    http->call = (struct call){.path = path, .body = ""};
+    if (write_head(http, "GET ", path, "", NULL))
+        send_request(http);
+    return finish(http, body, false);
+}
+
+void http_post(struct http *http, const char *path, const char *header, const char *body,
+               size_t len)
+{
+    char headers[96];
+
+    snprintf(headers, sizeof(headers),
+             "Content-Type: application/json\r\nContent-Length: %zu\r\n", len);
+    http->call = (struct call){.path = path,
+                               .body = body,
+                               .len = len,
+                               .timed = true,
+                               .deadline = deadline_in(POST_TIMEOUT_MS)};
+    if (write_head(http, "POST ", path, headers, header))
+        send_request(http);
+}
+
+struct http_outcome http_await(struct http *http, struct buffer *reply)
+{
+    return finish(http, reply, true);
+}
+
+/* ------------------------------------------------------------- what came back */
+
+const char *http_header(const struct http *http, const char *name)
+{
+    return response_header(http->response, name);
+}
+
+bool http_stop_asked(const struct http *http, int wait_ms)
+{
+    struct pollfd fd = {.fd = http->signals, .events = POLLIN};
+
+    return poll(&fd, 1, wait_ms) > 0;
+}
+
+bool http_tell(const struct http *http, const struct http_outcome *outcome,
+               const struct buffer *body, struct err *err)
+{
+    if (!outcome->arrived)
+        return err_set(err, "http://%s%.200s: %s", connector_label(http->connector, 0),
+                       http->call.path, http->cause.text);
+    return err_set(err, "http://%s%.200s: status %u: %.200s",
+                   connector_label(http->connector, 0), http->call.path, outcome->status,
+                   body->len > 0 ? body->data : "(no body)");
+}
+
+/* ------------------------------------------------------------- open and close */
+
+static bool block_stops(struct http *http, struct err *err)
+{
+    sigset_t stops;
+
+    sigemptyset(&stops);
+    sigaddset(&stops, SIGTERM);
+    sigaddset(&stops, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &stops, NULL);
+    http->signals = signalfd(-1, &stops, SFD_CLOEXEC);
+    return http->signals >= 0 || err_set(err, "signalfd: %s", strerror(errno));
+}
+
+static bool set_up(struct http *http, const char *server, const char *user_agent,
+                   struct err *err)
+{
+    http->fd = -1;
+    http->signals = -1;
+    http->head.max = HEAD_MAX;
+    http->connector = connector_open(server, DEFAULT_PORT, "off", err);
+    if (!http->connector)
+        return err_set(err, "AWS_LAMBDA_RUNTIME_API is `%s`, and should be HOST:PORT",
+                       server);
+    http->response = response_open();
+    http->piece = malloc(PIECE_BYTES);
+    if (asprintf(&http->fixed, "Host: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n", server,
+                 user_agent) < 0)
+        http->fixed = NULL;
+    if (!http->fixed || !http->piece || !http->response)
+        return err_set(err, "out of memory");
+    return block_stops(http, err);
+}
+
+struct http *http_open(const char *server, const char *user_agent, struct err *err)
+{
+    struct http *http = calloc(1, sizeof(*http));
+
+    if (!http) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    if (set_up(http, server, user_agent, err))
+        return http;
+    http_close(http);
+    return NULL;
+}
+
+/* The signals stay blocked: one that came meanwhile must not kill what is still to do. */
+void http_close(struct http *http)
+{
+    if (!http)
+        return;
+    hang_up(http);
+    if (http->signals >= 0)
+        close(http->signals);
+    connector_close(http->connector);
+    buffer_free(&http->head);
+    response_close(http->response);
+    free(http->piece);
+    free(http->fixed);
+    free(http);
+}

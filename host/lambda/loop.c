@@ -1,0 +1,83 @@
+/* loop.c -- what an event leads to, in order. */
+#include "lambda/loop.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+static bool say(const struct err *err)
+{
+    log_say(LOG_LEVEL_ERROR, "%s", err->text);
+    return false;
+}
+
+static void post(struct runtime *runtime, const struct answer *answer)
+{
+    const struct buffer *body = &answer->body;
+
+    if (!answer->error_type[0])
+        runtime_respond(runtime, body->data, body->len);
+    else
+        runtime_fail(runtime, answer->error_type, body->data, body->len);
+}
+
+/* The answer where Lua itself broke. */
+static void post_broken(struct runtime *runtime, const struct err *broken)
+{
+    struct buffer body = {.max = 65536};
+    struct err ignored;
+
+    buffer_append_text(&body,
+                       "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":");
+    buffer_append_json_string(&body, broken->text, strlen(broken->text));
+    buffer_append_text(&body, ",\"stackTrace\":[]}");
+    runtime_fail(runtime, "Function.ScriptBroken", body.data, body.len);
+    runtime_await(runtime, &ignored);
+    buffer_free(&body);
+}
+
+/* False: the process should end. */
+static bool serve(struct runtime *runtime, struct handler *handler,
+                  const struct runtime_event *event, struct answer *answer)
+{
+    struct invocation invocation = {.kind = "event",
+                                    .input = event->payload,
+                                    .input_len = event->payload_len,
+                                    .deadline =
+                                        deadline_of_invocation(event->deadline_ms)};
+    struct err err;
+    bool answered, told;
+
+    if (!handler_event(handler, &invocation, answer, &err)) {
+        post_broken(runtime, &err);
+        return say(&err);
+    }
+    post(runtime, answer); /* and while it is on its way, the event is told */
+    told = handler_tell(handler, &err) || say(&err);
+    answered = runtime_await(runtime, &err) || say(&err);
+    if (answered && told && script_exhausted(handler->script)) {
+        err_set(&err, "the rules hold too much memory: a fresh process is due");
+        return say(&err);
+    }
+    return answered && told;
+}
+
+bool loop_run(struct runtime *runtime, struct handler *handler)
+{
+    struct answer answer = {0};
+    struct runtime_event event;
+    struct err err = {0};
+    enum runtime_next next;
+    bool ok = true;
+
+    do {
+        next = runtime_next(runtime, &event, &err);
+        if (next == RUNTIME_EVENT) {
+            log_context(event.request_id);
+            ok = serve(runtime, handler, &event, &answer);
+            log_context(NULL);
+        }
+    } while (ok && next == RUNTIME_EVENT);
+    buffer_free(&answer.body);
+    return next == RUNTIME_GONE ? say(&err) : ok;
+}

@@ -1,0 +1,233 @@
+/* runtime.c -- the Lambda Runtime API: which call, and what its status code means.
+ *
+ * Knows nothing of what is in a payload or an answer. */
+#include "lambda/runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "lambda/http.h"
+
+#define PAYLOAD_MAX (6 * 1024 * 1024 + 100 + 64 * 1024) /* Lambda's limit, and slack */
+#define REPLY_MAX 512 /* of what a post is told: only for people to read */
+#define TRIES 3       /* of /next, which gives the same event again */
+#define FIRST_PAUSE_MS 100
+#define API "/2018-06-01/runtime"
+
+struct runtime {
+    struct http *http;
+    struct buffer payload;
+    struct buffer reply;
+    struct given {        /* the last answer */
+        const char *what; /* "response" or "error" */
+        const char *type; /* of the error; NULL: none */
+        const char *body;
+        size_t len;
+    } given;
+    char *path;       /* of the answer; NULL: none */
+    char *request_id; /* of the last event; NULL: none */
+};
+
+/* ------------------------------------------------------------------------- /next */
+
+static void forget_event(struct runtime *runtime)
+{
+    free(runtime->request_id);
+    runtime->request_id = NULL;
+    buffer_clear(&runtime->payload);
+}
+
+static bool read_event(struct runtime *runtime, struct runtime_event *event,
+                       struct err *err)
+{
+    const char *id = http_header(runtime->http, "Lambda-Runtime-Aws-Request-Id");
+    const char *deadline = http_header(runtime->http, "Lambda-Runtime-Deadline-Ms");
+
+    runtime->request_id = id && id[0] ? strdup(id) : NULL;
+    *event = (struct runtime_event){
+        .request_id = runtime->request_id,
+        .deadline_ms = deadline ? strtoll(deadline, NULL, 10) : 0,
+        .payload = runtime->payload.data ? runtime->payload.data : "",
+        .payload_len = runtime->payload.len,
+    };
+    if (event->deadline_ms < 0)
+        event->deadline_ms = 0;
+    if (!runtime->request_id)
+        return err_set(err, "the Runtime API gave an event without the header "
+                            "Lambda-Runtime-Aws-Request-Id, so it cannot be answered");
+    return true;
+}
+
+enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
+                               struct err *err)
+{
+    struct http_outcome outcome = {0};
+    int pause_ms = 0;
+    int tries;
+
+    forget_event(runtime);
+    for (tries = 1; tries <= TRIES && !outcome.arrived; tries++) {
+        if (http_stop_asked(runtime->http, pause_ms))
+            return RUNTIME_STOP;
+        outcome = http_get(runtime->http, API "/invocation/next", &runtime->payload);
+        if (outcome.stopped)
+            return RUNTIME_STOP;
+        pause_ms = pause_ms ? pause_ms * 2 : FIRST_PAUSE_MS;
+        if (!outcome.arrived) {
+            http_tell(runtime->http, &outcome, &runtime->payload, err);
+            log_say(LOG_LEVEL_WARN, "no event from the Runtime API, try %d of %d: %s",
+                    tries, TRIES, err->text);
+        }
+    }
+    if (outcome.arrived && outcome.status == 200)
+        return read_event(runtime, event, err) ? RUNTIME_EVENT : RUNTIME_GONE;
+    http_tell(runtime->http, &outcome, &runtime->payload, err);
+    err_wrap(err, "no event from the Runtime API");
+    return RUNTIME_GONE;
+}
+
+/* ------------------------------------------------------------------------- posts */
+
+/* `type` is the error type's header, NULL: no error. */
+static void post(struct runtime *runtime, const char *path, const char *type,
+                 const char *body, size_t len)
+{
+    char header[256];
+
+    if (type)
+        snprintf(header, sizeof(header), "Lambda-Runtime-Function-Error-Type: %s", type);
+    http_post(runtime->http, path, type ? header : NULL, body, len);
+}
+
+/* What the status of an answer means; err has the words. Where it was sent twice, 403
+ * says that the first had arrived: the next state is already there. */
+static bool answer_counts(const struct http_outcome *outcome, bool second,
+                          struct err *err)
+{
+    if (outcome->arrived && outcome->status == 413) {
+        log_say(LOG_LEVEL_WARN, "the answer was too big: %s", err->text);
+        return true;
+    }
+    if (outcome->arrived && (outcome->status == 400 || outcome->status == 410 ||
+                             (second && outcome->status == 403))) {
+        log_say(LOG_LEVEL_WARN, "the answer came too late, or twice: %s", err->text);
+        return true;
+    }
+    return err_wrap(err, "the Runtime API did not take the answer");
+}
+
+static void post_answer(struct runtime *runtime)
+{
+    const struct given *given = &runtime->given;
+
+    free(runtime->path);
+    runtime->path = NULL;
+    if (!runtime->request_id)
+        return;
+    if (asprintf(&runtime->path, API "/invocation/%s/%s", runtime->request_id,
+                 given->what) < 0)
+        runtime->path = NULL;
+    else
+        post(runtime, runtime->path, given->type, given->body, given->len);
+}
+
+void runtime_respond(struct runtime *runtime, const char *body, size_t len)
+{
+    runtime->given = (struct given){.what = "response", .body = body, .len = len};
+    post_answer(runtime);
+}
+
+void runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len)
+{
+    runtime->given =
+        (struct given){.what = "error", .type = type, .body = body, .len = len};
+    post_answer(runtime);
+}
+
+bool runtime_await(struct runtime *runtime, struct err *err)
+{
+    struct http_outcome outcome;
+    bool second = false;
+
+    if (!runtime->request_id)
+        return err_set(err, "there is no event to answer");
+    if (!runtime->path)
+        return err_set(err, "out of memory");
+    outcome = http_await(runtime->http, &runtime->reply);
+    if (!outcome.arrived) {
+        http_tell(runtime->http, &outcome, &runtime->reply, err);
+        log_say(LOG_LEVEL_WARN, "the answer may not have arrived, trying again: %s",
+                err->text);
+        post_answer(runtime);
+        outcome = http_await(runtime->http, &runtime->reply);
+        second = true;
+    }
+    if (outcome.arrived && outcome.status / 100 == 2)
+        return true;
+    http_tell(runtime->http, &outcome, &runtime->reply, err);
+    return answer_counts(&outcome, second || outcome.again, err);
+}
+
+static bool write_error(struct buffer *body, const char *error_type, const char *message)
+{
+    return buffer_append_text(body, "{\"errorMessage\":") &&
+           buffer_append_json_string(body, message, strlen(message)) &&
+           buffer_append_text(body, ",\"errorType\":") &&
+           buffer_append_json_string(body, error_type, strlen(error_type)) &&
+           buffer_append_text(body, ",\"stackTrace\":[]}");
+}
+
+/* One try: the outcome changes nothing, since the process ends anyway. */
+bool runtime_init_error(struct runtime *runtime, const char *type, const char *error_type,
+                        const char *message, struct err *err)
+{
+    struct buffer body = {.max = 64 * 1024};
+    struct http_outcome outcome = {0};
+    bool ok = write_error(&body, error_type ? error_type : type, message);
+
+    if (!ok) {
+        err_set(err, "out of memory");
+    } else {
+        post(runtime, API "/init/error", type, body.data, body.len);
+        outcome = http_await(runtime->http, &runtime->reply);
+        ok = outcome.arrived && outcome.status / 100 == 2;
+        if (!ok)
+            http_tell(runtime->http, &outcome, &runtime->reply, err);
+    }
+    buffer_free(&body);
+    return ok || err_wrap(err, "the Runtime API did not take the init error");
+}
+
+/* ----------------------------------------------------------------- open and close */
+
+struct runtime *runtime_open(const char *api, const char *user_agent, struct err *err)
+{
+    struct runtime *runtime = calloc(1, sizeof(*runtime));
+
+    if (!runtime) {
+        err_set(err, "out of memory");
+        return NULL;
+    }
+    runtime->payload.max = PAYLOAD_MAX;
+    runtime->reply.max = REPLY_MAX;
+    runtime->http = http_open(api, user_agent, err);
+    if (runtime->http)
+        return runtime;
+    runtime_close(runtime);
+    return NULL;
+}
+
+void runtime_close(struct runtime *runtime)
+{
+    if (!runtime)
+        return;
+    forget_event(runtime);
+    free(runtime->path);
+    buffer_free(&runtime->payload);
+    buffer_free(&runtime->reply);
+    http_close(runtime->http);
+    free(runtime);
+}

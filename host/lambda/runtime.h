@@ -1,0 +1,60 @@
+/* runtime.h -- the Lambda Runtime API: take an event, give back an answer.
+ *
+ * One kept HTTP/1.1 connection, no proxy, no timeout on /next, in which the process is
+ * frozen between events. The runtime owns the strings and the payload of an event until
+ * the next call of runtime_next(). SIGTERM and SIGINT are noticed in runtime_next()
+ * alone: an event that has begun is finished first. Reactions to each status code:
+ * https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html */
+#ifndef PIGEON_LAMBDA_RUNTIME_H
+#define PIGEON_LAMBDA_RUNTIME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct runtime;
+
+struct runtime_event {
+    const char *request_id;
+    int64_t deadline_ms; /* Unix milliseconds; 0: no header */
+    const char *payload;
+    size_t payload_len;
+};
+
+enum runtime_next {
+    RUNTIME_EVENT, /* *event is filled in */
+    RUNTIME_STOP,  /* SIGTERM or SIGINT came: close what is open and exit 0 */
+    RUNTIME_GONE   /* err says why: nothing more will come, exit 1 */
+};
+
+/* `api` is AWS_LAMBDA_RUNTIME_API, host:port; no connection is made yet. NULL: err. */
+struct runtime *runtime_open(const char *api, const char *user_agent, struct err *err);
+
+enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
+                               struct err *err);
+
+/* Sends the answer to the event that runtime_next() gave last. runtime_await() has to
+ * follow, with room for other work between the two; the body stays until then. */
+void runtime_respond(struct runtime *runtime, const char *body, size_t len);
+
+/* The same with an error: body is the JSON error, `type` the header's Function.X, a
+ * constant. */
+void runtime_fail(struct runtime *runtime, const char *type, const char *body,
+                  size_t len);
+
+/* Waits until the answer is taken, for 5 s at most, and sends it once more where it is
+ * unknown whether it arrived. An answer that comes too late or is too big (400, 410, 413)
+ * is logged and counts as given. False: the Runtime API is gone or said 403 or 500, and
+ * the process should end. */
+bool runtime_await(struct runtime *runtime, struct err *err);
+
+/* Before the first runtime_next(): why the process cannot work. The body is made from
+ * error_type ("KeyError") and message, `type` is the header's Runtime.X. */
+bool runtime_init_error(struct runtime *runtime, const char *type, const char *error_type,
+                        const char *message, struct err *err);
+
+void runtime_close(struct runtime *runtime);
+
+#endif

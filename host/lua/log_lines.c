@@ -1,0 +1,129 @@
+/* log_lines.c -- from Lua's tables to lines, without a string of Lua's for what is the
+ * same in every line or has to be escaped.
+ *
+ * Runs inside a protected visit (script.c): it may raise, and owns nothing. Comments at
+ * the end of a line show the Lua stack after it, top on the right. */
+#include "lua/log_lines.h"
+
+#include <lauxlib.h>
+
+#include "base/log.h"
+#include "base/text_line.h"
+
+#define FACT_MAX 1024 /* what a line shows of a text */
+
+struct bytes log_lines_string(lua_State *L, int table, const char *name)
+{
+    struct bytes bytes;
+
+    if (lua_getfield(L, table, name) != LUA_TSTRING)
+        luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
+    bytes.data = lua_tolstring(L, -1, &bytes.len);
+    return bytes;
+}
+
+static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
+
+/* A string or a number at the top of the stack, as it is. */
+static void put_piece(lua_State *L, struct text_line *line)
+{
+    size_t len;
+    const char *text = luaL_checklstring(L, -1, &len);
+
+    if (len > text_line_left(line))
+        luaL_error(L, "a line of more than %I bytes", (lua_Integer)line->max);
+    text_line_put(line, text, len);
+}
+
+/* How much of a text that is too long is shown; never a character in part. */
+static size_t shown_len(const char *text)
+{
+    const unsigned char *bytes = (const unsigned char *)text;
+    size_t start = FACT_MAX - 1; /* of the last character */
+
+    while (start > 0 && (bytes[start] & 0xc0) == 0x80)
+        start--;
+    return bytes[start] >= 0xc2 && bytes[start] <= 0xf4 ? start : FACT_MAX;
+}
+
+/* The same as JSON, cut where it is long. */
+static void put_value(lua_State *L, struct text_line *line)
+{
+    size_t len;
+    const char *text;
+
+    if (lua_type(L, -1) == LUA_TNUMBER) {
+        put_piece(L, line);
+        return;
+    }
+    text = luaL_checklstring(L, -1, &len);
+    text_line_put_string(line, "\"");
+    text_line_put_text(line, text, len > FACT_MAX ? shown_len(text) : len, true);
+    text_line_put_string(line, len > FACT_MAX ? "...\"" : "\"");
+}
+
+static void put_list(lua_State *L, struct text_line *line)
+{
+    text_line_put_string(line, "[");
+    for (lua_Integer i = 1, n = luaL_len(L, -1); i <= n; i++) {
+        if (i > 1)
+            text_line_put_string(line, ",");
+        lua_rawgeti(L, -1, i); /* ... list value */
+        put_value(L, line);
+        lua_pop(L, 1); /* ... list */
+    }
+    text_line_put_string(line, "]");
+}
+
+/* Names and values by turns as a JSON object; false is no value. The names are ours. */
+static void put_facts(lua_State *L, int facts, struct text_line *line)
+{
+    for (lua_Integer i = 2, n = luaL_len(L, facts); i <= n; i += 2) {
+        lua_rawgeti(L, facts, i); /* ... value */
+        if (lua_toboolean(L, -1)) {
+            lua_rawgeti(L, facts, i - 1); /* ... value name */
+            text_line_put_string(line, line->len == 0 ? "{\"" : ",\"");
+            put_piece(L, line);
+            text_line_put_string(line, "\":");
+            lua_pop(L, 1); /* ... value */
+            (lua_istable(L, -1) ? put_list : put_value)(L, line);
+        }
+        lua_pop(L, 1); /* ... */
+    }
+    text_line_put_string(line, "}");
+}
+
+void log_lines_write(lua_State *L, int lines)
+{
+    int top = lua_gettop(L);
+
+    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
+        struct text_line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
+        struct bytes level, message;
+
+        lua_rawgeti(L, lines, i);                          /* ... line */
+        level = log_lines_string(L, top + 1, "level");     /* ... line level */
+        message = log_lines_string(L, top + 1, "message"); /* ... line level message */
+        lua_getfield(L, top + 1, "facts"); /* ... line level message facts */
+        put_facts(L, top + 4, &facts);
+        log_line(log_level_named(level.data), message.data, message.len, facts.data,
+                 facts.len);
+        lua_settop(L, top); /* ... */
+    }
+}
+
+void log_lines_metrics(lua_State *L, int lines)
+{
+    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
+        struct text_line line = {.data = line_bytes, .max = sizeof(line_bytes)};
+
+        lua_rawgeti(L, lines, i); /* ... pieces */
+        for (lua_Integer j = 1, pieces = luaL_len(L, -1); j <= pieces; j++) {
+            lua_rawgeti(L, -1, j); /* ... pieces piece */
+            put_piece(L, &line);
+            lua_pop(L, 1); /* ... pieces */
+        }
+        log_metrics(line.data, line.len);
+        lua_pop(L, 1); /* ... */
+    }
+}

@@ -1,0 +1,61 @@
+/* memory.c -- counts bytes; knows nothing of what they hold. */
+#include "lua/memory.h"
+
+#include <stdlib.h>
+
+#define MEGABYTE ((size_t)1 << 20)
+#define ROOM (128 * MEGABYTE)
+
+static size_t ceiling(const struct memory *memory)
+{
+    return memory->base + memory->room + memory->input;
+}
+
+void memory_open(struct memory *memory, long memory_mb)
+{
+    size_t most = memory_mb > 0 ? (size_t)memory_mb * MEGABYTE / 4 * 3 : ROOM;
+
+    *memory = (struct memory){.room = most < ROOM ? most : ROOM};
+    memory->limit = memory->room;
+}
+
+void memory_allow(struct memory *memory, size_t growth)
+{
+    size_t top = ceiling(memory);
+
+    if (growth != MEMORY_ALL)
+        top -= memory->room / 8;
+    memory->refused = false;
+    memory->limit = top;
+    if (memory->bytes < top && growth < top - memory->bytes)
+        memory->limit = memory->bytes + growth;
+}
+
+bool memory_strained(const struct memory *memory)
+{
+    return memory->bytes > ceiling(memory) / 2;
+}
+
+void *memory_alloc(void *ud, void *ptr, size_t old, size_t new)
+{
+    struct memory *memory = ud;
+    void *grown;
+
+    if (!ptr)
+        old = 0; /* for a new block, Lua passes its kind here */
+    if (new == 0) {
+        free(ptr);
+        memory->bytes -= old;
+        return NULL;
+    }
+    if (new > old && memory->bytes + (new - old) > memory->limit) {
+        memory->refused = true;
+        return NULL;
+    }
+    grown = realloc(ptr, new);
+    if (grown)
+        memory->bytes += new - old;
+    else
+        memory->refused = true;
+    return grown;
+}

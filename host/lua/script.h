@@ -1,0 +1,105 @@
+/* script.h -- the door to Lua: bytes in, messages out; fates in, the answer out; lines.
+ *
+ * The verbs are those of lua/pigeon/init.lua. One script holds one Lua state with the
+ * embedded modules and the rules; a batch lives in it from script_decide() to
+ * script_tell(), on the desk to script_conclude(). False always means that Lua itself
+ * broke: bad JSON, unknown shapes and failing rules are in the batch, and conclude and
+ * tell speak of them. Strings are copied on the way in and out; the script owns nothing
+ * of its callers'. */
+#ifndef PIGEON_LUA_SCRIPT_H
+#define PIGEON_LUA_SCRIPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/deadline.h"
+#include "base/err.h"
+#include "outbox.h"
+
+struct script;
+
+struct script_settings {
+    const char *command; /* "lambda", or the desk's command */
+    const char *path;    /* the rules script's file; NULL: the command needs none */
+    const char *queue;   /* PIGEON_QUEUE */
+    const char *env;     /* PIGEON_ENV, NULL: not set */
+    const char *batch_failures;   /* PIGEON_BATCH_FAILURES, NULL: not set */
+    const char *metrics;          /* PIGEON_METRICS, NULL: not set */
+    const char *function_name;    /* AWS_LAMBDA_FUNCTION_NAME, NULL: not set */
+    const char *function_version; /* AWS_LAMBDA_FUNCTION_VERSION, NULL: not set */
+    long memory_mb;               /* what the function may use, 0: not known */
+
+    /* of the desk */
+    int count; /* of its arguments, for a command that reads them itself; what is wrong
+                * already, for check */
+    char *const *arguments;
+    bool help;  /* it says how it is used, and nothing else */
+    bool json;  /* what it says is for a program */
+    bool trace; /* shows which lines ran */
+    bool dry_run;
+    int width; /* of the terminal, 0: there is none */
+};
+
+struct invocation {
+    const char *kind; /* "event"; on the desk also "lines", "keys" (a zero byte behind
+                       * each), "setup" (check_broker.h) or "probes" */
+    const char *input;
+    size_t input_len;
+    int64_t line; /* the number of the first one, of lines */
+    struct deadline deadline;
+};
+
+struct answer {
+    struct buffer body;  /* JSON; on the desk, text for stdout */
+    char error_type[64]; /* "" for success, or Function.X; on the desk, what stops it */
+};
+
+/* Loads the modules and the rules, within `deadline`. NULL: err->type and err say what
+ * is wrong with which setting, or with which line of the rules. */
+struct script *script_open(const struct script_settings *settings,
+                           const struct deadline *deadline, struct err *err);
+
+/* Loads a second script, the shadow, within `deadline`: it is to be asked about the same
+ * objects, and of what it says nothing is published. False: err says why it does not
+ * load; the rules are as they were. */
+bool script_open_shadow(struct script *script, const char *path,
+                        const struct deadline *deadline, struct err *err);
+
+/* The queues' names, separated by commas, and the first 12 hex digits of the rules'
+ * SHA-256, and of the shadow's, or NULL where there is none; they live as long as the
+ * script. */
+const char *script_queues(const struct script *script);
+const char *script_hash(const struct script *script);
+const char *script_shadow_hash(const struct script *script);
+
+/* Receives an event and decides each object of it until half of the deadline is spent or
+ * the script is exhausted; every message goes into the outbox. */
+bool script_decide(struct script *script, const struct invocation *invocation,
+                   struct outbox *outbox, struct err *err);
+
+/* Asks the shadow, where there is one, about the objects that were decided, while more
+ * than a third of the deadline is left. Nothing that it does changes an object's answer;
+ * only what the watchdog has to stop ends the process. */
+void script_shadow(struct script *script, const struct deadline *deadline);
+
+/* Fates and facts to the answer. */
+bool script_conclude(struct script *script, struct outbox *outbox,
+                     const struct facts *facts, struct answer *answer, struct err *err);
+
+/* Not on the desk: writes the log lines and metrics of what was concluded. */
+bool script_tell(struct script *script, struct err *err);
+
+/* On the desk, after the last batch: appends the last text, and sets the exit status: 2
+ * is for misuse. */
+bool script_finish(struct script *script, struct buffer *text, int *status,
+                   struct err *err);
+
+/* Whether the rules hold so much memory, even loaded anew, that the process should end
+ * after this event. */
+bool script_exhausted(const struct script *script);
+
+void script_close(struct script *script);
+
+#endif

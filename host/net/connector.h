@@ -1,0 +1,59 @@
+/* connector.h -- from PIGEON_HOST to a connected TCP socket, every step within a
+ * deadline.
+ *
+ * The connector owns the list of hosts. A name that resolves to several addresses gives
+ * each a share of the time; a look-up that takes too long goes on in libc's thread and is
+ * asked again next time. */
+#ifndef PIGEON_NET_CONNECTOR_H
+#define PIGEON_NET_CONNECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/deadline.h"
+#include "base/err.h"
+
+struct connector;
+
+/* `hosts` is a comma list of HOST, HOST:PORT, IPv6 addresses bare or as [ADDRESS]:PORT;
+ * `port` is for those that name none. `tls` is "on", "off", or NULL: on where the host's
+ * port is 5671. NULL: err says which entry is wrong. */
+struct connector *connector_open(const char *hosts, int port, const char *tls,
+                                 struct err *err);
+
+size_t connector_count(const struct connector *connector);
+
+/* "host:port" of host number i, from 0. */
+const char *connector_label(const struct connector *connector, size_t i);
+
+/* The name or address of host number i where it speaks TLS; NULL: it does not. */
+const char *connector_tls_name(const struct connector *connector, size_t i);
+
+/* Whether any of the hosts speaks TLS. */
+bool connector_any_tls(const struct connector *connector);
+
+/* A head start for the next connector_connect() to this host, which waits for nothing:
+ * begins the look-up, or, where none is needed, the connect. The socket, where it is
+ * connected at once, to say something over it; it stays the connector's. -1: not yet, or
+ * not at all. */
+int connector_begin(struct connector *connector, size_t i);
+
+/* A non-blocking, close-on-exec socket connected to host number i, or -1. err then has
+ * the cause for each address; *stage is "resolve" or "connect". */
+int connector_connect(struct connector *connector, size_t i,
+                      const struct deadline *deadline, const char **stage,
+                      struct err *err);
+
+/* How many bytes the other end has sent so far, read or not. */
+uint64_t connector_heard(int fd);
+
+/* From now on sent bytes that the peer's kernel does not acknowledge within 3 s, or a
+ * third of what is left where that is less, end the connection (TCP_USER_TIMEOUT): a
+ * flow that died in silence, noticed so early that time remains to connect again.
+ * *now_ms is what the socket was told before; 0: nothing yet. */
+void connector_notice_silence(int fd, const struct deadline *deadline, unsigned *now_ms);
+
+void connector_close(struct connector *connector);
+
+#endif

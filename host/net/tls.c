@@ -1,0 +1,342 @@
+/* tls.c -- sets OpenSSL up, and translates what it says.
+ *
+ * Why a certificate was refused is known only inside the handshake, to the callback that
+ * OpenSSL asks about each finding; it puts that into words at once, and agrees with the
+ * refusal. Everything else is in OpenSSL's queue of errors. */
+#include "net/tls.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/ca.h"
+
+/* ------------------------------------------------------------- words for certificates */
+
+/* A line of words that a peer had a hand in: its bytes as they are where they are
+ * printable ASCII, and cut. */
+struct words {
+    char *at;
+    size_t left;
+};
+
+static void say(struct words *words, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void say(struct words *words, const char *fmt, ...)
+{
+    va_list ap;
+    int n;
+
+    va_start(ap, fmt);
+    n = vsnprintf(words->at, words->left, fmt, ap);
+    va_end(ap);
+    for (char *c = words->at; *c; c++)
+        if (*c < 0x20 || *c > 0x7e)
+            *c = '?';
+    if (n < 0)
+        return;
+    if ((size_t)n >= words->left)
+        n = words->left > 0 ? (int)words->left - 1 : 0;
+    words->at += n;
+    words->left -= (size_t)n;
+}
+
+static void say_name(struct words *words, const X509_NAME *name)
+{
+    char text[256] = "";
+    BIO *bio = BIO_new(BIO_s_mem());
+
+    if (bio && name) {
+        X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253);
+        BIO_read(bio, text, sizeof(text) - 1);
+    }
+    BIO_free(bio);
+    say(words, "\"%s\"", text);
+}
+
+static void say_time(struct words *words, const ASN1_TIME *time)
+{
+    struct tm tm = {0};
+    char text[32];
+
+    if (ASN1_TIME_to_tm(time, &tm) == 1 &&
+        strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
+        say(words, "%s", text);
+    else
+        say(words, "a time that cannot be read");
+}
+
+static void say_alternative(struct words *words, const GENERAL_NAME *alternative)
+{
+    char text[INET6_ADDRSTRLEN];
+
+    if (alternative->type == GEN_DNS) {
+        const ASN1_IA5STRING *name = alternative->d.dNSName;
+
+        say(words, ", %.*s", ASN1_STRING_length(name),
+            (const char *)ASN1_STRING_get0_data(name));
+    } else if (alternative->type == GEN_IPADD) {
+        const ASN1_OCTET_STRING *address = alternative->d.iPAddress;
+        int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
+
+        if ((family == AF_INET || ASN1_STRING_length(address) == 16) &&
+            inet_ntop(family, ASN1_STRING_get0_data(address), text, sizeof(text)))
+            say(words, ", %s", text);
+    }
+}
+
+/* "its certificate is not for \"localhost\", but for CN=broker, a.example.com, ::1". */
+static void say_names(struct words *words, const struct tls *tls, X509 *certificate)
+{
+    GENERAL_NAMES *names =
+        X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
+
+    say(words, "the certificate is not for \"%s\", but for ", tls->name);
+    say_name(words, X509_get_subject_name(certificate));
+    for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
+        say_alternative(words, sk_GENERAL_NAME_value(names, i));
+    GENERAL_NAMES_free(names);
+}
+
+static void say_refusal(struct words *words, const struct tls *tls, int error,
+                        X509 *certificate)
+{
+    switch (certificate ? error : X509_V_ERR_UNSPECIFIED) {
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+        say(words, "the certificate of ");
+        say_name(words, X509_get_subject_name(certificate));
+        say(words, " expired on ");
+        say_time(words, X509_get0_notAfter(certificate));
+        return;
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        say(words, "the certificate of ");
+        say_name(words, X509_get_subject_name(certificate));
+        say(words, " is not yet valid, before ");
+        say_time(words, X509_get0_notBefore(certificate));
+        return;
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+    case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+        say(words, "unknown issuer: ");
+        say_name(words, X509_get_issuer_name(certificate));
+        say(words, " is not among the CAs of %s", tls->settings->bundle);
+        return;
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        say_names(words, tls, certificate);
+        return;
+    default:
+        say(words, "the certificate of ");
+        say_name(words, certificate ? X509_get_subject_name(certificate) : NULL);
+        say(words, " is refused: %s", X509_verify_cert_error_string(error));
+    }
+}
+
+/* ------------------------------------------------------------- watching a handshake */
+
+static int on_verify(int ok, X509_STORE_CTX *verifying)
+{
+    SSL *ssl =
+        X509_STORE_CTX_get_ex_data(verifying, SSL_get_ex_data_X509_STORE_CTX_idx());
+    struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+    struct words words = {tls->refusal, sizeof(tls->refusal)};
+
+    if (!ok)
+        say_refusal(&words, tls, X509_STORE_CTX_get_error(verifying),
+                    X509_STORE_CTX_get_current_cert(verifying));
+    return ok;
+}
+
+static void on_progress(const SSL *ssl, int where, int ignored)
+{
+    struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+
+    (void)ignored;
+    if (where & SSL_CB_HANDSHAKE_DONE) /* "TLSv1.3" */
+        snprintf(tls->version, sizeof(tls->version), "%s", SSL_get_version(ssl) + 4);
+}
+
+static int on_certificate_wanted(SSL *ssl, void *tls)
+{
+    (void)ssl;
+    ((struct tls *)tls)->asked = true;
+    return 1;
+}
+
+/* ------------------------------------------------------------- setting up */
+
+/* Nobody is there to type one. */
+static int no_passphrase(char *passphrase, int size, int writing, void *wanted)
+{
+    (void)passphrase, (void)size, (void)writing;
+    *(bool *)wanted = true;
+    return -1;
+}
+
+static bool fail_file(struct err *err, const char *variable, const char *path,
+                      const char *expected)
+{
+    FILE *file = fopen(path, "r");
+
+    err->type = "ValueError";
+    if (!file)
+        return err_set(err, "%s: %s: %s", variable, path, strerror(errno));
+    fclose(file);
+    return err_set(err, "%s: %s: no %s in it (PEM)", variable, path, expected);
+}
+
+static bool use_key(const struct tls_settings *settings, SSL_CTX *context,
+                    struct err *err)
+{
+    bool locked = false;
+    int used;
+
+    SSL_CTX_set_default_passwd_cb(context, no_passphrase);
+    SSL_CTX_set_default_passwd_cb_userdata(context, &locked);
+    used = SSL_CTX_use_PrivateKey_file(context, settings->key, SSL_FILETYPE_PEM);
+    SSL_CTX_set_default_passwd_cb(context, NULL);
+    if (used == 1)
+        return true;
+    err->type = "ValueError";
+    if (locked)
+        return err_set(err,
+                       "PIGEON_TLS_KEY_FILE: %s: the key has a passphrase, and nobody "
+                       "to type it",
+                       settings->key);
+    if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509) /* the two do not fit */
+        return err_set(err,
+                       "PIGEON_TLS_KEY_FILE: %s is not the key of the certificate in %s",
+                       settings->key, settings->certificate);
+    return fail_file(err, "PIGEON_TLS_KEY_FILE", settings->key, "private key");
+}
+
+static bool use_certificate(const struct tls_settings *settings, SSL_CTX *context,
+                            struct err *err)
+{
+    ERR_clear_error();
+    if (SSL_CTX_use_certificate_chain_file(context, settings->certificate) != 1)
+        return fail_file(err, "PIGEON_TLS_CERT_FILE", settings->certificate,
+                         "certificate");
+    return use_key(settings, context, err);
+}
+
+bool tls_open(struct tls_settings *settings, const struct config *config, struct err *err)
+{
+    SSL_CTX *context;
+    bool ok;
+
+    *settings = (struct tls_settings){
+        .bundle = ca_find(config->tls_ca_file, config->ssl_cert_file, err),
+        .certificate = config->tls_cert_file,
+        .key = config->tls_key_file};
+    if (!settings->bundle || !settings->certificate)
+        return settings->bundle != NULL;
+    context = SSL_CTX_new(TLS_client_method());
+    ok = context ? use_certificate(settings, context, err)
+                 : err_set(err, "TLS: out of memory");
+    SSL_CTX_free(context);
+    return ok;
+}
+
+static bool is_address(const char *name)
+{
+    unsigned char address[16];
+
+    return inet_pton(AF_INET, name, address) == 1 ||
+           inet_pton(AF_INET6, name, address) == 1;
+}
+
+bool tls_start(struct tls *tls, const struct tls_settings *settings, const char *name,
+               struct ssl_ctx_st *context, struct err *err)
+{
+    X509_VERIFY_PARAM *verify = SSL_CTX_get0_param(context);
+    int set;
+
+    *tls =
+        (struct tls){.settings = settings, .name = name, .by_address = is_address(name)};
+    SSL_CTX_set_app_data(context, tls);
+    SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
+    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
+    SSL_CTX_set_info_callback(context, on_progress);
+    SSL_CTX_set_cert_cb(context, on_certificate_wanted, tls);
+    set = tls->by_address ? X509_VERIFY_PARAM_set1_ip_asc(verify, name)
+                          : X509_VERIFY_PARAM_set1_host(verify, name, 0);
+    if (set != 1)
+        return err_set(err, "\"%s\" cannot be the name of a certificate", name);
+    return ca_use(context, settings->bundle, err) &&
+           (!settings->certificate || use_certificate(settings, context, err));
+}
+
+const char *tls_server_name(const struct tls *tls)
+{
+    return tls->by_address ? NULL : tls->name;
+}
+
+/* ------------------------------------------------------------- explaining */
+
+/* Whether the peer's alert is about the client certificate. In TLS 1.2 the commonest is
+ * about anything. */
+static bool is_about_our_certificate(const struct tls *tls, int reason)
+{
+    switch (reason) {
+    case SSL_R_SSLV3_ALERT_BAD_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_UNSUPPORTED_CERTIFICATE:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_REVOKED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
+    case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
+    case SSL_R_TLSV1_ALERT_UNKNOWN_CA:
+    case SSL_R_TLSV1_ALERT_ACCESS_DENIED:
+    case SSL_R_TLSV13_ALERT_CERTIFICATE_REQUIRED:
+        return true;
+    case SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE:
+        return tls->asked;
+    default:
+        return false;
+    }
+}
+
+static bool is_about_versions(int reason)
+{
+    return reason == SSL_R_UNSUPPORTED_PROTOCOL ||
+           reason == SSL_R_TLSV1_ALERT_PROTOCOL_VERSION ||
+           reason == SSL_R_SSLV3_ALERT_HANDSHAKE_FAILURE ||
+           reason == SSL_R_TLSV1_ALERT_INSUFFICIENT_SECURITY;
+}
+
+/* A broker that hangs up may take its alert with it (RabbitMQ's sockets linger for 0 s),
+ * so after the question for a certificate an end without words counts as the answer. */
+void tls_explain(const struct tls *tls, struct err *err)
+{
+    int lost = errno;
+    unsigned long error = ERR_peek_error();
+    int reason = ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0;
+    const char *words = ERR_reason_error_string(error);
+    bool ended = error == 0 || reason == SSL_R_UNEXPECTED_EOF_WHILE_READING;
+
+    if (ended)
+        words = lost != 0 ? strerror(lost) : "the broker's end closed the connection";
+    if (tls->refusal[0])
+        err_set(err, "%s", tls->refusal);
+    else if (is_about_our_certificate(tls, reason) || (tls->asked && ended))
+        err_set(err, "the broker %s (%s)",
+                !tls->settings->certificate ? "asks for a client certificate"
+                : ended                     ? "seems to refuse the client certificate"
+                                            : "refuses the client certificate",
+                words ? words : "");
+    else if (is_about_versions(reason))
+        err_set(err, "no TLS version or cipher in common (%s)", words);
+    else if (reason == SSL_R_WRONG_VERSION_NUMBER)
+        err_set(err, "the other end does not speak TLS");
+    else if (ended && lost != 0)
+        err_set(err, "connection lost: %s", words);
+    else
+        err_set(err, "%s", words ? words : "an error without a name");
+}

@@ -1,0 +1,100 @@
+--- Rules in shadow: what a second script, asked about the same objects, would have decided
+-- otherwise. Counted, told in the log, and nothing else.
+local text = require "pigeon.text"
+local verdict = require "pigeon.rules.verdict"
+
+local shadow = {}
+
+local LONGEST = 200 -- bytes of each part of a message
+
+--- An entry that was decided -> how, in one word, and the reason where there is one.
+function shadow.outcome(entry)
+  local says = entry.verdict
+  if not says then return "fail", entry.problem or entry.failures[1].text end
+  return says.kind, says.reason
+end
+
+-- The same in one line, to compare by.
+local function summary(entry)
+  local kind, reason = shadow.outcome(entry)
+  if kind ~= "accept" then return ("%s: %s"):format(kind, reason) end
+  local names = {}
+  for i, destination in ipairs(entry.verdict.destinations) do
+    names[i] = verdict.destination_name(destination)
+  end
+  return "accept: " .. (#names == 0 and "no queue" or table.concat(names, ", "))
+end
+
+local function id_of(entry)
+  return entry.verdict and entry.verdict.id
+end
+
+-- Both decisions, each in one line, or nil where they are the same. Two failures are: the object
+-- fares no otherwise.
+local function difference(entry, other)
+  if not entry.verdict and not other.verdict then return nil end
+  local from, to = summary(entry), summary(other)
+  if from == to and id_of(entry) == id_of(other) then return nil end
+  return from, to
+end
+
+--- A batch's entries -> what is known before any was asked about: {differences, skipped, changes},
+-- how many were decided otherwise, how many were not asked about, and a list of {entry, other, from, to}.
+function shadow.tally(entries)
+  local objects = 0
+  for _, entry in ipairs(entries) do
+    if entry.object then objects = objects + 1 end
+  end
+  return { differences = 0, skipped = objects, changes = {} }
+end
+
+--- A decided entry, and how it was decided the second time: {verdict} or {problem}. The first `most`
+-- differences are kept, and of the others nothing, whatever the second script makes up.
+function shadow.note(tally, entry, other, most)
+  local from, to = difference(entry, other)
+  if from and tally.differences < most then
+    table.insert(tally.changes, { entry = entry, other = other, from = from, to = to })
+  end
+  tally.skipped = tally.skipped - 1
+  if from then tally.differences = tally.differences + 1 end
+end
+
+local function line(message, facts)
+  return { level = "info", message = message, facts = facts }
+end
+
+local function change_line(change, version)
+  local entry, to = change.entry, change.to
+  local id, other_id = id_of(entry), id_of(change.other)
+  if id and other_id and id ~= other_id then to = ("%s as %s"):format(to, other_id) end
+  local place = (change.other.problem or ""):match("^[^:]*:%d+")
+  return line(("shadow: %s: %s -> %s"):format(text.clean(entry.label, LONGEST),
+    text.clean(change.from, LONGEST), text.clean(to, LONGEST)), {
+    "crash_id", id or other_id or false,
+    "verdict", change.from,
+    "shadow_verdict", to,
+    "rule", place or false,
+    "bucket", entry.object.bucket,
+    "key", entry.object.key,
+    "shadow_version", version,
+  })
+end
+
+--- A tally, and the second script's version -> log lines, as telemetry.lines() makes them.
+function shadow.lines(tally, version)
+  local lines = {}
+  for i, change in ipairs(tally.changes) do
+    lines[i] = change_line(change, version)
+  end
+  if tally.differences > #lines then
+    lines[#lines + 1] = line(("shadow: %d more differences"):format(tally.differences - #lines),
+      { "differences", tally.differences, "shadow_version", version })
+  end
+  if tally.skipped > 0 then
+    lines[#lines + 1] = line(("shadow: %d not asked about: the time was short"):format(tally.skipped),
+      { "skipped", tally.skipped, "shadow_version", version })
+  end
+  return lines
+end
+
+return shadow

@@ -1,0 +1,448 @@
+/* The spec of what becomes of a batch in host/amqp/broker.c, against a scripted broker
+ * (spec/support/peer.h): how it is settled, how RabbitMQ and the network fail meanwhile,
+ * and what no broker ought to say.
+ *
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
+ * silent the deadline ends it, everywhere else it ends by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "row.h"
+
+#define BLOCKED                                                                     \
+    "the broker takes no messages (connection.blocked): low on memory; next: free " \
+    "memory or disk on the broker; the event comes again by itself"
+
+/* ------------------------------------------------------------- scripts */
+
+static void stops_after_publish(struct session *s)
+{
+    ready(s, 3);
+    peer_silence(s);
+}
+
+static void beats_after_publish(struct session *s)
+{
+    ready(s, 3);
+    peer_flood(s);
+}
+
+static void says_trifles_after_publish(struct session *s)
+{
+    ready(s, 3);
+    do
+        peer_say_method(s, 0, 10, 61, "");
+    while (peer_flush(s));
+}
+
+static void acks_at_once_each(struct session *s)
+{
+    peer_log_in(s, STEP_READY);
+    for (uint64_t tag = 1; tag <= 3 && peer_hear_publishes(s, 1); tag++)
+        peer_say_ack(s, tag, false);
+    peer_silence(s);
+}
+
+static void acks_backwards_and_twice(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 3, false);
+    peer_say_ack(s, 3, false);
+    peer_say_nack(s, 2, true);
+    peer_say_ack(s, 2, true);
+    peer_silence(s);
+}
+
+static void nacks_all(struct session *s)
+{
+    ready(s, 3);
+    peer_say_nack(s, 3, true);
+    peer_silence(s);
+}
+
+static void acks_and_nacks(struct session *s)
+{
+    ready(s, 3);
+    peer_say_nack(s, 2, false);
+    peer_say_ack(s, 3, true);
+    peer_silence(s);
+}
+
+static void acks_tag_0(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 1, false);
+    peer_say_ack(s, 0, true);
+    peer_silence(s);
+}
+
+static void acks_tag_4(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 4, true);
+    peer_silence(s);
+}
+
+static void returns_the_second(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 1, false);
+    peer_say_return(s, 2, 312, "NO_ROUTE");
+    peer_say_ack(s, 3, false);
+    peer_say_ack(s, 2, false);
+    peer_silence(s);
+}
+
+static void returns_all_and_acks_once(struct session *s)
+{
+    ready(s, 3);
+    for (uint64_t tag = 1; tag <= 3; tag++)
+        peer_say_return(s, tag, 312, "NO_ROUTE");
+    peer_say_ack(s, 3, true);
+    peer_silence(s);
+}
+
+static void returns_in_small_pieces(struct session *s)
+{
+    s->slice = 1;
+    returns_the_second(s);
+}
+
+static void returns_without_an_ack(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 1, false);
+    peer_say_return(s, 2, 312, "NO_ROUTE");
+    peer_say_ack(s, 3, false);
+    peer_silence(s);
+}
+
+static void say_return_method(struct session *s)
+{
+    peer_say_method(s, 1, 60, 50, "sSSS", 312, "NO_ROUTE", "", "queue");
+}
+
+/* A header frame: this class, a body of so many bytes, a message id. */
+static void say_header(struct session *s, int class_id, uint32_t body_len, const char *id)
+{
+    unsigned char payload[64] = {0};
+    size_t len = strlen(id);
+
+    payload[1] = (unsigned char)class_id;
+    body_len = htonl(body_len);
+    memcpy(payload + 8, &body_len, sizeof(body_len));
+    payload[13] = 1 << 7; /* the flag of the message id */
+    payload[14] = (unsigned char)len;
+    memcpy(payload + 15, id, len);
+    peer_say_frame(s, 2, 1, payload, 15 + len);
+}
+
+static void returns_what_was_never_sent(struct session *s)
+{
+    ready(s, 3);
+    say_return_method(s);
+    say_header(s, 60, 0, "nobody");
+    peer_silence(s);
+}
+
+static void breaks_off_a_return(struct session *s)
+{
+    ready(s, 3);
+    say_return_method(s);
+    peer_say_ack(s, 3, true);
+    peer_silence(s);
+}
+
+static void sends_a_body_of_nothing(struct session *s)
+{
+    ready(s, 3);
+    peer_say_frame(s, 3, 1, "body", 4);
+    peer_silence(s);
+}
+
+/* What rabbitmq-c decodes of the second is a smaller struct; what lies behind it in
+ * memory is of the first one's body, zeros, and would pass for the properties of a
+ * message. */
+static void returns_a_header_of_another_class(struct session *s)
+{
+    static const char zeros[8000];
+
+    ready(s, 3);
+    say_return_method(s);
+    say_header(s, 60, sizeof(zeros), "1");
+    peer_say_frame(s, 3, 1, zeros, sizeof(zeros));
+    say_return_method(s);
+    say_header(s, 10, 0, "2");
+    peer_silence(s);
+}
+
+static void ends_after_an_ack(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 1, false);
+}
+
+static void resets_after_an_ack(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 1, false);
+    peer_reset(s);
+}
+
+static void forces_the_connection_shut(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 2, false);
+    peer_say_close(s, 320, "CONNECTION_FORCED - Closed via management plugin");
+    peer_hear(s, 10, 51);
+}
+
+static void misses_an_exchange(struct session *s)
+{
+    ready(s, 3);
+    peer_say_ack(s, 1, false);
+    peer_say_channel_close(s, 404, "NOT_FOUND - no exchange 'x' in vhost 'crashes'");
+    peer_hear(s, 20, 41);
+}
+
+static void refuses_an_exchange(struct session *s)
+{
+    ready(s, 3);
+    peer_say_channel_close(s, 403,
+                           "ACCESS_REFUSED - access to exchange 'amq.default' in vhost "
+                           "'crashes' refused for user 'pigeon'");
+    peer_hear(s, 20, 41);
+}
+
+static void finds_it_too_big(struct session *s)
+{
+    ready(s, 1);
+    peer_say_channel_close(s, 406,
+                           "PRECONDITION_FAILED - message size 17825792 is larger than "
+                           "configured max size 16777216");
+    peer_hear(s, 20, 41);
+}
+
+static void is_blocked(struct session *s)
+{
+    ready(s, 1);
+    peer_say_blocked(s, "low on memory");
+    peer_stall(s);
+}
+
+static void says_other_things_too(struct session *s)
+{
+    ready(s, 3);
+    peer_say_heartbeat(s);
+    peer_say_method(s, 1, 20, 20, "o", 1);         /* channel.flow */
+    peer_say_method(s, 1, 60, 30, "So", "tag", 1); /* basic.cancel */
+    peer_say_method(s, 0, 10, 61, "");             /* connection.unblocked */
+    peer_say_ack(s, 3, true);
+    peer_silence(s);
+}
+
+static void sends_a_huge_frame(struct session *s)
+{
+    static const char head[] = "\3\0\1\x7f\xff\xff\xff";
+
+    ready(s, 3);
+    peer_say_bytes(s, head, sizeof(head) - 1);
+    peer_silence(s);
+}
+
+static void sends_a_frame_over_frame_max(struct session *s)
+{
+    static char payload[131072];
+
+    ready(s, 3);
+    peer_say_frame(s, 3, 1, payload, sizeof(payload));
+    peer_silence(s);
+}
+
+static void sends_a_frame_without_its_end(struct session *s)
+{
+    ready(s, 3);
+    peer_say_bytes(s, "\1\0\1\0\0\0\4\0\0\0\0\0", 12);
+    peer_silence(s);
+}
+
+static void sends_half_a_frame(struct session *s)
+{
+    ready(s, 3);
+    peer_say_bytes(s, "\1\0\1\0\0\0", 6);
+    peer_silence(s);
+}
+
+static void sends_an_empty_method(struct session *s)
+{
+    ready(s, 3);
+    peer_say_frame(s, 1, 1, NULL, 0);
+    peer_silence(s);
+}
+
+static void sends_an_empty_header(struct session *s)
+{
+    ready(s, 3);
+    say_return_method(s);
+    peer_say_frame(s, 2, 1, "\0", 2);
+    peer_silence(s);
+}
+
+static void sends_an_unknown_method(struct session *s)
+{
+    ready(s, 3);
+    peer_say_method(s, 1, 99, 99, "");
+    peer_silence(s);
+}
+
+static void sends_an_ack_that_is_cut_short(struct session *s)
+{
+    ready(s, 3);
+    peer_say_method(s, 1, 60, 80, "s", 1);
+    peer_silence(s);
+}
+
+static void sends_garbage(struct session *s)
+{
+    char garbage[4096];
+
+    ready(s, 3);
+    memset(garbage, 0xA5, sizeof(garbage));
+    peer_say_bytes(s, garbage, sizeof(garbage));
+    peer_silence(s);
+}
+
+static void says_everything_in_bytes(struct session *s)
+{
+    s->slice = 1;
+    acks_each(s);
+}
+
+/* ------------------------------------------------------------- the table */
+
+static const struct row rows[] = {
+    {"is silent after publish", stops_after_publish, SHORT_MS, "---", "confirm", 0,
+     "no answer in time" OVERLOADED, false},
+    {"only beats after publish", beats_after_publish, SHORT_MS, "---", "confirm", 0,
+     "no answer in time" OVERLOADED, false},
+    {"only says trifles after publish", says_trifles_after_publish, SHORT_MS, "---",
+     "confirm", 0, "no answer in time" OVERLOADED, false},
+    {"acks each", acks_each, MINUTE_MS, "ccc", NULL, 0, NULL, false},
+    {"acks each at once", acks_at_once_each, MINUTE_MS, "ccc", NULL, 0, NULL, false},
+    {"acks all in one", acks_all, MINUTE_MS, "ccc", NULL, 0, NULL, false},
+    {"settles backwards and twice", acks_backwards_and_twice, MINUTE_MS, "nnc", NULL, 0,
+     NULL, false},
+    {"nacks all in one", nacks_all, MINUTE_MS, "nnn", NULL, 0, NULL, false},
+    {"acks and nacks", acks_and_nacks, MINUTE_MS, "cnc", NULL, 0, NULL, false},
+    {"acks tag 0", acks_tag_0, MINUTE_MS, "c--", "confirm", 0,
+     "the broker settled delivery tag 0, but the last publish was 3" LOG, false},
+    {"acks an unknown tag", acks_tag_4, MINUTE_MS, "---", "confirm", 0,
+     "the broker settled delivery tag 4, but the last publish was 3" LOG, false},
+    {"returns the one in the middle", returns_the_second, MINUTE_MS, "crc", NULL, 0, NULL,
+     false},
+    {"returns all and acks once", returns_all_and_acks_once, MINUTE_MS, "rrr", NULL, 0,
+     NULL, false},
+    {"returns in one-byte writes", returns_in_small_pieces, MINUTE_MS, "crc", NULL, 0,
+     NULL, false},
+    {"returns and does not ack", returns_without_an_ack, SHORT_MS, "crc", "confirm", 0,
+     "no answer in time" OVERLOADED, false},
+    {"returns what was never sent", returns_what_was_never_sent, MINUTE_MS, "---",
+     "confirm", 0, "the broker returned a message that is not waiting: nobody" LOG,
+     false},
+    {"breaks off a return", breaks_off_a_return, MINUTE_MS, "---", "confirm", 0,
+     "the broker broke off a returned message" LOG, false},
+    {"sends a body of nothing", sends_a_body_of_nothing, MINUTE_MS, "---", "confirm", 0,
+     "the broker sent a content frame that belongs nowhere" LOG, false},
+    {"returns a header of another class", returns_a_header_of_another_class, MINUTE_MS,
+     "r--", "confirm", 0, "the broker sent a content frame that belongs nowhere" LOG,
+     false},
+    {"closes after an ack", ends_after_an_ack, MINUTE_MS, "c--", "confirm", 0,
+     "the broker's end closed the connection" LOG, false},
+    {"resets after an ack", resets_after_an_ack, MINUTE_MS, "c--", "confirm", 0,
+     "connection lost: Connection reset by peer" LOG, false},
+    {"forces the connection shut", forces_the_connection_shut, MINUTE_MS, "-c-",
+     "confirm", 320, "CONNECTION_FORCED - Closed via management plugin" CLOSED, false},
+    {"misses an exchange", misses_an_exchange, MINUTE_MS, "c--", "publish", 404,
+     "NOT_FOUND - no exchange 'x' in vhost 'crashes'; next: declare the exchange, or "
+     "mend "
+     "its name in the rules",
+     false},
+    {"refuses an exchange", refuses_an_exchange, MINUTE_MS, "---", "publish", 403,
+     "ACCESS_REFUSED - access to exchange 'amq.default' in vhost 'crashes' refused for "
+     "user 'pigeon'; next: give the user write permission on the exchange (amq.default "
+     "for queues)",
+     false},
+    {"finds a message too big", finds_it_too_big, MINUTE_MS, "---", "publish", 406,
+     "PRECONDITION_FAILED - message size 17825792 is larger than configured max size "
+     "16777216" LOG,
+     false},
+    {"is blocked after the first publish", is_blocked, MINUTE_MS, "---", "confirm", 0,
+     BLOCKED, true},
+    {"says other things, too", says_other_things_too, MINUTE_MS, "ccc", NULL, 0, NULL,
+     false},
+    {"sends a huge frame", sends_a_huge_frame, MINUTE_MS, "---", "confirm", 0,
+     "invalid AMQP data" LOG, false},
+    {"sends a frame over frame_max", sends_a_frame_over_frame_max, MINUTE_MS, "---",
+     "confirm", 0, "invalid AMQP data" LOG, false},
+    {"sends a frame without its end", sends_a_frame_without_its_end, MINUTE_MS, "---",
+     "confirm", 0, "invalid AMQP data" LOG, false},
+    {"sends half a frame", sends_half_a_frame, SHORT_MS, "---", "confirm", 0,
+     "no answer in time" OVERLOADED, false},
+    {"sends an empty method", sends_an_empty_method, MINUTE_MS, "---", "confirm", 0,
+     "invalid AMQP data" LOG, false},
+    {"sends an empty header", sends_an_empty_header, MINUTE_MS, "---", "confirm", 0,
+     "invalid AMQP data" LOG, false},
+    {"sends an unknown method", sends_an_unknown_method, MINUTE_MS, "---", "confirm", 0,
+     "unknown AMQP method id" LOG, false},
+    {"sends an ack that is cut short", sends_an_ack_that_is_cut_short, MINUTE_MS, "---",
+     "confirm", 0, "invalid AMQP data" LOG, false},
+    {"sends garbage", sends_garbage, MINUTE_MS, "---", "confirm", 0,
+     "invalid AMQP data" LOG, false},
+    {"says everything in one-byte writes", says_everything_in_bytes, MINUTE_MS, "ccc",
+     NULL, 0, NULL, false},
+};
+
+/* ------------------------------------------------------------- two connections */
+
+static void breaks_off_a_return_once(struct session *s)
+{
+    if (s->number == 0)
+        breaks_off_a_return(s);
+    else
+        returns_the_second(s);
+}
+
+static void half_a_return_does_not_reach_into_the_next_connection(void **state)
+{
+    (void)state;
+    start_peer(breaks_off_a_return_once);
+    fill(3, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_false(publish(MINUTE_MS));
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    assert_string_equal(fates(), "crc");
+}
+
+/* ------------------------------------------------------------- main */
+
+static const struct CMUnitTest single_cases[] = {
+    CASE(half_a_return_does_not_reach_into_the_next_connection),
+};
+
+int main(void)
+{
+    static struct CMUnitTest tests[2 * ROWS + SINGLE_CASES];
+    static char names[ROWS][100];
+
+    add_rows(rows, ROWS, tests, names);
+    memcpy(tests + 2 * ROWS, single_cases, sizeof(single_cases));
+    return cmocka_run_group_tests_name("broker batch", tests, NULL, NULL);
+}

@@ -1,0 +1,352 @@
+/* The spec of host/amqp/broker.c's login, against a scripted broker
+ * (spec/support/peer.h): what it says of itself, how RabbitMQ refuses it, and what is no
+ * RabbitMQ at all.
+ *
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
+ * silent the deadline ends it, everywhere else it ends by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "row.h"
+
+#define PORT                                                            \
+    "; next: is PIGEON_PORT an AMQP port, and is the broker below its " \
+    "connection limit?"
+
+/* ------------------------------------------------------------- scripts */
+
+static void says_nothing(struct session *s)
+{
+    peer_silence(s);
+}
+
+static void stops_after_header(struct session *s)
+{
+    peer_log_in(s, STEP_HEADER);
+    peer_silence(s);
+}
+
+static void stops_after_start_ok(struct session *s)
+{
+    peer_log_in(s, STEP_START_OK);
+    peer_silence(s);
+}
+
+static void stops_after_open(struct session *s)
+{
+    peer_log_in(s, STEP_OPEN);
+    peer_silence(s);
+}
+
+static void stops_after_channel_open(struct session *s)
+{
+    peer_log_in(s, STEP_CHANNEL_OPEN);
+    peer_silence(s);
+}
+
+static void stops_after_confirm_select(struct session *s)
+{
+    peer_log_in(s, STEP_CONFIRM_SELECT);
+    peer_silence(s);
+}
+
+static void beats_after_start_ok(struct session *s)
+{
+    peer_log_in(s, STEP_START_OK);
+    peer_flood(s);
+}
+
+static void ends_after_header(struct session *s)
+{
+    peer_log_in(s, STEP_HEADER);
+}
+
+static void resets_after_header(struct session *s)
+{
+    peer_log_in(s, STEP_HEADER);
+    peer_reset(s);
+}
+
+static void ends_after_start_ok(struct session *s)
+{
+    peer_log_in(s, STEP_START_OK);
+}
+
+static void ends_after_channel_open(struct session *s)
+{
+    peer_log_in(s, STEP_CHANNEL_OPEN);
+    peer_hear(s, 85, 10); /* or the system says that it was reset */
+}
+
+static void speaks_http(struct session *s)
+{
+    static const char words[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
+
+    peer_log_in(s, STEP_HEADER);
+    peer_say_bytes(s, words, sizeof(words) - 1);
+    peer_silence(s);
+}
+
+/* What a TLS port answers to bytes that are no handshake. */
+static void speaks_tls(struct session *s)
+{
+    static const char alert[] = "\x15\x03\x01\x00\x02\x02\x46";
+
+    peer_log_in(s, STEP_HEADER);
+    peer_say_bytes(s, alert, sizeof(alert) - 1);
+}
+
+static void speaks_another_amqp(struct session *s)
+{
+    peer_log_in(s, STEP_HEADER);
+    peer_say_bytes(s, "AMQP\0\1\0\0", 8);
+}
+
+static void speaks_another_amqp_and_stays(struct session *s)
+{
+    speaks_another_amqp(s);
+    peer_silence(s);
+}
+
+static void offers_no_plain(struct session *s)
+{
+    peer_log_in(s, STEP_HEADER);
+    peer_say_method(s, 0, 10, 10, "ooTTT", 0, 9, "", "EXTERNAL AMQPLAIN", "en_US");
+    peer_silence(s);
+}
+
+static void starts_with_a_frame_that_never_ends(struct session *s)
+{
+    peer_log_in(s, STEP_HEADER);
+    peer_say_bytes(s, "\1\0\0\0\0\1\0half", 11);
+    peer_silence(s);
+}
+
+static void tunes_to_tiny_frames(struct session *s)
+{
+    peer_log_in(s, STEP_START_OK);
+    peer_say_method(s, 0, 10, 30, "sls", 2047, (uint32_t)8, 60);
+    peer_silence(s);
+}
+
+static void closes_login(struct session *s, enum step step, int code, const char *text)
+{
+    peer_log_in(s, step);
+    peer_say_close(s, code, text);
+    peer_hear(s, 10, 51);
+}
+
+static void refuses_the_password(struct session *s)
+{
+    closes_login(s, STEP_START_OK, 403,
+                 "ACCESS_REFUSED - Login was refused using authentication mechanism "
+                 "PLAIN. For details see the broker logfile.");
+}
+
+static void knows_no_vhost(struct session *s)
+{
+    closes_login(s, STEP_OPEN, 530, "NOT_ALLOWED - vhost crashes not found");
+}
+
+static void refuses_the_vhost(struct session *s)
+{
+    closes_login(s, STEP_OPEN, 530,
+                 "NOT_ALLOWED - access to vhost 'crashes' refused for user 'pigeon'");
+}
+
+static void is_at_the_users_limit(struct session *s)
+{
+    closes_login(s, STEP_OPEN, 530,
+                 "NOT_ALLOWED - connection refused for user 'pigeon': user connection "
+                 "limit (1) is reached");
+}
+
+static void is_at_the_vhosts_limit(struct session *s)
+{
+    closes_login(s, STEP_OPEN, 530,
+                 "NOT_ALLOWED - access to vhost 'crashes' refused for user 'pigeon': "
+                 "connection limit (0) is reached");
+}
+
+static void has_the_vhost_down(struct session *s)
+{
+    closes_login(s, STEP_OPEN, 541,
+                 "INTERNAL_ERROR - access to vhost 'crashes' refused for user 'pigeon': "
+                 "vhost 'crashes' is down");
+}
+
+static void shuts_down_at_channel_open(struct session *s)
+{
+    closes_login(s, STEP_CHANNEL_OPEN, 320,
+                 "CONNECTION_FORCED - broker forced connection closure with reason "
+                 "'shutdown'");
+}
+
+/* ------------------------------------------------------------- the table */
+
+static const struct row rows[] = {
+    {"accepts and says nothing", says_nothing, SHORT_MS, NULL, "login", 0,
+     "no answer in time" PORT, false},
+    {"is silent after the header", stops_after_header, SHORT_MS, NULL, "login", 0,
+     "no answer in time" PORT, false},
+    {"is silent after start-ok", stops_after_start_ok, SHORT_MS, NULL, "login", 0,
+     "no answer in time" PORT, false},
+    {"is silent after open", stops_after_open, SHORT_MS, NULL, "login", 0,
+     "no answer in time" PORT, false},
+    {"is silent after channel.open", stops_after_channel_open, SHORT_MS, NULL, "channel",
+     0, "no answer in time" OVERLOADED, false},
+    {"is silent after confirm.select", stops_after_confirm_select, SHORT_MS, NULL,
+     "channel", 0, "no answer in time" OVERLOADED, false},
+    {"only beats after start-ok", beats_after_start_ok, SHORT_MS, NULL, "login", 0,
+     "no answer in time" PORT, false},
+    {"closes after the header", ends_after_header, MINUTE_MS, NULL, "login", 0,
+     "the broker's end closed the connection" PORT, false},
+    {"resets after the header", resets_after_header, MINUTE_MS, NULL, "login", 0,
+     "connection lost: Connection reset by peer" PORT, false},
+    {"closes after start-ok", ends_after_start_ok, MINUTE_MS, NULL, "login", 0,
+     "the broker's end closed the connection" PORT, false},
+    {"closes after channel.open", ends_after_channel_open, MINUTE_MS, NULL, "channel", 0,
+     "the broker's end closed the connection" LOG, false},
+    {"speaks HTTP", speaks_http, MINUTE_MS, NULL, "login", 0, "invalid AMQP data" PORT,
+     false},
+    {"speaks TLS", speaks_tls, MINUTE_MS, NULL, "tls", 0,
+     "the other end speaks TLS; next: set PIGEON_TLS=on", false},
+    {"speaks AMQP 1.0", speaks_another_amqp, MINUTE_MS, NULL, "login", 0,
+     "unexpected method received" PORT, false},
+    {"speaks AMQP 1.0 and stays", speaks_another_amqp_and_stays, MINUTE_MS, NULL, "login",
+     0, "unexpected method received" PORT, false},
+    {"offers no PLAIN", offers_no_plain, MINUTE_MS, NULL, "login", 0,
+     "unsupported sasl method requested; next: allow the mechanism PLAIN on the broker "
+     "(auth_mechanisms)",
+     false},
+    {"starts with half a frame", starts_with_a_frame_that_never_ends, SHORT_MS, NULL,
+     "login", 0, "no answer in time" PORT, false},
+    {"wants frames of 8 bytes", tunes_to_tiny_frames, SHORT_MS, NULL, "login", 0,
+     "no answer in time" PORT, false},
+    {"refuses the password", refuses_the_password, MINUTE_MS, NULL, "login", 403,
+     "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For "
+     "details see the broker logfile.; next: check PIGEON_USER and PIGEON_PASSWORD "
+     "(guest "
+     "may log in from the broker's own machine alone)",
+     false},
+    {"knows no such vhost", knows_no_vhost, MINUTE_MS, NULL, "login", 530,
+     "NOT_ALLOWED - vhost crashes not found; next: check PIGEON_VIRTUAL_HOST", false},
+    {"refuses the vhost", refuses_the_vhost, MINUTE_MS, NULL, "login", 530,
+     "NOT_ALLOWED - access to vhost 'crashes' refused for user 'pigeon'; next: give the "
+     "user permissions there: rabbitmqctl set_permissions -p VHOST USER '^$' "
+     "'^amq\\.default$' '^$'",
+     false},
+    {"is at the user's limit", is_at_the_users_limit, MINUTE_MS, NULL, "login", 530,
+     "NOT_ALLOWED - connection refused for user 'pigeon': user connection limit (1) is "
+     "reached; next: raise the limit on the broker, or lower the function's concurrency",
+     false},
+    {"is at the vhost's limit", is_at_the_vhosts_limit, MINUTE_MS, NULL, "login", 530,
+     "NOT_ALLOWED - access to vhost 'crashes' refused for user 'pigeon': connection "
+     "limit "
+     "(0) is reached; next: raise the limit on the broker, or lower the function's "
+     "concurrency",
+     false},
+    {"has the vhost down", has_the_vhost_down, MINUTE_MS, NULL, "login", 541,
+     "INTERNAL_ERROR - access to vhost 'crashes' refused for user 'pigeon': vhost "
+     "'crashes' is down; next: start the vhost: rabbitmqctl restart_vhost -p VHOST",
+     false},
+    {"shuts down at channel.open", shuts_down_at_channel_open, MINUTE_MS, NULL, "channel",
+     320,
+     "CONNECTION_FORCED - broker forced connection closure with reason "
+     "'shutdown'" CLOSED,
+     false},
+};
+
+/* ------------------------------------------------------------- what it says */
+
+static void assert_start_ok_has(const char *text)
+{
+    assert_non_null(memmem(peer->start_ok, peer->start_ok_len, text, strlen(text)));
+}
+
+static void it_says_who_it_is_and_what_it_understands(void **state)
+{
+    static const unsigned char tune_ok[8] = {0, 1, 0, 0, 32, 0, 0, 30};
+
+    (void)state;
+    start_peer(acks_each);
+    fill(3, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    broker_close(broker);
+    broker = NULL;
+    peer_stop(peer);
+    assert_start_ok_has("productS");
+    assert_start_ok_has("Pigeon");
+    assert_start_ok_has("1.2.3");
+    assert_start_ok_has("\x0f"
+                        "connection_nameS");
+    assert_start_ok_has("pigeon stack log");
+    assert_start_ok_has("\x12"
+                        "connection.blockedt\x01");
+    assert_start_ok_has("PLAIN");
+    assert_memory_equal(peer->tune_ok, tune_ok, sizeof(tune_ok));
+}
+
+/* Answers open, channel.open and confirm.select only when it has heard all three. */
+static void hears_before_it_answers(struct session *s)
+{
+    peer_log_in(s, STEP_OPEN);
+    peer_hear(s, 20, 10);
+    peer_hear(s, 85, 10);
+    peer_say_method(s, 0, 10, 41, "S", "");
+    peer_say_method(s, 1, 20, 11, "T", "");
+    peer_say_method(s, 1, 85, 11, "");
+    peer_silence(s);
+}
+
+static void a_login_waits_for_no_answer_that_it_does_not_need(void **state)
+{
+    (void)state;
+    start_peer(hears_before_it_answers);
+    assert_true(log_in(HANG_MS));
+}
+
+static void a_broker_is_greeted_once(void **state)
+{
+    struct deadline deadline = deadline_in(MINUTE_MS);
+    int fd;
+
+    (void)state;
+    start_peer(acks_each);
+    fill(3, 36);
+    fd = dial_peer(0);
+    broker_greet(broker, fd);
+    assert_true(broker_connect(broker, fd, NULL, &deadline, &failure));
+    assert_true(publish(MINUTE_MS));
+    broker_drop(broker);
+    fd = dial_peer(0); /* most probably of the same number */
+    assert_true(broker_connect(broker, fd, NULL, &deadline, &failure));
+}
+
+/* ------------------------------------------------------------- main */
+
+static const struct CMUnitTest single_cases[] = {
+    CASE(it_says_who_it_is_and_what_it_understands),
+    CASE(a_login_waits_for_no_answer_that_it_does_not_need),
+    CASE(a_broker_is_greeted_once),
+};
+
+int main(void)
+{
+    static struct CMUnitTest tests[2 * ROWS + SINGLE_CASES];
+    static char names[ROWS][100];
+
+    add_rows(rows, ROWS, tests, names);
+    memcpy(tests + 2 * ROWS, single_cases, sizeof(single_cases));
+    if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */
+        cmocka_set_skip_filter("speaks TLS*");
+    return cmocka_run_group_tests_name("broker login", tests, NULL, NULL);
+}

@@ -1,0 +1,284 @@
+/* The spec of host/amqp/broker.c under pressure, against a scripted broker
+ * (spec/support/peer.h): more messages than the window holds, more frames than memory
+ * should, and other ends that read no more or begin no handshake. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <malloc.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "amqp/confirms.h"
+#include "dialogue.h"
+
+/* ------------------------------------------------------------- a seam */
+
+static bool no_user_timeout;
+
+/* With the short user timeouts left out, other ways to end a connection show. */
+int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+    if (no_user_timeout && level == IPPROTO_TCP && name == TCP_USER_TIMEOUT)
+        return 0;
+    return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
+}
+
+static int set_up(void **state)
+{
+    no_user_timeout = false;
+    return begin(state);
+}
+
+/* ------------------------------------------------------------- the window */
+
+static bool window_kept;
+
+static void acks_by_the_window(struct session *s)
+{
+    uint64_t tag = CONFIRMS_WINDOW;
+
+    ready(s, CONFIRMS_WINDOW);
+    window_kept = peer_hears_nothing(s, 100);
+    peer_say_ack(s, 1, false);
+    window_kept = window_kept && peer_hear_publishes(s, 1) && peer_hears_nothing(s, 100);
+    peer_say_ack(s, tag, true);
+    for (tag += 2; tag <= 2500 && peer_hear_publishes(s, 1); tag++)
+        if (tag % 500 == 0)
+            peer_say_ack(s, tag, true);
+    peer_silence(s);
+}
+
+static void no_more_than_the_window_waits_for_a_confirm(void **state)
+{
+    (void)state;
+    window_kept = false;
+    no_user_timeout = true; /* no pace is asked of the peer */
+    start_peer(acks_by_the_window);
+    fill(2500, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    for (size_t i = 0; i < outbox.count; i++)
+        assert_int_equal(outbox.messages[i].fate, FATE_CONFIRMED);
+    peer_stop(peer);
+    assert_int_equal(peer->count, 2500);
+    assert_true(window_kept);
+}
+
+static void says_trifles_before_the_ack(struct session *s)
+{
+    ready(s, 3);
+    for (int i = 0; i < 100000; i++) {
+        peer_say_method(s, 0, 10, 61, "");
+        if (i % 1000 == 0)
+            peer_flush(s);
+    }
+    peer_say_ack(s, 3, true);
+    peer_silence(s);
+}
+
+/* Each kept frame would be 40 bytes and more. (The sanitizer's malloc counts nothing.) */
+static void frames_are_not_kept(void **state)
+{
+    size_t before;
+
+    (void)state;
+    start_peer(says_trifles_before_the_ack);
+    fill(3, 36);
+    assert_true(log_in(MINUTE_MS));
+    before = mallinfo2().uordblks;
+    assert_true(publish(MINUTE_MS));
+    assert_true(mallinfo2().uordblks < before + 1000000);
+}
+
+/* ------------------------------------------------------------- readers that stall */
+
+static void stalls(struct session *s)
+{
+    peer_log_in(s, STEP_READY);
+    peer_stall(s);
+}
+
+/* Login with small buffers on this side, then 5,000 messages of this size. */
+static bool publish_much(size_t body_len, int64_t deadline_ms)
+{
+    struct deadline deadline = deadline_in(MINUTE_MS);
+
+    fill(5000, body_len);
+    socket_fd = dial_peer(4096);
+    assert_true(broker_connect(broker, socket_fd, NULL, &deadline, &failure));
+    return publish(deadline_ms);
+}
+
+static void assert_no_fate(void)
+{
+    for (size_t i = 0; i < outbox.count; i++)
+        assert_int_equal(outbox.messages[i].fate, FATE_NONE);
+}
+
+static void a_reader_that_stalls_is_left_by_the_deadline(void **state)
+{
+    int64_t start = clock_ms();
+
+    (void)state;
+    start_peer(stalls);
+    no_user_timeout = true;
+    assert_false(publish_much(8192, SHORT_MS));
+    assert_true(clock_ms() - start < HANG_MS);
+    assert_no_fate();
+    assert_int_equal(failure.code, 0);
+    assert_string_equal(failure.text, "no answer in time" OVERLOADED);
+    assert_false(failure.final);
+    assert_false(broker_connected(broker));
+}
+
+/* So that time remains to connect again. */
+static void a_reader_that_stalls_is_left_before_the_deadline(void **state)
+{
+    int64_t start = clock_ms();
+
+    (void)state;
+    start_peer(stalls);
+    assert_false(publish_much(8192, MINUTE_MS));
+    assert_true(clock_ms() - start < HANG_MS);
+    assert_no_fate();
+    assert_string_equal(failure.text, "connection lost: Connection timed out" OVERLOADED);
+    assert_false(broker_connected(broker));
+}
+
+/* Each message alone is more than the buffers hold: amqp_basic_publish() itself blocks.
+ */
+static void a_publish_that_blocks_is_ended_by_the_deadline(void **state)
+{
+    int64_t start = clock_ms();
+
+    (void)state;
+    start_peer(stalls);
+    fill(1, 32 << 20);
+    assert_true(log_in(MINUTE_MS));
+    no_user_timeout = true;
+    assert_false(publish(SHORT_MS));
+    assert_true(clock_ms() - start < HANG_MS);
+    assert_no_fate();
+    assert_failure("publish", 0, "no answer in time" OVERLOADED);
+    assert_false(broker_connected(broker));
+}
+
+static void is_blocked_and_stalls(struct session *s)
+{
+    ready(s, 1);
+    peer_say_blocked(s, "low on disk");
+    peer_stall(s);
+}
+
+static void assert_blocked(void)
+{
+    assert_failure("confirm", 0,
+                   "the broker takes no messages (connection.blocked): low on disk; "
+                   "next: free memory or disk on the broker; the event comes again by "
+                   "itself");
+    assert_true(failure.final);
+    assert_no_fate();
+}
+
+static void blocked_is_told_while_the_reader_stalls(void **state)
+{
+    int64_t start = clock_ms();
+
+    (void)state;
+    start_peer(is_blocked_and_stalls);
+    no_user_timeout = true;
+    assert_false(publish_much(8192, MINUTE_MS));
+    assert_true(clock_ms() - start < HANG_MS);
+    assert_blocked();
+}
+
+static void is_blocked_in_the_second_publish(struct session *s)
+{
+    ready(s, 1);
+    peer_hears_nothing(s, HANG_MS); /* until it begins */
+    peer_say_blocked(s, "low on disk");
+    peer_stall(s);
+}
+
+/* It comes while amqp_basic_publish() does not read. */
+static void blocked_is_told_when_a_publish_blocks(void **state)
+{
+    char *body = calloc(1, 32 << 20);
+
+    (void)state;
+    start_peer(is_blocked_in_the_second_publish);
+    fill(1, 36);
+    assert_true(outbox_add(&outbox, bytes_of(""), bytes_of("queue"), bytes_of("2"),
+                           (struct bytes){body, 32 << 20}));
+    free(body);
+    assert_true(log_in(MINUTE_MS));
+    no_user_timeout = true;
+    assert_false(publish(SHORT_MS));
+    assert_blocked();
+}
+
+/* ------------------------------------------------------------- a handshake */
+
+static void is_no_tls_server(struct session *s)
+{
+    if (s->number == 0)
+        peer_say_bytes(s, "AMQP\0\0\011\001", 8);
+    peer_stall(s);
+}
+
+/* The real ones are in spec/system. What the guard did to the connection before must not
+ * explain this one. */
+static void a_handshake_with_no_tls_server_ends(void **state)
+{
+    static const struct {
+        int64_t deadline_ms;
+        const char *text;
+    } cases[] = {
+        {MINUTE_MS,
+         "the other end does not speak TLS; next: is PIGEON_PORT a port without "
+         "TLS? then set PIGEON_TLS=off, or take its TLS port"},
+        {SHORT_MS,
+         "no answer in time; next: is PIGEON_PORT a port with TLS, and the broker "
+         "alive?"},
+    };
+
+    (void)state;
+    start_peer(stalls);
+    no_user_timeout = true;
+    assert_false(publish_much(8192, SHORT_MS)); /* the guard has fired */
+    peer_free(peer);
+    start_peer(is_no_tls_server);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct deadline deadline = deadline_in(cases[i].deadline_ms);
+
+        assert_false(
+            broker_connect(broker, dial_peer(0), "localhost", &deadline, &failure));
+        assert_failure("tls", 0, cases[i].text);
+        assert_null(broker_tls(broker));
+    }
+}
+
+/* ------------------------------------------------------------- main */
+
+int main(void)
+{
+    static const struct CMUnitTest tests[] = {
+        CASE(no_more_than_the_window_waits_for_a_confirm),
+        CASE(frames_are_not_kept),
+        CASE(a_reader_that_stalls_is_left_by_the_deadline),
+        CASE(a_reader_that_stalls_is_left_before_the_deadline),
+        CASE(a_publish_that_blocks_is_ended_by_the_deadline),
+        CASE(blocked_is_told_while_the_reader_stalls),
+        CASE(blocked_is_told_when_a_publish_blocks),
+        CASE(a_handshake_with_no_tls_server_ends),
+    };
+
+    return cmocka_run_group_tests_name("broker pressure", tests, NULL, NULL);
+}

@@ -1,0 +1,218 @@
+/* The spec of host/amqp/delivery.c with secrets in AWS: when they are asked for, and what
+ * a refused login leads to.
+ *
+ * AWS is a fake, too, which adds its words to the diary of spec/support/diary.h:
+ *
+ *   resolve  what secrets are not known        refresh      all of them */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "diary.h"
+
+#define SAME " (AWS has the same values still)"
+#define CHECK_USER                                                              \
+    "; next: check PIGEON_USER and PIGEON_PASSWORD (guest may log in from the " \
+    "broker's own machine alone)"
+
+/* ------------------------------------------------------------- AWS */
+
+struct secrets {
+    enum secrets_result result;
+    const char *password;
+    const char *rotated; /* what it is after a refresh; NULL: the same */
+    bool refers;         /* the virtual host */
+};
+
+enum secrets_result secrets_resolve(struct secrets *secrets,
+                                    const struct deadline *deadline, struct err *err)
+{
+    (void)deadline;
+    note("resolve");
+    if (secrets->result != SECRETS_READY)
+        err_set(err, "PIGEON_PASSWORD: ssm GetParameter: Throttled");
+    return secrets->result;
+}
+
+bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
+                     struct err *err)
+{
+    (void)deadline;
+    note("refresh");
+    if (!secrets->rotated)
+        return err_set(err, "AWS has the same values still");
+    secrets->password = secrets->rotated;
+    world.login = NULL;
+    return true;
+}
+
+const char *secrets_value(const struct secrets *secrets, enum secret which)
+{
+    return which == SECRET_PASSWORD ? secrets->password
+           : which == SECRET_USER   ? "pigeon"
+                                    : "crashes";
+}
+
+bool secrets_refers(const struct secrets *secrets, enum secret which)
+{
+    return secrets->refers && which == SECRET_VIRTUAL_HOST;
+}
+
+void secrets_hide(const struct secrets *secrets, char *text, size_t size)
+{
+    char *secret = strstr(text, "sesame");
+
+    (void)secrets;
+    (void)size;
+    if (secret)
+        memcpy(secret, "hidden", 6);
+}
+
+/* ------------------------------------------------------------- logging in */
+
+static void a_head_start_does_not_wait_for_secrets(void **state)
+{
+    struct secrets secrets = {0};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    delivery_begin(&delivery);
+    secrets.refers = true;
+    delivery_begin(&delivery);
+    assert_string_equal(diary, "begin:0");
+}
+
+static void secrets_are_resolved_before_a_connect(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(diary, "resolve as:old connect:0 login publish:abc publish:abc");
+}
+
+static void
+without_secrets_nothing_is_dialled_and_the_next_event_tries_again(void **state)
+{
+    struct secrets secrets = {.result = SECRETS_LATER, .password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_words(0, "secrets", 0,
+                 "PIGEON_PASSWORD: ssm GetParameter: Throttled; next: see the variable's "
+                 "value, the role, and whether the function reaches AWS");
+    assert_non_null(strstr(facts.broker_wide, "secrets: PIGEON_PASSWORD"));
+    secrets.result = SECRETS_READY;
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(diary,
+                        "resolve sleep:250 resolve as:old connect:0 login publish:abc");
+}
+
+static void a_refused_login_is_tried_once_more_with_a_rotated_password(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(
+        diary,
+        "resolve as:old connect:0 login refresh as:new connect:0 login publish:abc");
+}
+
+static void the_same_password_is_not_tried_again(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "ACCESS_REFUSED";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_words(0, "login", 403, "a:1: ACCESS_REFUSED" CHECK_USER SAME);
+    assert_string_equal(diary, "resolve as:old connect:0 login refresh as:old");
+}
+
+static void one_host_of_several_that_refuses_the_login_is_enough(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.hosts = 2;
+    world.words[1] = "b: Connection refused";
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(diary, "resolve as:old connect:0 login connect:1 refresh "
+                               "as:new connect:0 login publish:abc");
+}
+
+static void other_failures_refresh_nothing(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.words[0] = "127.0.0.1: Connection refused";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(diary, "resolve as:old connect:0");
+    set_up(NULL);
+    delivery.secrets = &secrets;
+    world.login = "NOT_ALLOWED - vhost crashes not found";
+    world.code = 530;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(diary, "resolve as:old connect:0 login");
+}
+
+static void a_virtual_host_that_is_a_reference_is_refreshed_too(void **state)
+{
+    struct secrets secrets = {.password = "old", .refers = true};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "NOT_ALLOWED - vhost crashes not found";
+    world.code = 530;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(diary, "resolve as:old connect:0 login refresh as:old");
+}
+
+static void the_brokers_words_show_no_secret(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+    const struct turn turns[] = {{.fates = "-", .words = "vhost sesame", .final = true}};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "user sesame";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_words(0, "login", 403, "a:1: user hidden" CHECK_USER SAME);
+    world.login = NULL;
+    deliver("a", MINUTE_MS, turns);
+    assert_words(0, "confirm", 0, "vhost hidden" LOG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(a_head_start_does_not_wait_for_secrets),
+        CASE(secrets_are_resolved_before_a_connect),
+        CASE(without_secrets_nothing_is_dialled_and_the_next_event_tries_again),
+        CASE(a_refused_login_is_tried_once_more_with_a_rotated_password),
+        CASE(the_same_password_is_not_tried_again),
+        CASE(one_host_of_several_that_refuses_the_login_is_enough),
+        CASE(other_failures_refresh_nothing),
+        CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
+        CASE(the_brokers_words_show_no_secret),
+    };
+
+    return cmocka_run_group_tests_name("delivery secrets", tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+/* The spec of host/desk/options.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "desk/options.h"
+
+static struct options options;
+static struct err err;
+
+/* Reads a command line, words separated by one space. */
+static bool reads(const char *line)
+{
+    static char text[256], *arguments[16];
+    int count = 0;
+
+    strcpy(text, line);
+    for (char *word = strtok(text, " "); word; word = strtok(NULL, " "))
+        arguments[count++] = word;
+    arguments[count] = NULL;
+    err = (struct err){0};
+    return options_read(&options, count, arguments, &err);
+}
+
+static void knows_its_commands(void **state)
+{
+    (void)state;
+    assert_true(options_know("explain"));
+    assert_true(options_know("event"));
+    assert_false(options_know("nonsense"));
+    assert_false(options_know("--rules"));
+}
+
+static void options_and_words_come_in_any_order(void **state)
+{
+    (void)state;
+    assert_true(reads("explain a --rules r.lua b --json --trace -- --c"));
+    assert_string_equal(options.command, "explain");
+    assert_string_equal(options.rules, "r.lua");
+    assert_true(options.json);
+    assert_true(options.trace);
+    assert_false(options.help);
+    assert_int_equal(options.from, 1);
+    assert_int_equal(options.count, 3);
+    assert_string_equal(options.words[0], "a");
+    assert_string_equal(options.words[1], "b");
+    assert_string_equal(options.words[2], "--c");
+}
+
+static void help_may_stand_anywhere(void **state)
+{
+    static const char *const lines[] = {
+        "explain --help",         "explain a --help b", "explain --nonsense --help",
+        "explain --rules --help", "event --help",       "event s3 --help",
+        "event --key --help",     "test a --help",      "replay --rate x --help",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        assert_true(reads(lines[i]));
+        assert_true(options.help);
+    }
+    assert_true(reads("explain -- --help"));
+    assert_false(options.help);
+    assert_string_equal(options.words[0], "--help");
+}
+
+static void a_command_may_read_its_arguments_itself(void **state)
+{
+    (void)state;
+    assert_true(reads("event s3 --key k"));
+    assert_int_equal(options.count, 3);
+    assert_string_equal(options.words[1], "--key");
+    assert_false(options.help);
+}
+
+static void misuse_is_named(void **state)
+{
+    static const char *const cases[][2] = {
+        {"explain --nonsense", "unknown option: --nonsense"},
+        {"explain --rate 5 k", "unknown option: --rate"},
+        {"explain k --rules", "--rules has no value"},
+        {"test --nonsense", "unknown option: --nonsense"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_false(reads(cases[i][0]));
+        assert_string_equal(err.text, cases[i][1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(knows_its_commands),
+        cmocka_unit_test(options_and_words_come_in_any_order),
+        cmocka_unit_test(help_may_stand_anywhere),
+        cmocka_unit_test(a_command_may_read_its_arguments_itself),
+        cmocka_unit_test(misuse_is_named),
+    };
+
+    return cmocka_run_group_tests_name("options", tests, NULL, NULL);
+}

@@ -1,0 +1,509 @@
+/* The spec of host/lua/script.c's limits: rules that take more memory or time than they
+ * may.
+ *
+ * What the watchdog ends is a program of its own: this one, started again with the work
+ * and the rules' path as arguments. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <malloc.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "../support/rules.h"
+
+static struct script *script;
+static struct outbox outbox;
+static struct facts facts;
+static struct answer answer;
+static struct buffer event;
+static struct err err;
+
+static int start(void **state)
+{
+    err = (struct err){0};
+    facts = (struct facts){0};
+    return begin(state);
+}
+
+static int stop(void **state)
+{
+    outbox_clear(&outbox);
+    buffer_free(&answer.body);
+    buffer_free(&event);
+    script_close(script);
+    script = NULL;
+    return end(state);
+}
+
+static void open_small(const char *rules, long memory_mb)
+{
+    script = open_with(rules, "normal", memory_mb, &err);
+    assert_string_equal(err.text, "");
+    assert_non_null(script);
+}
+
+static bool decide(void)
+{
+    struct invocation invocation = invocation_of(&event);
+
+    outbox_clear(&outbox);
+    return script_decide(script, &invocation, &outbox, &err);
+}
+
+static bool conclude(void)
+{
+    facts.confirmed = confirm(&outbox);
+    return script_conclude(script, &outbox, &facts, &answer, &err);
+}
+
+static void assert_told(const char *type, const char *words)
+{
+    assert_string_equal(answer.error_type, type);
+    if (!strstr(member(&answer.body, "errorMessage"), words))
+        fail_msg("\"%s\" is not in %s", words, answer.body.data);
+}
+
+/* Objects whose keys are these numbers. */
+static void add_objects(int first, int last)
+{
+    char key[32];
+
+    for (int i = first; i <= last; i++) {
+        snprintf(key, sizeof(key), "%d", i);
+        add_object(&event, key);
+    }
+}
+
+static void assert_id(size_t i, const char *id)
+{
+    assert_true(i < outbox.count);
+    if (!is(outbox.messages[i].body, id))
+        fail_msg("message %zu is %s, not %s", i, outbox.messages[i].body.data, id);
+}
+
+/* ----------------------------------------------------------------------- memory */
+
+/* The id says how often the rules decided since they were loaded. */
+#define COUNTING                                                \
+    "local count = 0\n"                                         \
+    "return function(object)\n"                                 \
+    "  count = count + 1\n"                                     \
+    "  if object.key == '3' then\n"                             \
+    "    %s\n"                                                  \
+    "  end\n"                                                   \
+    "  return accept(object.key .. '/' .. count, {'normal'})\n" \
+    "end\n"
+
+static void run_five(const char *third)
+{
+    char rules[1024];
+
+    snprintf(rules, sizeof(rules), COUNTING, third);
+    script = open_rules(rules);
+    add_objects(1, 5);
+    assert_true(decide());
+    assert_true(conclude());
+}
+
+/* 16 MB, and 80 MB more at once. */
+static void a_decision_that_takes_96_megabytes_fails_alone(void **state)
+{
+    (void)state;
+    run_five("local s = 'x' for i = 1, 24 do s = s .. s end\n"
+             "s = s .. s .. s .. s .. s");
+    assert_int_equal(outbox.count, 4);
+    assert_id(0, "1/1");
+    assert_id(1, "2/2");
+    assert_id(2, "4/1"); /* loaded anew */
+    assert_id(3, "5/2");
+    assert_told("Function.RulesFailed", "1 of 5 objects failed");
+    assert_told("Function.RulesFailed", "rules.lua: out of memory");
+    assert_false(script_exhausted(script));
+}
+
+static void a_decision_that_takes_48_megabytes_is_one_of_many(void **state)
+{
+    (void)state;
+    run_five("local s = 'x' for i = 1, 24 do s = s .. s end\n"
+             "s = s .. s");
+    assert_int_equal(outbox.count, 5);
+    assert_id(4, "5/5");
+    assert_string_equal(answer.body.data, "null");
+}
+
+/* 48 MB are loaded, and 32 MB more decide, where work has 63 MB. */
+static void what_was_loaded_leaves_room_to_decide(void **state)
+{
+    (void)state;
+    open_small("local s = 'x' for i = 1, 24 do s = s .. s end\n"
+               "local kept = { s .. 1, s .. 2 }\n"
+               "return function(object)\n"
+               "  local more = { s .. 3, s .. 4, #kept }\n"
+               "  return accept(object.key, {'normal'})\n"
+               "end\n",
+               96);
+    add_objects(1, 5);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 5);
+    assert_true(conclude());
+    assert_string_equal(answer.body.data, "null");
+}
+
+static void a_table_without_end_fails_alone(void **state)
+{
+    (void)state;
+    run_five("local s, t = object.key, {} for i = 1, 10 do s = s .. s end\n"
+             "for i = 1, 100000 do t[i] = s .. i end");
+    assert_int_equal(outbox.count, 4);
+    assert_id(2, "4/1");
+    assert_told("Function.RulesFailed", "rules.lua: out of memory");
+}
+
+static void a_message_can_be_forged_a_refusal_cannot(void **state)
+{
+    (void)state;
+    run_five("error('not enough memory')");
+    assert_int_equal(outbox.count, 4);
+    assert_id(2, "4/4"); /* not loaded anew */
+    assert_told("Function.RulesFailed", "rules.lua: not enough memory");
+}
+
+static void a_spent_budget_is_not_out_of_memory(void **state)
+{
+    (void)state;
+    run_five("while true do end");
+    assert_int_equal(outbox.count, 4);
+    assert_id(2, "4/4");
+    assert_told("Function.RulesFailed", "rules.lua:5: spent its budget");
+}
+
+/* 150 MB, of which Lua needs 100 KB at a time. */
+static void garbage_is_collected_before_anything_fails(void **state)
+{
+    (void)state;
+    run_five("local s = object.key for i = 1, 17 do s = s .. s end\n"
+             "for i = 1, 1200 do local t = s .. i end");
+    assert_int_equal(outbox.count, 5);
+    assert_string_equal(answer.body.data, "null");
+}
+
+/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at
+ * a time, by a function that does not collect before it gives up. */
+static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state)
+{
+    (void)state;
+    script = open_rules("local s = 'x' for i = 1, 21 do s = s .. s end\n"
+                        "local long = s .. s .. s .. s\n"
+                        "return function(object)\n"
+                        "  for i = 1, 4 do local t = s .. i end\n"
+                        "  long:upper()\n"
+                        "  return accept(object.key, {'normal'})\n"
+                        "end\n");
+    add_objects(1001, 1700);
+    assert_true(event.len > 65536);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 700);
+    assert_true(conclude());
+    assert_string_equal(answer.body.data, "null");
+}
+
+/* How much more is in use after a big event was told than was before it. */
+static size_t left_of_a_big_event(void)
+{
+    size_t before = mallinfo2().uordblks;
+
+    assert_true(decide());
+    assert_true(conclude());
+    assert_true(script_tell(script, &err));
+    outbox_clear(&outbox);
+    return mallinfo2().uordblks - before;
+}
+
+static void nothing_is_left_of_a_big_event_that_was_told(void **state)
+{
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    script = open_rules("return function(object)\n"
+                        "  return accept(object.key, {'normal'})\n"
+                        "end\n");
+    add_objects(1001, 3000);
+    left_of_a_big_event(); /* buffers have grown */
+    assert_in_range(left_of_a_big_event() + 500000, 0, 1000000);
+}
+
+/* 1 MB an object, of 112 that there are. */
+static void what_is_hoarded_over_many_objects_is_freed(void **state)
+{
+    size_t failed;
+
+    (void)state;
+    script = open_rules("local kept = {}\n"
+                        "return function(object)\n"
+                        "  local s = object.key .. '/'\n"
+                        "  while #s < 1000000 do s = s .. s end\n"
+                        "  kept[#kept + 1] = s\n"
+                        "  return accept(object.key, {'normal'})\n"
+                        "end\n");
+    add_objects(1001, 1400);
+    assert_true(decide());
+    failed = 400 - outbox.count;
+    assert_in_range(failed, 2, 6);
+    assert_id(0, "1001");
+    assert_id(outbox.count - 1, "1400");
+    assert_true(conclude());
+    assert_told("Function.RulesFailed", "rules.lua: out of memory");
+    assert_false(script_exhausted(script));
+}
+
+/* The hoard grows by little and meets the ceiling anywhere; only the rules may suffer. */
+static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **state)
+{
+    size_t failed = 0;
+
+    (void)state;
+    open_small("local kept = {}\n"
+               "return function(object)\n"
+               "  kept[#kept + 1] = { object.key .. ('/'):byte() .. #kept }\n"
+               "  return accept(object.key, {'normal'})\n"
+               "end\n",
+               4);
+    log_open(LOG_LEVEL_ERROR);
+    add_objects(1001, 1100);
+    for (int i = 0; i < 500; i++) {
+        if (!decide() || !conclude())
+            fail_msg("event %d: %s", i, err.text);
+        failed += 100 - outbox.count;
+    }
+    assert_in_range(failed, 2, 50);
+    assert_false(script_exhausted(script));
+}
+
+static void an_event_that_does_not_fit_is_told_and_the_next_one_decided(void **state)
+{
+    (void)state;
+    open_small("return function(object) return accept(object.key, {'normal'}) end", 8);
+    event.max = SIZE_MAX;
+    append(&event, "{\"Records\":[0");
+    for (int i = 0; i < 100000; i++)
+        append(&event, ",0");
+    append(&event, "]}");
+    assert_false(decide());
+    assert_non_null(strstr(err.text, "receiving 200015 bytes: not enough memory"));
+    assert_int_equal(outbox.count, 0);
+
+    buffer_clear(&event);
+    add_objects(1, 2);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 2);
+    assert_true(conclude());
+    assert_string_equal(answer.body.data, "null");
+}
+
+/* An event's own tables fill what there is, so that to load anew does not help. */
+static void where_loading_anew_does_not_help_the_process_is_exhausted(void **state)
+{
+    (void)state;
+    event.max = SIZE_MAX;
+    for (int records = 4000; !script || !script_exhausted(script); records += 1000) {
+        script_close(script);
+        open_small("return function(object) return accept(object.key, {'a'}) end", 8);
+        buffer_clear(&event);
+        append(&event, "{\"Records\":[0");
+        for (int i = 1; i < records; i++)
+            append(&event, ",0");
+        append(&event, "]}");
+        if (!decide())
+            fail_msg("%d records: %s", records, err.text);
+    }
+
+    buffer_clear(&event);
+    add_objects(1, 2);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 0); /* it should have ended */
+}
+
+static void an_event_of_6_megabytes_is_decided(void **state)
+{
+    char key[32];
+    size_t objects = 0;
+
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    open_small("return function(object)\n"
+               "  return accept(object.key, {'normal'})\n"
+               "end\n",
+               64);
+    while (event.len < 6000000) {
+        objects++;
+        snprintf(key, sizeof(key), "%zu", objects);
+        add_object(&event, key);
+    }
+    for (int i = 0; i < 2; i++) {
+        assert_true(decide());
+        assert_int_equal(outbox.count, objects);
+        assert_id(0, "1");
+        assert_id(objects - 1, key);
+        assert_true(conclude());
+        assert_string_equal(answer.body.data, "null");
+        assert_false(script_exhausted(script));
+    }
+}
+
+static char *long_key(size_t len)
+{
+    char *key = malloc(len + 1);
+
+    memset(key, '+', len);
+    key[len] = '\0';
+    return key;
+}
+
+static void a_key_of_6_megabytes_is_decided(void **state)
+{
+    char *key = long_key(6000000);
+
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    script = open_rules("return function(object)\n"
+                        "  return accept('of ' .. #object.key, {'normal'})\n"
+                        "end\n");
+    add_object(&event, key);
+    free(key);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 1);
+    assert_id(0, "of 6000000");
+    assert_true(conclude());
+    assert_string_equal(answer.body.data, "null");
+}
+
+/* The rules keep so much that Lua sees no reason to collect before memory is refused, and
+ * the events, each of another length, need more than the rules left of it. */
+static void garbage_does_not_keep_events_from_being_received(void **state)
+{
+    (void)state;
+    log_open(LOG_LEVEL_ERROR);
+    open_small("local s = 'x' for i = 1, 20 do s = s .. s end\n"
+               "local kept = { s .. 1, s .. 2, s .. 3 }\n"
+               "return function(object)\n"
+               "  if #kept == 3 then\n"
+               "    for i = 4, 8 do kept[i] = s .. i end\n"
+               "  end\n"
+               "  return accept('of ' .. #object.key, {'normal'})\n"
+               "end\n",
+               8);
+    for (size_t i = 0; i < 60; i++) {
+        char *key = long_key(350000 + 1500 * i);
+
+        buffer_clear(&event);
+        add_object(&event, key);
+        free(key);
+        if (!decide() || !conclude())
+            fail_msg("event %zu: %s", i, err.text);
+        assert_int_equal(outbox.count, 1);
+    }
+}
+
+/* ------------------------------------------------------------------------- time */
+
+#define BACKTRACKING                             \
+    "local text = ('x'):format()\n"              \
+    "for i = 1, 12 do text = text .. text end\n" \
+    "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
+
+/* What a child does. It ends only where nothing stops it. */
+static int work(const char *what, const char *path)
+{
+    struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
+    struct deadline far = deadline_in(600000);
+    struct rlimit cpu = {.rlim_cur = 2, .rlim_max = 60};
+    struct invocation invocation;
+
+    setrlimit(RLIMIT_CPU, &cpu); /* longer is too long: SIGXCPU */
+    script = script_open(&settings, &far, &err);
+    if (!script)
+        return 9;
+    add_objects(1, 3);
+    invocation = invocation_of(&event);
+    if (strcmp(what, "deadline") == 0)
+        invocation.deadline.end_ms = clock_ms() + 700;
+    invocation.deadline.start_ms = clock_ms() + 100000; /* never half spent */
+    return script_decide(script, &invocation, &outbox, &err) ? 8 : 7;
+}
+
+/* Status 1 and one line: what it says after time and level. */
+static void assert_stopped(const char *what, const char *rules, const char *line)
+{
+    char said[4096];
+
+    write_rules(rules);
+    assert_int_equal(run_again(what, rules_path, said, sizeof(said)), 1);
+    assert_true(strlen(said) > 31);
+    assert_memory_equal(said + 23, "Z ERROR ", 8);
+    assert_string_equal(said + 31, line);
+}
+
+static void a_pattern_without_end_is_stopped(void **state)
+{
+    (void)state;
+    assert_stopped("decide",
+                   BACKTRACKING "return function(object)\n"
+                                "  if object.key == '2' then stall() end\n"
+                                "  return accept(object.key, {'normal'})\n"
+                                "end\n",
+                   "rules.lua was stopped after 1 s of CPU at key \"2\"\n");
+}
+
+static void at_the_deadline_it_is_stopped_sooner(void **state)
+{
+    (void)state;
+    assert_stopped("deadline",
+                   BACKTRACKING "return function(object)\n"
+                                "  if object.key == '2' then stall() end\n"
+                                "  return accept(object.key, {'normal'})\n"
+                                "end\n",
+                   "rules.lua was stopped, because the invocation's time is over, at key "
+                   "\"2\"\n");
+}
+
+static void rules_that_stall_while_they_load_are_stopped(void **state)
+{
+    (void)state;
+    assert_stopped("load", BACKTRACKING "stall()",
+                   "rules.lua was stopped after 1 s of CPU at key \"(loading)\"\n");
+}
+
+#define LIMITED(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest tests[] = {
+        LIMITED(a_decision_that_takes_96_megabytes_fails_alone),
+        LIMITED(a_decision_that_takes_48_megabytes_is_one_of_many),
+        LIMITED(what_was_loaded_leaves_room_to_decide),
+        LIMITED(a_table_without_end_fails_alone),
+        LIMITED(a_message_can_be_forged_a_refusal_cannot),
+        LIMITED(a_spent_budget_is_not_out_of_memory),
+        LIMITED(garbage_is_collected_before_anything_fails),
+        LIMITED(garbage_of_a_big_event_is_collected_where_it_gets_tight),
+        LIMITED(nothing_is_left_of_a_big_event_that_was_told),
+        LIMITED(what_is_hoarded_over_many_objects_is_freed),
+        LIMITED(what_is_hoarded_does_not_keep_events_from_being_concluded),
+        LIMITED(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
+        LIMITED(where_loading_anew_does_not_help_the_process_is_exhausted),
+        LIMITED(an_event_of_6_megabytes_is_decided),
+        LIMITED(a_key_of_6_megabytes_is_decided),
+        LIMITED(garbage_does_not_keep_events_from_being_received),
+        LIMITED(a_pattern_without_end_is_stopped),
+        LIMITED(at_the_deadline_it_is_stopped_sooner),
+        LIMITED(rules_that_stall_while_they_load_are_stopped),
+    };
+
+    if (argc == 3)
+        return work(argv[1], argv[2]);
+    return cmocka_run_group_tests_name("script limits", tests, NULL, NULL);
+}

@@ -1,0 +1,371 @@
+/* The spec of host/net/connector.c: connects of which some never end, and those that
+ * began before they were needed. PIGEON_HOST and the look-ups are in dial_names_spec.c.
+ *
+ * poll() waits for 50 ms at most; where nothing came in that time, the clock is put
+ * forward by what it was asked to wait, so a minute of silence is short, and how the time
+ * is shared can be told exactly. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lookup.h"
+
+/* ------------------------------------------------------------- the waits */
+
+static int waits;          /* in which nothing came */
+static int waited_ms[300]; /* what each was asked for */
+
+int poll(struct pollfd *fds, nfds_t count, int ms)
+{
+    const struct timespec most = {.tv_nsec = 50 * 1000000};
+    int n = ppoll(fds, count, &most, NULL);
+
+    if (n == 0) {
+        ahead_ms += ms;
+        waited_ms[waits++ % 300] = ms;
+    }
+    return n;
+}
+
+/* ------------------------------------------------------------- a case */
+
+static int fillers[2] = {-1, -1};
+
+/* A listener whose queue is full does not answer any more. */
+static void fill_queue(void)
+{
+    for (int i = 0; i < 2; i++) {
+        fillers[i] = open_socket(SOCK_NONBLOCK);
+        connect(fillers[i], (struct sockaddr *)&address, sizeof(address));
+    }
+}
+
+static int begin(void **state)
+{
+    waits = 0;
+    return set_up(state);
+}
+
+static int end(void **state)
+{
+    close_fd(&fillers[0]);
+    close_fd(&fillers[1]);
+    return tear_down(state);
+}
+
+/* ------------------------------------------------------------- connecting */
+
+static int option_of(int fd, int level, int name)
+{
+    int value = -1;
+    socklen_t len = sizeof(value);
+
+    assert_int_equal(getsockopt(fd, level, name, &value, &len), 0);
+    return value;
+}
+
+static void connects_to_an_address_without_a_look_up(void **state)
+{
+    struct deadline deadline;
+    unsigned silence_ms = 0;
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(8);
+    open_dial("127.0.0.1");
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(lookup.count, 0);
+    assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+    assert_true(option_of(fd, IPPROTO_TCP, TCP_NODELAY));
+    assert_true(option_of(fd, SOL_SOCKET, SO_KEEPALIVE));
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 0);
+    deadline = deadline_in(MINUTE_MS);
+    connector_notice_silence(fd, &deadline, &silence_ms);
+    assert_int_equal(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 3000);
+    deadline = deadline_in(6000);
+    connector_notice_silence(fd, &deadline, &silence_ms);
+    assert_in_range(option_of(fd, IPPROTO_TCP, TCP_USER_TIMEOUT), 1, 2000);
+    close(fd);
+}
+
+static void counts_what_it_heard(void **state)
+{
+    struct err err;
+    int fd, other;
+    char byte;
+
+    (void)state;
+    bind_port(8);
+    open_dial("127.0.0.1");
+    fd = dial_first("connect", &err);
+    other = accept(listener, NULL, NULL);
+    assert_int_equal(connector_heard(fd), 0);
+    assert_int_equal(send(other, "1234567", 7, 0), 7);
+    while (recv(fd, &byte, 1, 0) != 1)
+        ;
+    assert_int_equal(connector_heard(fd), 7);
+    close(other);
+    while (recv(fd, &byte, 1, 0) != 0)
+        ;
+    assert_int_equal(connector_heard(fd), 7);
+    assert_int_equal(connector_heard(-1), 0);
+    close(fd);
+}
+
+static void connects_to_a_name(void **state)
+{
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(8);
+    lookup.addresses[0] = "127.0.0.1";
+    open_dial("rabbit");
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(lookup.count, 1);
+    assert_string_equal(lookup.last->ar_name, "rabbit");
+    close(fd);
+}
+
+static void refused_is_said_for_each_address(void **state)
+{
+    struct err err;
+
+    (void)state;
+    bind_port(-1);
+    lookup.addresses[0] = "127.0.0.1";
+    lookup.addresses[1] = "127.0.0.2";
+    open_dial("rabbit");
+    assert_int_equal(dial_first("connect", &err), -1);
+    assert_string_equal(err.text, "127.0.0.1: Connection refused; "
+                                  "127.0.0.2: Connection refused");
+    assert_int_equal(waits, 0);
+}
+
+static void no_answer_is_said_after_all_of_the_time(void **state)
+{
+    struct err err;
+
+    (void)state;
+    bind_port(0);
+    fill_queue();
+    open_dial("127.0.0.1");
+    assert_int_equal(dial_first("connect", &err), -1);
+    assert_string_equal(err.text, "127.0.0.1: no answer to the connect");
+    assert_int_equal(waits, 1);
+    assert_in_range(waited_ms[0], MINUTE_MS - 5000, MINUTE_MS);
+}
+
+static void the_second_address_is_tried_when_the_first_refuses(void **state)
+{
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(8);
+    lookup.addresses[0] = "127.0.0.2";
+    lookup.addresses[1] = "127.0.0.1";
+    open_dial("rabbit");
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
+/* The first of three gets a third, the second half of the rest, and so on. */
+static void a_silent_address_leaves_the_others_their_share(void **state)
+{
+    struct err err;
+
+    (void)state;
+    bind_port(0);
+    fill_queue();
+    for (int i = 0; i < 3; i++)
+        lookup.addresses[i] = "127.0.0.1";
+    open_dial("rabbit");
+    assert_int_equal(dial_first("connect", &err), -1);
+    assert_string_equal(err.text, "127.0.0.1: no answer to the connect; "
+                                  "127.0.0.1: no answer to the connect; "
+                                  "127.0.0.1: no answer to the connect");
+    assert_int_equal(waits, 3);
+    for (int i = 0; i < 3; i++)
+        assert_in_range(waited_ms[i], MINUTE_MS / 3 - 5000, MINUTE_MS / 3 + 100);
+}
+
+static void a_silent_address_does_not_hide_one_that_listens(void **state)
+{
+    struct sockaddr_in second;
+    struct err err;
+    int other = open_socket(0);
+    int fd;
+
+    (void)state;
+    bind_port(0);
+    fill_queue();
+    second = address;
+    second.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    assert_int_equal(bind(other, (struct sockaddr *)&second, sizeof(second)), 0);
+    assert_int_equal(listen(other, 1), 0);
+    lookup.addresses[0] = "127.0.0.1";
+    lookup.addresses[1] = "127.0.0.2";
+    open_dial("rabbit");
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(waits, 1);
+    close(fd);
+    close(other);
+}
+
+static void nothing_waits_when_the_deadline_has_passed(void **state)
+{
+    struct deadline past = deadline_in(-1000);
+    const char *stage;
+    struct err err = {0};
+
+    (void)state;
+    bind_port(0);
+    fill_queue();
+    lookup.hangs = true;
+    open_dial("127.0.0.1,rabbit");
+    assert_int_equal(connector_connect(connector, 0, &past, &stage, &err), -1);
+    assert_string_equal(err.text, "127.0.0.1: no answer to the connect");
+    assert_int_equal(waited_ms[0], 0);
+    assert_int_equal(connector_connect(connector, 1, &past, &stage, &err), -1);
+    assert_string_equal(err.text, "the name look-up has not ended");
+    lookup.hangs = false;
+}
+
+/* ------------------------------------------------------------- a head start */
+
+static size_t count_fds(void)
+{
+    size_t count = 0;
+
+    for (int fd = 0; fd < 64; fd++)
+        count += fcntl(fd, F_GETFD) >= 0;
+    return count;
+}
+
+static void a_connect_that_is_there_at_once_is_kept(void **state)
+{
+    struct err err;
+    int begun, fd;
+
+    (void)state;
+    bind_port(8);
+    open_dial("127.0.0.1");
+    begun = connector_begin(connector, 0);
+    assert_true(begun >= 0);
+    assert_int_equal(send(begun, "hello", 5, 0), 5);
+    assert_int_equal(dial_first("", &err), begun);
+    fd = dial_first("connect", &err); /* and it is handed out once */
+    assert_true(fd >= 0 && fd != begun);
+    close(begun);
+    close(fd);
+}
+
+static void a_connect_that_lasts_goes_on(void **state)
+{
+    size_t before;
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(0);
+    fill_queue();
+    open_dial("127.0.0.1");
+    before = count_fds();
+    assert_int_equal(connector_begin(connector, 0), -1);
+    assert_int_equal(count_fds(), before + 1);
+    assert_int_equal(waited_ms[0], 0);
+    for (int i = 0; i < 2; i++) {
+        fd = accept(listener, NULL, NULL);
+        close(fd);
+    }
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(count_fds(), before + 1);
+    close(fd);
+}
+
+static void a_connect_that_was_refused_is_told_later(void **state)
+{
+    struct err err;
+
+    (void)state;
+    bind_port(-1);
+    open_dial("127.0.0.1");
+    assert_int_equal(connector_begin(connector, 0), -1);
+    assert_int_equal(dial_first("connect", &err), -1);
+    assert_string_equal(err.text, "127.0.0.1: Connection refused");
+}
+
+static void a_look_up_that_began_is_asked_after(void **state)
+{
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(8);
+    lookup.addresses[0] = "127.0.0.1";
+    lookup.hangs = true;
+    open_dial("rabbit");
+    assert_int_equal(connector_begin(connector, 0), -1);
+    lookup.hangs = false;
+    fd = dial_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(lookup.count, 1);
+    close(fd);
+}
+
+static void what_began_ends_with_the_dial(void **state)
+{
+    size_t before;
+
+    (void)state;
+    bind_port(8);
+    before = count_fds();
+    open_dial("127.0.0.1");
+    connector_begin(connector, 0);
+    connector_close(connector);
+    connector = NULL;
+    assert_int_equal(count_fds(), before);
+}
+
+#define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(connects_to_an_address_without_a_look_up),
+        CASE(counts_what_it_heard),
+        CASE(connects_to_a_name),
+        CASE(refused_is_said_for_each_address),
+        CASE(no_answer_is_said_after_all_of_the_time),
+        CASE(the_second_address_is_tried_when_the_first_refuses),
+        CASE(a_silent_address_leaves_the_others_their_share),
+        CASE(a_silent_address_does_not_hide_one_that_listens),
+        CASE(nothing_waits_when_the_deadline_has_passed),
+        CASE(a_connect_that_is_there_at_once_is_kept),
+        CASE(a_connect_that_lasts_goes_on),
+        CASE(a_connect_that_was_refused_is_told_later),
+        CASE(a_look_up_that_began_is_asked_after),
+        CASE(what_began_ends_with_the_dial),
+    };
+
+    if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */
+        cmocka_set_skip_filter("counts_what_it_heard");
+    return cmocka_run_group_tests_name("dial", tests, NULL, NULL);
+}

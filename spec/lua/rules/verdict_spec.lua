@@ -1,0 +1,156 @@
+local verdict = require "pigeon.rules.verdict"
+local defer, ignore, exchange = verdict.words.defer, verdict.words.ignore, verdict.words.exchange
+
+local function names(count)
+  local list = {}
+  for i = 1, count do
+    list[i] = "queue " .. i
+  end
+  return list
+end
+
+local function said(value)
+  local says = verdict.judge(value)
+  return { kind = says.kind, id = says.id, destinations = says.destinations, reason = says.reason }
+end
+
+local function to(exchange_name, routing_key)
+  return { exchange = exchange_name, routing_key = routing_key }
+end
+
+-- The word of a script with these queues, which crash_id() gave this id.
+local function accept_of(queues, id)
+  local list = {}
+  for i, name in ipairs(queues) do
+    list[i] = { name = name }
+  end
+  return verdict.accept_word(list, { id = id })
+end
+
+local SOME = names(40)
+table.move({ "a", "b", "c" }, 1, 3, #SOME + 1, SOME)
+
+-- Whatever accept() knows already, it says the same.
+local ACCEPTS = {
+  ["that knows nothing"] = accept_of({}, {}), ["that knows the id"] = accept_of({}, "x"),
+  ["that knows the queues"] = accept_of(SOME, {}), ["that knows both"] = accept_of(SOME, "x"),
+  ["that knows some of the queues"] = accept_of({ "b", "queue 2" }, "x"),
+}
+
+for what, accept in pairs(ACCEPTS) do
+  describe("an accept " .. what, function()
+    it("says what it was made from", function()
+      assert.same({ kind = "accept", id = "x", destinations = {} }, said(accept("x", {})))
+      assert.same({ kind = "accept", id = "x", destinations = { to("", "a"), to("", "b") } },
+        said(accept("x", { "a", "b" })))
+      local id = ("x"):rep(255)
+      assert.same({ kind = "accept", id = id, destinations = {
+        to("", "a"), to("a", ""), to("a", "a"), to("aa", ""),
+      } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
+      assert.equal(32, #said(accept("x", names(32))).destinations)
+    end)
+
+    it("keeps the order of a list, however that was filled", function()
+      local list = {}
+      for i = 3, 1, -1 do
+        list[i] = SOME[i]
+      end
+      list[4.0] = "c"
+      assert.same({ to("", "queue 1"), to("", "queue 2"), to("", "queue 3"), to("", "c") },
+        said(accept("x", list)).destinations)
+    end)
+
+    it("is a copy of what it was made from", function()
+      local list = { "a" }
+      local token = accept("x", list)
+      list[1], list[2] = "b", "c"
+      assert.same({ to("", "a") }, said(token).destinations)
+    end)
+
+    for _, case in ipairs {
+      { "the id is a nil, and should be a string" },
+      { "the id is a number, and should be a string", 7, {} },
+      { "the id has 0 bytes, and should have 1 to 255", "", {} },
+      { "the id has 256 bytes, and should have 1 to 255", ("x"):rep(256), {} },
+      { "the id has a byte that cannot be printed", "a\n", {} },
+      { "the id has a byte that cannot be printed", "é", {} },
+      { "the destinations are a nil, and should be a list of queue names", "x" },
+      { "the destinations are a string, and should be a list of queue names", "x", "normal" },
+      { "the destinations are queues, a verdict or an exchange, and should be a list of queue names",
+        "x", exchange("a", "b") },
+      { "the destinations have a string as key, and should be a list", "x", { a = "b" } },
+      { "the destinations have a number as key, and should be a list", "x", { [1.5] = "b" } },
+      { "destinations[1] is a nil, and should be a queue's name or an exchange", "x", { nil, "b" } },
+      { "destinations[2] is a table, and should be a queue's name or an exchange", "x", { "a", {} } },
+      { "destinations[1] is a table, and should be a queue's name or an exchange",
+        "x", { defer("later") } },
+      { "destinations[1] has 0 bytes, and should have 1 to 255", "x", { "" } },
+      { "destinations[1] has 256 bytes, and should have 1 to 255", "x", { ("q"):rep(256) } },
+      { "destinations[1] begins with amq., which is the broker's own", "x", { "amq.gen-1" } },
+      { "destinations[3] is the same as destinations[1]", "x", { "a", "b", "a" } },
+      { "destinations[2] is the same as destinations[1]",
+        "x", { exchange("a", "b"), exchange("a", "b") } },
+      { "more than 32 destinations", "x", names(33) },
+      { "the id is a boolean, and should be a string", false, { "a" } },
+      { "the destinations have a string as key, and should be a list", "x", { "a", b = "b" } },
+      { "the destinations have a boolean as key, and should be a list", "x", { "", [true] = "b" } },
+      { "the destinations are queues, a verdict or an exchange, and should be a list of queue names",
+        "x", setmetatable({ "a" }, {}) },
+      { "destinations[2] is a nil, and should be a queue's name or an exchange", "x", { "a", [3] = "b" } },
+      { "destinations[1] is a nil, and should be a queue's name or an exchange", "x", { [0] = "b" } },
+      { "destinations[2] is the same as destinations[1]", "x", { "b", "b" } },
+    } do
+      it("raises: " .. case[1], function()
+        local ok, problem = pcall(accept, case[2], case[3])
+        assert.is_false(ok)
+        assert.equal("accept: " .. case[1], problem)
+      end)
+    end
+  end)
+end
+
+describe("verdicts", function()
+  local accept = ACCEPTS["that knows nothing"]
+
+  it("say what they were made from", function()
+    assert.same({ kind = "defer", reason = "later" }, said(defer("later")))
+    assert.same({ kind = "ignore", reason = ("r"):rep(200) }, said(ignore(("r"):rep(200))))
+  end)
+
+  it("cannot be read or changed", function()
+    local token = defer("later")
+    assert.has_error(function() return token.kind end)
+    assert.has_error(function() token.kind = "accept" end)
+    assert.has_error(function() table.insert(token, 1) end)
+  end)
+
+  it("cannot be forged", function()
+    local REST = ", and has to return accept(...), defer(...) or ignore(...)"
+    for what, value in pairs {
+      ["a table"] = { kind = "accept", id = "x", destinations = {} },
+      ["a string"] = "accept", ["a boolean"] = true, ["a number"] = 1, ["a function"] = accept,
+      ["an exchange"] = exchange("a", "b"),
+    } do
+      assert.same({ nil, "the rule returned " .. what .. REST }, { verdict.judge(value) })
+    end
+    assert.same({ nil, "the rule returned nothing" .. REST }, { verdict.judge(nil) })
+  end)
+
+  for _, case in ipairs {
+    { "exchange: the name is a nil, and should be a string", exchange },
+    { "exchange: the name has 0 bytes, and should have 1 to 255", exchange, "", "key" },
+    { "exchange: the name begins with amq., which is the broker's own", exchange, "amq.topic", "key" },
+    { "exchange: the routing key is a nil, and should be a string", exchange, "a" },
+    { "exchange: the routing key has 256 bytes, and should have 0 to 255", exchange, "a", ("k"):rep(256) },
+    { "defer: the reason is a nil, and should be a string", defer },
+    { "ignore: the reason is a table, and should be a string", ignore, {} },
+    { "ignore: the reason has 0 bytes, and should have 1 to 200", ignore, "" },
+    { "ignore: the reason has 201 bytes, and should have 1 to 200", ignore, ("r"):rep(201) },
+  } do
+    it("raise: " .. case[1], function()
+      local ok, problem = pcall(case[2], case[3], case[4])
+      assert.is_false(ok)
+      assert.equal(case[1], problem)
+    end)
+  end
+end)

@@ -105,9 +105,9 @@ static void open_shadow(struct pigeon *pigeon, const struct deadline *deadline)
     snprintf(path, sizeof(path), "%s/%s", config->task_root ? config->task_root : ".",
              config->shadow_rules);
     if (!script_open_shadow(pigeon->script, path, deadline, &err))
-        log_say(LOG_LEVEL_ERROR,
-                "PIGEON_SHADOW_RULES is `%s`, and nothing is decided in shadow: %s",
-                config->shadow_rules, err.text);
+        log_message(LOG_LEVEL_ERROR,
+                    "PIGEON_SHADOW_RULES is `%s`, and nothing is decided in shadow: %s",
+                    config->shadow_rules, err.text);
 }
 
 /* "shadow NAME (HASH), ", or nothing. */
@@ -178,14 +178,14 @@ static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
     enum secrets_result result = secrets_resolve(pigeon->secrets, &deadline, err);
 
     if (result == SECRETS_LATER)
-        log_say(LOG_LEVEL_WARN, "no secret yet, the first event tries again: %s",
-                err->text);
+        log_message(LOG_LEVEL_WARN, "no secret yet, the first event tries again: %s",
+                    err->text);
     if (result != SECRETS_READY)
         return result == SECRETS_LATER;
     deadline = deadline_within(init, CONNECT_MS);
     if (!delivery_connect(&pigeon->delivery, &deadline, &failure))
-        log_say(LOG_LEVEL_WARN, "no broker yet, the first event tries again: %s: %s",
-                failure.stage, failure.text);
+        log_message(LOG_LEVEL_WARN, "no broker yet, the first event tries again: %s: %s",
+                    failure.stage, failure.text);
     return true;
 }
 
@@ -203,11 +203,12 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     open_shadow(pigeon, &deadline);
     if (!connect_early(pigeon, &deadline, err))
         return false;
-    log_say(LOG_LEVEL_INFO,
-            "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",
-            PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
-            say_shadow(pigeon), script_queues(pigeon->script), pigeon->config.host,
-            tls_now(pigeon), (double)(clock_us() - start_us) / 1000);
+    log_message(
+        LOG_LEVEL_INFO,
+        "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",
+        PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
+        say_shadow(pigeon), script_queues(pigeon->script), pigeon->config.host,
+        tls_now(pigeon), (double)(clock_us() - start_us) / 1000);
     return true;
 }
 
@@ -233,7 +234,7 @@ static int run_lambda(struct pigeon *pigeon)
     pigeon->runtime =
         runtime_open(pigeon->config.runtime_api, "pigeon/" PIGEON_VERSION, &err);
     if (!pigeon->runtime) {
-        log_say(LOG_LEVEL_ERROR, "%s", err.text);
+        log_message(LOG_LEVEL_ERROR, "%s", err.text);
         return 1;
     }
     if (config_hide(&pigeon->config, &err) && open_parts(pigeon, &err)) {
@@ -243,7 +244,7 @@ static int run_lambda(struct pigeon *pigeon)
     } else {
         const char *type = err.type ? err.type : "Runtime.InitFailed";
 
-        log_say(LOG_LEVEL_ERROR, "%s: %s", type, err.text);
+        log_message(LOG_LEVEL_ERROR, "%s: %s", type, err.text);
         runtime_init_error(pigeon->runtime,
                            strchr(type, '.') ? type : "Runtime.ConfigInvalid", type,
                            err.text, &ignored);

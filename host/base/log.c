@@ -225,7 +225,7 @@ void log_rules(const char *hash)
     keep(rules, sizeof(rules), hash);
 }
 
-void log_say(enum log_level level, const char *fmt, ...)
+void log_message(enum log_level level, const char *fmt, ...)
 {
     static char text[LINE_MAX_BYTES];
     int len;

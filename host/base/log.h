@@ -37,7 +37,7 @@ void log_context(const char *request_id);
 void log_rules(const char *hash);
 
 /* One line. */
-void log_say(enum log_level level, const char *fmt, ...)
+void log_message(enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 /* One line with facts: `fields` is a JSON object as text, or NULL, on one line and valid

@@ -7,7 +7,7 @@
 
 static bool say(const struct err *err)
 {
-    log_say(LOG_LEVEL_ERROR, "%s", err->text);
+    log_message(LOG_LEVEL_ERROR, "%s", err->text);
     return false;
 }
 

@@ -78,8 +78,8 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
         pause_ms = pause_ms ? pause_ms * 2 : FIRST_PAUSE_MS;
         if (!outcome.arrived) {
             http_tell(runtime->http, &outcome, &runtime->payload, err);
-            log_say(LOG_LEVEL_WARN, "no event from the Runtime API, try %d of %d: %s",
-                    tries, TRIES, err->text);
+            log_message(LOG_LEVEL_WARN, "no event from the Runtime API, try %d of %d: %s",
+                        tries, TRIES, err->text);
         }
     }
     if (outcome.arrived && outcome.status == 200)
@@ -108,12 +108,12 @@ static bool answer_counts(const struct http_outcome *outcome, bool second,
                           struct err *err)
 {
     if (outcome->arrived && outcome->status == 413) {
-        log_say(LOG_LEVEL_WARN, "the answer was too big: %s", err->text);
+        log_message(LOG_LEVEL_WARN, "the answer was too big: %s", err->text);
         return true;
     }
     if (outcome->arrived && (outcome->status == 400 || outcome->status == 410 ||
                              (second && outcome->status == 403))) {
-        log_say(LOG_LEVEL_WARN, "the answer came too late, or twice: %s", err->text);
+        log_message(LOG_LEVEL_WARN, "the answer came too late, or twice: %s", err->text);
         return true;
     }
     return err_wrap(err, "the Runtime API did not take the answer");
@@ -159,8 +159,8 @@ bool runtime_await(struct runtime *runtime, struct err *err)
     outcome = http_await(runtime->http, &runtime->reply);
     if (!outcome.arrived) {
         http_tell(runtime->http, &outcome, &runtime->reply, err);
-        log_say(LOG_LEVEL_WARN, "the answer may not have arrived, trying again: %s",
-                err->text);
+        log_message(LOG_LEVEL_WARN, "the answer may not have arrived, trying again: %s",
+                    err->text);
         post_answer(runtime);
         outcome = http_await(runtime->http, &runtime->reply);
         second = true;

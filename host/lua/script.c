@@ -477,8 +477,8 @@ void script_shadow(struct script *script, const struct deadline *deadline)
         watchdog_add(stalled_hint);
     script->shadowed = ask_shadow(script, deadline, &err);
     if (!script->shadowed) {
-        log_say(LOG_LEVEL_ERROR, "the shadow script %s is asked no more: %s",
-                script->shadow.name, err.text);
+        log_message(LOG_LEVEL_ERROR, "the shadow script %s is asked no more: %s",
+                    script->shadow.name, err.text);
         call_protected(&lost, open_shadow_body, MEMORY_ALL, &ignored);
     }
     if (!script->desk)

@@ -1,4 +1,5 @@
-/* The spec of host/aws/service.c: where a service is. How it is called is spec/system's. */
+/* The spec of host/aws/service.c: where a service is. How it is called is spec/system's.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -21,7 +21,7 @@ static void a_line_of_json_has_the_same(void **state)
 
     (void)state;
     log_as(LOG_JSON);
-    log_say(LOG_LEVEL_WARN, "ready in %d ms", 7);
+    log_message(LOG_LEVEL_WARN, "ready in %d ms", 7);
     assert_string_equal(next_write(), HEAD "\"WARN\",\"message\":\"ready in 7 ms\"}\n");
     log_context("1f3c");
     log_rules("0123456789ab");
@@ -41,7 +41,7 @@ static void a_line_of_json_is_json_whatever_it_says(void **state)
     (void)state;
     log_as(LOG_JSON);
     log_context("a\"b\n");
-    log_say(LOG_LEVEL_INFO, "a\nb\"c\\d\x7f\xc2\x9f\xc2\xa0\xff\xed\xa0\x80/");
+    log_message(LOG_LEVEL_INFO, "a\nb\"c\\d\x7f\xc2\x9f\xc2\xa0\xff\xed\xa0\x80/");
     assert_string_equal(next_write(),
                         HEAD "\"INFO\",\"requestId\":\"a\\\"b \",\"message\":"
                              "\"a b\\\"c\\\\d  \xc2\xa0\xef\xbf\xbd\xef\xbf\xbd"
@@ -101,7 +101,7 @@ static void a_long_line_of_json_is_cut_inside_its_message(void **state)
     log_as(LOG_JSON);
     memset(text, '"', sizeof(text));
     for (i = 0; i < 2; i++) { /* an escape that fits, and one that just does not */
-        log_say(LOG_LEVEL_INFO, "%.*s%.*s", (int)i, "a", (int)sizeof(text) - 9, text);
+        log_message(LOG_LEVEL_INFO, "%.*s%.*s", (int)i, "a", (int)sizeof(text) - 9, text);
         line = next_write();
         assert_in_range(strlen(line), 256 * 1024 - 1, 256 * 1024);
         assert_string_equal(line + strlen(line) - 6, "\"\\\"\"}\n");

@@ -20,7 +20,7 @@
 static void a_line_has_time_level_and_message(void **state)
 {
     (void)state;
-    log_say(LOG_LEVEL_INFO, "ready in %d ms", 7);
+    log_message(LOG_LEVEL_INFO, "ready in %d ms", 7);
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z INFO  ready in 7 ms\n");
     assert_string_equal(next_write(), "");
 }
@@ -32,19 +32,19 @@ static void a_line_has_the_request_id_while_there_is_one(void **state)
     (void)state;
     log_context(id);
     id[0] = 'x';
-    log_say(LOG_LEVEL_ERROR, "no");
+    log_message(LOG_LEVEL_ERROR, "no");
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z ERROR 1f3c-22 no\n");
     log_context("");
-    log_say(LOG_LEVEL_WARN, "no");
+    log_message(LOG_LEVEL_WARN, "no");
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z WARN  no\n");
     log_context("0123456789012345678901234567890123456789012345678901234567890123"
                 "too long");
-    log_say(LOG_LEVEL_WARN, "no");
+    log_message(LOG_LEVEL_WARN, "no");
     assert_string_equal(next_write(),
                         "2026-11-24T12:00:00.123Z WARN  0123456789012345678901234567890"
                         "123456789012345678901234567890123 no\n");
     log_context("a\nb");
-    log_say(LOG_LEVEL_WARN, "no");
+    log_message(LOG_LEVEL_WARN, "no");
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z WARN  a b no\n");
 }
 
@@ -64,7 +64,7 @@ static void a_line_has_facts(void **state)
 static void a_line_stays_a_line(void **state)
 {
     (void)state;
-    log_say(LOG_LEVEL_INFO, "a\nb\r\x1b[31m\x7f\xc2\x85\xc3\xa9\xff\xc2");
+    log_message(LOG_LEVEL_INFO, "a\nb\r\x1b[31m\x7f\xc2\x85\xc3\xa9\xff\xc2");
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z INFO  a b  [31m  "
                                       "\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\n");
     log_line(LOG_LEVEL_INFO, "a\0b", 3, NULL, 0);
@@ -80,7 +80,7 @@ static void levels_below_the_one_asked_for_are_dropped(void **state)
     for (asked = LOG_LEVEL_DEBUG; asked <= LOG_LEVEL_ERROR; asked++) {
         log_open((enum log_level)asked);
         for (level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++) {
-            log_say((enum log_level)level, "x");
+            log_message((enum log_level)level, "x");
             log_line((enum log_level)level, "x", 1, NULL, 0);
         }
         for (level = asked; level <= LOG_LEVEL_ERROR; level++) {
@@ -130,7 +130,7 @@ static void dates_are_right(void **state)
         frozen = (struct timespec){.tv_sec = day * 86400 + day % 86400};
         gmtime_r(&frozen.tv_sec, &tm);
         strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000Z WARN  x\n", &tm);
-        log_say(LOG_LEVEL_WARN, "x");
+        log_message(LOG_LEVEL_WARN, "x");
         assert_string_equal(next_write(), expected);
     }
 }
@@ -146,7 +146,7 @@ static void a_long_line_is_cut_between_characters(void **state)
     for (i = 0; i + 3 < sizeof(text); i += 3)
         memcpy(text + i, "\xe2\x82\xac", 3);
     for (i = 0; i < 3; i++) { /* each way the cut can fall */
-        log_say(LOG_LEVEL_INFO, "%.*s%s", (int)i, "ab", text);
+        log_message(LOG_LEVEL_INFO, "%.*s%s", (int)i, "ab", text);
         line = next_write();
         len = strlen(line);
         assert_true(len <= 256 * 1024 && len > 256 * 1024 - 4);
@@ -194,13 +194,13 @@ static void lines_that_are_held_come_together(void **state)
 {
     (void)state;
     log_hold();
-    log_say(LOG_LEVEL_INFO, "one");
-    log_say(LOG_LEVEL_INFO, "two");
+    log_message(LOG_LEVEL_INFO, "one");
+    log_message(LOG_LEVEL_INFO, "two");
     assert_string_equal(next_write(), "");
     log_flush();
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z INFO  one\n"
                                       "2026-11-24T12:00:00.123Z INFO  two\n");
-    log_say(LOG_LEVEL_INFO, "three");
+    log_message(LOG_LEVEL_INFO, "three");
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z INFO  three\n");
 }
 
@@ -215,7 +215,8 @@ static void lines_that_are_held_stay_whole_and_in_order(void **state)
     memset(text, 'x', sizeof(text) - 1);
     log_hold();
     for (i = 0; i < 200; i++)
-        log_say(LOG_LEVEL_INFO, "%03d %.*s", i, i == 100 ? (int)sizeof(text) : i, text);
+        log_message(LOG_LEVEL_INFO, "%03d %.*s", i, i == 100 ? (int)sizeof(text) : i,
+                    text);
     log_flush();
     for (written = next_write(); *written; written = next_write()) {
         assert_int_equal(written[strlen(written) - 1], '\n');
@@ -236,7 +237,7 @@ static void a_signal_handler_writes_what_is_held(void **state)
 {
     (void)state;
     log_hold();
-    log_say(LOG_LEVEL_INFO, "held");
+    log_message(LOG_LEVEL_INFO, "held");
     log_from_signal("stopped", 7);
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z INFO  held\n");
     assert_string_equal(next_write(), "2026-11-24T12:00:00.123Z ERROR stopped\n");
@@ -263,7 +264,7 @@ static void write_while_interrupted(int out, const char *text)
     dup2(out, STDOUT_FILENO);
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &often, NULL);
-    log_say(LOG_LEVEL_INFO, "%s", text);
+    log_message(LOG_LEVEL_INFO, "%s", text);
     signal(SIGALRM, SIG_IGN);
     _exit(0);
 }

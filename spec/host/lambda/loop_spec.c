@@ -89,7 +89,7 @@ bool handler_tell(struct handler *handler, struct err *err)
 {
     (void)handler;
     step("tell");
-    log_say(LOG_LEVEL_INFO, "event %d", made_up.taken);
+    log_message(LOG_LEVEL_INFO, "event %d", made_up.taken);
     return !made_up.untold || err_set(err, "it is not told");
 }
 

@@ -234,7 +234,7 @@ static void thousands_of_events_leave_nothing_behind(void **state)
     add_object(&event, "b2");
     add_object(&event, "junk");
     add_object(&event, "d0");
-    for (int i = 0; i < 8; i++)
+    for (int i = 0; i < 24; i++)
         least_in_use(1000); /* the first collections find Lua still growing */
     before = least_in_use(1000);
     for (int i = 0; i < 3; i++)

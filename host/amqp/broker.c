@@ -18,6 +18,7 @@
 #include "amqp/connection.h"
 #include "amqp/returned.h"
 #include "net/connector.h"
+#include "net/guard.h"
 
 #define CLOSE_MS 500 /* for a polite end */
 #define DRAIN_MS 200 /* for what came since the last batch, however much it is */

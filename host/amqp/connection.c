@@ -16,6 +16,7 @@
 #include "amqp/broker.h"
 #include "base/wipe.h"
 #include "net/connector.h"
+#include "net/guard.h"
 
 #define FRAME_MAX 8192 /* enough: messages are small, and buffers have its size */
 

@@ -22,6 +22,7 @@
 #include "lua/memory.h"
 #include "lua/modules.h"
 #include "lua/rules_file.h"
+#include "lua/watchdog.h"
 
 #define GROWTH ((size_t)64 << 20) /* what a decision or a load may use */
 #define INPUT_FACTOR 16           /* what a decoded input may become, times its bytes */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "net/guard.h"
 
 static void start_guard(int fd, struct deadline deadline)
 {

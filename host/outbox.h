@@ -10,17 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 enum fate {
     FATE_NONE,      /* not settled yet */
     FATE_CONFIRMED, /* the broker has it, in every queue it was routed to */
     FATE_RETURNED,  /* no queue for it: basic.return, final */
     FATE_NACKED,    /* refused for now: basic.nack */
     FATE_UNKNOWN,   /* it may have arrived, or was never sent: no proof */
-};
-
-struct bytes {
-    const char *data;
-    size_t len;
 };
 
 struct message {

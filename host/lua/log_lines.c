@@ -9,18 +9,9 @@
 
 #include "base/log.h"
 #include "base/text_line.h"
+#include "lua/door.h"
 
 #define FACT_MAX 1024 /* what a line shows of a text */
-
-struct bytes log_lines_string(lua_State *L, int table, const char *name)
-{
-    struct bytes bytes;
-
-    if (lua_getfield(L, table, name) != LUA_TSTRING)
-        luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
-    bytes.data = lua_tolstring(L, -1, &bytes.len);
-    return bytes;
-}
 
 static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
 
@@ -101,9 +92,9 @@ void log_lines_write(lua_State *L, int lines)
         struct text_line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
         struct bytes level, message;
 
-        lua_rawgeti(L, lines, i);                          /* ... line */
-        level = log_lines_string(L, top + 1, "level");     /* ... line level */
-        message = log_lines_string(L, top + 1, "message"); /* ... line level message */
+        lua_rawgeti(L, lines, i);                         /* ... line */
+        level = door_get_string(L, top + 1, "level");     /* ... line level */
+        message = door_get_string(L, top + 1, "message"); /* ... line level message */
         lua_getfield(L, top + 1, "facts"); /* ... line level message facts */
         put_facts(L, top + 4, &facts);
         log_line(log_level_named(level.data), message.data, message.len, facts.data,

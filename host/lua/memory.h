@@ -32,6 +32,9 @@ void memory_open(struct memory *memory, long memory_mb);
 /* A new visit: up to `growth` bytes more than now, below the ceiling; or MEMORY_ALL. */
 void memory_allow(struct memory *memory, size_t growth);
 
+/* After a load: what is in use now is the base of the ceiling. */
+void memory_settle(struct memory *memory);
+
 /* More than half of the ceiling is in use. */
 bool memory_strained(const struct memory *memory);
 

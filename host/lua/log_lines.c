@@ -1,5 +1,5 @@
-/* log_lines.c -- from Lua's tables to lines, without a string of Lua's for what is the
- * same in every line or has to be escaped.
+/* log_lines.c -- from Lua's tables to lines, without making a Lua string for text that is
+ * the same in every line or has to be escaped.
  *
  * Runs inside a protected visit (script.c): it may raise, and owns nothing. Comments at
  * the end of a line show the Lua stack after it, top on the right. */
@@ -11,9 +11,9 @@
 #include "base/text_line.h"
 #include "lua/door.h"
 
-#define FACT_MAX 1024 /* what a line shows of a text */
+#define FACT_MAX 1024 /* bytes of a text that a line shows */
 
-static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
+static char line_bytes[256 * 1024]; /* the longest line of log.h */
 
 /* A string or a number at the top of the stack, as it is. */
 static void put_piece(lua_State *L, struct text_line *line)
@@ -66,7 +66,7 @@ static void put_list(lua_State *L, struct text_line *line)
     text_line_put_string(line, "]");
 }
 
-/* Names and values by turns as a JSON object; false is no value. The names are ours. */
+/* Names and values by turns as a JSON object; false: no such member. The names are ours. */
 static void put_facts(lua_State *L, int facts, struct text_line *line)
 {
     for (lua_Integer i = 2, n = luaL_len(L, facts); i <= n; i += 2) {

@@ -20,7 +20,7 @@ struct script {
     char *queues;
     bool exhausted;
     size_t objects; /* how many the batch has */
-    bool resting;   /* the collector, until a big event is told or memory gets short */
+    bool resting;   /* the collector, until a big event is logged or memory gets short */
 };
 
 /* Inside a visit: a table {name, path, hash, source} of a script, or nil where `path` is

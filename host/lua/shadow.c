@@ -11,8 +11,8 @@
 #include "lua/watchdog.h"
 
 static const char stalled_hint[] =
-    "the messages of this event were published before, and it comes again: unset "
-    "PIGEON_SHADOW_RULES, or each time ends so";
+    "the messages of this event were published before, and the event comes again: unset "
+    "PIGEON_SHADOW_RULES, or every retry ends this way";
 
 struct opening {
     const struct rules_file *source;

@@ -126,8 +126,8 @@ static const char *shadow_part(const struct pigeon *pigeon)
 static bool open_broker(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
-    struct broker_settings settings = {.connection_name = pigeon->connection_name,
-                                       .version = PIGEON_VERSION};
+    struct login login = {.connection_name = pigeon->connection_name,
+                          .version = PIGEON_VERSION};
 
     if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
                  config->function_name ? config->function_name : "-",
@@ -136,12 +136,12 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
     pigeon->connector = connector_open(config->host, config->port, config->tls, err);
     if (!pigeon->connector)
         return false;
-    if (connector_any_tls(pigeon->connector) && !tls_open(&settings.tls, config, err))
+    if (connector_any_tls(pigeon->connector) && !tls_open(&login.tls, config, err))
         return false;
     pigeon->secrets = secrets_open(config, err);
     if (!pigeon->secrets)
         return false;
-    pigeon->broker = broker_open(&settings);
+    pigeon->broker = broker_open(&login);
     err->type = "Runtime.InitFailed";
     if (!pigeon->broker)
         return err_set(err, "out of memory");

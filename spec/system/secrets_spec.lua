@@ -263,7 +263,7 @@ describe("secrets", function()
         events = events }))
       assert.equal(4, #outcome.answers)
       has(outcome.log, "login")
-      has(outcome.log, "AWS has the same values still")
+      has(outcome.log, "AWS still has the same values")
       for i = 1, 4 do
         has(outcome.decoded[i].errorMessage, "403")
         has(outcome.decoded[i].errorMessage, "AWS was asked less than a minute ago")

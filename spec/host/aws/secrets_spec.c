@@ -234,16 +234,16 @@ static void a_reference_that_cannot_be_right_is_refused_when_opened(void **state
         {"secretsmanager:a#", "PIGEON_PASSWORD: no key follows the #"},
         {"kms:AAA",
          "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (3 "
-         "characters, valid up to character 3)"},
+         "characters; valid up to character 3)"},
         {"kms:AA A",
          "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (4 "
-         "characters, good up to number 2)"},
+         "characters; valid up to character 2)"},
         {"kms:A===",
          "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (4 "
-         "characters, good up to number 1)"},
+         "characters; valid up to character 1)"},
         {"kms:A=AA",
          "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (4 "
-         "characters, good up to number 1)"},
+         "characters; valid up to character 1)"},
     };
 
     (void)state;

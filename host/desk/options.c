@@ -1,4 +1,4 @@
-/* options.c -- a table of who takes which option. */
+/* options.c -- a table: which command takes which option. */
 #include "desk/options.h"
 
 #include <stdlib.h>
@@ -124,7 +124,7 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
     return true;
 }
 
-/* Wherever it stands, as a value too: whoever asks for help is not sure of the rest. */
+/* In any place, also as a value: who asks for help is not sure of the rest. */
 static bool asks_for_help(int count, char **arguments)
 {
     for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++)

@@ -13,14 +13,10 @@
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
-#   make setup        installs what all of these need
-#   make specs        builds the programs of spec/
-#   make asan         builds all once more in build/asan, with sanitizers
-#   make arm64        the zip and the specs for Lambda's arm64, in build/arm64
+#   make setup specs asan arm64 native      parts of the others
 #
-# ARCH=arm64, with build, test and package: for Lambda's arm64.
+# ARCH=arm64, with build, test and package: for Lambda's arm64. Q= shows each command.
 # After a security update of Debian: make clean build.
-# Q= shows every command as it is run.
 
 VERSION = 0.2.0
 RULES   = rules/rules.lua

@@ -110,7 +110,7 @@ end)
 
 describe("pages", function()
   local project = {
-    Makefile = "# make x\nRULES = a\nhelp:\nbuild: x\n.PHONY: help build\n",
+    Makefile = "#   make help build  all\nRULES = a\nhelp:\nbuild: x\n.PHONY: help build\n",
     [".gitignore"] = "/live.lua\n",
     ["bin/setup"] = "", ["host/net/tls.c"] = 'getenv("PIGEON_TLS")', ["rules/rules.lua"] = "",
     ["spec/host/net/tls_spec.c"] = "", ["host/tools/aws.c"] = "", ["lua/pigeon/text.lua"] = "",
@@ -166,6 +166,11 @@ $ make build >x
         ("page.md:%d: %s"):format(case[3] or 2, case[2]))
     end)
   end
+
+  it("finds a target that the Makefile's header does not list", function()
+    finds("pages", with(project, "Makefile", "#   make help   this\nRULES = a\nhelp build:\n.PHONY: help build\n"),
+      "Makefile: its header does not list make build")
+  end)
 
   it("lets CHANGELOG.md name what is gone, but not link to it", function()
     finds("pages", with(project, "CHANGELOG.md", "`make nothing`, `bin/nothing`, PIGEON_NOTHING, [x](no.md)\n"),

@@ -124,7 +124,7 @@ Text [link](deploy/README.md) and [anchor](deploy/README.md#deploy-by-hand-x_y),
 [second
 one](deploy/README.md#twice-1), [web](https://example.com/nothing), [mail](mailto:x@example.com),
 make sense of bin/nothing. `make build RULES=x`, `make -j2 help`, `bin/setup run`, `net/tls.c`,
-`tls.c`, `host/`, `spec/host/NAME_spec.c`, `*_spec.c`, `cp rules/rules.lua live.lua`,
+`tls.c`, `host/`, `spec/host/NAME_spec.c`, `*_spec.c`, `_spec.c`, `cp rules/rules.lua live.lua`,
 `/usr/bin/nothing`, `build/tools/aws`, `v2/raw_crash/`, PIGEON_TLS, PIGEON_NO_*.
 [folder]: deploy
 

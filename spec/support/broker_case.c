@@ -1,11 +1,6 @@
-/* For the specs of host/amqp/broker.c: a broker, and the peer (peer.h) that it talks to.
- *
- * Include it after cmocka.h. begin() and end() are a test's setup and teardown: in
- * between there is a broker without a connection, and the peer is what start_peer() was
- * given. end() fails where a file descriptor is left.
- */
-#ifndef PIGEON_DIALOGUE_H
-#define PIGEON_DIALOGUE_H
+/* broker_case.c -- one connection on loopback, dialled here since the broker is given a
+ * socket. */
+#include "broker_case.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -16,28 +11,18 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "amqp/broker.h"
-#include "peer.h"
+#include "asserts.h"
 
-#define MINUTE_MS 60000
-#define HANG_MS 30000 /* each test ends long before that */
-#define SHORT_MS 200  /* the deadline where the peer is silent */
 #define CAS "/etc/ssl/certs/ca-certificates.crt"
 
-#define OVERLOADED \
-    "; next: is the broker overloaded, frozen or cut off from its cluster? see its log"
+struct fake_broker *fake;
+struct broker *broker;
+struct failure failure;
+int socket_fd;
 
-/* A test between the file's own set_up(), which calls begin(), and end(). */
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, end)
+static size_t fds; /* that were open before the case */
 
-static struct peer *peer;
-static struct broker *broker;
-static struct outbox outbox;
-static struct failure failure;
-static int socket_fd; /* the broker's */
-static size_t fds;
-
-static inline size_t count_fds(void)
+static size_t count_fds(void)
 {
     DIR *dir = opendir("/proc/self/fd");
     size_t count = 0;
@@ -49,7 +34,7 @@ static inline size_t count_fds(void)
     return count;
 }
 
-static inline int begin(void **state)
+int broker_case_setup(void **state)
 {
     const struct broker_settings settings = {.virtual_host = "crashes",
                                              .user = "pigeon",
@@ -66,30 +51,24 @@ static inline int begin(void **state)
     return 0;
 }
 
-static inline int end(void **state)
+int broker_case_teardown(void **state)
 {
     (void)state;
     broker_close(broker);
-    peer_free(peer);
+    fake_broker_free(fake);
     outbox_clear(&outbox);
     broker = NULL;
-    peer = NULL;
+    fake = NULL;
     return count_fds() == fds ? 0 : -1;
 }
 
-static inline void start_peer(void (*script)(struct session *session))
+void play_broker(void (*script)(struct session *session))
 {
-    peer = peer_start(script);
-    assert_non_null(peer);
+    fake = fake_broker_start(script);
+    assert_non_null(fake);
 }
 
-static inline struct bytes bytes_of(const char *text)
-{
-    return (struct bytes){.data = text, .len = strlen(text)};
-}
-
-/* Messages "1", "2" ... for a queue, with bodies of this size. */
-static inline void fill(size_t count, size_t body_len)
+void fill(size_t count, size_t body_len)
 {
     char id[8];
     char *body = malloc(body_len + 1);
@@ -104,11 +83,10 @@ static inline void fill(size_t count, size_t body_len)
     free(body);
 }
 
-/* buffer: for what was not sent yet, in bytes; 0: the system's choice. */
-static inline int dial_peer(int buffer)
+int dial(int buffer)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)peer->port),
+                                  .sin_port = htons((uint16_t)fake->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     struct pollfd ready = {.events = POLLOUT};
     const int on = 1;
@@ -124,37 +102,22 @@ static inline int dial_peer(int buffer)
     return fd;
 }
 
-static inline bool log_in(int64_t deadline_ms)
+bool log_in(int64_t deadline_ms)
 {
     struct deadline deadline = deadline_in(deadline_ms);
 
-    socket_fd = dial_peer(0);
+    socket_fd = dial(0);
     return broker_connect(broker, socket_fd, NULL, &deadline, &failure);
 }
 
-static inline bool publish(int64_t deadline_ms)
+bool publish(int64_t deadline_ms)
 {
     struct deadline deadline = deadline_in(deadline_ms);
 
     return broker_publish(broker, &outbox, &deadline, &failure);
 }
 
-/* The fates, a letter each, - for none. */
-static inline const char *fates(void)
-{
-    static char letters[64];
-    size_t i;
-
-    for (i = 0; i < outbox.count && i < sizeof(letters) - 1; i++) {
-        enum fate fate = outbox.messages[i].fate;
-
-        letters[i] = fate == FATE_NONE ? '-' : fate_name(fate)[0];
-    }
-    letters[i] = '\0';
-    return letters;
-}
-
-static inline void assert_failure(const char *stage, int code, const char *text)
+void assert_failure(const char *stage, int code, const char *text)
 {
     assert_string_equal(failure.text, text);
     assert_string_equal(failure.stage, stage);
@@ -163,26 +126,23 @@ static inline void assert_failure(const char *stage, int code, const char *text)
 
 /* ------------------------------------------------------------- scripts */
 
-/* Lets it log in, and hears so many publishes. */
-static inline void ready(struct session *s, size_t publishes)
+void ready(struct session *s, size_t publishes)
 {
-    peer_log_in(s, STEP_READY);
-    peer_hear_publishes(s, publishes);
+    session_log_in(s, STEP_READY);
+    session_read_publishes(s, publishes);
 }
 
-static inline void acks_each(struct session *s)
+void acks_each(struct session *s)
 {
     ready(s, 3);
     for (uint64_t tag = 1; tag <= 3; tag++)
-        peer_say_ack(s, tag, false);
-    peer_silence(s);
+        session_send_ack(s, tag, false);
+    session_be_silent(s);
 }
 
-static inline void acks_all(struct session *s)
+void acks_all(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
-
-#endif

@@ -1,7 +1,7 @@
-/* secrets.c -- which values are in AWS, and when it is asked for them.
+/* secrets.c -- which values are in AWS, and when they are fetched.
  *
- * Up to three references. Those to the same secret are one call, also where they want
- * different members of it. Each call has its share of the time, so that one silent
+ * Up to three references. References to the same secret are one call, also where they
+ * name different members. Each call has its share of the time, so that one silent
  * service leaves some for the others. */
 #include "aws/secrets.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "aws/member.h"
+#include "aws/reference.h"
 #include "aws/service.h"
 #include "base/wipe.h"
 
@@ -18,14 +19,11 @@
 #define REFRESH_MS 60000    /* between two refreshes */
 #define REPLY_MAX (1 << 19) /* 64 KB of secret, escaped as far as JSON can */
 
+/* One setting: itself, or a reference and the text that AWS gave for it. */
 struct value {
-    const char *variable;
     const char *setting; /* the config's */
-    bool reference;
-    enum service service;
-    char *id;        /* what the service is asked for */
-    const char *key; /* the member of a JSON secret; NULL: all of it */
-    char *text;      /* what AWS gave; NULL: not known */
+    struct reference reference;
+    char *text; /* what AWS gave; NULL: not known */
 };
 
 struct secrets {
@@ -34,72 +32,9 @@ struct secrets {
     int64_t next_refresh_ms;
 };
 
-/* ------------------------------------------------------------- references */
-
-/* What is behind "kms:" and the like; NULL: it is no reference. */
-static const char *behind_prefix(const char *text, enum service *service)
+static bool is_reference(const struct value *value)
 {
-    for (int i = 0; i < AWS_SERVICES; i++) {
-        size_t len = strlen(service_name((enum service)i));
-
-        if (strncmp(text, service_name((enum service)i), len) == 0 && text[len] == ':') {
-            *service = (enum service)i;
-            return text + len + 1;
-        }
-    }
-    return NULL;
-}
-
-/* A literal without the backslash that keeps it from being a reference. */
-static const char *literal(const char *setting)
-{
-    const char *text = setting + strspn(setting, "\\");
-    enum service service;
-
-    return text > setting && behind_prefix(text, &service) ? setting + 1 : setting;
-}
-
-static bool check_base64(const struct value *value, struct err *err)
-{
-    size_t len = strlen(value->id);
-    size_t good = strspn(value->id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                    "0123456789+/");
-    size_t padding = strspn(value->id + good, "=");
-
-    if (good + padding == len && padding <= 2 && len % 4 == 0)
-        return true;
-    return err_set(err,
-                   "%s: what follows kms: is no base64 of a ciphertext (%zu characters, "
-                   "good up to number %zu)",
-                   value->variable, len, good);
-}
-
-static bool parse(struct value *value, struct err *err)
-{
-    const char *id = behind_prefix(value->setting, &value->service);
-    size_t len;
-
-    if (!id)
-        return true;
-    err->type = "ValueError";
-    value->reference = true;
-    len = value->service == AWS_SECRETS_MANAGER ? strcspn(id, "#") : strlen(id);
-    if (id[len] == '#')
-        value->key = id + len + 1;
-    if (len == 0)
-        return err_set(err, "%s: nothing follows %s:", value->variable,
-                       service_name(value->service));
-    if (value->key && value->key[0] == '\0')
-        return err_set(err, "%s: no key follows the #", value->variable);
-    value->id = strndup(id, len);
-    if (!value->id)
-        return err_set(err, "out of memory");
-    return value->service != AWS_KMS || check_base64(value, err);
-}
-
-static bool same_call(const struct value *a, const struct value *b)
-{
-    return a->service == b->service && strcmp(a->id, b->id) == 0;
+    return value->reference.id != NULL;
 }
 
 /* ------------------------------------------------------------- calls */
@@ -114,8 +49,9 @@ static enum service_result ask(struct secrets *secrets, const struct value *valu
     const char *function = secrets->client.config->function_name;
     struct buffer body = {.max = 16384};
     enum service_result result = AWS_LATER;
-    bool ok = buffer_append_text(&body, before[value->service]) &&
-              buffer_append_json_string(&body, value->id, strlen(value->id));
+    bool ok = buffer_append_text(&body, before[value->reference.service]) &&
+              buffer_append_json_string(&body, value->reference.id,
+                                        strlen(value->reference.id));
 
     if (with_context)
         ok = ok &&
@@ -124,15 +60,15 @@ static enum service_result ask(struct secrets *secrets, const struct value *valu
              buffer_append_json_string(&body, function, strlen(function)) &&
              buffer_append_text(&body, "}");
     if (ok && buffer_append_text(&body, "}"))
-        result =
-            service_call(&secrets->client, value->service, &body, timeout_ms, reply, err);
+        result = service_call(&secrets->client, value->reference.service, &body,
+                              timeout_ms, reply, err);
     else
         err_set(err, "out of memory");
     buffer_free(&body);
     return result;
 }
 
-/* KMS once more as the console's helper for Lambda encrypts, where it is another way. */
+/* KMS a second time with the encryption context that Lambda's console helper adds. */
 static enum service_result ask_both_ways(struct secrets *secrets,
                                          const struct value *value,
                                          const struct deadline *deadline,
@@ -162,7 +98,7 @@ static bool decode_base64(struct buffer *text)
     return len >= 0;
 }
 
-/* The answer's value. */
+/* The value in the answer. */
 static enum service_result read_reply(enum service service, const struct buffer *reply,
                                       struct buffer *text, struct err *err)
 {
@@ -180,7 +116,7 @@ static enum service_result read_reply(enum service service, const struct buffer 
         found = member_text(reply, NULL, "SecretBinary", text);
         binary = true;
     }
-    if (found == MEMBER_BROKEN) { /* half of it, perhaps */
+    if (found == MEMBER_BROKEN) { /* perhaps only a part arrived */
         err_set(err, "%s: the answer is not JSON", service_name(service));
         return AWS_LATER;
     }
@@ -198,11 +134,11 @@ static enum service_result fetch(struct secrets *secrets, const struct value *va
     enum service_result result = AWS_LATER;
 
     if (deadline_left_ms(deadline) == 0)
-        err_set(err, "%s: no time left to ask", service_name(value->service));
+        err_set(err, "%s: no time left to ask", service_name(value->reference.service));
     else
         result = ask_both_ways(secrets, value, deadline, &reply, err);
     if (result == AWS_DONE)
-        result = read_reply(value->service, &reply, text, err);
+        result = read_reply(value->reference.service, &reply, text, err);
     buffer_free(&reply);
     return result;
 }
@@ -213,20 +149,21 @@ static enum service_result fetch(struct secrets *secrets, const struct value *va
 static bool pick(const struct value *value, const struct buffer *text,
                  struct buffer *member, struct err *err)
 {
-    switch (member_text(text, NULL, value->key, member)) {
+    switch (member_text(text, NULL, value->reference.key, member)) {
     case MEMBER_FOUND:
         return true;
     case MEMBER_BROKEN:
-        return err_set(err, "the secret is no JSON object, so it has no \"%s\"",
-                       value->key);
+        return err_set(err, "the secret is not a JSON object, so it has no member \"%s\"",
+                       value->reference.key);
     case MEMBER_NO_TEXT:
-        return err_set(err, "\"%s\" of the secret is no text: write it in quotes there",
-                       value->key);
+        return err_set(
+            err, "member \"%s\" of the secret is not a string; put its value in quotes",
+            value->reference.key);
     case MEMBER_NO_ROOM:
     case MEMBER_MISSING:
         break;
     }
-    return err_set(err, "the secret has no member \"%s\"", value->key);
+    return err_set(err, "the secret has no member \"%s\"", value->reference.key);
 }
 
 static bool keep(struct value *value, const struct buffer *text, bool *changed,
@@ -253,16 +190,16 @@ static bool take(struct value *value, const struct buffer *text, bool *changed,
                  struct err *err)
 {
     struct buffer member = {.max = REPLY_MAX, .secret = true};
-    bool ok = !value->key || pick(value, text, &member, err);
+    bool ok = !value->reference.key || pick(value, text, &member, err);
 
-    ok = ok && keep(value, value->key ? &member : text, changed, err);
+    ok = ok && keep(value, value->reference.key ? &member : text, changed, err);
     buffer_free(&member);
     return ok;
 }
 
 /* ------------------------------------------------------------- a pass */
 
-/* The references that are to be resolved: not more than one of each call is asked for. */
+/* The references that are to be resolved: one call for each distinct reference. */
 struct pass {
     bool due[SECRET_COUNT];
     bool changed;
@@ -276,10 +213,10 @@ static void note(struct pass *pass, const struct value *value, enum service_resu
     enum secrets_result worse = result == AWS_LATER ? SECRETS_LATER : SECRETS_REFUSED;
 
     if (worse <= pass->result)
-        return; /* the first of its kind is told */
+        return; /* the first of its kind is reported */
     pass->result = worse;
     pass->err->type = "Runtime.SecretUnavailable";
-    err_set(pass->err, "%s: %s", value->variable, err->text);
+    err_set(pass->err, "%s: %s", value->reference.variable, err->text);
 }
 
 /* Resolves number `first` and those that the same call answers. */
@@ -294,13 +231,13 @@ static void resolve(struct secrets *secrets, size_t first,
     for (size_t i = first; i < SECRET_COUNT; i++) {
         struct value *value = &secrets->values[i];
 
-        if (!pass->due[i] || !same_call(asked, value))
+        if (!pass->due[i] || !reference_same_call(&asked->reference, &value->reference))
             continue;
         pass->due[i] = false;
         if (result != AWS_DONE)
             note(pass, value, result, &err);
         else if (!take(value, &text, &pass->changed, &err)) {
-            err_wrap(&err, "%s", service_name(value->service));
+            err_wrap(&err, "%s", service_name(value->reference.service));
             note(pass, value, AWS_REFUSED, &err);
         }
     }
@@ -334,7 +271,7 @@ static void run(struct secrets *secrets, const struct deadline *deadline,
 
 /* ------------------------------------------------------------- hiding */
 
-/* Puts "(hidden)" in the place of a name that is behind `what`, in quotes or not. */
+/* Replaces a name that follows `what`, in quotes or not, by "(hidden)". */
 static void hide(char *text, size_t size, const char *what, const char *name)
 {
     struct buffer shown = {.max = size - 1};
@@ -373,11 +310,13 @@ void secrets_hide(const struct secrets *secrets, char *text, size_t size)
 
 struct secrets *secrets_open(const struct config *config, struct err *err)
 {
-    const struct value values[SECRET_COUNT] = {
-        [SECRET_VIRTUAL_HOST] = {.variable = "PIGEON_VIRTUAL_HOST",
-                                 .setting = config->virtual_host},
-        [SECRET_USER] = {.variable = "PIGEON_USER", .setting = config->user},
-        [SECRET_PASSWORD] = {.variable = "PIGEON_PASSWORD", .setting = config->password},
+    const struct {
+        const char *variable;
+        const char *setting;
+    } settings[SECRET_COUNT] = {
+        [SECRET_VIRTUAL_HOST] = {"PIGEON_VIRTUAL_HOST", config->virtual_host},
+        [SECRET_USER] = {"PIGEON_USER", config->user},
+        [SECRET_PASSWORD] = {"PIGEON_PASSWORD", config->password},
     };
     struct secrets *secrets = calloc(1, sizeof(*secrets));
     bool services[AWS_SERVICES] = {false};
@@ -385,10 +324,13 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
     bool any = false;
 
     for (size_t i = 0; ok && i < SECRET_COUNT; i++) {
-        secrets->values[i] = values[i];
-        ok = parse(&secrets->values[i], err);
-        if (secrets->values[i].reference)
-            services[secrets->values[i].service] = any = true;
+        struct value *value = &secrets->values[i];
+
+        value->setting = settings[i].setting;
+        ok =
+            reference_parse(&value->reference, settings[i].variable, value->setting, err);
+        if (is_reference(value))
+            services[value->reference.service] = any = true;
     }
     if (ok && (!any || service_open(&secrets->client, config, services, err)))
         return secrets;
@@ -402,7 +344,7 @@ enum secrets_result secrets_resolve(struct secrets *secrets,
     struct pass pass = {.err = err};
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
-        pass.due[i] = secrets->values[i].reference && !secrets->values[i].text;
+        pass.due[i] = is_reference(&secrets->values[i]) && !secrets->values[i].text;
     run(secrets, deadline, &pass);
     return pass.result;
 }
@@ -413,15 +355,15 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     struct pass pass = {.err = err};
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
-        pass.due[i] = secrets->values[i].reference;
+        pass.due[i] = is_reference(&secrets->values[i]);
     if (count_due(&pass) == 0)
-        return err_set(err, "nothing is in AWS");
+        return err_set(err, "no setting is a reference to AWS");
     if (clock_ms() < secrets->next_refresh_ms)
         return err_set(err, "AWS was asked less than a minute ago");
     secrets->next_refresh_ms = clock_ms() + REFRESH_MS;
     run(secrets, deadline, &pass);
     if (!pass.changed && pass.result == SECRETS_READY)
-        err_set(err, "AWS has the same values still");
+        err_set(err, "AWS still has the same values");
     return pass.changed;
 }
 
@@ -429,12 +371,12 @@ const char *secrets_value(const struct secrets *secrets, enum secret which)
 {
     const struct value *value = &secrets->values[which];
 
-    return value->reference ? value->text : literal(value->setting);
+    return is_reference(value) ? value->text : reference_literal(value->setting);
 }
 
 bool secrets_refers(const struct secrets *secrets, enum secret which)
 {
-    return secrets->values[which].reference;
+    return is_reference(&secrets->values[which]);
 }
 
 void secrets_close(struct secrets *secrets)
@@ -442,7 +384,7 @@ void secrets_close(struct secrets *secrets)
     if (!secrets)
         return;
     for (size_t i = 0; i < SECRET_COUNT; i++) {
-        free(secrets->values[i].id);
+        reference_free(&secrets->values[i].reference);
         wipe_free(secrets->values[i].text);
     }
     free(secrets);

@@ -1,4 +1,5 @@
-/* deadline.c -- deadlines are two numbers; who interrupts a wait at their end is alarm.c. */
+/* deadline.c -- deadlines are two numbers; who interrupts a wait at their end is alarm.c.
+ */
 #include "base/deadline.h"
 
 #define LONGEST_TIMEOUT_MS (15 * 60 * 1000) /* of a Lambda function */

@@ -36,12 +36,12 @@ static size_t count_fds(void)
 
 int broker_case_setup(void **state)
 {
-    const struct broker_settings settings = {.virtual_host = "crashes",
-                                             .user = "pigeon",
-                                             .password = "coo",
-                                             .connection_name = "pigeon stack log",
-                                             .version = "1.2.3",
-                                             .tls.bundle = CAS};
+    const struct login settings = {.virtual_host = "crashes",
+                                   .user = "pigeon",
+                                   .password = "coo",
+                                   .connection_name = "pigeon stack log",
+                                   .version = "1.2.3",
+                                   .tls.bundle = CAS};
 
     (void)state;
     memset(&failure, 0, sizeof(failure));

@@ -5,8 +5,9 @@
 
 #include "asserts.h"
 
-#define NO_ROUTE \
-    "NO_ROUTE; next: declare the queue, or mend its name in PIGEON_QUEUE or the rules"
+#define NO_ROUTE                                                                     \
+    "NO_ROUTE; next: declare the queue, or correct its name in PIGEON_QUEUE or the " \
+    "rules"
 
 int broker_rows_setup(void **state)
 {

@@ -11,9 +11,10 @@
 #include "broker_case.h"
 #include "fake/recv.h"
 
-#define LOG "; next: see the broker's log; the event comes again by itself"
-#define CLOSED \
-    "; next: somebody closed the connection or stopped the node; the event comes again"
+#define LOG "; next: see the broker's log; AWS retries the event"
+#define CLOSED                                                                        \
+    "; next: an operator closed the connection or stopped the node; AWS retries the " \
+    "event"
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define SINGLE_CASES (sizeof(single_cases) / sizeof(single_cases[0]))

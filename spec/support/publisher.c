@@ -1,7 +1,7 @@
 /* publisher.c -- opens and closes the three parts in their order. */
 #include "publisher.h"
 
-bool publisher_open(struct publisher *publisher, const struct broker_settings *settings,
+bool publisher_open(struct publisher *publisher, const struct login *settings,
                     const char *hosts, int port)
 {
     struct err err;

@@ -16,7 +16,7 @@ struct publisher {
 
 /* `hosts` as PIGEON_HOST has them, `port` for those that name none. No connection is
  * made yet. False: memory ran out, or the hosts are not right. */
-bool publisher_open(struct publisher *publisher, const struct broker_settings *settings,
+bool publisher_open(struct publisher *publisher, const struct login *settings,
                     const char *hosts, int port);
 
 void publisher_close(struct publisher *publisher);

@@ -1,5 +1,6 @@
-/* The spec of host/amqp/failure.c: what RabbitMQ and the system say, and what an operator
- * is told to do. The file itself is included, so that a row that nothing reaches shows.
+/* The spec of host/amqp/advice.c and failure.c: what RabbitMQ and the system say, and
+ * what an operator is told to do. The file itself is included, so that a row that nothing
+ * reaches shows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,8 @@
 
 #include <cmocka.h>
 
-#include "amqp/failure.c"
+#include "amqp/advice.c"
+#include "amqp/failure.h"
 
 struct situation {
     const char *stage;
@@ -25,9 +27,9 @@ static const struct situation situations[] = {
      "authorized to perform: kms:Decrypt",
      "allow the function's role to read it"},
     {"secrets", 0, "PIGEON_USER: ssm GetParameter: ThrottlingException: Rate exceeded",
-     "see the variable's value, the role"},
+     "check the variable's value, the role"},
     {"resolve", 0, "Name or service not known", "check PIGEON_HOST, and the name"},
-    {"resolve", 0, "the name look-up has not ended", "check PIGEON_HOST, and the name"},
+    {"resolve", 0, "the name look-up took too long", "check PIGEON_HOST, and the name"},
     {"connect", 0, "127.0.0.1: Connection refused", "is RabbitMQ running"},
     {"connect", 0, "no time left before the deadline to connect",
      "give the function more time"},
@@ -76,9 +78,10 @@ static const struct situation situations[] = {
     {"tls", 0, "unknown issuer: \"CN=CA\" is not among the CAs of /ca.pem",
      "put the issuer's certificate into a file"},
     {"tls", 0, "the certificate is not for \"a\", but for \"CN=broker\", b, ::1",
-     "set PIGEON_HOST to a name of the certificate"},
-    {"tls", 0, "the other end does not speak TLS", "is PIGEON_PORT a port without TLS?"},
-    {"tls", 0, "the other end speaks TLS", "set PIGEON_TLS=on"},
+     "set PIGEON_HOST to a name in the certificate"},
+    {"tls", 0, "the broker's port does not speak TLS",
+     "is PIGEON_PORT a port without TLS?"},
+    {"tls", 0, "the broker's port expects TLS", "set PIGEON_TLS=on"},
     {"tls", 0, "the broker asks for a client certificate (handshake failure)",
      "set PIGEON_TLS_CERT_FILE"},
     {"tls", 0, "the broker refuses the client certificate (unknown ca)",
@@ -86,8 +89,8 @@ static const struct situation situations[] = {
     {"tls", 0, "no TLS version or cipher in common (unsupported protocol)",
      "allow TLS 1.2 or 1.3"},
     {"tls", 0, "PIGEON_TLS_KEY_FILE: /key.pem: No such file or directory",
-     "mend the file, or the variable"},
-    {"tls", 0, "/ca.pem: no certificate in it (PEM)", "mend the file of CAs"},
+     "correct the file, or the variable"},
+    {"tls", 0, "/ca.pem: no certificate in it (PEM)", "correct the file of CAs"},
     {"tls", 0, "no answer in time", "is PIGEON_PORT a port with TLS"},
     {"tls", 0, "the broker's end closed the connection",
      "see the broker's log; is PIGEON"},
@@ -110,13 +113,13 @@ static const struct situation situations[] = {
      "see the broker's log"},
     {"confirm", 0, "basic.nack: refused by the queue", "is the queue full"},
     {"confirm", 0, "the broker takes no messages (connection.blocked): low on memory",
-     "free memory or disk on the broker"},
+     "free memory or disk space on the broker"},
     {"confirm", 320,
      "CONNECTION_FORCED - broker forced connection closure with reason "
      "'shutdown'",
-     "somebody closed the connection or stopped the node"},
+     "an operator closed the connection or stopped the node"},
     {"login", 320, "CONNECTION_FORCED - Node was put into maintenance mode",
-     "somebody closed the connection or stopped the node"},
+     "an operator closed the connection or stopped the node"},
     {"confirm", 505, "UNEXPECTED_FRAME - expected content header for class 60",
      "see the broker's log"},
     {"confirm", 0, "connection lost: Connection reset by peer", "see the broker's log"},
@@ -134,7 +137,7 @@ static void each_situation_has_its_advice(void **state)
         const struct situation *s = &situations[i];
         char begins[sizeof(((struct failure *)0)->text)] = "";
 
-        strncat(begins, failure_advice(s->stage, s->code, s->cause), strlen(s->advice));
+        strncat(begins, advice_for(s->stage, s->code, s->cause), strlen(s->advice));
         if (strcmp(begins, s->advice) != 0)
             print_error("%s %d %s\n", s->stage, s->code, s->cause);
         assert_string_equal(begins, s->advice);
@@ -144,8 +147,8 @@ static void each_situation_has_its_advice(void **state)
 static bool reached(const struct row *row)
 {
     for (size_t i = 0; i < SITUATIONS; i++)
-        if (failure_advice(situations[i].stage, situations[i].code,
-                           situations[i].cause) == row->advice)
+        if (advice_for(situations[i].stage, situations[i].code, situations[i].cause) ==
+            row->advice)
             return true;
     return false;
 }

@@ -160,7 +160,11 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
-$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
+# spec/support/fake/NAME.c replaces functions of libc or of the host, so it is linked only
+# with the specs that include its header.
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $$(addprefix $(BUILD)/spec/support/, \
+    $$(shell sed -n 's|.*include "\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
+    $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, which runs Debian's Lua.

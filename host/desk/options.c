@@ -68,7 +68,7 @@ static bool read_number(int64_t *number, const char *name, const char *text,
 
     *number = strtoll(text, NULL, 10);
     if (digits == 0 || text[digits] != '\0' || *number < 1 || *number > NUMBER_MAX)
-        return err_set(err, "%s is no whole number from 1: %s", name, text);
+        return err_set(err, "%s is %s, but must be a whole number from 1", name, text);
     return true;
 }
 

@@ -1,4 +1,4 @@
-/* config.c -- reads the environment, and judges what Lambda cannot work without. */
+/* config.c -- reads the environment, and checks the settings that Lambda needs. */
 #include "config.h"
 
 #include <stdint.h>
@@ -10,7 +10,7 @@
 
 #define SHOWN_BYTES 40 /* of a bad value */
 
-/* NULL for an empty one, too. */
+/* NULL where it is empty, too. */
 static const char *optional(const char *name)
 {
     const char *value = getenv(name);
@@ -129,7 +129,7 @@ static bool check_required(const struct config *config, struct err *err)
                    missing);
 }
 
-/* The value for people to read: bytes that are no printable ASCII as \xNN, cut. */
+/* The value for people to read: bytes that are not printable ASCII as \xNN, cut. */
 static void show(const char *value, char *shown, size_t size)
 {
     size_t used = 0, i;

@@ -1,9 +1,9 @@
 /* config.h -- every environment variable, read once and nowhere else.
  *
  * The strings belong to the environment and live as long as the process, but for the
- * secrets that config_hide() takes over. What needs no system call to judge
- * (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES, PIGEON_METRICS) is judged by
- * lua/pigeon. */
+ * secrets that config_hide() takes over. Settings that
+ * need no system call to check (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES,
+ * PIGEON_METRICS) are checked in lua/pigeon. */
 #ifndef PIGEON_CONFIG_H
 #define PIGEON_CONFIG_H
 
@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 struct config {
-    /* what Lambda sets; NULL where it is not set */
+    /* set by Lambda; NULL: not set */
     const char *runtime_api;      /* AWS_LAMBDA_RUNTIME_API, host:port */
     const char *handler;          /* _HANDLER, the name of the rules script */
     const char *task_root;        /* LAMBDA_TASK_ROOT, the folder of the unpacked zip */
@@ -21,11 +21,11 @@ struct config {
     const char *log_stream;       /* AWS_LAMBDA_LOG_STREAM_NAME */
     const char *log_level;        /* AWS_LAMBDA_LOG_LEVEL */
     const char *log_format;       /* AWS_LAMBDA_LOG_FORMAT */
-    long memory_mb;               /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not said */
+    long memory_mb;               /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not set */
 
-    /* what people set; NULL where it is not set */
+    /* required, set by people; NULL: not set */
     const char *host;         /* PIGEON_HOST */
-    const char *port_text;    /* PIGEON_PORT, as it stands */
+    const char *port_text;    /* PIGEON_PORT, as text */
     int port;                 /* the same as a number from 1 to 65535, by config_check */
     const char *virtual_host; /* PIGEON_VIRTUAL_HOST */
     const char *user;         /* PIGEON_USER */
@@ -33,7 +33,7 @@ struct config {
     const char *queue;        /* PIGEON_QUEUE */
     const char *aws_region;   /* PIGEON_AWS_REGION */
 
-    /* what they may set */
+    /* optional, set by people */
     const char *env;            /* PIGEON_ENV */
     const char *batch_failures; /* PIGEON_BATCH_FAILURES */
     const char *tls;            /* PIGEON_TLS, "on" or "off" by config_check */
@@ -56,21 +56,21 @@ struct config {
     bool hidden; /* config_hide() has copies of the secrets */
 };
 
-/* Reads the environment; judges nothing. */
+/* Reads the environment; checks nothing. */
 void config_read(struct config *config);
 
 /* Takes the secrets out of the environment: PIGEON_PASSWORD, AWS_SECRET_ACCESS_KEY and
- * AWS_SESSION_TOKEN are the config's alone from now on, and /proc/PID/environ shows them
- * no more. False: out of memory. */
+ * AWS_SESSION_TOKEN are the config's alone from now on, and /proc/PID/environ no longer
+ * shows them. False: out of memory. */
 bool config_hide(struct config *config, struct err *err);
 
 /* Wipes what config_hide() took. */
 void config_close(struct config *config);
 
-/* What Lambda needs: each required variable set (set but empty counts as missing), the
- * port a port, TLS on or off, its certificate with its key. False: err->type is
- * "KeyError" for a missing variable, and the text names every missing one; "ValueError"
- * for a bad value, with variable, position and value. */
+/* Checks what Lambda needs: each required variable set (set but empty counts as missing),
+ * the port a port, TLS on or off, its certificate with its key. False: err->type is
+ * "KeyError" for a missing variable (the text names every missing one), or "ValueError"
+ * for a bad value (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
 
 #endif

@@ -1,7 +1,7 @@
-/* handler.c -- the way of an event, and how long each part of it took. */
+/* handler.c -- the way of an event: decide, publish, conclude; and how long each took. */
 #include "handler.h"
 
-/* What the desk decides and nobody publishes. */
+/* The desk decides, and nobody publishes. */
 static void count_as_confirmed(struct outbox *outbox, struct facts *facts)
 {
     for (size_t i = 0; i < outbox->count; i++)

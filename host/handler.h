@@ -1,7 +1,7 @@
 /* handler.h -- one event: decide everything, then send everything, then conclude; and
  * tell, when it is answered.
  *
- * Before it concludes the shadow script is asked, when all fates are known.
+ * Once every message has its fate, and before the answer is made, the shadow script runs.
  * The parts stay the caller's. */
 #ifndef PIGEON_HANDLER_H
 #define PIGEON_HANDLER_H
@@ -17,7 +17,7 @@ struct handler {
     bool warm;                 /* an event was handled before */
 };
 
-/* Fills answer with what Lambda is told. False: Lua itself broke, and err says how. */
+/* Fills in the answer to Lambda. False: Lua itself broke, and err says how. */
 bool handler_event(struct handler *handler, const struct invocation *invocation,
                    struct answer *answer, struct err *err);
 

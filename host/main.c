@@ -2,12 +2,12 @@
  *
  * What each failure means for the process:
  *   a bad command line, or no Runtime API      help, exit 2
- *   a desk command that Lua broke in           said on stderr, exit 1
- *   a bad setting, rules that do not load      told by /init/error, exit 1
- *   a secret that AWS refuses, or is of no use told by /init/error, exit 1
+ *   a desk command in which Lua broke          a line on stderr, exit 1
+ *   a bad setting, rules that do not load      POST /init/error, exit 1
+ *   a secret that AWS refuses, or a useless one POST /init/error, exit 1
  *   no secret yet, or no broker during init    a log line; the first event tries again
- *   a shadow script that does not load         a log line; events without it
- *   an event that failed                       told by the event's answer; the next one
+ *   a shadow script that does not load         a log line; events without the shadow
+ *   an event that failed                       its response is the error; the next event
  *   Lua itself broke, or holds too much memory the event is answered, exit 1
  *   the Runtime API is gone                    a log line, exit 1
  *   SIGTERM between events                     the connection is closed, exit 0
@@ -43,21 +43,22 @@ struct pigeon {
 };
 
 static const char help[] =
-    "Usage: pigeon COMMAND ... | --help | --version; pigeon COMMAND --help says more\n"
+    "Usage: pigeon COMMAND ... | --help | --version; pigeon COMMAND --help explains\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
-    "  check                           the configuration and the rules; --connect\n"
-    "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
+    "  check                           checks settings and rules; --connect: broker\n"
+    "  simulate < keys                 counts what the rules decide; --against "
+    "OTHER.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
-    "  replay < keys                   publishes them as if their events came again\n"
+    "  replay < keys                   publishes the keys as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"
     "\n"
     "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
     "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function: Lambda\n"
-    "starts it so, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
+    "starts it that way, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
     "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
     "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
     "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES,\n"
-    "PIGEON_METRICS, PIGEON_SHADOW_RULES and PIGEON_TLS*; README.md explains each.\n";
+    "PIGEON_METRICS, PIGEON_SHADOW_RULES and PIGEON_TLS*: deploy/CONFIGURATION.md.\n";
 
 static int print_version(void)
 {
@@ -88,12 +89,12 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
     err->type = "ValueError";
     if (snprintf(path, sizeof(path), "%s/%s", config->task_root ? config->task_root : ".",
                  config->handler) >= (int)sizeof(path))
-        return err_set(err, "_HANDLER is too long a path");
+        return err_set(err, "_HANDLER: the path is longer than 4095 bytes");
     pigeon->script = script_open(&settings, deadline, err);
     return pigeon->script != NULL;
 }
 
-/* No object may fail because of it, so the function starts without it, too. */
+/* No object may fail because of the shadow script, so the function starts without it. */
 static void open_shadow(struct pigeon *pigeon, const struct deadline *deadline)
 {
     const struct config *config = &pigeon->config;
@@ -106,41 +107,41 @@ static void open_shadow(struct pigeon *pigeon, const struct deadline *deadline)
              config->shadow_rules);
     if (!script_open_shadow(pigeon->script, path, deadline, &err))
         log_message(LOG_LEVEL_ERROR,
-                    "PIGEON_SHADOW_RULES is `%s`, and nothing is decided in shadow: %s",
+                    "PIGEON_SHADOW_RULES is `%s`, but this script does not load: %s",
                     config->shadow_rules, err.text);
 }
 
 /* "shadow NAME (HASH), ", or nothing. */
-static const char *say_shadow(const struct pigeon *pigeon)
+static const char *shadow_part(const struct pigeon *pigeon)
 {
-    static char said[300];
+    static char part[300];
     const char *hash = script_shadow_hash(pigeon->script);
 
     if (hash)
-        snprintf(said, sizeof(said), "shadow %.255s (%s), ", pigeon->config.shadow_rules,
+        snprintf(part, sizeof(part), "shadow %.255s (%s), ", pigeon->config.shadow_rules,
                  hash);
-    return said;
+    return part;
 }
 
 static bool open_broker(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
-    struct broker_settings settings = {.connection_name = pigeon->connection_name,
-                                       .version = PIGEON_VERSION};
+    struct login login = {.connection_name = pigeon->connection_name,
+                          .version = PIGEON_VERSION};
 
     if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
                  config->function_name ? config->function_name : "-",
                  config->log_stream ? config->log_stream : "-") < 0)
-        return err_set(err, "the connection's name cannot be made");
+        return err_set(err, "the name of the connection cannot be built");
     pigeon->connector = connector_open(config->host, config->port, config->tls, err);
     if (!pigeon->connector)
         return false;
-    if (connector_any_tls(pigeon->connector) && !tls_open(&settings.tls, config, err))
+    if (connector_any_tls(pigeon->connector) && !tls_open(&login.tls, config, err))
         return false;
     pigeon->secrets = secrets_open(config, err);
     if (!pigeon->secrets)
         return false;
-    pigeon->broker = broker_open(&settings);
+    pigeon->broker = broker_open(&login);
     err->type = "Runtime.InitFailed";
     if (!pigeon->broker)
         return err_set(err, "out of memory");
@@ -150,8 +151,8 @@ static bool open_broker(struct pigeon *pigeon, struct err *err)
     return true;
 }
 
-/* For the line that says what is ready: "1.3", "on" (not connected yet), "off". */
-static const char *tls_now(const struct pigeon *pigeon)
+/* For the start's log line: "1.3", "on" (not connected yet), "off". */
+static const char *tls_state(const struct pigeon *pigeon)
 {
     const char *version = broker_tls(pigeon->broker);
 
@@ -168,8 +169,8 @@ static void close_broker(struct pigeon *pigeon)
     config_close(&pigeon->config);
 }
 
-/* Secrets and a connection, where they can be had. False: there is a secret that cannot.
- */
+/* Secrets and a connection, where AWS and the broker give them in time. False: AWS
+ * refuses a secret. */
 static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
                           struct err *err)
 {
@@ -207,14 +208,14 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
         LOG_LEVEL_INFO,
         "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",
         PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
-        say_shadow(pigeon), script_queues(pigeon->script), pigeon->config.host,
-        tls_now(pigeon), (double)(clock_us() - start_us) / 1000);
+        shadow_part(pigeon), script_queues(pigeon->script), pigeon->config.host,
+        tls_state(pigeon), (double)(clock_us() - start_us) / 1000);
     return true;
 }
 
 /* ------------------------------------------------------------- lambda */
 
-/* Neither a core file nor another process of this user shows what is in memory. */
+/* Neither a core file nor another process of this user can show the memory. */
 static void stay_private(void)
 {
     const struct rlimit none = {0};
@@ -267,7 +268,7 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
 
     if (!options_read(&options, count, arguments, &err))
         return desk_misuse(arguments[0], err.text);
-    /* where that fails, check finds the same and says so */
+    /* where one of these fails, check finds and prints the same */
     if (desk_delivers(&options) && config_hide(&pigeon->config, &err) &&
         config_check(&pigeon->config, &err) && open_broker(pigeon, &err))
         delivery = &pigeon->delivery;

@@ -10,17 +10,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/bytes.h"
+
 enum fate {
     FATE_NONE,      /* not settled yet */
     FATE_CONFIRMED, /* the broker has it, in every queue it was routed to */
     FATE_RETURNED,  /* no queue for it: basic.return, final */
     FATE_NACKED,    /* refused for now: basic.nack */
     FATE_UNKNOWN,   /* it may have arrived, or was never sent: no proof */
-};
-
-struct bytes {
-    const char *data;
-    size_t len;
 };
 
 struct message {
@@ -31,7 +28,7 @@ struct message {
     enum fate fate;
     int code;          /* the AMQP reply code, 0 where there is none */
     const char *stage; /* a constant, where it went wrong: "connect", "confirm" ... */
-    char *text;        /* the cause in words; NULL where there is none */
+    char *text;        /* the cause; NULL: none */
 };
 
 struct outbox {
@@ -41,10 +38,11 @@ struct outbox {
     size_t capacity;
 };
 
-/* What happened to the outbox as a whole: the broker fills it, conclude is told. */
+/* What happened to the outbox as a whole: the broker fills it in, conclude reads it. */
 struct facts {
     size_t confirmed;
-    char broker_wide[1100]; /* what kept anything from being published; "": nothing */
+    char broker_wide[1100]; /* the cause that kept everything from being published; "":
+                               none */
     unsigned reconnects;
     bool cold;          /* the first event of this process */
     int64_t decide_us;  /* how long each part took, in microseconds */

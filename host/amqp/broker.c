@@ -1,5 +1,5 @@
-/* broker.c -- the AMQP side: what a frame means, and a batch (publish in a window, read
- * what comes, until all is settled).
+/* broker.c -- a batch on one connection: publish in a window, read what comes, until
+ * every message is settled.
  *
  * Two traps of rabbitmq-c 0.11 shape it: a publish may block for ever
  * (https://github.com/alanxz/rabbitmq-c/issues/519), so the guard shuts the socket at the
@@ -14,10 +14,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "amqp/confirms.h"
+#include "amqp/channel.h"
 #include "amqp/connection.h"
-#include "amqp/returned.h"
 #include "net/connector.h"
+#include "net/guard.h"
 
 #define CLOSE_MS 500 /* for a polite end */
 #define DRAIN_MS 200 /* for what came since the last batch, however much it is */
@@ -26,150 +26,10 @@
 
 struct broker {
     struct connection connection;
-    int64_t used_ms;     /* when it last showed that it works, clock_ms() */
+    struct channel channel;
     unsigned silence_ms; /* what connector_notice_silence() set */
     size_t room;         /* bytes that may be sent before the socket is asked again */
-    struct confirms confirms;
-    struct returned returned;
 };
-
-/* ------------------------------------------------------------- frames */
-
-static struct bytes bytes_of(amqp_bytes_t bytes)
-{
-    return (struct bytes){.data = bytes.bytes, .len = bytes.len};
-}
-
-static bool return_message(struct broker *broker, struct failure *failure)
-{
-    const struct returned *r = &broker->returned;
-    struct failure words;
-    struct err err = {0};
-
-    failure_set(&words, "publish", r->code, "%s", r->text.data);
-    return confirms_return(&broker->confirms,
-                           (struct bytes){r->exchange.data, r->exchange.len},
-                           (struct bytes){r->routing_key.data, r->routing_key.len},
-                           (struct bytes){r->message_id.data, r->message_id.len}, r->code,
-                           words.text, &err) ||
-           failure_set(failure, "confirm", 0, "%s", err.text);
-}
-
-static bool take_header(struct returned *returned, const amqp_frame_t *frame)
-{
-    const amqp_basic_properties_t *properties = frame->payload.properties.decoded;
-    struct bytes message_id = {"", 0};
-
-    if (frame->payload.properties.class_id != AMQP_BASIC_CLASS)
-        return false; /* and what was decoded is another struct */
-    if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
-        message_id = bytes_of(properties->message_id);
-    return returned_header(returned, message_id, frame->payload.properties.body_size);
-}
-
-/* A frame of a returned message's header or body. */
-static bool take_content(struct broker *broker, const amqp_frame_t *frame,
-                         struct failure *failure)
-{
-    struct returned *returned = &broker->returned;
-    bool ok = frame->frame_type == AMQP_FRAME_HEADER
-                  ? take_header(returned, frame)
-                  : returned_body(returned, frame->payload.body_fragment.len);
-
-    if (!ok)
-        return failure_set(failure, "confirm", 0,
-                           "the broker sent a content frame that belongs nowhere");
-    return returned_open(returned) || return_message(broker, failure);
-}
-
-static bool settle(struct broker *broker, uint64_t tag, bool multiple, enum fate fate,
-                   struct failure *failure)
-{
-    struct err err;
-
-    return confirms_settle(&broker->confirms, tag, multiple, fate, &err) ||
-           failure_set(failure, "confirm", 0, "%s", err.text);
-}
-
-/* One method frame. False: the connection is of no use any more. */
-static bool take_method(struct broker *broker, const amqp_method_t *method,
-                        struct failure *failure)
-{
-    amqp_connection_close_ok_t ok = {0}; /* empty, as the channel's is */
-
-    if (returned_open(&broker->returned))
-        return failure_set(failure, "confirm", 0,
-                           "the broker broke off a returned message");
-    switch (method->id) {
-    case AMQP_BASIC_ACK_METHOD: {
-        const amqp_basic_ack_t *ack = method->decoded;
-        return settle(broker, ack->delivery_tag, ack->multiple, FATE_CONFIRMED, failure);
-    }
-    case AMQP_BASIC_NACK_METHOD: {
-        const amqp_basic_nack_t *nack = method->decoded;
-        return settle(broker, nack->delivery_tag, nack->multiple, FATE_NACKED, failure);
-    }
-    case AMQP_BASIC_RETURN_METHOD: {
-        const amqp_basic_return_t *r = method->decoded;
-        return returned_method(&broker->returned, r->reply_code, bytes_of(r->reply_text),
-                               bytes_of(r->exchange), bytes_of(r->routing_key)) ||
-               failure_set(failure, "confirm", 0, "a name of over 255 bytes");
-    }
-    case AMQP_CHANNEL_CLOSE_METHOD:
-        connection_fail_closed(failure, "publish", method);
-        amqp_send_method(broker->connection.amqp, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD,
-                         &ok);
-        return false;
-    case AMQP_CONNECTION_CLOSE_METHOD:
-        connection_fail_closed(failure, "confirm", method);
-        amqp_send_method(broker->connection.amqp, 0, AMQP_CONNECTION_CLOSE_OK_METHOD,
-                         &ok);
-        return false;
-    case AMQP_CONNECTION_BLOCKED_METHOD:
-        return connection_fail_blocked(failure, method);
-    default: /* unblocked, cancel, flow: nothing that a publisher has to answer */
-        return true;
-    }
-}
-
-enum reading { READ_FRAME, READ_NOTHING, READ_BROKEN };
-
-/* Waits at most `ms` for one frame and acts on it. */
-static enum reading read_frame(struct broker *broker, int64_t ms, struct failure *failure)
-{
-    struct timeval wait = connection_wait(ms);
-    amqp_frame_t frame;
-    bool good;
-    int status;
-
-    errno = 0;
-    status = amqp_simple_wait_frame_noblock(broker->connection.amqp, &frame, &wait);
-    if (status == AMQP_STATUS_TIMEOUT && !guard_fired())
-        return READ_NOTHING;
-    if (status != AMQP_STATUS_OK) {
-        connection_fail(&broker->connection, failure, "confirm", status);
-        return READ_BROKEN;
-    }
-    good = frame.frame_type == AMQP_FRAME_METHOD
-               ? take_method(broker, &frame.payload.method, failure)
-               : take_content(broker, &frame, failure);
-    if (!good)
-        return READ_BROKEN;
-    broker->used_ms = clock_ms();
-    amqp_maybe_release_buffers(broker->connection.amqp);
-    return READ_FRAME;
-}
-
-/* Acts on all that has already arrived. */
-static bool drain(struct broker *broker, struct failure *failure)
-{
-    enum reading reading;
-
-    do
-        reading = read_frame(broker, 0, failure);
-    while (reading == READ_FRAME);
-    return reading == READ_NOTHING;
-}
 
 /* ------------------------------------------------------------- a batch */
 
@@ -191,7 +51,8 @@ static bool wait_for_room(struct broker *broker, const struct message *message,
         if (n == 0 && deadline_left_ms(deadline) == 0)
             return connection_fail(&broker->connection, failure, "publish",
                                    AMQP_STATUS_TIMEOUT);
-        if (n > 0 && (ready.revents & ~POLLOUT) && !drain(broker, failure))
+        if (n > 0 && (ready.revents & ~POLLOUT) &&
+            !channel_drain(&broker->channel, failure))
             return false;
         if (n > 0 && (ready.revents & POLLOUT))
             broker->room = ROOM;
@@ -207,7 +68,7 @@ static amqp_bytes_t amqp_bytes_of(struct bytes bytes)
 
 static bool publish(struct broker *broker, size_t number, struct failure *failure)
 {
-    const struct outbox *outbox = broker->confirms.outbox;
+    const struct outbox *outbox = broker->channel.confirms.outbox;
     const struct message *message = &outbox->messages[number];
     amqp_table_entry_t version; /* on the stack: rabbitmq-c writes it into its buffer */
     amqp_basic_properties_t properties = {
@@ -228,7 +89,7 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
         properties._flags |= AMQP_BASIC_HEADERS_FLAG;
         properties.headers = (amqp_table_t){.num_entries = 1, .entries = &version};
     }
-    confirms_publish(&broker->confirms, number);
+    confirms_publish(&broker->channel.confirms, number);
     errno = 0;
     status = amqp_basic_publish(
         broker->connection.amqp, CHANNEL, amqp_bytes_of(message->exchange),
@@ -237,7 +98,7 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
     if (status == AMQP_STATUS_OK)
         return true;
     connection_fail(&broker->connection, failure, "publish", status);
-    if (!drain(broker, &close) && (close.code != 0 || close.final))
+    if (!channel_drain(&broker->channel, &close) && (close.code != 0 || close.final))
         *failure = close; /* the broker had said why before it went */
     return false;
 }
@@ -246,12 +107,13 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
 static bool read_more(struct broker *broker, const struct deadline *deadline,
                       struct failure *failure)
 {
-    enum reading reading = read_frame(broker, deadline_left_ms(deadline), failure);
+    enum channel_reading reading =
+        channel_read(&broker->channel, deadline_left_ms(deadline), failure);
 
-    if (reading == READ_NOTHING && deadline_left_ms(deadline) == 0)
+    if (reading == CHANNEL_READ_NOTHING && deadline_left_ms(deadline) == 0)
         return connection_fail(&broker->connection, failure, "confirm",
                                AMQP_STATUS_TIMEOUT);
-    return reading != READ_BROKEN;
+    return reading != CHANNEL_READ_BROKEN;
 }
 
 static bool send_batch(struct broker *broker, struct outbox *outbox,
@@ -259,31 +121,32 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
 {
     bool ok = true;
 
-    confirms_continue(&broker->confirms, outbox);
-    broker->returned.state = RETURNED_NOTHING;
+    confirms_continue(&broker->channel.confirms, outbox);
+    broker->channel.returned.state = RETURNED_NOTHING;
     connector_notice_silence(broker->connection.fd, deadline, &broker->silence_ms);
     for (size_t i = 0; ok && i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
-        while (ok && confirms_full(&broker->confirms))
+        while (ok && confirms_full(&broker->channel.confirms))
             ok = read_more(broker, deadline, failure);
         ok = ok && wait_for_room(broker, &outbox->messages[i], deadline, failure) &&
              publish(broker, i, failure);
     }
-    while (ok && broker->confirms.open > 0)
+    while (ok && broker->channel.confirms.open > 0)
         ok = read_more(broker, deadline, failure);
     return ok;
 }
 
 /* ------------------------------------------------------------- public */
 
-struct broker *broker_open(const struct broker_settings *settings)
+struct broker *broker_open(const struct login *login)
 {
     struct broker *broker = calloc(1, sizeof(*broker));
 
     if (broker) {
-        broker->connection.settings = *settings;
+        broker->connection.login = *login;
         broker->connection.greeted = -1;
+        broker->channel.connection = &broker->connection;
     }
     return broker;
 }
@@ -291,14 +154,14 @@ struct broker *broker_open(const struct broker_settings *settings)
 void broker_log_in_as(struct broker *broker, const char *virtual_host, const char *user,
                       const char *password)
 {
-    broker->connection.settings.virtual_host = virtual_host;
-    broker->connection.settings.user = user;
-    broker->connection.settings.password = password;
+    broker->connection.login.virtual_host = virtual_host;
+    broker->connection.login.user = user;
+    broker->connection.login.password = password;
 }
 
 void broker_greet(struct broker *broker, int fd)
 {
-    connection_greet(&broker->connection, fd);
+    login_greet(&broker->connection, fd);
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,
@@ -306,10 +169,10 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
 {
     if (!connection_open(&broker->connection, fd, tls_name, deadline, failure))
         return false;
-    broker->used_ms = clock_ms();
+    broker->channel.used_ms = clock_ms();
     broker->silence_ms = 0;
     broker->room = 0;
-    confirms_start(&broker->confirms, NULL);
+    confirms_start(&broker->channel.confirms, NULL);
     return true;
 }
 
@@ -346,11 +209,12 @@ bool broker_connected(struct broker *broker)
 
     if (!broker->connection.amqp)
         return false;
-    if (clock_ms() - broker->used_ms > HEARTBEAT_S * 1000)
+    if (clock_ms() - broker->channel.used_ms > HEARTBEAT_S * 1000)
         broker_drop(broker);
     else if (has_mail(broker)) {
         soon = deadline_in(DRAIN_MS);
-        if (!guard_start(broker->connection.fd, &soon, &err) || !drain(broker, &why))
+        if (!guard_start(broker->connection.fd, &soon, &err) ||
+            !channel_drain(&broker->channel, &why))
             broker_drop(broker);
         guard_stop();
     }

@@ -1,7 +1,5 @@
-/* connection.c -- rabbitmq-c, from a connected socket to a channel in confirm mode.
- *
- * From the bottom: how rabbitmq-c says that something failed, the login, the ways to open
- * a socket. */
+/* connection.c -- rabbitmq-c over a connected socket, plain or TLS, and the words for
+ * what it reports. The conversation of the login is in login.c. */
 #include "amqp/connection.h"
 
 #include <amqp_ssl_socket.h>
@@ -13,11 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "amqp/broker.h"
-#include "base/wipe.h"
 #include "net/connector.h"
-
-#define FRAME_MAX 8192 /* enough: messages are small, and buffers have its size */
+#include "net/guard.h"
 
 /* ------------------------------------------------------------- failures */
 
@@ -74,7 +69,7 @@ bool connection_fail_blocked(struct failure *failure, const amqp_method_t *metho
     return false;
 }
 
-/* ------------------------------------------------------------- login */
+/* ------------------------------------------------------------- small parts */
 
 struct timeval connection_wait(int64_t ms)
 {
@@ -88,193 +83,7 @@ amqp_table_entry_t connection_text(const char *key, const char *value)
                                           .value.bytes = amqp_cstring_bytes(value)}};
 }
 
-static amqp_table_entry_t true_entry(const char *key)
-{
-    return (amqp_table_entry_t){
-        .key = amqp_cstring_bytes(key),
-        .value = {.kind = AMQP_FIELD_KIND_BOOLEAN, .value.boolean = 1}};
-}
-
-void connection_greet(struct connection *connection, int fd)
-{
-    static const char header[] = {'A',
-                                  'M',
-                                  'Q',
-                                  'P',
-                                  0,
-                                  AMQP_PROTOCOL_VERSION_MAJOR,
-                                  AMQP_PROTOCOL_VERSION_MINOR,
-                                  AMQP_PROTOCOL_VERSION_REVISION};
-
-    if (send(fd, header, sizeof(header), MSG_NOSIGNAL) == sizeof(header))
-        connection->greeted = fd;
-}
-
-/* The header, where it has not been sent. */
-static bool greet(struct connection *connection, struct failure *failure)
-{
-    bool greeted = connection->greeted == connection->fd;
-    int status;
-
-    connection->greeted = -1;
-    errno = 0;
-    status = greeted ? AMQP_STATUS_OK : amqp_send_header(connection->amqp);
-    return status == AMQP_STATUS_OK ||
-           connection_fail(connection, failure, "login", status);
-}
-
-/* The next method on `channel`, which has to be this one; NULL: failure. It stays until
- * the buffers are released. */
-static const void *await(struct connection *connection, amqp_channel_t channel,
-                         amqp_method_number_t wanted, const struct deadline *deadline,
-                         const char *stage, struct failure *failure)
-{
-    struct timeval left = connection_wait(deadline_left_ms(deadline));
-    amqp_frame_t frame;
-    const amqp_method_t *method = &frame.payload.method;
-    int status;
-
-    errno = 0;
-    status = amqp_simple_wait_frame_noblock(connection->amqp, &frame, &left);
-    if (status == AMQP_STATUS_OK && frame.frame_type != AMQP_FRAME_METHOD)
-        status = AMQP_STATUS_WRONG_METHOD;
-    if (status != AMQP_STATUS_OK) {
-        connection_fail(connection, failure, stage, status);
-        return NULL;
-    }
-    if (method->id == wanted && frame.channel == channel)
-        return method->decoded;
-    if (method->id == AMQP_CONNECTION_CLOSE_METHOD ||
-        method->id == AMQP_CHANNEL_CLOSE_METHOD)
-        connection_fail_closed(failure, stage, method);
-    else if (method->id == AMQP_CONNECTION_BLOCKED_METHOD)
-        connection_fail_blocked(failure, method);
-    else
-        connection_fail(connection, failure, stage, AMQP_STATUS_WRONG_METHOD);
-    return NULL;
-}
-
-static bool send_method(struct connection *connection, amqp_channel_t channel,
-                        amqp_method_number_t id, void *method, const char *stage,
-                        struct failure *failure)
-{
-    int status;
-
-    errno = 0;
-    status = amqp_send_method(connection->amqp, channel, id, method);
-    return status == AMQP_STATUS_OK ||
-           connection_fail(connection, failure, stage, status);
-}
-
-/* In a list of words. */
-static bool offers_plain(amqp_bytes_t mechanisms)
-{
-    const char *at = mechanisms.bytes;
-    const char *end = at + mechanisms.len;
-    const char *stop;
-
-    for (; at < end; at = stop + 1) {
-        stop = memchr(at, ' ', (size_t)(end - at));
-        stop = stop ? stop : end;
-        if (stop - at == 5 && memcmp(at, "PLAIN", 5) == 0)
-            return true;
-    }
-    return false;
-}
-
-static bool send_start_ok(struct connection *connection,
-                          const amqp_connection_start_t *start, struct failure *failure)
-{
-    const struct broker_settings *settings = &connection->settings;
-    size_t user_len = strlen(settings->user);
-    size_t len = user_len + strlen(settings->password) + 2;
-    char *plain = calloc(1, len + 1); /* NUL user NUL password */
-    amqp_table_entry_t capabilities[] = {true_entry("authentication_failure_close"),
-                                         true_entry("connection.blocked")};
-    amqp_table_entry_t properties[] = {
-        connection_text("product", "Pigeon"),
-        connection_text("version", settings->version),
-        connection_text("connection_name", settings->connection_name),
-        {.key = amqp_cstring_bytes("capabilities"),
-         .value = {.kind = AMQP_FIELD_KIND_TABLE,
-                   .value.table = {.num_entries = 2, .entries = capabilities}}}};
-    amqp_connection_start_ok_t start_ok = {
-        .client_properties = {.num_entries = 4, .entries = properties},
-        .mechanism = amqp_cstring_bytes("PLAIN"),
-        .response = {.len = len, .bytes = plain},
-        .locale = amqp_cstring_bytes("en_US")};
-    bool ok;
-
-    if (!plain)
-        return failure_set(failure, "login", 0, "out of memory");
-    if (!offers_plain(start->mechanisms)) {
-        free(plain);
-        return connection_fail(connection, failure, "login",
-                               AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD);
-    }
-    strcpy(plain + 1, settings->user);
-    strcpy(plain + 1 + user_len + 1, settings->password);
-    ok = send_method(connection, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok, "login",
-                     failure);
-    wipe_free(plain);
-    return ok;
-}
-
-/* 0 is the broker's word for no limit, and its heartbeat of 0 for none. */
-static uint32_t lower(uint32_t ours, uint32_t brokers)
-{
-    return brokers != 0 && brokers < ours ? brokers : ours;
-}
-
-static bool tune(struct connection *connection, const amqp_connection_tune_t *tune,
-                 struct failure *failure)
-{
-    amqp_connection_tune_ok_t ok = {.channel_max = CHANNEL,
-                                    .frame_max = lower(FRAME_MAX, tune->frame_max),
-                                    .heartbeat =
-                                        (uint16_t)lower(HEARTBEAT_S, tune->heartbeat)};
-    int status = amqp_tune_connection(connection->amqp, ok.channel_max, (int)ok.frame_max,
-                                      ok.heartbeat);
-
-    if (status != AMQP_STATUS_OK)
-        return connection_fail(connection, failure, "login", status);
-    return send_method(connection, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &ok, "login",
-                       failure);
-}
-
-/* From a connected socket to a channel in confirm mode; the guard is on. rabbitmq-c's
- * own login would wait for each answer: here what needs no answer to be said is said at
- * once, which saves two round trips. */
-static bool log_in(struct connection *connection, const struct deadline *deadline,
-                   struct failure *failure)
-{
-    amqp_connection_open_t open = {
-        .virtual_host = amqp_cstring_bytes(connection->settings.virtual_host)};
-    amqp_channel_open_t channel = {0};
-    amqp_confirm_select_t confirm = {0};
-    const amqp_connection_start_t *start =
-        await(connection, 0, AMQP_CONNECTION_START_METHOD, deadline, "login", failure);
-    bool ok = start && send_start_ok(connection, start, failure);
-    const amqp_connection_tune_t *limits =
-        ok ? await(connection, 0, AMQP_CONNECTION_TUNE_METHOD, deadline, "login", failure)
-           : NULL;
-
-    ok = limits && tune(connection, limits, failure) &&
-         send_method(connection, 0, AMQP_CONNECTION_OPEN_METHOD, &open, "login",
-                     failure) &&
-         send_method(connection, CHANNEL, AMQP_CHANNEL_OPEN_METHOD, &channel, "login",
-                     failure) &&
-         send_method(connection, CHANNEL, AMQP_CONFIRM_SELECT_METHOD, &confirm, "login",
-                     failure) &&
-         await(connection, 0, AMQP_CONNECTION_OPEN_OK_METHOD, deadline, "login",
-               failure) &&
-         await(connection, CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD, deadline, "channel",
-               failure) &&
-         await(connection, CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD, deadline, "channel",
-               failure);
-    amqp_maybe_release_buffers(connection->amqp);
-    return ok;
-}
+/* ------------------------------------------------------------- sockets */
 
 /* rabbitmq-c's TLS makes its TCP connection by itself, where it should take the one that
  * connector.c made; the linker (LDFLAGS) leads its call here. It then owns the socket. */
@@ -303,7 +112,7 @@ static bool open_tls(struct connection *connection, int fd, const char *name,
         close(fd);
         return failure_set(failure, "tls", 0, "out of memory");
     }
-    if (!tls_start(&connection->tls, &connection->settings.tls, name,
+    if (!tls_start(&connection->tls, &connection->login.tls, name,
                    amqp_ssl_socket_get_context(socket), &err)) {
         close(fd);
         return failure_set(failure, "tls", 0, "%s", err.text);
@@ -360,7 +169,7 @@ bool connection_open(struct connection *connection, int fd, const char *tls_name
     }
     ok = ok && (tls_name ? open_tls(connection, fd, tls_name, deadline, failure)
                          : open_plain(connection, fd, failure));
-    ok = ok && greet(connection, failure) && log_in(connection, deadline, failure);
+    ok = ok && login_run(connection, deadline, failure);
     if (!ok && !tls_name && met_tls(ear))
         failure_set(failure, "tls", 0, "the other end speaks TLS");
     close(ear);

@@ -1,8 +1,7 @@
-/* connection.h -- one connection of rabbitmq-c and its one channel: how they are made,
- * and how it is said that something failed.
+/* connection.h -- one connection of rabbitmq-c: how it is opened, and the words for what
+ * fails on it.
  *
- * For broker.c alone, which publishes over it. Plain data; zeroed, and `greeted` -1, it
- * is no connection. */
+ * For host/amqp alone. Plain data; zeroed, with `greeted` -1, it is not connected. */
 #ifndef PIGEON_AMQP_CONNECTION_H
 #define PIGEON_AMQP_CONNECTION_H
 
@@ -11,8 +10,8 @@
 #include <stdint.h>
 #include <sys/time.h>
 
-#include "amqp/broker.h"
 #include "amqp/failure.h"
+#include "amqp/login.h"
 #include "base/deadline.h"
 #include "net/tls.h"
 
@@ -20,22 +19,21 @@
 #define HEARTBEAT_S 30 /* the broker forgets a dead client within 90 s */
 
 struct connection {
-    struct broker_settings settings;
+    struct login login;
     amqp_connection_state_t amqp; /* NULL: none */
     int fd;                       /* its socket, which rabbitmq-c owns */
     bool secure;                  /* over TLS */
     struct tls tls;
-    int greeted; /* a socket that the protocol's header was sent to; -1: none */
+    int greeted; /* a socket that login_greet() sent the header to; -1: none */
 };
 
-/* As broker_greet(), broker_connect(), broker_drop(). */
-void connection_greet(struct connection *connection, int fd);
+/* As broker_connect() and broker_drop(). */
 bool connection_open(struct connection *connection, int fd, const char *tls_name,
                      const struct deadline *deadline, struct failure *failure);
 void connection_drop(struct connection *connection);
 
-/* What a status of rabbitmq-c's means; errno has to be 0 before rabbitmq-c is called. All
- * three return false. */
+/* Puts a status of rabbitmq-c into words; errno has to be 0 before rabbitmq-c is called.
+ * All three return false. */
 bool connection_fail(const struct connection *connection, struct failure *failure,
                      const char *stage, int status);
 

@@ -1,7 +1,6 @@
-/* failure.h -- why a message has no proof, in words that end with the next step; pure.
+/* failure.h -- why a message has no proof, in words that end with the next step.
  *
- * Plain data, owns nothing. The situations, and RabbitMQ's own words for them:
- * https://www.rabbitmq.com/docs/access-control, /docs/alarms, /docs/connections. */
+ * Plain data, owns nothing. */
 #ifndef PIGEON_AMQP_FAILURE_H
 #define PIGEON_AMQP_FAILURE_H
 
@@ -19,8 +18,5 @@ struct failure {
  * false, so that a failing path reads `return failure_set(failure, ...)`. */
 bool failure_set(struct failure *failure, const char *stage, int code, const char *fmt,
                  ...) __attribute__((format(printf, 4, 5)));
-
-/* What an operator should do next: a constant, one clause without a full stop. */
-const char *failure_advice(const char *stage, int code, const char *cause);
 
 #endif

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "aws/member.h"
+#include "aws/reference.h"
 #include "aws/service.h"
 #include "base/wipe.h"
 
@@ -18,14 +19,11 @@
 #define REFRESH_MS 60000    /* between two refreshes */
 #define REPLY_MAX (1 << 19) /* 64 KB of secret, escaped as far as JSON can */
 
+/* One setting: itself, or a reference and the text that AWS gave for it. */
 struct value {
-    const char *variable;
     const char *setting; /* the config's */
-    bool reference;
-    enum service service;
-    char *id;        /* what the service is asked for */
-    const char *key; /* the member of a JSON secret; NULL: all of it */
-    char *text;      /* what AWS gave; NULL: not known */
+    struct reference reference;
+    char *text; /* what AWS gave; NULL: not known */
 };
 
 struct secrets {
@@ -34,72 +32,9 @@ struct secrets {
     int64_t next_refresh_ms;
 };
 
-/* ------------------------------------------------------------- references */
-
-/* What is behind "kms:" and the like; NULL: it is no reference. */
-static const char *behind_prefix(const char *text, enum service *service)
+static bool is_reference(const struct value *value)
 {
-    for (int i = 0; i < AWS_SERVICES; i++) {
-        size_t len = strlen(service_name((enum service)i));
-
-        if (strncmp(text, service_name((enum service)i), len) == 0 && text[len] == ':') {
-            *service = (enum service)i;
-            return text + len + 1;
-        }
-    }
-    return NULL;
-}
-
-/* A literal without the backslash that keeps it from being a reference. */
-static const char *literal(const char *setting)
-{
-    const char *text = setting + strspn(setting, "\\");
-    enum service service;
-
-    return text > setting && behind_prefix(text, &service) ? setting + 1 : setting;
-}
-
-static bool check_base64(const struct value *value, struct err *err)
-{
-    size_t len = strlen(value->id);
-    size_t good = strspn(value->id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-                                    "0123456789+/");
-    size_t padding = strspn(value->id + good, "=");
-
-    if (good + padding == len && padding <= 2 && len % 4 == 0)
-        return true;
-    return err_set(err,
-                   "%s: what follows kms: is no base64 of a ciphertext (%zu characters, "
-                   "good up to number %zu)",
-                   value->variable, len, good);
-}
-
-static bool parse(struct value *value, struct err *err)
-{
-    const char *id = behind_prefix(value->setting, &value->service);
-    size_t len;
-
-    if (!id)
-        return true;
-    err->type = "ValueError";
-    value->reference = true;
-    len = value->service == AWS_SECRETS_MANAGER ? strcspn(id, "#") : strlen(id);
-    if (id[len] == '#')
-        value->key = id + len + 1;
-    if (len == 0)
-        return err_set(err, "%s: nothing follows %s:", value->variable,
-                       service_name(value->service));
-    if (value->key && value->key[0] == '\0')
-        return err_set(err, "%s: no key follows the #", value->variable);
-    value->id = strndup(id, len);
-    if (!value->id)
-        return err_set(err, "out of memory");
-    return value->service != AWS_KMS || check_base64(value, err);
-}
-
-static bool same_call(const struct value *a, const struct value *b)
-{
-    return a->service == b->service && strcmp(a->id, b->id) == 0;
+    return value->reference.id != NULL;
 }
 
 /* ------------------------------------------------------------- calls */
@@ -114,8 +49,9 @@ static enum service_result ask(struct secrets *secrets, const struct value *valu
     const char *function = secrets->client.config->function_name;
     struct buffer body = {.max = 16384};
     enum service_result result = AWS_LATER;
-    bool ok = buffer_append_text(&body, before[value->service]) &&
-              buffer_append_json_string(&body, value->id, strlen(value->id));
+    bool ok = buffer_append_text(&body, before[value->reference.service]) &&
+              buffer_append_json_string(&body, value->reference.id,
+                                        strlen(value->reference.id));
 
     if (with_context)
         ok = ok &&
@@ -124,8 +60,8 @@ static enum service_result ask(struct secrets *secrets, const struct value *valu
              buffer_append_json_string(&body, function, strlen(function)) &&
              buffer_append_text(&body, "}");
     if (ok && buffer_append_text(&body, "}"))
-        result =
-            service_call(&secrets->client, value->service, &body, timeout_ms, reply, err);
+        result = service_call(&secrets->client, value->reference.service, &body,
+                              timeout_ms, reply, err);
     else
         err_set(err, "out of memory");
     buffer_free(&body);
@@ -198,11 +134,11 @@ static enum service_result fetch(struct secrets *secrets, const struct value *va
     enum service_result result = AWS_LATER;
 
     if (deadline_left_ms(deadline) == 0)
-        err_set(err, "%s: no time left to ask", service_name(value->service));
+        err_set(err, "%s: no time left to ask", service_name(value->reference.service));
     else
         result = ask_both_ways(secrets, value, deadline, &reply, err);
     if (result == AWS_DONE)
-        result = read_reply(value->service, &reply, text, err);
+        result = read_reply(value->reference.service, &reply, text, err);
     buffer_free(&reply);
     return result;
 }
@@ -213,20 +149,20 @@ static enum service_result fetch(struct secrets *secrets, const struct value *va
 static bool pick(const struct value *value, const struct buffer *text,
                  struct buffer *member, struct err *err)
 {
-    switch (member_text(text, NULL, value->key, member)) {
+    switch (member_text(text, NULL, value->reference.key, member)) {
     case MEMBER_FOUND:
         return true;
     case MEMBER_BROKEN:
         return err_set(err, "the secret is no JSON object, so it has no \"%s\"",
-                       value->key);
+                       value->reference.key);
     case MEMBER_NO_TEXT:
         return err_set(err, "\"%s\" of the secret is no text: write it in quotes there",
-                       value->key);
+                       value->reference.key);
     case MEMBER_NO_ROOM:
     case MEMBER_MISSING:
         break;
     }
-    return err_set(err, "the secret has no member \"%s\"", value->key);
+    return err_set(err, "the secret has no member \"%s\"", value->reference.key);
 }
 
 static bool keep(struct value *value, const struct buffer *text, bool *changed,
@@ -253,9 +189,9 @@ static bool take(struct value *value, const struct buffer *text, bool *changed,
                  struct err *err)
 {
     struct buffer member = {.max = REPLY_MAX, .secret = true};
-    bool ok = !value->key || pick(value, text, &member, err);
+    bool ok = !value->reference.key || pick(value, text, &member, err);
 
-    ok = ok && keep(value, value->key ? &member : text, changed, err);
+    ok = ok && keep(value, value->reference.key ? &member : text, changed, err);
     buffer_free(&member);
     return ok;
 }
@@ -279,7 +215,7 @@ static void note(struct pass *pass, const struct value *value, enum service_resu
         return; /* the first of its kind is told */
     pass->result = worse;
     pass->err->type = "Runtime.SecretUnavailable";
-    err_set(pass->err, "%s: %s", value->variable, err->text);
+    err_set(pass->err, "%s: %s", value->reference.variable, err->text);
 }
 
 /* Resolves number `first` and those that the same call answers. */
@@ -294,13 +230,13 @@ static void resolve(struct secrets *secrets, size_t first,
     for (size_t i = first; i < SECRET_COUNT; i++) {
         struct value *value = &secrets->values[i];
 
-        if (!pass->due[i] || !same_call(asked, value))
+        if (!pass->due[i] || !reference_same_call(&asked->reference, &value->reference))
             continue;
         pass->due[i] = false;
         if (result != AWS_DONE)
             note(pass, value, result, &err);
         else if (!take(value, &text, &pass->changed, &err)) {
-            err_wrap(&err, "%s", service_name(value->service));
+            err_wrap(&err, "%s", service_name(value->reference.service));
             note(pass, value, AWS_REFUSED, &err);
         }
     }
@@ -373,11 +309,13 @@ void secrets_hide(const struct secrets *secrets, char *text, size_t size)
 
 struct secrets *secrets_open(const struct config *config, struct err *err)
 {
-    const struct value values[SECRET_COUNT] = {
-        [SECRET_VIRTUAL_HOST] = {.variable = "PIGEON_VIRTUAL_HOST",
-                                 .setting = config->virtual_host},
-        [SECRET_USER] = {.variable = "PIGEON_USER", .setting = config->user},
-        [SECRET_PASSWORD] = {.variable = "PIGEON_PASSWORD", .setting = config->password},
+    const struct {
+        const char *variable;
+        const char *setting;
+    } settings[SECRET_COUNT] = {
+        [SECRET_VIRTUAL_HOST] = {"PIGEON_VIRTUAL_HOST", config->virtual_host},
+        [SECRET_USER] = {"PIGEON_USER", config->user},
+        [SECRET_PASSWORD] = {"PIGEON_PASSWORD", config->password},
     };
     struct secrets *secrets = calloc(1, sizeof(*secrets));
     bool services[AWS_SERVICES] = {false};
@@ -385,10 +323,13 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
     bool any = false;
 
     for (size_t i = 0; ok && i < SECRET_COUNT; i++) {
-        secrets->values[i] = values[i];
-        ok = parse(&secrets->values[i], err);
-        if (secrets->values[i].reference)
-            services[secrets->values[i].service] = any = true;
+        struct value *value = &secrets->values[i];
+
+        value->setting = settings[i].setting;
+        ok =
+            reference_parse(&value->reference, settings[i].variable, value->setting, err);
+        if (is_reference(value))
+            services[value->reference.service] = any = true;
     }
     if (ok && (!any || service_open(&secrets->client, config, services, err)))
         return secrets;
@@ -402,7 +343,7 @@ enum secrets_result secrets_resolve(struct secrets *secrets,
     struct pass pass = {.err = err};
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
-        pass.due[i] = secrets->values[i].reference && !secrets->values[i].text;
+        pass.due[i] = is_reference(&secrets->values[i]) && !secrets->values[i].text;
     run(secrets, deadline, &pass);
     return pass.result;
 }
@@ -413,7 +354,7 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     struct pass pass = {.err = err};
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
-        pass.due[i] = secrets->values[i].reference;
+        pass.due[i] = is_reference(&secrets->values[i]);
     if (count_due(&pass) == 0)
         return err_set(err, "nothing is in AWS");
     if (clock_ms() < secrets->next_refresh_ms)
@@ -429,12 +370,12 @@ const char *secrets_value(const struct secrets *secrets, enum secret which)
 {
     const struct value *value = &secrets->values[which];
 
-    return value->reference ? value->text : literal(value->setting);
+    return is_reference(value) ? value->text : reference_literal(value->setting);
 }
 
 bool secrets_refers(const struct secrets *secrets, enum secret which)
 {
-    return secrets->values[which].reference;
+    return is_reference(&secrets->values[which]);
 }
 
 void secrets_close(struct secrets *secrets)
@@ -442,7 +383,7 @@ void secrets_close(struct secrets *secrets)
     if (!secrets)
         return;
     for (size_t i = 0; i < SECRET_COUNT; i++) {
-        free(secrets->values[i].id);
+        reference_free(&secrets->values[i].reference);
         wipe_free(secrets->values[i].text);
     }
     free(secrets);

@@ -12,6 +12,8 @@
 #ifndef PIGEON_AWS_SECRETS_H
 #define PIGEON_AWS_SECRETS_H
 
+#include <stddef.h>
+
 #include "base/deadline.h"
 #include "config.h"
 

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 
 struct err {
-    const char *type; /* errorType for AWS, a constant: "KeyError"; NULL: not said */
-    char text[2048];  /* one line of words, cut where it is too long */
+    const char *type; /* errorType for AWS, a constant: "KeyError"; NULL: none */
+    char text[2048];  /* one line, cut where it is too long */
 };
 
 /* Both return false, so a failing path reads `return err_set(err, ...)`.

@@ -1,7 +1,7 @@
-/* log.c -- one line: when, how bad, of which request and which rules, and what.
+/* log.c -- one line: time, level, request, version of the rules, message, facts.
  *
- * A line is built without stdio and without malloc, so the same code serves signal
- * handlers, and written at once. */
+ * A line is built without stdio and without malloc, so that signal handlers use the same
+ * code, and is written by one write(2). */
 #include "base/log.h"
 
 #include <errno.h>
@@ -98,7 +98,7 @@ static void put_json(struct text_line *line, enum log_level level, const char *m
     if (fields_len > 0) {
         text_line_put_string(line, ",");
         text_line_put(line, fields + 1,
-                      fields_len - 1); /* without its brace, which is open */
+                      fields_len - 1); /* without its brace, which is written already */
     } else {
         text_line_put_string(line, "}");
     }
@@ -137,7 +137,7 @@ static void write_all(const char *bytes, size_t len)
     while (done < len) {
         n = write(STDOUT_FILENO, bytes + done, len - done);
         if (n < 0 && errno != EINTR)
-            return; /* there is no other place to tell of it */
+            return; /* there is no other place to report it */
         if (n > 0)
             done += (size_t)n;
     }

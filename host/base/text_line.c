@@ -70,7 +70,7 @@ static bool is_control(const unsigned char *character)
            (character[0] == 0xc2 && character[1] < 0xa0);
 }
 
-/* How many bytes at the beginning stand for themselves: most do. */
+/* How many bytes at the beginning need no change: usually all. */
 static size_t plain_len(const char *text, size_t len)
 {
     size_t i = 0;

@@ -18,17 +18,17 @@ struct text_line {
 /* How many bytes more fit. */
 size_t text_line_left(const struct text_line *line);
 
-/* Our own bytes, as they are: all of them, or none where they do not fit. */
+/* Our own bytes, unchanged: all of them, or none where they do not fit. */
 void text_line_put(struct text_line *line, const char *bytes, size_t len);
 void text_line_put_string(struct text_line *line, const char *text);
 
 /* 2026-11-24T12:00:00.123Z */
 void text_line_put_time(struct text_line *line, const struct timespec *time);
 
-/* What somebody else wrote, cut between two characters where it does not fit. Control
- * characters, U+0080 to U+009F among them, become spaces, so that a line stays a line and
- * a terminal is told nothing; bytes that are no UTF-8 become U+FFFD. With `json` it is
- * the inside of a JSON string. */
+/* Text from outside, cut between two characters where it does not fit. Control
+ * characters, U+0080 to U+009F included, become spaces, so that a line stays one line and
+ * a terminal gets no commands; bytes that are not UTF-8 become U+FFFD. With `json` the
+ * result is the inside of a JSON string. */
 void text_line_put_text(struct text_line *line, const char *text, size_t len, bool json);
 
 #endif

@@ -17,6 +17,7 @@
 #include "desk/input.h"
 #include "desk/progress.h"
 #include "handler.h"
+#include "lua/watchdog.h"
 
 #define OPEN_MS 60000
 #define BATCH_MS \

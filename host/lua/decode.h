@@ -1,5 +1,5 @@
-/* decode.h -- JSON for Lua, without what nobody reads of it: the only place that knows
- * yajl. The module "pigeon.decode". */
+/* decode.h -- JSON for Lua, without the members that nobody reads: the only place that
+ * knows yajl. The module "pigeon.decode". */
 #ifndef PIGEON_LUA_DECODE_H
 #define PIGEON_LUA_DECODE_H
 
@@ -11,8 +11,8 @@
  * and what is wrong with the bytes. All of them are checked, and an escape that is half
  * of a surrogate pair is refused. null is a light userdata of NULL, as cjson's; numbers
  * are floats; of members with the same name the last counts; strings are taken as they
- * are. An object of which nothing is left has the member "", true, so that it is no empty
- * list. More than 64 levels are refused. Raises a lack of memory. */
+ * are. An object of which nothing is left has the member "", true, so that it is not an
+ * empty list. More than 64 levels are refused. Raises a lack of memory. */
 int luaopen_pigeon_decode(lua_State *L);
 
 #endif

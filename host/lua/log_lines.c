@@ -1,5 +1,5 @@
-/* log_lines.c -- from Lua's tables to lines, without a string of Lua's for what is the
- * same in every line or has to be escaped.
+/* log_lines.c -- from Lua's tables to lines, without making a Lua string for text that is
+ * the same in every line or has to be escaped.
  *
  * Runs inside a protected visit (script.c): it may raise, and owns nothing. Comments at
  * the end of a line show the Lua stack after it, top on the right. */
@@ -9,20 +9,11 @@
 
 #include "base/log.h"
 #include "base/text_line.h"
+#include "lua/door.h"
 
-#define FACT_MAX 1024 /* what a line shows of a text */
+#define FACT_MAX 1024 /* bytes of a text that a line shows */
 
-struct bytes log_lines_string(lua_State *L, int table, const char *name)
-{
-    struct bytes bytes;
-
-    if (lua_getfield(L, table, name) != LUA_TSTRING)
-        luaL_error(L, "%s: a string expected, got %s", name, luaL_typename(L, -1));
-    bytes.data = lua_tolstring(L, -1, &bytes.len);
-    return bytes;
-}
-
-static char line_bytes[256 * 1024]; /* what a line may have (log.h) */
+static char line_bytes[256 * 1024]; /* the longest line of log.h */
 
 /* A string or a number at the top of the stack, as it is. */
 static void put_piece(lua_State *L, struct text_line *line)
@@ -75,7 +66,7 @@ static void put_list(lua_State *L, struct text_line *line)
     text_line_put_string(line, "]");
 }
 
-/* Names and values by turns as a JSON object; false is no value. The names are ours. */
+/* Names and values by turns as a JSON object; false: no such member. The names are ours. */
 static void put_facts(lua_State *L, int facts, struct text_line *line)
 {
     for (lua_Integer i = 2, n = luaL_len(L, facts); i <= n; i += 2) {
@@ -101,9 +92,9 @@ void log_lines_write(lua_State *L, int lines)
         struct text_line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
         struct bytes level, message;
 
-        lua_rawgeti(L, lines, i);                          /* ... line */
-        level = log_lines_string(L, top + 1, "level");     /* ... line level */
-        message = log_lines_string(L, top + 1, "message"); /* ... line level message */
+        lua_rawgeti(L, lines, i);                         /* ... line */
+        level = door_get_string(L, top + 1, "level");     /* ... line level */
+        message = door_get_string(L, top + 1, "message"); /* ... line level message */
         lua_getfield(L, top + 1, "facts"); /* ... line level message facts */
         put_facts(L, top + 4, &facts);
         log_line(log_level_named(level.data), message.data, message.len, facts.data,

@@ -31,6 +31,11 @@ void memory_allow(struct memory *memory, size_t growth)
         memory->limit = memory->bytes + growth;
 }
 
+void memory_settle(struct memory *memory)
+{
+    memory->base = memory->bytes;
+}
+
 bool memory_strained(const struct memory *memory)
 {
     return memory->bytes > ceiling(memory) / 2;

@@ -1,9 +1,10 @@
-/* memory.h -- how much memory Lua may use: the allocator that it is given.
+/* memory.h -- how much memory Lua may use: Lua's allocator.
  *
- * Two limits: one visit may use so much above what was in use when it began, and nothing
- * may pass the ceiling: what was in use after the last load, and room for the input and
- * for work. An eighth of that room is out of the rules' reach, so that what they hoard
- * cannot keep trusted code from concluding. Plain data; Lua owns the blocks. */
+ * Two limits: a visit may use a number of bytes above what was in use when it began, and
+ * nothing may pass the ceiling: what was in use after the last load, and room for the
+ * input and for work. An eighth of that room is out of the rules' reach, so that a script
+ * that hoards cannot keep trusted code from concluding. Plain data; Lua owns the blocks.
+ */
 #ifndef PIGEON_LUA_MEMORY_H
 #define PIGEON_LUA_MEMORY_H
 
@@ -31,6 +32,9 @@ void memory_open(struct memory *memory, long memory_mb);
 
 /* A new visit: up to `growth` bytes more than now, below the ceiling; or MEMORY_ALL. */
 void memory_allow(struct memory *memory, size_t growth);
+
+/* After a load: what is in use now is the base of the ceiling. */
+void memory_settle(struct memory *memory);
 
 /* More than half of the ceiling is in use. */
 bool memory_strained(const struct memory *memory);

@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 struct module {
-    const char *name;           /* what require() calls it: "pigeon.queues" */
+    const char *name;           /* for require(): "pigeon.settings.queues" */
     const unsigned char *bytes; /* string.dump() of the file, with its lines */
     size_t len;
 };

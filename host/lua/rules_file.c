@@ -1,7 +1,8 @@
-/* rules_file.c -- reads a rules script, and notices what is none. */
+/* rules_file.c -- reads a rules script, and recognises a program in its place. */
 #include "lua/rules_file.h"
 
-/* SHA256() and EVP would load OpenSSL's providers, which a start has no other use for. */
+/* SHA256() and EVP would load OpenSSL's providers, which nothing else at the start needs.
+ */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 #include <stdio.h>
@@ -34,8 +35,8 @@ bool rules_file_read(struct rules_file *source, const char *path, struct err *er
     *source = (struct rules_file){.text = {.max = TEXT_MAX}};
     snprintf(source->name, sizeof(source->name), "%.255s", slash ? slash + 1 : path);
     ok = buffer_read_file(&source->text, path, err);
-    if (is_program(&source->text)) /* it is longer than a script may be, too */
-        return err_set(err, "%s is a program, and no script", path);
+    if (is_program(&source->text)) /* a program is too long for a script, too */
+        return err_set(err, "%s is a program, not a Lua script", path);
     if (ok)
         hash(&source->text, source->hash, sizeof(source->hash));
     return ok;

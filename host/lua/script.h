@@ -1,11 +1,11 @@
-/* script.h -- the door to Lua: bytes in, messages out; fates in, the answer out; lines.
+/* script.h -- Lua's side: bytes in, messages out; fates in, the answer out; then the log.
  *
  * The verbs are those of lua/pigeon/init.lua. One script holds one Lua state with the
  * embedded modules and the rules; a batch lives in it from script_decide() to
  * script_tell(), on the desk to script_conclude(). False always means that Lua itself
  * broke: bad JSON, unknown shapes and failing rules are in the batch, and conclude and
- * tell speak of them. Strings are copied on the way in and out; the script owns nothing
- * of its callers'. */
+ * tell report them. Strings are copied on the way in and out; the script owns nothing of
+ * its callers'. */
 #ifndef PIGEON_LUA_SCRIPT_H
 #define PIGEON_LUA_SCRIPT_H
 
@@ -32,14 +32,14 @@ struct script_settings {
     long memory_mb;               /* what the function may use, 0: not known */
 
     /* of the desk */
-    int count; /* of its arguments, for a command that reads them itself; what is wrong
-                * already, for check */
+    int count; /* of its arguments, for a command that reads them itself; for check, the
+                * findings so far */
     char *const *arguments;
-    bool help;  /* it says how it is used, and nothing else */
-    bool json;  /* what it says is for a program */
+    bool help;  /* prints the command's usage, and nothing else */
+    bool json;  /* its output is for a program */
     bool trace; /* shows which lines ran */
     bool dry_run;
-    int width; /* of the terminal, 0: there is none */
+    int width; /* of the terminal, 0: none */
 };
 
 struct invocation {
@@ -53,16 +53,17 @@ struct invocation {
 
 struct answer {
     struct buffer body;  /* JSON; on the desk, text for stdout */
-    char error_type[64]; /* "" for success, or Function.X; on the desk, what stops it */
+    char error_type[64]; /* "" for success, or Function.X; on the desk, what stops the
+                            walk */
 };
 
-/* Loads the modules and the rules, within `deadline`. NULL: err->type and err say what
- * is wrong with which setting, or with which line of the rules. */
+/* Loads the modules and the rules, within `deadline`. NULL: err names the
+ * setting or the line of the rules that is wrong, and err->type its kind. */
 struct script *script_open(const struct script_settings *settings,
                            const struct deadline *deadline, struct err *err);
 
-/* Loads a second script, the shadow, within `deadline`: it is to be asked about the same
- * objects, and of what it says nothing is published. False: err says why it does not
+/* Loads a second script, the shadow, within `deadline`: it decides the same
+ * objects, and nothing that it decides is published. False: err says why it does not
  * load; the rules are as they were. */
 bool script_open_shadow(struct script *script, const char *path,
                         const struct deadline *deadline, struct err *err);
@@ -79,20 +80,20 @@ const char *script_shadow_hash(const struct script *script);
 bool script_decide(struct script *script, const struct invocation *invocation,
                    struct outbox *outbox, struct err *err);
 
-/* Asks the shadow, where there is one, about the objects that were decided, while more
- * than a third of the deadline is left. Nothing that it does changes an object's answer;
- * only what the watchdog has to stop ends the process. */
+/* Has the shadow script, where there is one, decide the objects that the rules decided,
+ * while more than a third of the deadline is left. It cannot change an object's answer;
+ * but where the watchdog has to stop it, the process ends. */
 void script_shadow(struct script *script, const struct deadline *deadline);
 
 /* Fates and facts to the answer. */
 bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err);
 
-/* Not on the desk: writes the log lines and metrics of what was concluded. */
+/* Not on the desk: writes the log lines and metrics of the concluded batch. */
 bool script_tell(struct script *script, struct err *err);
 
 /* On the desk, after the last batch: appends the last text, and sets the exit status: 2
- * is for misuse. */
+ * for misuse. */
 bool script_finish(struct script *script, struct buffer *text, int *status,
                    struct err *err);
 

@@ -17,148 +17,41 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HOSTS_MAX 16
 #define SILENCE_MS 3000
 #define CLOSE_WAIT \
     8 /* TCP's state after the other end's FIN (libc's header is not ours) */
-#define TLS_PORT 5671 /* amqps */
-#define SPACE " \t\r\n"
 
-struct host {
-    char name[256];
-    char port[8];
-    char label[280]; /* name:port */
-    bool tls;
+/* What is under way to one of the hosts. */
+struct target {
     bool looking; /* the look-up may still run in libc's thread */
     struct addrinfo hints;
     struct gaicb lookup;
     int begun;      /* the socket of connector_begin(); -1: none */
-    bool connected; /* it is */
+    bool connected; /* that socket is connected */
 };
 
 struct connector {
-    size_t count;
-    struct host hosts[HOSTS_MAX];
+    struct hosts hosts;
+    struct target targets[HOSTS_MAX]; /* in the order of the hosts */
 };
 
-/* ------------------------------------------------------------- PIGEON_HOST */
-
-static bool valid_port(const char *text)
-{
-    char *end;
-    long port = strtol(text, &end, 10);
-
-    return text[0] >= '0' && text[0] <= '9' && *end == '\0' && end - text <= 5 &&
-           port >= 1 && port <= 65535;
-}
-
-/* With colons in it, it has to be an IPv6 address. */
-static bool valid_name(const char *name)
-{
-    const struct addrinfo address = {.ai_family = AF_INET6, .ai_flags = AI_NUMERICHOST};
-    struct addrinfo *found;
-
-    if (strpbrk(name, SPACE "/[]"))
-        return false;
-    if (!strchr(name, ':'))
-        return true;
-    if (getaddrinfo(name, NULL, &address, &found) != 0)
-        return false;
-    freeaddrinfo(found);
-    return true;
-}
-
-/* "[::1]:5673" -> name and port; a bare IPv6 address has two colons or more. */
-static bool split_entry(char *entry, char **name, char **port)
-{
-    char *colon = strrchr(entry, ':');
-    char *bracket = strchr(entry, ']');
-
-    *name = entry;
-    *port = NULL;
-    if (entry[0] == '[') {
-        if (!bracket || (bracket[1] != '\0' && bracket[1] != ':'))
-            return false;
-        *name = entry + 1;
-        *port = bracket[1] == ':' ? bracket + 2 : NULL;
-        *bracket = '\0';
-    } else if (colon && colon == strchr(entry, ':')) {
-        *colon = '\0';
-        *port = colon + 1;
-    }
-    return **name != '\0';
-}
-
-static bool add_entry(struct connector *connector, const char *entry, size_t len,
-                      const char *default_port, const char *tls, const char *setting,
-                      struct err *err)
-{
-    size_t position = connector->count + 1;
-    struct host *host = &connector->hosts[connector->count];
-    char copy[256];
-    char *name;
-    char *port;
-
-    err->type = "ValueError";
-    while (len > 0 && strchr(SPACE, entry[0])) {
-        entry++;
-        len--;
-    }
-    while (len > 0 && strchr(SPACE, entry[len - 1]))
-        len--;
-    if (len == 0)
-        return err_set(err, "PIGEON_HOST: entry %zu of \"%s\" is empty", position,
-                       setting);
-    if (len >= sizeof(copy) || connector->count == HOSTS_MAX)
-        return err_set(err, "PIGEON_HOST: entry %zu is %s", position,
-                       len >= sizeof(copy) ? "longer than 255 bytes"
-                                           : "one too many, 16 hosts at most");
-    memcpy(copy, entry, len);
-    copy[len] = '\0';
-    if (!split_entry(copy, &name, &port) || !valid_name(name) ||
-        (port && !valid_port(port)))
-        return err_set(err,
-                       "PIGEON_HOST: entry %zu, \"%.*s\", is not HOST, HOST:PORT or "
-                       "[ADDRESS]:PORT",
-                       position, (int)len, entry);
-    snprintf(host->name, sizeof(host->name), "%s", name);
-    snprintf(host->port, sizeof(host->port), "%s", port ? port : default_port);
-    snprintf(host->label, sizeof(host->label), strchr(name, ':') ? "[%s]:%s" : "%s:%s",
-             host->name, host->port);
-    host->begun = -1;
-    host->tls = tls ? strcmp(tls, "on") == 0 : strtol(host->port, NULL, 10) == TLS_PORT;
-    connector->count++;
-    return true;
-}
+/* ------------------------------------------------------------- open */
 
 struct connector *connector_open(const char *hosts, int port, const char *tls,
                                  struct err *err)
 {
-    struct connector *connector;
-    char default_port[8];
-    const char *comma;
+    struct connector *connector = calloc(1, sizeof(*connector));
 
-    if (strchr(hosts, '@')) { /* a URL, whose password must not be shown */
-        err->type = "ValueError";
-        err_set(err, "PIGEON_HOST holds an \"@\"; user and password belong into "
-                     "PIGEON_USER and PIGEON_PASSWORD");
-        return NULL;
-    }
-    connector = calloc(1, sizeof(*connector));
     if (!connector) {
         err_set(err, "out of memory");
         return NULL;
     }
-    snprintf(default_port, sizeof(default_port), "%u", (unsigned)port & 0xFFFFu);
-    for (const char *at = hosts; at; at = comma ? comma + 1 : NULL) {
-        comma = strchr(at, ',');
-        if (!add_entry(connector, at, comma ? (size_t)(comma - at) : strlen(at),
-                       default_port, tls, hosts, err)) {
-            connector_close(connector);
-            return NULL;
-        }
-    }
-    return connector;
+    for (size_t i = 0; i < HOSTS_MAX; i++)
+        connector->targets[i].begun = -1;
+    if (hosts_parse(&connector->hosts, hosts, port, tls, err))
+        return connector;
+    connector_close(connector);
+    return NULL;
 }
 
 /* ------------------------------------------------------------- resolve */
@@ -169,46 +62,47 @@ static struct timespec timespec_of(int64_t ms)
 }
 
 /* The addresses of a host, to be given back by freeaddrinfo(); NULL: err. */
-static struct addrinfo *resolve(struct host *host, const struct deadline *deadline,
-                                struct err *err)
+static struct addrinfo *resolve(const struct host *host, struct target *target,
+                                const struct deadline *deadline, struct err *err)
 {
-    const struct gaicb *lookups[] = {&host->lookup};
-    struct gaicb *started[] = {&host->lookup};
+    const struct gaicb *lookups[] = {&target->lookup};
+    struct gaicb *started[] = {&target->lookup};
     struct addrinfo *found = NULL;
     int status;
 
-    if (!host->looking) { /* else libc's thread reads hints and lookup */
-        host->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM,
-                                        .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-        if (getaddrinfo(host->name, host->port, &host->hints, &found) == 0)
+    if (!target->looking) { /* else libc's thread reads hints and lookup */
+        target->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM,
+                                          .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+        if (getaddrinfo(host->name, host->port, &target->hints, &found) == 0)
             return found; /* an address needs no thread */
-        host->hints.ai_flags = AI_NUMERICSERV;
-        host->lookup = (struct gaicb){
-            .ar_name = host->name, .ar_service = host->port, .ar_request = &host->hints};
+        target->hints.ai_flags = AI_NUMERICSERV;
+        target->lookup = (struct gaicb){.ar_name = host->name,
+                                        .ar_service = host->port,
+                                        .ar_request = &target->hints};
         status = getaddrinfo_a(GAI_NOWAIT, started, 1, NULL);
         if (status != 0) {
             err_set(err, "%s", gai_strerror(status));
             return NULL;
         }
-        host->looking = true;
+        target->looking = true;
     }
-    status = gai_error(&host->lookup);
+    status = gai_error(&target->lookup);
     while (status == EAI_INPROGRESS && deadline_left_ms(deadline) > 0) {
         struct timespec left = timespec_of(deadline_left_ms(deadline));
 
         gai_suspend(lookups, 1, &left);
-        status = gai_error(&host->lookup);
+        status = gai_error(&target->lookup);
     }
     if (status == EAI_INPROGRESS) {
         err_set(err, "the name look-up has not ended");
         return NULL;
     }
-    host->looking = false;
+    target->looking = false;
     if (status != 0) {
         err_set(err, "%s", gai_strerror(status));
         return NULL;
     }
-    return host->lookup.ar_result;
+    return target->lookup.ar_result;
 }
 
 /* ------------------------------------------------------------- connect */
@@ -277,10 +171,11 @@ static int end_connect(int fd, const struct deadline *deadline)
 
 int connector_begin(struct connector *connector, size_t i)
 {
-    struct host *host = &connector->hosts[i];
+    const struct host *host = &connector->hosts.list[i];
+    struct target *target = &connector->targets[i];
     struct deadline now = deadline_in(0);
     struct err ignored;
-    struct addrinfo *addresses = resolve(host, &now, &ignored);
+    struct addrinfo *addresses = resolve(host, target, &now, &ignored);
     int fd = addresses ? begin_connect(addresses) : -1;
     int error = fd >= 0 ? wait_connected(fd, &now) : errno;
 
@@ -288,25 +183,26 @@ int connector_begin(struct connector *connector, size_t i)
         freeaddrinfo(addresses);
     if (error != 0 && error != ETIMEDOUT)
         fd = give_up(fd, error); /* connector_connect() finds it out again, and tells */
-    host->begun = fd;
-    host->connected = fd >= 0 && error == 0;
-    return host->connected ? fd : -1;
+    target->begun = fd;
+    target->connected = fd >= 0 && error == 0;
+    return target->connected ? fd : -1;
 }
 
 int connector_connect(struct connector *connector, size_t i,
                       const struct deadline *deadline, const char **stage,
                       struct err *err)
 {
-    struct host *host = &connector->hosts[i];
+    const struct host *host = &connector->hosts.list[i];
+    struct target *target = &connector->targets[i];
     struct addrinfo *addresses;
     int left = 0;
-    int fd = host->begun; /* to the first address */
+    int fd = target->begun; /* to the first address */
 
-    host->begun = -1;
-    if (fd >= 0 && host->connected)
+    target->begun = -1;
+    if (fd >= 0 && target->connected)
         return fd;
     *stage = "resolve";
-    addresses = resolve(host, deadline, err);
+    addresses = resolve(host, target, deadline, err);
     if (!addresses)
         return give_up(fd, 0);
     *stage = "connect";
@@ -354,40 +250,37 @@ void connector_notice_silence(int fd, const struct deadline *deadline, unsigned 
 
 size_t connector_count(const struct connector *connector)
 {
-    return connector->count;
+    return connector->hosts.count;
 }
 
 const char *connector_label(const struct connector *connector, size_t i)
 {
-    return connector->hosts[i].label;
+    return connector->hosts.list[i].label;
 }
 
 const char *connector_tls_name(const struct connector *connector, size_t i)
 {
-    return connector->hosts[i].tls ? connector->hosts[i].name : NULL;
+    return connector->hosts.list[i].tls ? connector->hosts.list[i].name : NULL;
 }
 
 bool connector_any_tls(const struct connector *connector)
 {
-    for (size_t i = 0; i < connector->count; i++)
-        if (connector->hosts[i].tls)
-            return true;
-    return false;
+    return hosts_any_tls(&connector->hosts);
 }
 
 void connector_close(struct connector *connector)
 {
     if (!connector)
         return;
-    for (size_t i = 0; i < connector->count; i++) {
-        struct host *host = &connector->hosts[i];
+    for (size_t i = 0; i < connector->hosts.count; i++) {
+        struct target *target = &connector->targets[i];
 
-        if (host->begun >= 0)
-            close(host->begun);
-        if (host->looking && gai_error(&host->lookup) == EAI_INPROGRESS)
+        if (target->begun >= 0)
+            close(target->begun);
+        if (target->looking && gai_error(&target->lookup) == EAI_INPROGRESS)
             return; /* libc's thread still writes into it: left to the process's end */
-        if (host->looking && gai_error(&host->lookup) == 0)
-            freeaddrinfo(host->lookup.ar_result);
+        if (target->looking && gai_error(&target->lookup) == 0)
+            freeaddrinfo(target->lookup.ar_result);
     }
     free(connector);
 }

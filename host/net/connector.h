@@ -13,12 +13,12 @@
 
 #include "base/deadline.h"
 #include "base/err.h"
+#include "net/hosts.h"
 
 struct connector;
 
-/* `hosts` is a comma list of HOST, HOST:PORT, IPv6 addresses bare or as [ADDRESS]:PORT;
- * `port` is for those that name none. `tls` is "on", "off", or NULL: on where the host's
- * port is 5671. NULL: err says which entry is wrong. */
+/* `hosts`, `port` and `tls` as in hosts_parse(). No connection is made yet. NULL: err
+ * names the entry of PIGEON_HOST that is wrong. */
 struct connector *connector_open(const char *hosts, int port, const char *tls,
                                  struct err *err);
 

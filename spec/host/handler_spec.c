@@ -1,4 +1,4 @@
-/* The spec of host/handler.c, with a broker of its own: the fates are made up here. */
+/* The spec of host/handler.c, with a broker of its own that makes up the fates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/deadline.h"
+#include "lua/watchdog.h"
 
 /* A process that hangs has failed: this cannot be caught, blocked or outlived. */
 static inline void give_up_after(time_t seconds)

@@ -51,12 +51,12 @@ static inline size_t count_fds(void)
 
 static inline int begin(void **state)
 {
-    const struct broker_settings settings = {.virtual_host = "crashes",
-                                             .user = "pigeon",
-                                             .password = "coo",
-                                             .connection_name = "pigeon stack log",
-                                             .version = "1.2.3",
-                                             .tls.bundle = CAS};
+    const struct login settings = {.virtual_host = "crashes",
+                                   .user = "pigeon",
+                                   .password = "coo",
+                                   .connection_name = "pigeon stack log",
+                                   .version = "1.2.3",
+                                   .tls.bundle = CAS};
 
     (void)state;
     memset(&failure, 0, sizeof(failure));

@@ -10,15 +10,15 @@
 #define WAIT_S 60  /* for each answer of the broker */
 #define WINDOW 200 /* how many basic.get are on the way at once */
 
-bool queue_broker(struct broker_settings *settings, int *port, struct err *err)
+bool queue_broker(struct login *settings, int *port, struct err *err)
 {
     const char *number = getenv("PIGEON_PORT");
 
-    *settings = (struct broker_settings){.virtual_host = getenv("PIGEON_VIRTUAL_HOST"),
-                                         .user = getenv("PIGEON_USER"),
-                                         .password = getenv("PIGEON_PASSWORD"),
-                                         .connection_name = "pigeon spec",
-                                         .version = "spec"};
+    *settings = (struct login){.virtual_host = getenv("PIGEON_VIRTUAL_HOST"),
+                               .user = getenv("PIGEON_USER"),
+                               .password = getenv("PIGEON_PASSWORD"),
+                               .connection_name = "pigeon spec",
+                               .version = "spec"};
     *port = number ? atoi(number) : 0;
     return (*port && settings->virtual_host && settings->user && settings->password) ||
            err_set(err, "PIGEON_* is not set: eval \"$(bin/rabbitmq env)\" sets it");
@@ -39,7 +39,7 @@ static amqp_connection_state_t log_in(struct err *err)
     amqp_connection_state_t connection = amqp_new_connection();
     amqp_socket_t *socket = amqp_tcp_socket_new(connection);
     const struct timeval wait = {.tv_sec = WAIT_S};
-    struct broker_settings s;
+    struct login s;
     bool ok;
     int port;
 

@@ -12,7 +12,7 @@
 #include "base/err.h"
 
 /* Pigeon's settings for that broker, and its port. */
-bool queue_broker(struct broker_settings *settings, int *port, struct err *err);
+bool queue_broker(struct login *settings, int *port, struct err *err);
 
 /* A queue that lives in memory: its confirms do not wait for the disk. */
 bool queue_declare(const char *name, struct err *err);

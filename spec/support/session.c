@@ -1,7 +1,7 @@
 /* session.c -- opens and closes the three parts in their order. */
 #include "session.h"
 
-bool session_open(struct session *session, const struct broker_settings *settings,
+bool session_open(struct session *session, const struct login *settings,
                   const char *hosts, int port)
 {
     struct err err;

@@ -15,7 +15,7 @@ struct session {
 
 /* `hosts` as PIGEON_HOST has them, `port` for those that name none. No connection is
  * made yet. False: memory ran out, or the hosts are not right. */
-bool session_open(struct session *session, const struct broker_settings *settings,
+bool session_open(struct session *session, const struct login *settings,
                   const char *hosts, int port);
 
 void session_close(struct session *session);

@@ -98,7 +98,7 @@ static struct {
     unsigned run; /* makes the ids of this run unique */
     char queue[40];
     char missing[40];
-    struct broker_settings broker;
+    struct login broker;
     int port;
     struct measure measure;
     size_t confirmed;  /* outside of the cases */

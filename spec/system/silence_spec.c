@@ -53,7 +53,7 @@ struct scenario {
 static struct {
     unsigned run; /* makes the ids of this run unique */
     char queue[40];
-    struct broker_settings broker;
+    struct login broker;
     int port;
     struct proxy *proxies[PROXIES_MAX]; /* a scenario's own */
     struct session session;

@@ -1,5 +1,6 @@
-/* The spec of host/amqp/failure.c: what RabbitMQ and the system say, and what an operator
- * is told to do. The file itself is included, so that a row that nothing reaches shows.
+/* The spec of host/amqp/advice.c and failure.c: what RabbitMQ and the system say, and
+ * what an operator is told to do. The file itself is included, so that a row that nothing
+ * reaches shows.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +9,8 @@
 
 #include <cmocka.h>
 
-#include "amqp/failure.c"
+#include "amqp/advice.c"
+#include "amqp/failure.h"
 
 struct situation {
     const char *stage;
@@ -134,7 +136,7 @@ static void each_situation_has_its_advice(void **state)
         const struct situation *s = &situations[i];
         char begins[sizeof(((struct failure *)0)->text)] = "";
 
-        strncat(begins, failure_advice(s->stage, s->code, s->cause), strlen(s->advice));
+        strncat(begins, advice_for(s->stage, s->code, s->cause), strlen(s->advice));
         if (strcmp(begins, s->advice) != 0)
             print_error("%s %d %s\n", s->stage, s->code, s->cause);
         assert_string_equal(begins, s->advice);
@@ -144,8 +146,8 @@ static void each_situation_has_its_advice(void **state)
 static bool reached(const struct row *row)
 {
     for (size_t i = 0; i < SITUATIONS; i++)
-        if (failure_advice(situations[i].stage, situations[i].code,
-                           situations[i].cause) == row->advice)
+        if (advice_for(situations[i].stage, situations[i].code, situations[i].cause) ==
+            row->advice)
             return true;
     return false;
 }

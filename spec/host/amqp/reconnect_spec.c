@@ -62,11 +62,11 @@ static struct peer *start_peer(void (*script)(struct session *session))
 
 static void open_delivery(const char *hosts)
 {
-    static const struct broker_settings settings = {.virtual_host = "/",
-                                                    .user = "pigeon",
-                                                    .password = "coo",
-                                                    .connection_name = "pigeon",
-                                                    .version = "1"};
+    static const struct login settings = {.virtual_host = "/",
+                                          .user = "pigeon",
+                                          .password = "coo",
+                                          .connection_name = "pigeon",
+                                          .version = "1"};
     struct err err;
 
     delivery.connector = connector_open(hosts, 5672, NULL, &err);

@@ -1,5 +1,4 @@
-/* The spec of host/base/deadline.c's arithmetic, by a clock of its own. Watchdog and
- * guard are in deadline_watchdog_spec.c and deadline_guard_spec.c. */
+/* The spec of host/base/deadline.c, with a clock of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The spec of host/base/log.c's lines of JSON: what arrives at file descriptor 1 is JSON,
- * whatever it says. */
+/* The spec of JSON lines in host/base/log.c: what arrives at file descriptor 1 is JSON,
+ * whatever is in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The spec of host/base/log.c: what arrives at file descriptor 1, as text. Lines of JSON
- * are in log_json_spec.c. */
+/* The spec of text lines in host/base/log.c: what arrives at file descriptor 1. JSON
+ * lines are in log_json_spec.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

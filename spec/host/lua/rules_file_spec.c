@@ -164,7 +164,7 @@ static void a_program_is_no_script(void **state)
         rules_file_free(&source);
         assert_false(rules_file_read(&source, path, &err));
         assert_memory_equal(err.text, path, strlen(path));
-        assert_string_equal(err.text + strlen(path), " is a program, and no script");
+        assert_string_equal(err.text + strlen(path), " is a program, not a Lua script");
         rules_file_free(&source);
     }
     write_file("bootstrap", bytes, 3);

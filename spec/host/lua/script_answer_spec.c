@@ -148,7 +148,7 @@ static void what_breaks_the_telling_is_named(void **state)
     run();
     assert_false(script_tell(script, &err)); /* there is nothing any more */
     assert_non_null(
-        strstr(err.text, "the event is answered, but not all is told of it: "));
+        strstr(err.text, "the event is answered, but its log is not complete: "));
     assert_non_null(strstr(err.text, "stack traceback:"));
     assert_success();
     run();

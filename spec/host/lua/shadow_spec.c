@@ -333,7 +333,7 @@ static void what_does_not_load_is_named_and_the_rules_go_on(void **state)
         {"return 7", "candidate.lua:1: the script returns a number"},
         {"local s = 'x' for i = 1, 30 do s = s .. s end", "not enough memory"},
         {"while true do end", "candidate.lua:1: spent its budget"},
-        {"\177ELF", "candidate.lua is a program, and no script"},
+        {"\177ELF", "candidate.lua is a program, not a Lua script"},
     };
 
     (void)state;

@@ -1,5 +1,5 @@
-/* The spec of host/base/deadline.c's watchdog: what it ends, when, and the line it says
- * then. The work is done in children, whose exit status and output are looked at. */
+/* The spec of host/lua/watchdog.c: what it ends, when, and the line that it writes then.
+ * The work is done in children, whose exit status and output are checked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The spec of host/base/deadline.c's guard: a read or a write that blocks ends with the
- * deadline. That is tried in children, whose exit status is looked at. */
+/* The spec of host/net/guard.c: what it ends, and what it leaves alone. The work is done
+ * in children, whose exit status is checked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "child.h"
+#include "net/guard.h"
 
 static void start_guard(int fd, struct deadline deadline)
 {

@@ -1,0 +1,33 @@
+/* login.h -- who logs in to the broker, and the conversation of the login.
+ *
+ * The strings stay the caller's. */
+#ifndef PIGEON_AMQP_LOGIN_H
+#define PIGEON_AMQP_LOGIN_H
+
+#include <stdbool.h>
+
+#include "amqp/failure.h"
+#include "base/deadline.h"
+#include "net/tls.h"
+
+struct connection;
+
+struct login {
+    const char *virtual_host;
+    const char *user;
+    const char *password;
+    const char *connection_name; /* shown in the broker's own list of connections */
+    const char *version;         /* Pigeon's */
+    struct tls_settings tls;     /* where TLS is used */
+};
+
+/* Sends the protocol header over a connected socket without TLS, which the next login
+ * will use: the broker's answer is on its way meanwhile. */
+void login_greet(struct connection *connection, int fd);
+
+/* Logs in over the connection's open socket, and opens its channel in confirm mode; the
+ * guard is on. False: failure names the stage ("login" or "channel") and the cause. */
+bool login_run(struct connection *connection, const struct deadline *deadline,
+               struct failure *failure);
+
+#endif

@@ -1,0 +1,79 @@
+/* reference.c -- tells a reference from a literal, and takes a reference apart. */
+#include "aws/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* What is behind "kms:" and the like; NULL: it is no reference. */
+static const char *behind_prefix(const char *text, enum service *service)
+{
+    for (int i = 0; i < AWS_SERVICES; i++) {
+        size_t len = strlen(service_name((enum service)i));
+
+        if (strncmp(text, service_name((enum service)i), len) == 0 && text[len] == ':') {
+            *service = (enum service)i;
+            return text + len + 1;
+        }
+    }
+    return NULL;
+}
+
+/* A literal without the backslash that keeps it from being a reference. */
+const char *reference_literal(const char *setting)
+{
+    const char *text = setting + strspn(setting, "\\");
+    enum service service;
+
+    return text > setting && behind_prefix(text, &service) ? setting + 1 : setting;
+}
+
+static bool check_base64(const struct reference *reference, struct err *err)
+{
+    size_t len = strlen(reference->id);
+    size_t good =
+        strspn(reference->id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+                              "0123456789+/");
+    size_t padding = strspn(reference->id + good, "=");
+
+    if (good + padding == len && padding <= 2 && len % 4 == 0)
+        return true;
+    return err_set(err,
+                   "%s: what follows kms: is no base64 of a ciphertext (%zu characters, "
+                   "good up to number %zu)",
+                   reference->variable, len, good);
+}
+
+bool reference_parse(struct reference *reference, const char *variable,
+                     const char *setting, struct err *err)
+{
+    const char *id = behind_prefix(setting, &reference->service);
+    size_t len;
+
+    reference->variable = variable;
+    if (!id)
+        return true;
+    err->type = "ValueError";
+    len = reference->service == AWS_SECRETS_MANAGER ? strcspn(id, "#") : strlen(id);
+    if (id[len] == '#')
+        reference->key = id + len + 1;
+    if (len == 0)
+        return err_set(err, "%s: nothing follows %s:", reference->variable,
+                       service_name(reference->service));
+    if (reference->key && reference->key[0] == '\0')
+        return err_set(err, "%s: no key follows the #", reference->variable);
+    reference->id = strndup(id, len);
+    if (!reference->id)
+        return err_set(err, "out of memory");
+    return reference->service != AWS_KMS || check_base64(reference, err);
+}
+
+bool reference_same_call(const struct reference *a, const struct reference *b)
+{
+    return a->service == b->service && strcmp(a->id, b->id) == 0;
+}
+
+void reference_free(struct reference *reference)
+{
+    free(reference->id);
+    reference->id = NULL;
+}

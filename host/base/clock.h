@@ -1,0 +1,17 @@
+/* clock.h -- the three clocks that Pigeon reads, and nothing else reads a clock. */
+#ifndef PIGEON_BASE_CLOCK_H
+#define PIGEON_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/* Milliseconds of CLOCK_BOOTTIME, which goes on while the sandbox is frozen. For every
+ * deadline and pause. */
+int64_t clock_ms(void);
+
+/* Microseconds of CLOCK_MONOTONIC, to measure how long something took. */
+int64_t clock_us(void);
+
+/* Milliseconds since 1970 (CLOCK_REALTIME), as Lambda-Runtime-Deadline-Ms counts. */
+int64_t clock_unix_ms(void);
+
+#endif

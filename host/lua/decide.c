@@ -1,0 +1,171 @@
+/* decide.c -- an event's bytes to objects, and one decision after the other.
+ *
+ * Comments at the end of a line show the Lua stack after it, top on the right. */
+#include <lauxlib.h>
+#include <string.h>
+
+#include "lua/script.h"
+#include "lua/script_private.h"
+#include "lua/watchdog.h"
+
+#define INPUT_FACTOR 16 /* what a decoded input may become, times its bytes */
+#define BIG_INPUT 65536 /* bytes */
+
+/* ------------------------------------------------------------- the collector */
+
+void script_wake_collector(struct script *script)
+{
+    if (script->resting)
+        lua_gc(script->door.L, LUA_GCRESTART);
+    script->resting = false;
+}
+
+/* A big event is garbage once it is logged; until then a collection would only go through
+ * all of it, again and again. The desk logs nothing. */
+static void rest_collector(struct script *script, size_t input_len)
+{
+    script_wake_collector(script);
+    if (script->desk || input_len < BIG_INPUT)
+        return;
+    script->resting = true;
+    lua_gc(script->door.L, LUA_GCSTOP);
+}
+
+/* ------------------------------------------------------------- receive */
+
+struct receipt {
+    const struct invocation *invocation;
+    size_t objects; /* how many it has */
+};
+
+static int receive_body(lua_State *L)
+{
+    struct receipt *receipt = lua_touserdata(L, 1);
+    const struct invocation *invocation = receipt->invocation;
+
+    door_push_verb(L, "receive");                                 /* receipt receive */
+    lua_pushlstring(L, invocation->input, invocation->input_len); /* ... input */
+    lua_createtable(L, 0, 2);                                     /* ... input facts */
+    door_set_string(L, "kind", invocation->kind);
+    door_set_integer(L, "line", invocation->line);
+    lua_call(L, 2, 1); /* receipt labels */
+    luaL_checktype(L, 2, LUA_TTABLE);
+    receipt->objects = (size_t)luaL_len(L, 2);
+    lua_setfield(L, LUA_REGISTRYINDEX, "labels"); /* receipt: kept for the watchdog */
+    return 0;
+}
+
+/* ------------------------------------------------------------- decide */
+
+/* One object: by the rules, or by the shadow script. */
+struct decision {
+    struct script *script;
+    size_t object; /* from 1, as Lua counts */
+    bool shadow;
+    struct outbox *outbox;
+    bool decided;
+};
+
+static const char *script_name(const struct script *script, bool shadow)
+{
+    return shadow ? script->shadow_title : script->source.name;
+}
+
+static void watch(lua_State *L, const struct decision *decision)
+{
+    struct bytes label;
+
+    lua_getfield(L, LUA_REGISTRYINDEX, "labels");      /* ... labels */
+    lua_rawgeti(L, -1, (lua_Integer)decision->object); /* ... labels label */
+    label.data = lua_tolstring(L, -1, &label.len);
+    watchdog_watch(script_name(decision->script, decision->shadow), label.data,
+                   label.len);
+    lua_pop(L, 2); /* the labels hold it */
+}
+
+static int decide_body(lua_State *L)
+{
+    struct decision *decision = lua_touserdata(L, 1);
+    struct bytes id;
+
+    watch(L, decision);
+    door_push_verb(L, "decide");                       /* decision decide */
+    lua_pushinteger(L, (lua_Integer)decision->object); /* decision decide i */
+    lua_pushboolean(L, decision->shadow);              /* decision decide i shadow */
+    lua_call(L, 2, 2);                                 /* decision destinations id */
+    if (lua_isnil(L, 2))
+        return 0;
+    luaL_checktype(L, 2, LUA_TTABLE);
+    for (lua_Integer i = 1, n = luaL_len(L, 2); i <= n; i++) {
+        id.data = luaL_checklstring(L, 3, &id.len);
+        lua_rawgeti(L, 2, i); /* decision destinations id destination */
+        if (!outbox_add(decision->outbox, door_get_string(L, 4, "exchange"),
+                        door_get_string(L, 4, "routing_key"), id, id)) {
+            decision->script->door.memory.refused = true;
+            return luaL_error(L, "out of memory");
+        }
+        lua_settop(L, 3); /* decision destinations id */
+    }
+    decision->decided = true;
+    return 0;
+}
+
+static int reload_body(lua_State *L)
+{
+    const struct decision *decision = lua_touserdata(L, 1);
+
+    door_push_verb(L, "reload");                       /* decision reload */
+    lua_pushinteger(L, (lua_Integer)decision->object); /* decision reload i */
+    lua_pushboolean(L, decision->shadow);              /* decision reload i shadow */
+    lua_call(L, 2, 0);                                 /* decision */
+    lua_gc(L, LUA_GCCOLLECT);
+    return 0;
+}
+
+/* A decision that failed while memory was refused is followed by a reload, which frees
+ * what that script hoarded. */
+bool script_decide_one(struct script *script, size_t object, bool shadow,
+                       struct outbox *outbox, struct err *err)
+{
+    struct decision decision = {
+        .script = script, .object = object, .shadow = shadow, .outbox = outbox};
+    struct memory *memory = &script->door.memory;
+    size_t before = outbox->count;
+    bool ok;
+
+    if (memory_strained(memory))
+        script_wake_collector(script);
+    ok = door_visit(&script->door, decide_body, &decision, GROWTH, err);
+    if (ok && (decision.decided || !memory->refused))
+        return true;
+    outbox_truncate(outbox, before);
+    if (!memory->refused)
+        return false;
+    watchdog_watch(script_name(script, shadow), LOADING, strlen(LOADING));
+    ok = door_visit(&script->door, reload_body, &decision, MEMORY_ALL, err);
+    if (!shadow && memory_strained(memory))
+        script->exhausted = true;
+    return ok;
+}
+
+bool script_decide(struct script *script, const struct invocation *invocation,
+                   struct outbox *outbox, struct err *err)
+{
+    struct receipt receipt = {.invocation = invocation};
+    size_t i = 0;
+    bool ok;
+
+    outbox->rules_version = script->source.hash;
+    script->door.memory.input = INPUT_FACTOR * invocation->input_len;
+    rest_collector(script, invocation->input_len);
+    if (!door_visit(&script->door, receive_body, &receipt, MEMORY_ALL, err))
+        return err_wrap(err, "receiving %zu bytes", invocation->input_len);
+    script->objects = receipt.objects;
+    ok = watchdog_start(&invocation->deadline, err);
+    while (ok && i < script->objects && !script->exhausted &&
+           !deadline_half_spent(&invocation->deadline)) {
+        ok = script_decide_one(script, ++i, false, outbox, err);
+    }
+    watchdog_stop();
+    return ok;
+}

@@ -99,11 +99,11 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
         return true;
     connection_fail(&broker->connection, failure, "publish", status);
     if (!channel_drain(&broker->channel, &close) && (close.code != 0 || close.final))
-        *failure = close; /* the broker had said why before it went */
+        *failure = close; /* the broker had sent the reason before it closed */
     return false;
 }
 
-/* Waits for one frame more. */
+/* Waits for one more frame. */
 static bool read_more(struct broker *broker, const struct deadline *deadline,
                       struct failure *failure)
 {
@@ -240,7 +240,7 @@ static bool fail_reply(struct broker *broker, struct failure *failure, const cha
 {
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
         return connection_fail_closed(failure, stage,
-                                      &reply.reply); /* it is nothing else */
+                                      &reply.reply); /* the only exception here */
     return connection_fail(&broker->connection, failure, stage, reply.library_error);
 }
 

@@ -33,7 +33,7 @@ static bool take_header(struct returned *returned, const amqp_frame_t *frame)
     struct bytes message_id = {"", 0};
 
     if (frame->payload.properties.class_id != AMQP_BASIC_CLASS)
-        return false; /* and what was decoded is another struct */
+        return false; /* then `decoded` is another struct */
     if (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG)
         message_id = bytes_of(properties->message_id);
     return returned_header(returned, message_id, frame->payload.properties.body_size);
@@ -50,7 +50,7 @@ static bool take_content(struct channel *channel, const amqp_frame_t *frame,
 
     if (!ok)
         return failure_set(failure, "confirm", 0,
-                           "the broker sent a content frame that belongs nowhere");
+                           "the broker sent a content frame without a publish or return");
     return returned_open(returned) || return_message(channel, failure);
 }
 
@@ -63,15 +63,15 @@ static bool settle(struct channel *channel, uint64_t tag, bool multiple, enum fa
            failure_set(failure, "confirm", 0, "%s", err.text);
 }
 
-/* One method frame. False: the connection is of no use any more. */
+/* One method frame. False: the connection cannot be used any more. */
 static bool take_method(struct channel *channel, const amqp_method_t *method,
                         struct failure *failure)
 {
-    amqp_connection_close_ok_t ok = {0}; /* empty, as the channel's is */
+    amqp_connection_close_ok_t ok = {0}; /* empty, as channel.close-ok is */
 
     if (returned_open(&channel->returned))
         return failure_set(failure, "confirm", 0,
-                           "the broker broke off a returned message");
+                           "the broker sent only a part of a returned message");
     switch (method->id) {
     case AMQP_BASIC_ACK_METHOD: {
         const amqp_basic_ack_t *ack = method->decoded;

@@ -1,4 +1,4 @@
-/* confirms.h -- which publish an ack, nack or return speaks of; pure, no I/O.
+/* confirms.h -- which publish an ack, nack or return belongs to; pure, no I/O.
  *
  * The broker numbers the publishes of a channel from 1 (the delivery tag) and settles
  * them in any order, singly or all up to one ("multiple"). A return carries no tag: it

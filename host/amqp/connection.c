@@ -171,7 +171,7 @@ bool connection_open(struct connection *connection, int fd, const char *tls_name
                          : open_plain(connection, fd, failure));
     ok = ok && login_run(connection, deadline, failure);
     if (!ok && !tls_name && met_tls(ear))
-        failure_set(failure, "tls", 0, "the other end speaks TLS");
+        failure_set(failure, "tls", 0, "the broker's port expects TLS");
     close(ear);
     guard_stop();
     if (ok)

@@ -1,7 +1,7 @@
-/* delivery.c -- patience, in one place.
+/* delivery.c -- all retrying is here: reconnects, nacks, pauses, and when to stop.
  *
- * The loop of delivery_publish() ends because every turn either settles a message for
- * good, or uses up one of a few: the reconnect, the rounds for nacks. */
+ * The loop of delivery_publish() ends: every turn either settles a message for good, or
+ * uses up the one reconnect or one of the rounds for nacks. */
 #include "amqp/delivery.h"
 
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #define NACK_ROUNDS 5
 /* A channel whose first message finds a quorum queue without a leader can be nacked for
- * as long as it lives (RabbitMQ 3.10), so later rounds have a new one each. */
+ * as long as it lives (RabbitMQ 3.10), so each later round opens a new channel. */
 #define NACK_ROUNDS_WARM 2
 #define NACK_MS 3000       /* for all rounds together */
 #define NACK_FIRST_MS 50   /* the pause before the first round, then twice as long */
@@ -48,8 +48,8 @@ static void sleep_ms(int64_t ms)
 
 /* ------------------------------------------------------------- pauses */
 
-/* The next connect has to wait, a little longer each time, and not in step with the
- * other sandboxes of the function. */
+/* The next connect has to wait, longer each time, and with jitter, so that the sandboxes
+ * of the function do not connect at the same moment. */
 static void pause_connects(struct delivery *delivery, const struct failure *failure)
 {
     int64_t pause = delivery->pause_ms ? delivery->pause_ms * 2 : PAUSE_FIRST_MS;
@@ -60,8 +60,8 @@ static void pause_connects(struct delivery *delivery, const struct failure *fail
     delivery->failure = *failure;
 }
 
-/* Waits until a connect may be tried. False: the deadline does not allow that, and the
- * failure is the one that the pause is for. */
+/* Waits until a connect is allowed. False: the deadline comes first, and failure is the
+ * cause of the pause. */
 static bool wait_for_try(struct delivery *delivery, const struct deadline *deadline,
                          struct failure *failure)
 {
@@ -81,7 +81,7 @@ static bool wait_for_try(struct delivery *delivery, const struct deadline *deadl
     return true;
 }
 
-/* The broker's words name users and virtual hosts. */
+/* The broker's texts name users and virtual hosts. */
 static void hide_names(const struct delivery *delivery, struct failure *failure)
 {
     if (delivery->secrets)
@@ -158,8 +158,8 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
     return true;
 }
 
-/* After a failed connect: where the login was refused, the secrets may have been changed
- * since they were read. */
+/* After a failed connect: where the login was refused, the secrets may have changed since
+ * they were read. */
 static bool connect_anew(struct delivery *delivery, const struct deadline *deadline,
                          struct failure *failure)
 {
@@ -186,7 +186,7 @@ void delivery_begin(struct delivery *delivery)
 
     for (enum secret which = 0; which < SECRET_COUNT; which++)
         if (delivery->secrets && secrets_refers(delivery->secrets, which))
-            return; /* AWS is asked first, and for how long nobody knows */
+            return; /* the calls to AWS come first, and may take long */
     fd = connector_begin(delivery->connector, delivery->host);
     if (fd >= 0 && !connector_tls_name(delivery->connector, delivery->host))
         broker_greet(delivery->broker, fd);
@@ -221,7 +221,7 @@ static void settle_rest(struct outbox *outbox, const struct failure *failure)
 
 /* A missing exchange, or one that may not be written to, closes the channel for all
  * messages. Those that name it are settled, so that the rest can be published without
- * them. True: there were some. */
+ * them. True: at least one was settled. */
 static bool settle_exchange(struct outbox *outbox, const struct failure *failure)
 {
     bool found = false;
@@ -245,7 +245,7 @@ static bool settle_exchange(struct outbox *outbox, const struct failure *failure
     return found;
 }
 
-/* Gives the nacked messages their last words. */
+/* Gives the nacked messages their final text. */
 static void explain_nacks(struct outbox *outbox)
 {
     struct failure words;
@@ -258,9 +258,9 @@ static void explain_nacks(struct outbox *outbox)
     }
 }
 
-/* The cause that kept everything from being published, as the answer says it of each
+/* The cause that kept everything from being published, as in the answer's text for each
  * message. */
-static void say_broker_wide(struct facts *facts, const struct failure *failure)
+static void note_broker_wide(struct facts *facts, const struct failure *failure)
 {
     if (failure->code)
         snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s",
@@ -279,7 +279,7 @@ static void reopen_nacked(struct outbox *outbox)
 
 /* ------------------------------------------------------------- public */
 
-/* One turn: a connection, and one publish of what has no fate. */
+/* One turn: a connection, and one publish of the messages without a fate. */
 static bool attempt(struct delivery *delivery, struct outbox *outbox,
                     const struct deadline *deadline, struct facts *facts,
                     struct failure *failure, bool *connected)
@@ -300,7 +300,7 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     return false;
 }
 
-/* Publishes until nothing is left without a fate but what nothing can be done for now. */
+/* Publishes until every message has a fate, or nothing more can be done now. */
 static bool publish_all(struct delivery *delivery, struct outbox *outbox,
                         const struct deadline *deadline, struct facts *facts,
                         struct failure *failure)
@@ -356,6 +356,6 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     for (size_t i = 0; i < outbox->count; i++)
         facts->confirmed += outbox->messages[i].fate == FATE_CONFIRMED;
     if (given_up || (facts->confirmed == 0 && failure.code == ACCESS_REFUSED))
-        say_broker_wide(facts, &failure);
+        note_broker_wide(facts, &failure);
     facts->publish_us = clock_us() - start_us;
 }

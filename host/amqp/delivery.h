@@ -1,10 +1,10 @@
 /* delivery.h -- brings an outbox to the broker: how often, how long, and when to stop.
  *
- * After delivery_publish() each message has exactly one fate. A failure in the middle is
- * followed by one reconnect and a second publish of what has no fate yet, a nack by up
- * to five more publishes in 3 s, a failure to connect by a pause before the next try, a
- * login that was refused by another one where AWS has other values by now. Broker,
- * connector and secrets stay the caller's. */
+ * After delivery_publish() each message has exactly one fate. After a
+ * failure in the middle: one reconnect, and a second publish of the messages without a
+ * fate. After a nack: up to five more publishes in 3 s. After a failed connect: a pause
+ * before the next one. After a refused login: another one, where AWS has new values.
+ * Broker, connector and secrets stay the caller's. */
 #ifndef PIGEON_AMQP_DELIVERY_H
 #define PIGEON_AMQP_DELIVERY_H
 
@@ -17,24 +17,23 @@ struct delivery {
     struct broker *broker;
     struct connector *connector; /* the hosts of PIGEON_HOST */
     size_t host;                 /* the last one that worked */
-    bool refused;                /* by the last connect: the user, password or vhost */
-    bool connected_before;       /* a connect from now on is a reconnect */
-    int64_t pause_ms;            /* 0: the last outbox or connect went well */
-    int64_t next_try_ms;         /* clock_ms(): no connect before that */
-    struct failure failure;      /* what the pause is for */
+    bool refused; /* the last connect: the broker refused user, password or vhost */
+    bool connected_before;  /* the next connect is a reconnect */
+    int64_t pause_ms;       /* 0: the last outbox or connect went well */
+    int64_t next_try_ms;    /* clock_ms(): no connect before that */
+    struct failure failure; /* the cause of the pause */
 
-    struct secrets *secrets; /* how to log in; NULL: as the broker's settings say */
+    struct secrets *secrets; /* how to log in; NULL: by the broker's own login */
 };
 
-/* A head start for a delivery_connect() that comes within seconds: whatever of it needs
- * no waiting is done, so that network and broker work meanwhile. Not with secrets in AWS.
- */
+/* A head start for a delivery_connect() within the next seconds: begins what needs no
+ * waiting, so that network and broker work meanwhile. Not with secrets in AWS. */
 void delivery_begin(struct delivery *delivery);
 
 /* Makes a connection where there is none: to one of the hosts, the last one that worked
  * first, each with its share of the time, 10 s in all at most. Before that, secrets that
- * are not known yet are resolved. False: failure says what each host answered, or why
- * there is a secret missing. */
+ * are not known yet are resolved. False: failure has the answer of each host, or why
+ * a secret is missing. */
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct failure *failure);
 

@@ -1,4 +1,4 @@
-/* returned.c -- three states, and what may come in each. */
+/* returned.c -- three states, and the frames allowed in each. */
 #include "amqp/returned.h"
 
 #include <string.h>

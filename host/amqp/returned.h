@@ -23,8 +23,8 @@ struct returned {
     uint64_t body_left;
 };
 
-/* Each takes one frame. False: it does not belong here, or a name is over 255 bytes,
- * and the stream cannot be trusted any more. */
+/* Each takes one frame. False: the frame is not allowed here, or a name is over 255
+ * bytes, and the stream cannot be trusted any more. */
 bool returned_method(struct returned *returned, int code, struct bytes text,
                      struct bytes exchange, struct bytes routing_key);
 bool returned_header(struct returned *returned, struct bytes message_id,

@@ -1,6 +1,6 @@
 /* https.c -- libcurl, as signed calls to AWS need it.
  *
- * A call is shorter than its timeout, so it needs neither a kept connection nor an eye on
+ * A call is shorter than its timeout, so it needs neither a kept connection nor a look at
  * signals. */
 #include "aws/https.h"
 
@@ -16,7 +16,7 @@
 
 struct https {
     CURL *easy;
-    char words[CURL_ERROR_SIZE]; /* curl's own about the last call */
+    char words[CURL_ERROR_SIZE]; /* curl's own, for the last call */
     struct err distrust;         /* why the CAs could not be used */
     const char *bundle;          /* of the call that is under way */
 };
@@ -32,7 +32,7 @@ static bool is_loopback(const char *host)
     return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
-/* By the parser that the call uses. */
+/* Uses the same parser as the call. */
 static bool has(CURLU *url, CURLUPart part)
 {
     char *text = NULL;
@@ -71,7 +71,7 @@ bool https_check_url(const char *text, struct err *err)
         ok = err_set(err, "it is no URL");
     else if (has(url, CURLUPART_USER) || has(url, CURLUPART_PASSWORD) ||
              has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT))
-        ok = err_set(err, "a user, a query or a fragment has no place in it");
+        ok = err_set(err, "it must not have a user, a query or a fragment");
     else
         ok = check_parts(url, err);
     curl_url_cleanup(url);
@@ -212,7 +212,7 @@ static bool set_up(struct https *https, const char *user_agent)
     curl_easy_setopt(https->easy, CURLOPT_CA_CACHE_TIMEOUT, 0L);
     curl_easy_setopt(https->easy, CURLOPT_SSL_CTX_FUNCTION, use_bundle);
     curl_easy_setopt(https->easy, CURLOPT_SSL_CTX_DATA, https);
-    /* Else the end of a call waits for a look-up that outlives its timeout. */
+    /* Otherwise the end of a call waits for a look-up that outlives its timeout. */
     curl_easy_setopt(https->easy, CURLOPT_QUICK_EXIT, 1L);
     return true;
 }

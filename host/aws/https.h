@@ -22,7 +22,7 @@ struct https_outcome {
 };
 
 /* Whether a URL may be called with credentials: https, or http to loopback, without a
- * user, a query or a fragment. False: err says what is wrong with it. */
+ * user, a query or a fragment. False: err has the reason. */
 bool https_check_url(const char *url, struct err *err);
 
 /* NULL: err. */
@@ -45,15 +45,15 @@ struct https_request {
 struct https_outcome https_call(struct https *https, const struct https_request *request,
                                 struct buffer *reply);
 
-/* Whether trying again may help where no whole answer arrived: not where the peer's
- * certificate is of no use. */
+/* Where no whole answer arrived: whether a retry may help. Not where the peer's
+ * certificate was refused. */
 bool https_may_pass(const struct https_outcome *outcome);
 
-/* A header of the last answer; NULL: it has none of that name, in any case of letters.
+/* A header of the last answer; NULL: the answer has no such header; case does not matter.
  * It stays until the next call. */
 const char *https_header(const struct https *https, const char *name);
 
-/* What became of the last call, in words: its URL, and curl's cause or the status and
+/* The result of the last call in words: its URL, and curl's cause or the status and
  * the beginning of the body. Returns false, as err_set() does. */
 bool https_tell(const struct https *https, const struct https_outcome *outcome,
                 const struct buffer *body, struct err *err);

@@ -1,6 +1,6 @@
-/* member.h -- one text out of a JSON document: the only place that knows jansson.
+/* member.h -- one string out of a JSON document: the only place that knows jansson.
  *
- * For what AWS answers. What was decoded is wiped before its memory is given back. */
+ * For the answers of AWS. Decoded bytes are wiped before their memory is freed. */
 #ifndef PIGEON_AWS_MEMBER_H
 #define PIGEON_AWS_MEMBER_H
 
@@ -8,9 +8,9 @@
 
 enum member_result {
     MEMBER_FOUND,
-    MEMBER_BROKEN,  /* no JSON object, or one with a member twice */
-    MEMBER_MISSING, /* it has no such member */
-    MEMBER_NO_TEXT, /* the member is no string */
+    MEMBER_BROKEN,  /* not a JSON object, or one with a member twice */
+    MEMBER_MISSING, /* no such member */
+    MEMBER_NO_TEXT, /* the member is not a string */
     MEMBER_NO_ROOM  /* in `text` */
 };
 

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What is behind "kms:" and the like; NULL: it is no reference. */
+/* The text after "kms:" and the like; NULL: not a reference. */
 static const char *behind_prefix(const char *text, enum service *service)
 {
     for (int i = 0; i < AWS_SERVICES; i++) {
@@ -38,8 +38,8 @@ static bool check_base64(const struct reference *reference, struct err *err)
     if (good + padding == len && padding <= 2 && len % 4 == 0)
         return true;
     return err_set(err,
-                   "%s: what follows kms: is no base64 of a ciphertext (%zu characters, "
-                   "good up to number %zu)",
+                   "%s: the text after kms: is not the base64 of a ciphertext (%zu "
+                   "characters; valid up to character %zu)",
                    reference->variable, len, good);
 }
 

@@ -1,7 +1,7 @@
-/* secrets.c -- which values are in AWS, and when it is asked for them.
+/* secrets.c -- which values are in AWS, and when they are fetched.
  *
- * Up to three references. Those to the same secret are one call, also where they want
- * different members of it. Each call has its share of the time, so that one silent
+ * Up to three references. References to the same secret are one call, also where they
+ * name different members. Each call has its share of the time, so that one silent
  * service leaves some for the others. */
 #include "aws/secrets.h"
 
@@ -68,7 +68,7 @@ static enum service_result ask(struct secrets *secrets, const struct value *valu
     return result;
 }
 
-/* KMS once more as the console's helper for Lambda encrypts, where it is another way. */
+/* KMS a second time with the encryption context that Lambda's console helper adds. */
 static enum service_result ask_both_ways(struct secrets *secrets,
                                          const struct value *value,
                                          const struct deadline *deadline,
@@ -98,7 +98,7 @@ static bool decode_base64(struct buffer *text)
     return len >= 0;
 }
 
-/* The answer's value. */
+/* The value in the answer. */
 static enum service_result read_reply(enum service service, const struct buffer *reply,
                                       struct buffer *text, struct err *err)
 {
@@ -116,7 +116,7 @@ static enum service_result read_reply(enum service service, const struct buffer 
         found = member_text(reply, NULL, "SecretBinary", text);
         binary = true;
     }
-    if (found == MEMBER_BROKEN) { /* half of it, perhaps */
+    if (found == MEMBER_BROKEN) { /* perhaps only a part arrived */
         err_set(err, "%s: the answer is not JSON", service_name(service));
         return AWS_LATER;
     }
@@ -153,11 +153,12 @@ static bool pick(const struct value *value, const struct buffer *text,
     case MEMBER_FOUND:
         return true;
     case MEMBER_BROKEN:
-        return err_set(err, "the secret is no JSON object, so it has no \"%s\"",
+        return err_set(err, "the secret is not a JSON object, so it has no member \"%s\"",
                        value->reference.key);
     case MEMBER_NO_TEXT:
-        return err_set(err, "\"%s\" of the secret is no text: write it in quotes there",
-                       value->reference.key);
+        return err_set(
+            err, "member \"%s\" of the secret is not a string; put its value in quotes",
+            value->reference.key);
     case MEMBER_NO_ROOM:
     case MEMBER_MISSING:
         break;
@@ -198,7 +199,7 @@ static bool take(struct value *value, const struct buffer *text, bool *changed,
 
 /* ------------------------------------------------------------- a pass */
 
-/* The references that are to be resolved: not more than one of each call is asked for. */
+/* The references that are to be resolved: one call for each distinct reference. */
 struct pass {
     bool due[SECRET_COUNT];
     bool changed;
@@ -212,7 +213,7 @@ static void note(struct pass *pass, const struct value *value, enum service_resu
     enum secrets_result worse = result == AWS_LATER ? SECRETS_LATER : SECRETS_REFUSED;
 
     if (worse <= pass->result)
-        return; /* the first of its kind is told */
+        return; /* the first of its kind is reported */
     pass->result = worse;
     pass->err->type = "Runtime.SecretUnavailable";
     err_set(pass->err, "%s: %s", value->reference.variable, err->text);
@@ -270,7 +271,7 @@ static void run(struct secrets *secrets, const struct deadline *deadline,
 
 /* ------------------------------------------------------------- hiding */
 
-/* Puts "(hidden)" in the place of a name that is behind `what`, in quotes or not. */
+/* Replaces a name that follows `what`, in quotes or not, by "(hidden)". */
 static void hide(char *text, size_t size, const char *what, const char *name)
 {
     struct buffer shown = {.max = size - 1};
@@ -356,13 +357,13 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     for (size_t i = 0; i < SECRET_COUNT; i++)
         pass.due[i] = is_reference(&secrets->values[i]);
     if (count_due(&pass) == 0)
-        return err_set(err, "nothing is in AWS");
+        return err_set(err, "no setting is a reference to AWS");
     if (clock_ms() < secrets->next_refresh_ms)
         return err_set(err, "AWS was asked less than a minute ago");
     secrets->next_refresh_ms = clock_ms() + REFRESH_MS;
     run(secrets, deadline, &pass);
     if (!pass.changed && pass.result == SECRETS_READY)
-        err_set(err, "AWS has the same values still");
+        err_set(err, "AWS still has the same values");
     return pass.changed;
 }
 

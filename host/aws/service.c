@@ -1,4 +1,4 @@
-/* service.c -- where a service is, how it is asked, and what its errors mean.
+/* service.c -- where a service is, how it is called, and what its errors mean.
  *
  * AWS's JSON 1.1 protocol: a POST to "/", the operation in X-Amz-Target. An error's code
  * is its __type, or the header x-amzn-ErrorType. Two traps of SigV4 in curl 7.88: a
@@ -51,7 +51,8 @@ static bool check_region(const char *region, struct err *err)
     err->type = "ValueError";
     if (region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0')
         return true;
-    return err_set(err, "PIGEON_AWS_REGION is no name of a region, such as us-west-2");
+    return err_set(err,
+                   "PIGEON_AWS_REGION is not the name of a region (example: us-west-2)");
 }
 
 static bool place(struct service_client *client, enum service service, struct err *err)
@@ -100,7 +101,7 @@ bool service_open(struct service_client *client, const struct config *config,
 
 /* ------------------------------------------------------------- errors */
 
-/* Whether the same call may work another time. */
+/* Whether a retry of the same call may work. */
 static bool may_pass(long status, const char *code)
 {
     static const char *const words[] = {"Throttl", "TooManyRequests", "LimitExceeded",
@@ -138,8 +139,8 @@ static bool holds(const char *text, const char *secret)
     return is_set(secret) && strstr(text, secret);
 }
 
-/* AWS's message, its first line, for people. What it says of a wrong signature goes on
- * with all that was signed, the session token too. */
+/* AWS's message, its first line, for people. For a wrong signature the lines after the
+ * first have all that was signed, the session token too. */
 static void read_message(const struct config *config, const struct buffer *reply,
                          char *message, size_t size)
 {

@@ -14,9 +14,9 @@ enum service { AWS_KMS, AWS_SSM, AWS_SECRETS_MANAGER, AWS_SERVICES };
 
 enum service_result {
     AWS_DONE,
-    AWS_LATER, /* throttled, broken, silent: another time it may work */
+    AWS_LATER, /* throttled, failed, silent: a retry may work */
     AWS_REFUSED,
-    AWS_INVALID_CIPHERTEXT /* refused by KMS: with another context it may work */
+    AWS_INVALID_CIPHERTEXT /* refused by KMS: another encryption context may work */
 };
 
 struct https;
@@ -31,8 +31,8 @@ struct service_client {
 /* "kms", as references and signatures name it. */
 const char *service_name(enum service service);
 
-/* Makes ready for calls to these services, and makes none. False: region or endpoint
- * cannot be right, or no CAs were found. */
+/* Prepares for calls to these services, and calls none. False: region or endpoint is
+ * wrong, or no CAs were found. */
 bool service_open(struct service_client *client, const struct config *config,
                   const bool services[AWS_SERVICES], struct err *err);
 

@@ -82,7 +82,7 @@ struct der {
     const unsigned char *end;
 };
 
-/* Goes into a value that has others in it, or past any. */
+/* Goes into a value that contains others, or past one. */
 static bool enter(struct der *der)
 {
     long len;
@@ -101,7 +101,7 @@ static bool pass(struct der *der)
     int tag, class;
 
     if (ASN1_get_object(&der->at, &len, &tag, &class, der->end - der->at) & 0x81)
-        return false; /* 0x80: an error; 1: its length is not said, which DER forbids */
+        return false; /* 0x80: an error; 1: indefinite length, which DER forbids */
     der->at += len;
     return true;
 }
@@ -175,7 +175,7 @@ static int look_up(X509_LOOKUP *lookup, X509_LOOKUP_TYPE type, const X509_NAME *
     for (size_t i = 0; i < bundle->count; i++)
         if (X509_NAME_cmp(bundle->candidates[i].subject, name) == 0)
             add_to(store, bundle->candidates[i].der);
-    ERR_pop_to_mark(); /* one that is broken is none of the chain's troubles */
+    ERR_pop_to_mark(); /* a broken certificate is not an error of the chain */
     found = X509_OBJECT_retrieve_by_subject(X509_STORE_get0_objects(store), type, name);
     if (!found || !X509_OBJECT_set1_X509(answer, X509_OBJECT_get0_X509(found)))
         return 0;

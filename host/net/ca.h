@@ -1,5 +1,5 @@
-/* ca.h -- whom TLS believes: the CAs of a bundle file, each read only when a peer's
- * chain asks for it.
+/* ca.h -- the CAs that TLS trusts: a bundle file, of which a certificate is decoded only
+ * when a peer's chain needs it.
  *
  * OpenSSL's own loading decodes all of a bundle, which costs more than the rest of a
  * start. The context owns what ca_use() puts into it; strings stay the caller's. */
@@ -14,7 +14,8 @@ struct ssl_ctx_st; /* OpenSSL's SSL_CTX */
 
 /* The bundle's path: ca_file (PIGEON_TLS_CA_FILE), else ssl_cert_file (SSL_CERT_FILE),
  * NULL or empty where they are not set, else Amazon Linux's, else Debian's. NULL: err
- * says which variable names a file that cannot be read, and why; or where it looked. */
+ * names the variable whose file cannot be read, and why; or the places that were tried.
+ */
 const char *ca_find(const char *ca_file, const char *ssl_cert_file, struct err *err);
 
 /* From now on the context verifies chains against this bundle, as it is now. False: the

@@ -61,7 +61,7 @@ static struct timespec timespec_of(int64_t ms)
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 }
 
-/* The addresses of a host, to be given back by freeaddrinfo(); NULL: err. */
+/* The addresses of a host, to be freed by freeaddrinfo(); NULL: err. */
 static struct addrinfo *resolve(const struct host *host, struct target *target,
                                 const struct deadline *deadline, struct err *err)
 {
@@ -94,7 +94,7 @@ static struct addrinfo *resolve(const struct host *host, struct target *target,
         status = gai_error(&target->lookup);
     }
     if (status == EAI_INPROGRESS) {
-        err_set(err, "the name look-up has not ended");
+        err_set(err, "the name look-up took too long");
         return NULL;
     }
     target->looking = false;
@@ -182,7 +182,8 @@ int connector_begin(struct connector *connector, size_t i)
     if (addresses)
         freeaddrinfo(addresses);
     if (error != 0 && error != ETIMEDOUT)
-        fd = give_up(fd, error); /* connector_connect() finds it out again, and tells */
+        fd = give_up(
+            fd, error); /* connector_connect() meets the error again, and reports it */
     target->begun = fd;
     target->connected = fd >= 0 && error == 0;
     return target->connected ? fd : -1;
@@ -278,7 +279,8 @@ void connector_close(struct connector *connector)
         if (target->begun >= 0)
             close(target->begun);
         if (target->looking && gai_error(&target->lookup) == EAI_INPROGRESS)
-            return; /* libc's thread still writes into it: left to the process's end */
+            return; /* libc's thread still writes into it: it stays until the process ends
+                     */
         if (target->looking && gai_error(&target->lookup) == 0)
             freeaddrinfo(target->lookup.ar_result);
     }

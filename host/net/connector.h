@@ -1,9 +1,8 @@
-/* connector.h -- from PIGEON_HOST to a connected TCP socket, every step within a
- * deadline.
+/* connector.h -- from a host to a connected TCP socket, every step within a deadline.
  *
- * The connector owns the list of hosts. A name that resolves to several addresses gives
- * each a share of the time; a look-up that takes too long goes on in libc's thread and is
- * asked again next time. */
+ * The connector owns the list of hosts. Each address of a name gets a share of the time.
+ * A look-up that takes too long goes on in libc's thread; the next connect waits for it.
+ */
 #ifndef PIGEON_NET_CONNECTOR_H
 #define PIGEON_NET_CONNECTOR_H
 
@@ -33,10 +32,10 @@ const char *connector_tls_name(const struct connector *connector, size_t i);
 /* Whether any of the hosts speaks TLS. */
 bool connector_any_tls(const struct connector *connector);
 
-/* A head start for the next connector_connect() to this host, which waits for nothing:
- * begins the look-up, or, where none is needed, the connect. The socket, where it is
- * connected at once, to say something over it; it stays the connector's. -1: not yet, or
- * not at all. */
+/* A head start for the next connector_connect() to this host, without waiting: begins the
+ * look-up, or, where none is needed, the connect. Returns the socket where it is
+ * connected at once, so that the caller may send over it; it stays the connector's. Else
+ * -1. */
 int connector_begin(struct connector *connector, size_t i);
 
 /* A non-blocking, close-on-exec socket connected to host number i, or -1. err then has
@@ -51,7 +50,7 @@ uint64_t connector_heard(int fd);
 /* From now on sent bytes that the peer's kernel does not acknowledge within 3 s, or a
  * third of what is left where that is less, end the connection (TCP_USER_TIMEOUT): a
  * flow that died in silence, noticed so early that time remains to connect again.
- * *now_ms is what the socket was told before; 0: nothing yet. */
+ * *now_ms is the value that was set before; 0: none. */
 void connector_notice_silence(int fd, const struct deadline *deadline, unsigned *now_ms);
 
 void connector_close(struct connector *connector);

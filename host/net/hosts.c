@@ -106,7 +106,7 @@ bool hosts_parse(struct hosts *hosts, const char *setting, int port, const char 
     *hosts = (struct hosts){0};
     if (strchr(setting, '@')) { /* a URL, whose password must not be shown */
         err->type = "ValueError";
-        return err_set(err, "PIGEON_HOST holds an \"@\"; user and password belong into "
+        return err_set(err, "PIGEON_HOST holds an \"@\"; put user and password into "
                             "PIGEON_USER and PIGEON_PASSWORD");
     }
     snprintf(default_port, sizeof(default_port), "%u", (unsigned)port & 0xFFFFu);

@@ -1,4 +1,4 @@
-/* tls.c -- sets OpenSSL up, and translates what it says.
+/* tls.c -- sets OpenSSL up, and puts its errors into words.
  *
  * Why a certificate was refused is known only inside the handshake, to the callback that
  * OpenSSL asks about each finding; it puts that into words at once, and agrees with the
@@ -18,8 +18,8 @@
 
 /* ------------------------------------------------------------- words for certificates */
 
-/* A line of words that a peer had a hand in: its bytes as they are where they are
- * printable ASCII, and cut. */
+/* A line with text from the peer: printable ASCII as it is, other bytes as "?", cut where
+ * it is too long. */
 struct words {
     char *at;
     size_t left;
@@ -173,7 +173,7 @@ static int on_certificate_wanted(SSL *ssl, void *tls)
 
 /* ------------------------------------------------------------- setting up */
 
-/* Nobody is there to type one. */
+/* There is nobody to type a passphrase. */
 static int no_passphrase(char *passphrase, int size, int writing, void *wanted)
 {
     (void)passphrase, (void)size, (void)writing;
@@ -208,10 +208,11 @@ static bool use_key(const struct tls_settings *settings, SSL_CTX *context,
     err->type = "ValueError";
     if (locked)
         return err_set(err,
-                       "PIGEON_TLS_KEY_FILE: %s: the key has a passphrase, and nobody "
-                       "to type it",
+                       "PIGEON_TLS_KEY_FILE: %s: the key has a passphrase, which Pigeon "
+                       "cannot ask for",
                        settings->key);
-    if (ERR_GET_LIB(ERR_peek_last_error()) == ERR_LIB_X509) /* the two do not fit */
+    if (ERR_GET_LIB(ERR_peek_last_error()) ==
+        ERR_LIB_X509) /* key and certificate do not match */
         return err_set(err,
                        "PIGEON_TLS_KEY_FILE: %s is not the key of the certificate in %s",
                        settings->key, settings->certificate);
@@ -282,8 +283,8 @@ const char *tls_server_name(const struct tls *tls)
 
 /* ------------------------------------------------------------- explaining */
 
-/* Whether the peer's alert is about the client certificate. In TLS 1.2 the commonest is
- * about anything. */
+/* Whether the peer's alert is about the client certificate. In TLS 1.2 the most
+ * common alert may mean anything. */
 static bool is_about_our_certificate(const struct tls *tls, int reason)
 {
     switch (reason) {
@@ -312,7 +313,8 @@ static bool is_about_versions(int reason)
 }
 
 /* A broker that hangs up may take its alert with it (RabbitMQ's sockets linger for 0 s),
- * so after the question for a certificate an end without words counts as the answer. */
+ * so an end without an alert, after the broker asked for a certificate, counts as a
+ * refusal. */
 void tls_explain(const struct tls *tls, struct err *err)
 {
     int lost = errno;
@@ -334,9 +336,9 @@ void tls_explain(const struct tls *tls, struct err *err)
     else if (is_about_versions(reason))
         err_set(err, "no TLS version or cipher in common (%s)", words);
     else if (reason == SSL_R_WRONG_VERSION_NUMBER)
-        err_set(err, "the other end does not speak TLS");
+        err_set(err, "the broker's port does not speak TLS");
     else if (ended && lost != 0)
         err_set(err, "connection lost: %s", words);
     else
-        err_set(err, "%s", words ? words : "an error without a name");
+        err_set(err, "%s", words ? words : "an error that OpenSSL does not name");
 }

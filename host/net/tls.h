@@ -1,9 +1,9 @@
-/* tls.h -- TLS to the broker: what is verified, and words for what goes wrong.
+/* tls.h -- TLS to the broker: what is verified, and words for what fails.
  *
  * rabbitmq-c owns the connection and its SSL_CTX. This sets that up, so that OpenSSL
  * itself verifies chain and name within the handshake, before a password is sent; there
- * is no way to turn that off. It watches the handshake, to say afterwards what happened.
- * Plain data; strings stay the caller's. */
+ * is no way to turn that off. It watches the handshake, to report afterwards what
+ * happened. Plain data; strings stay the caller's. */
 #ifndef PIGEON_NET_TLS_H
 #define PIGEON_NET_TLS_H
 
@@ -25,8 +25,8 @@ struct tls {
     const struct tls_settings *settings;
     const char *name; /* what the peer's certificate must have: a name or an address */
     bool by_address;  /* it is an address */
-    bool asked;       /* the peer wanted a client certificate, and has not taken it yet */
-    char version[16]; /* "1.3"; empty before the handshake is over */
+    bool asked; /* the peer asked for a client certificate, and has not accepted it yet */
+    char version[16];  /* "1.3"; empty before the handshake is over */
     char refusal[512]; /* why the peer's certificate was refused; empty: it was not */
 };
 
@@ -39,10 +39,10 @@ bool tls_open(struct tls_settings *settings, const struct config *config,
 bool tls_start(struct tls *tls, const struct tls_settings *settings, const char *name,
                struct ssl_ctx_st *context, struct err *err);
 
-/* What SNI says: the name; NULL for an address, which has no place there (RFC 6066). */
+/* The name for SNI; NULL for an address, which SNI does not allow (RFC 6066). */
 const char *tls_server_name(const struct tls *tls);
 
-/* Why the last operation on the connection failed, from what was seen, OpenSSL's errors
+/* Why the last operation on the connection failed, from the handshake, OpenSSL's errors
  * and errno; to be called right after it. */
 void tls_explain(const struct tls *tls, struct err *err);
 

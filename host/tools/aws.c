@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "aws/signature.h"
-#include "aws/store.h"
+#include "tools/aws/signature.h"
+#include "tools/aws/store.h"
 
 static const char usage[] =
     "Usage: aws [CERTIFICATE KEY]\n"

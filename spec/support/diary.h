@@ -24,7 +24,7 @@
 #define REFUSED                                                                         \
     "127.0.0.1: Connection refused; next: is RabbitMQ running, and is PIGEON_PORT its " \
     "port?"
-#define LOG "; next: see the broker's log; the event comes again by itself"
+#define LOG "; next: see the broker's log; AWS retries the event"
 
 /* ------------------------------------------------------------- the world */
 

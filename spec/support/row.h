@@ -12,11 +12,13 @@
 
 #include "dialogue.h"
 
-#define LOG "; next: see the broker's log; the event comes again by itself"
-#define CLOSED \
-    "; next: somebody closed the connection or stopped the node; the event comes again"
-#define NO_ROUTE \
-    "NO_ROUTE; next: declare the queue, or mend its name in PIGEON_QUEUE or the rules"
+#define LOG "; next: see the broker's log; AWS retries the event"
+#define CLOSED                                                                        \
+    "; next: an operator closed the connection or stopped the node; AWS retries the " \
+    "event"
+#define NO_ROUTE                                                                     \
+    "NO_ROUTE; next: declare the queue, or correct its name in PIGEON_QUEUE or the " \
+    "rules"
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
 #define SINGLE_CASES (sizeof(single_cases) / sizeof(single_cases[0]))

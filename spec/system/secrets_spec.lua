@@ -146,7 +146,7 @@ describe("secrets", function()
     refused("no such member", { PIGEON_PASSWORD = ARN .. "#pass" },
       { 'PIGEON_PASSWORD: secretsmanager: the secret has no member "pass"' })
     refused("a member that is a number", { PIGEON_PASSWORD = ARN .. "#port" },
-      { 'PIGEON_PASSWORD: secretsmanager: "port" of the secret is no text' })
+      { 'PIGEON_PASSWORD: secretsmanager: member "port" of the secret is not a string' })
     refused("a secret without members", { PIGEON_PASSWORD = "secretsmanager:pigeon#password" },
       { "PIGEON_PASSWORD: secretsmanager: the secret is no JSON object" })
     refused("a NUL", { PIGEON_PASSWORD = "secretsmanager:nul" },
@@ -263,7 +263,7 @@ describe("secrets", function()
         events = events }))
       assert.equal(4, #outcome.answers)
       has(outcome.log, "login")
-      has(outcome.log, "AWS has the same values still")
+      has(outcome.log, "AWS still has the same values")
       for i = 1, 4 do
         has(outcome.decoded[i].errorMessage, "403")
         has(outcome.decoded[i].errorMessage, "AWS was asked less than a minute ago")

@@ -224,12 +224,12 @@ describe("over TLS", function()
 
     it("a server without TLS", function()
       says({ PIGEON_PORT = plain.PIGEON_PORT },
-        "the other end does not speak TLS; next: is PIGEON_PORT a port without TLS?")
+        "the broker's port does not speak TLS; next: is PIGEON_PORT a port without TLS?")
     end)
 
     it("a server with TLS, where Pigeon has none", function()
       for _ = 1, 10 do
-        says({ PIGEON_PORT = port.good, PIGEON_TLS = "off" }, "the other end speaks TLS; next: set PIGEON_TLS=on")
+        says({ PIGEON_PORT = port.good, PIGEON_TLS = "off" }, "the broker's port expects TLS; next: set PIGEON_TLS=on")
       end
     end)
 
@@ -305,7 +305,7 @@ describe("over TLS", function()
       system.run(("openssl ec -aes128 -passout pass:x -in %s -out %s 2>/dev/null"):format(tls.path("client.key"), path))
       for file, words in pairs({
         [tls.path("good.key")] = "is not the key of the certificate in " .. tls.path("client.pem"),
-        [path] = ": the key has a passphrase, and nobody to type it",
+        [path] = ": the key has a passphrase, which Pigeon cannot ask for",
         [tls.path("client.pem")] = ": no private key in it (PEM)",
       }) do
         refuses({ PIGEON_TLS_CERT_FILE = tls.path("client.pem"), PIGEON_TLS_KEY_FILE = file }, "ValueError",

@@ -91,7 +91,7 @@ local cases = {
   { "nobody at the port", before = set("PIGEON_PORT", "1"),
     "connect: 127.0.0.1:1: ", "Connection refused", "is RabbitMQ running, and is PIGEON_PORT its port?" },
   { "an unknown host", before = set("PIGEON_HOST", "nowhere.invalid"),
-    "resolve: nowhere.invalid:", "", "check PIGEON_HOST, and the name servers that the function sees" },
+    "resolve: nowhere.invalid:", "", "check PIGEON_HOST, and the name servers of the function's network" },
   { "a black hole", before = function(env) env.PIGEON_PORT = black_hole() end,
     "connect: ", "no answer to the connect", "check PIGEON_HOST, security groups and routes" },
   { "a web server", before = function(env) env.PIGEON_PORT = stranger("HTTP/1.1 400 Bad Request\\r\\n\\r\\n") end,
@@ -127,9 +127,9 @@ local cases = {
   { "a missing exchange", before = exchange_rules,
     after = function(env) system.run("rm -rf " .. system.quote(env.LAMBDA_TASK_ROOT)) end,
     "publish: 404 ", "NOT_FOUND - no exchange 'nowhere' in vhost '$VHOST'",
-    "declare the exchange, or mend its name in the rules" },
+    "declare the exchange, or correct its name in the rules" },
   { "a missing queue", before = set("PIGEON_QUEUE", "missing"), fate = "returned",
-    "publish: 312 ", "NO_ROUTE", "declare the queue, or mend its name in PIGEON_QUEUE or the rules" },
+    "publish: 312 ", "NO_ROUTE", "declare the queue, or correct its name in PIGEON_QUEUE or the rules" },
   { "a full queue", before = function(env)
       broker.declare(env, "full", '{<<"x-max-length">>, long, 0}, {<<"x-overflow">>, longstr, <<"reject-publish">>}')
       env.PIGEON_QUEUE = "full"
@@ -144,7 +144,7 @@ local cases = {
       broker.alarm("disk")
     end,
     "confirm: the broker takes no messages (connection.blocked): ", "low on disk & memory",
-    "free memory or disk on the broker; the event comes again by itself" },
+    "free memory or disk space on the broker; AWS retries the event" },
   { "an operator who closes the connection, and the next one", during = closed_twice,
     "confirm: 320 ", "CONNECTION_FORCED - spec", "somebody closed the connection or stopped the node" },
   { "a node that stops", during = stopped, after = function() erlang("rabbit:start().") end,

@@ -1,5 +1,5 @@
 /* signature.c -- parse the Authorization header, make the canonical request, sign it. */
-#include "signature.h"
+#include "tools/aws/signature.h"
 
 #include <ctype.h>
 #include <microhttpd.h>

@@ -1,5 +1,5 @@
 /* store.c -- a list of values, and AWS's words for what is wrong with a request. */
-#include "store.h"
+#include "tools/aws/store.h"
 
 #include <jansson.h>
 #include <openssl/evp.h>

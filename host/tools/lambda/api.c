@@ -1,7 +1,7 @@
 /* api.c -- the Runtime API on libmicrohttpd. A /next without an event is a suspended
  * connection. Whether an answer may come is decided by its headers, as in AWS's emulator.
  */
-#include "api.h"
+#include "tools/lambda/api.h"
 
 #include <microhttpd.h>
 #include <netinet/in.h>

@@ -1,6 +1,6 @@
 /* events.c -- stdin as events. Lines are given out as they come, so that whoever writes
  * them can look at one answer before the next event. */
-#include "events.h"
+#include "tools/lambda/events.h"
 
 #include <errno.h>
 #include <string.h>

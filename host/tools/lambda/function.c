@@ -1,5 +1,5 @@
 /* function.c -- the function's process. */
-#include "function.h"
+#include "tools/lambda/function.h"
 
 #include <errno.h>
 #include <fcntl.h>

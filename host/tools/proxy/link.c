@@ -1,5 +1,5 @@
 /* link.c -- what a fault does to the sockets. */
-#include "link.h"
+#include "tools/proxy/link.h"
 
 #include <linux/filter.h>
 #include <netinet/tcp.h>

@@ -1,7 +1,7 @@
 /* serve.c -- one thread, one poll(), two flows a connection.
  *
  * From the bottom: the connections, the listener, the commands, the loop. */
-#include "serve.h"
+#include "tools/proxy/serve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link.h"
+#include "tools/proxy/link.h"
 
 #define LINE_LEN 200
 

@@ -18,7 +18,7 @@
 
 #define BLOCKED                                                                     \
     "the broker takes no messages (connection.blocked): low on memory; next: free " \
-    "memory or disk on the broker; the event comes again by itself"
+    "memory or disk space on the broker; AWS retries the event"
 
 /* ------------------------------------------------------------- scripts */
 
@@ -357,12 +357,12 @@ static const struct row rows[] = {
      "confirm", 0, "the broker returned a message that is not waiting: nobody" LOG,
      false},
     {"breaks off a return", breaks_off_a_return, MINUTE_MS, "---", "confirm", 0,
-     "the broker broke off a returned message" LOG, false},
+     "the broker sent only a part of a returned message" LOG, false},
     {"sends a body of nothing", sends_a_body_of_nothing, MINUTE_MS, "---", "confirm", 0,
-     "the broker sent a content frame that belongs nowhere" LOG, false},
+     "the broker sent a content frame without a publish or return" LOG, false},
     {"returns a header of another class", returns_a_header_of_another_class, MINUTE_MS,
-     "r--", "confirm", 0, "the broker sent a content frame that belongs nowhere" LOG,
-     false},
+     "r--", "confirm", 0,
+     "the broker sent a content frame without a publish or return" LOG, false},
     {"closes after an ack", ends_after_an_ack, MINUTE_MS, "c--", "confirm", 0,
      "the broker's end closed the connection" LOG, false},
     {"resets after an ack", resets_after_an_ack, MINUTE_MS, "c--", "confirm", 0,
@@ -371,8 +371,7 @@ static const struct row rows[] = {
      "confirm", 320, "CONNECTION_FORCED - Closed via management plugin" CLOSED, false},
     {"misses an exchange", misses_an_exchange, MINUTE_MS, "c--", "publish", 404,
      "NOT_FOUND - no exchange 'x' in vhost 'crashes'; next: declare the exchange, or "
-     "mend "
-     "its name in the rules",
+     "correct its name in the rules",
      false},
     {"refuses an exchange", refuses_an_exchange, MINUTE_MS, "---", "publish", 403,
      "ACCESS_REFUSED - access to exchange 'amq.default' in vhost 'crashes' refused for "

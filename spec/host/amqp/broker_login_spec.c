@@ -217,7 +217,7 @@ static const struct row rows[] = {
     {"speaks HTTP", speaks_http, MINUTE_MS, NULL, "login", 0, "invalid AMQP data" PORT,
      false},
     {"speaks TLS", speaks_tls, MINUTE_MS, NULL, "tls", 0,
-     "the other end speaks TLS; next: set PIGEON_TLS=on", false},
+     "the broker's port expects TLS; next: set PIGEON_TLS=on", false},
     {"speaks AMQP 1.0", speaks_another_amqp, MINUTE_MS, NULL, "login", 0,
      "unexpected method received" PORT, false},
     {"speaks AMQP 1.0 and stays", speaks_another_amqp_and_stays, MINUTE_MS, NULL, "login",
@@ -233,8 +233,7 @@ static const struct row rows[] = {
     {"refuses the password", refuses_the_password, MINUTE_MS, NULL, "login", 403,
      "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For "
      "details see the broker logfile.; next: check PIGEON_USER and PIGEON_PASSWORD "
-     "(guest "
-     "may log in from the broker's own machine alone)",
+     "(guest may log in only from the broker's own machine)",
      false},
     {"knows no such vhost", knows_no_vhost, MINUTE_MS, NULL, "login", 530,
      "NOT_ALLOWED - vhost crashes not found; next: check PIGEON_VIRTUAL_HOST", false},

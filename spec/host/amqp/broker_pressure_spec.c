@@ -179,10 +179,10 @@ static void is_blocked_and_stalls(struct session *s)
 
 static void assert_blocked(void)
 {
-    assert_failure("confirm", 0,
-                   "the broker takes no messages (connection.blocked): low on disk; "
-                   "next: free memory or disk on the broker; the event comes again by "
-                   "itself");
+    assert_failure(
+        "confirm", 0,
+        "the broker takes no messages (connection.blocked): low on disk; "
+        "next: free memory or disk space on the broker; AWS retries the event");
     assert_true(failure.final);
     assert_no_fate();
 }
@@ -241,9 +241,8 @@ static void a_handshake_with_no_tls_server_ends(void **state)
         int64_t deadline_ms;
         const char *text;
     } cases[] = {
-        {MINUTE_MS,
-         "the other end does not speak TLS; next: is PIGEON_PORT a port without "
-         "TLS? then set PIGEON_TLS=off, or take its TLS port"},
+        {MINUTE_MS, "the broker's port does not speak TLS; next: is PIGEON_PORT a port "
+                    "without TLS? Set PIGEON_TLS=off, or use the TLS port"},
         {SHORT_MS,
          "no answer in time; next: is PIGEON_PORT a port with TLS, and the broker "
          "alive?"},

@@ -88,10 +88,10 @@ static void login_and_publish_failures_pause_too(void **state)
     (void)state;
     world.login = "ACCESS_REFUSED";
     deliver("a", MINUTE_MS, no_turn);
-    assert_string_equal(facts.broker_wide,
-                        "login: 403 a:1: ACCESS_REFUSED; next: check PIGEON_USER and "
-                        "PIGEON_PASSWORD (guest may log in from the broker's own machine "
-                        "alone)");
+    assert_string_equal(
+        facts.broker_wide,
+        "login: 403 a:1: ACCESS_REFUSED; next: check PIGEON_USER and "
+        "PIGEON_PASSWORD (guest may log in only from the broker's own machine)");
     assert_int_equal(delivery.pause_ms, 250);
     world.login = NULL;
     deliver("a", MINUTE_MS, turns);

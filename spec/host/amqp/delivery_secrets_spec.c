@@ -13,10 +13,10 @@
 
 #include "diary.h"
 
-#define SAME " (AWS has the same values still)"
-#define CHECK_USER                                                              \
-    "; next: check PIGEON_USER and PIGEON_PASSWORD (guest may log in from the " \
-    "broker's own machine alone)"
+#define SAME " (AWS still has the same values)"
+#define CHECK_USER                                                                   \
+    "; next: check PIGEON_USER and PIGEON_PASSWORD (guest may log in only from the " \
+    "broker's own machine)"
 
 /* ------------------------------------------------------------- AWS */
 
@@ -43,7 +43,7 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     (void)deadline;
     note("refresh");
     if (!secrets->rotated)
-        return err_set(err, "AWS has the same values still");
+        return err_set(err, "AWS still has the same values");
     secrets->password = secrets->rotated;
     world.login = NULL;
     return true;
@@ -106,8 +106,8 @@ without_secrets_nothing_is_dialled_and_the_next_event_tries_again(void **state)
     delivery.secrets = &secrets;
     deliver("a", MINUTE_MS, no_turn);
     assert_words(0, "secrets", 0,
-                 "PIGEON_PASSWORD: ssm GetParameter: Throttled; next: see the variable's "
-                 "value, the role, and whether the function reaches AWS");
+                 "PIGEON_PASSWORD: ssm GetParameter: Throttled; next: check the "
+                 "variable's value, the role, and the way from the function to AWS");
     assert_non_null(strstr(facts.broker_wide, "secrets: PIGEON_PASSWORD"));
     secrets.result = SECRETS_READY;
     deliver("a b c", MINUTE_MS, good);

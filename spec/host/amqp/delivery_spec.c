@@ -203,7 +203,7 @@ static void a_nacked_message_whose_connection_then_ends_is_unknown(void **state)
 #define WRITE                                                                  \
     "; next: give the user write permission on the exchange (amq.default for " \
     "queues)"
-#define MISSING "; next: declare the exchange, or mend its name in the rules"
+#define MISSING "; next: declare the exchange, or correct its name in the rules"
 
 static void a_missing_exchange_harms_only_those_that_name_it(void **state)
 {

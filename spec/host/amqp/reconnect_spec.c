@@ -20,7 +20,7 @@
 
 #define MINUTE_MS 60000
 #define HANG_MS 30000
-#define LOG "; next: see the broker's log; the event comes again by itself"
+#define LOG "; next: see the broker's log; AWS retries the event"
 #define GONE "the broker's end closed the connection" LOG
 
 /* ------------------------------------------------------------- a case */
@@ -284,9 +284,10 @@ static void a_return_is_final(void **state)
     open_with(returns_the_first);
     deliver(MINUTE_MS);
     assert_string_equal(fates(), "rcc");
-    assert_words(0, "publish", 312,
-                 "NO_ROUTE; next: declare the queue, or mend its name in PIGEON_QUEUE or "
-                 "the rules");
+    assert_words(
+        0, "publish", 312,
+        "NO_ROUTE; next: declare the queue, or correct its name in PIGEON_QUEUE or "
+        "the rules");
     assert_heard("123");
 }
 
@@ -305,10 +306,9 @@ static void a_missing_exchange_harms_only_its_messages(void **state)
     open_with(misses_x);
     deliver(MINUTE_MS);
     assert_string_equal(fates(), "cuc");
-    assert_words(
-        1, "publish", 404,
-        "NOT_FOUND - no exchange 'x' in vhost '/'; next: declare the exchange, or "
-        "mend its name in the rules");
+    assert_words(1, "publish", 404,
+                 "NOT_FOUND - no exchange 'x' in vhost '/'; next: declare the exchange, "
+                 "or correct its name in the rules");
     assert_string_equal(facts.broker_wide, "");
     assert_heard("123|13");
 }
@@ -317,7 +317,7 @@ static void a_blocked_broker_is_not_asked_again_at_once(void **state)
 {
     static const char words[] =
         "the broker takes no messages (connection.blocked): low on memory & low on disk; "
-        "next: free memory or disk on the broker; the event comes again by itself";
+        "next: free memory or disk space on the broker; AWS retries the event";
 
     (void)state;
     open_with(is_blocked);

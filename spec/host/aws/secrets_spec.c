@@ -232,14 +232,18 @@ static void a_reference_that_cannot_be_right_is_refused_when_opened(void **state
         {"secretsmanager:", "PIGEON_PASSWORD: nothing follows secretsmanager:"},
         {"secretsmanager:#a", "PIGEON_PASSWORD: nothing follows secretsmanager:"},
         {"secretsmanager:a#", "PIGEON_PASSWORD: no key follows the #"},
-        {"kms:AAA", "PIGEON_PASSWORD: what follows kms: is no base64 of a ciphertext (3 "
-                    "characters, good up to number 3)"},
-        {"kms:AA A", "PIGEON_PASSWORD: what follows kms: is no base64 of a ciphertext (4 "
-                     "characters, good up to number 2)"},
-        {"kms:A===", "PIGEON_PASSWORD: what follows kms: is no base64 of a ciphertext (4 "
-                     "characters, good up to number 1)"},
-        {"kms:A=AA", "PIGEON_PASSWORD: what follows kms: is no base64 of a ciphertext (4 "
-                     "characters, good up to number 1)"},
+        {"kms:AAA",
+         "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (3 "
+         "characters; valid up to character 3)"},
+        {"kms:AA A",
+         "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (4 "
+         "characters; valid up to character 2)"},
+        {"kms:A===",
+         "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (4 "
+         "characters; valid up to character 1)"},
+        {"kms:A=AA",
+         "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (4 "
+         "characters; valid up to character 1)"},
     };
 
     (void)state;
@@ -354,16 +358,16 @@ static void an_answer_that_is_of_no_use_says_why(void **state)
         {"secretsmanager:a", "{\"ARN\":\"a\"}", SECRETS_REFUSED,
          "the answer has no value"},
         {"secretsmanager:a#b", "{\"SecretString\":\"sesame\"}", SECRETS_REFUSED,
-         "the secret is no JSON object, so it has no \"b\""},
+         "the secret is not a JSON object, so it has no member \"b\""},
         {"secretsmanager:a#b", "{\"SecretString\":\"{\\\"c\\\":\\\"sesame\\\"}\"}",
          SECRETS_REFUSED, "the secret has no member \"b\""},
         {"secretsmanager:a#b", "{\"SecretString\":\"{\\\"b\\\":5672}\"}", SECRETS_REFUSED,
-         "\"b\" of the secret is no text: write it in quotes there"},
+         "\"b\" of the secret is not a string; put its value in quotes"},
         {"secretsmanager:a#b", "{\"SecretString\":\"{\\\"b\\\":\\\"\\\"}\"}",
          SECRETS_REFUSED, "the value is empty"},
         {"secretsmanager:a#b",
          "{\"SecretString\":\"{\\\"b\\\":\\\"1\\\",\\\"b\\\":\\\"2\\\"}\"}",
-         SECRETS_REFUSED, "the secret is no JSON object, so it has no \"b\""},
+         SECRETS_REFUSED, "the secret is not a JSON object, so it has no member \"b\""},
     };
 
     (void)state;
@@ -454,7 +458,7 @@ static void a_refresh_asks_for_all_anew_at_most_once_a_minute(void **state)
     open_with("ssm:p");
     assert_int_equal(resolve(first, 4000), SECRETS_READY);
     assert_false(refresh(same));
-    assert_string_equal(err.text, "AWS has the same values still");
+    assert_string_equal(err.text, "AWS still has the same values");
     now_ms += 59999;
     assert_false(refresh(NULL));
     assert_string_equal(err.text, "AWS was asked less than a minute ago");
@@ -481,7 +485,7 @@ static void without_references_there_is_nothing_to_refresh(void **state)
     (void)state;
     open_with("coo");
     assert_false(refresh(NULL));
-    assert_string_equal(err.text, "nothing is in AWS");
+    assert_string_equal(err.text, "no setting is a reference to AWS");
 }
 
 /* ------------------------------------------------------------- hiding */

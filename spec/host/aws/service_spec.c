@@ -133,8 +133,8 @@ static void a_region_is_no_way_into_another_host(void **state)
     (void)state;
     config.aws_region = "evil.example/";
     assert_false(service_open(&client, &config, all, &err));
-    assert_string_equal(err.text,
-                        "PIGEON_AWS_REGION is no name of a region, such as us-west-2");
+    assert_string_equal(
+        err.text, "PIGEON_AWS_REGION is not the name of a region (example: us-west-2)");
 }
 
 int main(void)

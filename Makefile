@@ -155,7 +155,7 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
-$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/spec/support/test_filter.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, whose Lua is not ours.

@@ -315,9 +315,8 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
 /* Publishes until every message has a fate, or nothing more can be done now. */
 static bool publish_all(struct delivery *delivery, struct outbox *outbox,
                         const struct deadline *deadline, struct facts *facts,
-                        struct failure *failure)
+                        struct failure *failure, bool *retried)
 {
-    bool retried = false;
     bool connected;
 
     while (count_fates(outbox).none > 0) {
@@ -327,11 +326,11 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
             continue;
         if (!connected)
             return false;
-        if (failure->final || retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
+        if (failure->final || *retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
             pause_connects(delivery, failure);
             return false;
         }
-        retried = true;
+        *retried = true;
     }
     return true;
 }
@@ -343,12 +342,13 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     struct deadline nacks = {0};
     int64_t pause = NACK_FIRST_MS;
     struct failure failure = {0};
+    bool retried = false; /* the one reconnect of an event was made */
     bool given_up;
 
     if (outbox->count == 0)
         return;
-    for (int round = 0; publish_all(delivery, outbox, deadline, facts, &failure);
-         round++) {
+    for (int round = 0;
+         publish_all(delivery, outbox, deadline, facts, &failure, &retried); round++) {
         delivery->pause_ms = 0;
         if (count_fates(outbox).nacked == 0 || round == NACK_ROUNDS)
             break;

@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 
-#include <sys/syscall.h>
-#include <time.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "../support/rules.h"
+#include "fake/clock.h"
 #include "handler.h"
+#include "rules_folder.h"
+#include "s3_event.h"
 
 #define RULES                                                    \
     "return function(object)\n"                                  \
@@ -32,23 +34,12 @@ static struct {
     struct facts facts;
 } broker;
 
-static int64_t ahead_s; /* of CLOCK_BOOTTIME */
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-
-    if (clock == CLOCK_BOOTTIME)
-        now->tv_sec += ahead_s;
-    return result;
-}
-
 /* The linker prefers this one. */
 void delivery_publish(struct delivery *delivery, struct outbox *outbox,
                       const struct deadline *deadline, struct facts *facts)
 {
     broker.calls++;
-    ahead_s += broker.takes_s;
+    fake_clock.ahead_ms += broker.takes_s * 1000;
     broker.delivery = delivery;
     broker.deadline = *deadline;
     broker.facts = *facts;
@@ -68,23 +59,23 @@ static struct answer answer;
 static struct buffer event;
 static struct err err;
 
-static int open_handler(void **state)
+static int setup(void **state)
 {
     memset(&broker, 0, sizeof(broker));
-    ahead_s = 0;
+    fake_clock = (struct fake_clock){0};
     err = (struct err){0};
-    if (begin(state) != 0)
+    if (rules_folder_setup(state) != 0)
         return -1;
     handler = (struct handler){.script = open_rules(RULES), .delivery = &delivery};
     return 0;
 }
 
-static int close_handler(void **state)
+static int teardown(void **state)
 {
     script_close(handler.script);
     buffer_free(&answer.body);
     buffer_free(&event);
-    return end(state);
+    return rules_folder_teardown(state);
 }
 
 /* All of it; nothing is told before there is an answer. */
@@ -165,7 +156,7 @@ static void open_shadow(void)
 {
     struct deadline deadline = deadline_in(600000);
 
-    write_rules("return function() return defer('no') end");
+    write_script(rules_path, "return function() return defer('no') end");
     assert_true(script_open_shadow(handler.script, rules_path, &deadline, &err));
 }
 
@@ -264,7 +255,7 @@ static void without_a_delivery_it_decides_alone(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-#define OPENED(name) cmocka_unit_test_setup_teardown(name, open_handler, close_handler)
+#define OPENED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,7 +1,8 @@
 /* The spec of host/amqp/delivery.c with secrets in AWS: when they are asked for, and what
  * a refused login leads to.
  *
- * AWS is a fake, too, which adds its words to the diary of spec/support/diary.h:
+ * AWS is a fake, too, which adds its words to the diary of
+ * spec/support/fake/delivery_neighbours.h:
  *
  *   resolve  what secrets are not known        refresh      all of them */
 #include <setjmp.h>
@@ -11,7 +12,11 @@
 
 #include <cmocka.h>
 
-#include "diary.h"
+#include <string.h>
+
+#include "delivery_case.h"
+#include "fake/clock.h"
+#include "fake/delivery_neighbours.h"
 
 #define SAME " (AWS still has the same values)"
 #define CHECK_USER                                                                   \
@@ -31,7 +36,7 @@ enum secrets_result secrets_resolve(struct secrets *secrets,
                                     const struct deadline *deadline, struct err *err)
 {
     (void)deadline;
-    note("resolve");
+    world_note("resolve");
     if (secrets->result != SECRETS_READY)
         err_set(err, "PIGEON_PASSWORD: ssm GetParameter: Throttled");
     return secrets->result;
@@ -41,7 +46,7 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
                      struct err *err)
 {
     (void)deadline;
-    note("refresh");
+    world_note("refresh");
     if (!secrets->rotated)
         return err_set(err, "AWS still has the same values");
     secrets->password = secrets->rotated;
@@ -165,7 +170,7 @@ static void other_failures_refresh_nothing(void **state)
     world.words[0] = "127.0.0.1: Connection refused";
     deliver("a", MINUTE_MS, no_turn);
     assert_string_equal(diary, "resolve as:old connect:0");
-    set_up(NULL);
+    delivery_case_setup(NULL);
     delivery.secrets = &secrets;
     world.login = "NOT_ALLOWED - vhost crashes not found";
     world.code = 530;

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "writes.h"
+#include "fake/clock.h"
+#include "log_case.h"
 
 #define HEAD "{\"timestamp\":\"2026-11-24T12:00:00.123Z\",\"level\":"
 
@@ -92,8 +93,8 @@ static void a_million_random_bytes_break_no_line_of_json(void **state)
 
 static void a_long_line_of_json_is_cut_inside_its_message(void **state)
 {
-    static char text[MANY];
-    static char fields[MANY];
+    static char text[LONGEST_WRITE];
+    static char fields[LONGEST_WRITE];
     const char *line;
     size_t i;
 
@@ -147,7 +148,8 @@ static void metrics_pass_at_the_level_asked_for(void **state)
     assert_string_equal(next_write(), "MONITORING|1\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, catch_writes, give_stdout_back)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, log_case_setup, log_case_teardown)
 
 int main(void)
 {

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "writes.h"
+#include "fake/clock.h"
+#include "log_case.h"
 
 static void a_line_has_time_level_and_message(void **state)
 {
@@ -127,8 +128,10 @@ static void dates_are_right(void **state)
 
     (void)state;
     for (day = 1; day < 200 * 365; day++) {
-        frozen = (struct timespec){.tv_sec = day * 86400 + day % 86400};
-        gmtime_r(&frozen.tv_sec, &tm);
+        time_t now = day * 86400 + day % 86400;
+
+        fake_clock.stopped_us = now * 1000000;
+        gmtime_r(&now, &tm);
         strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000Z WARN  x\n", &tm);
         log_message(LOG_LEVEL_WARN, "x");
         assert_string_equal(next_write(), expected);
@@ -137,7 +140,7 @@ static void dates_are_right(void **state)
 
 static void a_long_line_is_cut_between_characters(void **state)
 {
-    static char text[MANY];
+    static char text[LONGEST_WRITE];
     const char fields[] = "{\"objects\":2}";
     size_t i, len;
     const char *line;
@@ -274,7 +277,7 @@ static void write_while_interrupted(int out, const char *text)
 static void an_interrupted_line_arrives_whole(void **state)
 {
     static char text[200 * 1024];
-    static char got[MANY];
+    static char got[LONGEST_WRITE];
     char ticks[3];
     int out[2], in[2], status;
     size_t have = 0, i;
@@ -305,7 +308,8 @@ static void an_interrupted_line_arrives_whole(void **state)
     close(in[0]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, catch_writes, give_stdout_back)
+#define TEST(name) \
+    cmocka_unit_test_setup_teardown(name, log_case_setup, log_case_teardown)
 
 int main(void)
 {

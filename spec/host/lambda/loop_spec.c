@@ -6,8 +6,13 @@
 
 #include <cmocka.h>
 
-#include "../support/rules.h"
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "captured_log.h"
 #include "lambda/loop.h"
+#include "s3_event.h"
 
 /* What the made-up neighbours do, and the steps in their order. */
 static struct {
@@ -99,13 +104,23 @@ bool script_exhausted(const struct script *script)
     return made_up.exhausted;
 }
 
-static int open_loop(void **state)
+static int setup(void **state)
 {
+    (void)state;
     memset(&made_up, 0, sizeof(made_up));
     made_up.events = 1;
     made_up.end = RUNTIME_STOP;
     made_up.error_type = "";
-    return begin(state);
+    log_open(LOG_LEVEL_DEBUG);
+    log_as(LOG_TEXT);
+    return captured_log_start() ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    captured_log_stop();
+    return 0;
 }
 
 static bool run(void)
@@ -206,7 +221,7 @@ static void a_signal_between_events_ends_it_well(void **state)
     assert_string_equal(logged(), "");
 }
 
-#define OPENED(name) cmocka_unit_test_setup_teardown(name, open_loop, end)
+#define OPENED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

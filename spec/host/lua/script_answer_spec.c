@@ -8,8 +8,11 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "../support/opened.h"
+#include "base/log.h"
+#include "script_case.h"
 
 /* ------------------------------------------------------------------- concluding */
 
@@ -254,6 +257,9 @@ static void nor_do_big_batches(void **state)
     before = least_in_use(5);
     assert_in_range(least_in_use(5), 0, before + 4000000);
 }
+
+#define OPENED(name) \
+    cmocka_unit_test_setup_teardown(name, script_case_setup_by_last, script_case_teardown)
 
 int main(void)
 {

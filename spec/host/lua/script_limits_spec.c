@@ -11,54 +11,19 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
-#include "../support/rules.h"
+#include "base/log.h"
+#include "child.h"
+#include "script_case.h"
 
-static struct script *script;
-static struct outbox outbox;
-static struct facts facts;
-static struct answer answer;
-static struct buffer event;
-static struct err err;
-
-static int start(void **state)
-{
-    err = (struct err){0};
-    facts = (struct facts){0};
-    return begin(state);
-}
-
-static int stop(void **state)
-{
-    outbox_clear(&outbox);
-    buffer_free(&answer.body);
-    buffer_free(&event);
-    script_close(script);
-    script = NULL;
-    return end(state);
-}
-
-static void open_small(const char *rules, long memory_mb)
-{
-    script = open_with(rules, "normal", memory_mb, &err);
-    assert_string_equal(err.text, "");
-    assert_non_null(script);
-}
-
-static bool decide(void)
-{
-    struct invocation invocation = invocation_of(&event);
-
-    outbox_clear(&outbox);
-    return script_decide(script, &invocation, &outbox, &err);
-}
-
-static bool conclude(void)
+static bool confirm_and_conclude(void)
 {
     facts.confirmed = confirm(&outbox);
-    return script_conclude(script, &outbox, &facts, &answer, &err);
+    return conclude();
 }
 
 static void assert_told(const char *type, const char *words)
@@ -66,24 +31,6 @@ static void assert_told(const char *type, const char *words)
     assert_string_equal(answer.error_type, type);
     if (!strstr(member(&answer.body, "errorMessage"), words))
         fail_msg("\"%s\" is not in %s", words, answer.body.data);
-}
-
-/* Objects whose keys are these numbers. */
-static void add_objects(int first, int last)
-{
-    char key[32];
-
-    for (int i = first; i <= last; i++) {
-        snprintf(key, sizeof(key), "%d", i);
-        add_object(&event, key);
-    }
-}
-
-static void assert_id(size_t i, const char *id)
-{
-    assert_true(i < outbox.count);
-    if (!is(outbox.messages[i].body, id))
-        fail_msg("message %zu is %s, not %s", i, outbox.messages[i].body.data, id);
 }
 
 /* ----------------------------------------------------------------------- memory */
@@ -105,9 +52,9 @@ static void run_five(const char *third)
 
     snprintf(rules, sizeof(rules), COUNTING, third);
     script = open_rules(rules);
-    add_objects(1, 5);
+    add_objects(&event, 1, 5);
     assert_true(decide());
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
 }
 
 /* 16 MB, and 80 MB more at once. */
@@ -147,10 +94,10 @@ static void what_was_loaded_leaves_room_to_decide(void **state)
                "  return accept(object.key, {'normal'})\n"
                "end\n",
                96);
-    add_objects(1, 5);
+    add_objects(&event, 1, 5);
     assert_true(decide());
     assert_int_equal(outbox.count, 5);
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -204,11 +151,11 @@ static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state
                         "  long:upper()\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
-    add_objects(1001, 1700);
+    add_objects(&event, 1001, 1700);
     assert_true(event.len > 65536);
     assert_true(decide());
     assert_int_equal(outbox.count, 700);
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -218,7 +165,7 @@ static size_t left_of_a_big_event(void)
     size_t before = mallinfo2().uordblks;
 
     assert_true(decide());
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_true(script_tell(script, &err));
     outbox_clear(&outbox);
     return mallinfo2().uordblks - before;
@@ -231,7 +178,7 @@ static void nothing_is_left_of_a_big_event_that_was_told(void **state)
     script = open_rules("return function(object)\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
-    add_objects(1001, 3000);
+    add_objects(&event, 1001, 3000);
     left_of_a_big_event(); /* buffers have grown */
     assert_in_range(left_of_a_big_event() + 500000, 0, 1000000);
 }
@@ -249,13 +196,13 @@ static void what_is_hoarded_over_many_objects_is_freed(void **state)
                         "  kept[#kept + 1] = s\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
-    add_objects(1001, 1400);
+    add_objects(&event, 1001, 1400);
     assert_true(decide());
     failed = 400 - outbox.count;
     assert_in_range(failed, 2, 6);
     assert_id(0, "1001");
     assert_id(outbox.count - 1, "1400");
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_told("Function.RulesFailed", "rules.lua: out of memory");
     assert_false(script_exhausted(script));
 }
@@ -273,9 +220,9 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
                "end\n",
                4);
     log_open(LOG_LEVEL_ERROR);
-    add_objects(1001, 1100);
+    add_objects(&event, 1001, 1100);
     for (int i = 0; i < 500; i++) {
-        if (!decide() || !conclude())
+        if (!decide() || !confirm_and_conclude())
             fail_msg("event %d: %s", i, err.text);
         failed += 100 - outbox.count;
     }
@@ -297,10 +244,10 @@ static void an_event_that_does_not_fit_is_told_and_the_next_one_decided(void **s
     assert_int_equal(outbox.count, 0);
 
     buffer_clear(&event);
-    add_objects(1, 2);
+    add_objects(&event, 1, 2);
     assert_true(decide());
     assert_int_equal(outbox.count, 2);
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -322,7 +269,7 @@ static void where_loading_anew_does_not_help_the_process_is_exhausted(void **sta
     }
 
     buffer_clear(&event);
-    add_objects(1, 2);
+    add_objects(&event, 1, 2);
     assert_true(decide());
     assert_int_equal(outbox.count, 0); /* it should have ended */
 }
@@ -348,7 +295,7 @@ static void an_event_of_6_megabytes_is_decided(void **state)
         assert_int_equal(outbox.count, objects);
         assert_id(0, "1");
         assert_id(objects - 1, key);
-        assert_true(conclude());
+        assert_true(confirm_and_conclude());
         assert_string_equal(answer.body.data, "null");
         assert_false(script_exhausted(script));
     }
@@ -377,7 +324,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
     assert_true(decide());
     assert_int_equal(outbox.count, 1);
     assert_id(0, "of 6000000");
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -402,7 +349,7 @@ static void garbage_does_not_keep_events_from_being_received(void **state)
         buffer_clear(&event);
         add_object(&event, key);
         free(key);
-        if (!decide() || !conclude())
+        if (!decide() || !confirm_and_conclude())
             fail_msg("event %zu: %s", i, err.text);
         assert_int_equal(outbox.count, 1);
     }
@@ -427,7 +374,7 @@ static int work(const char *what, const char *path)
     script = script_open(&settings, &far, &err);
     if (!script)
         return 9;
-    add_objects(1, 3);
+    add_objects(&event, 1, 3);
     invocation = invocation_of(&event);
     if (strcmp(what, "deadline") == 0)
         invocation.deadline.end_ms = clock_ms() + 700;
@@ -438,13 +385,14 @@ static int work(const char *what, const char *path)
 /* Status 1 and one line: what it says after time and level. */
 static void assert_stopped(const char *what, const char *rules, const char *line)
 {
-    char said[4096];
+    struct end end;
 
-    write_rules(rules);
-    assert_int_equal(run_again(what, rules_path, said, sizeof(said)), 1);
-    assert_true(strlen(said) > 31);
-    assert_memory_equal(said + 23, "Z ERROR ", 8);
-    assert_string_equal(said + 31, line);
+    write_script(rules_path, rules);
+    end = run_again(what, rules_path);
+    assert_int_equal(end.status, 1);
+    assert_true(strlen(end.said) > 31);
+    assert_memory_equal(end.said + 23, "Z ERROR ", 8);
+    assert_string_equal(end.said + 31, line);
 }
 
 static void a_pattern_without_end_is_stopped(void **state)
@@ -477,7 +425,8 @@ static void rules_that_stall_while_they_load_are_stopped(void **state)
                    "rules.lua was stopped after 1 s of CPU at key \"(loading)\"\n");
 }
 
-#define LIMITED(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define LIMITED(name) \
+    cmocka_unit_test_setup_teardown(name, script_case_setup, script_case_teardown)
 
 int main(int argc, char **argv)
 {

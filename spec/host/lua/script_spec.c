@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
-#include <sys/syscall.h>
-#include <time.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "../support/opened.h"
+#include "fake/clock.h"
+#include "script_case.h"
 
 static void assert_message(size_t i, const char *exchange, const char *routing_key,
                            const char *id)
@@ -46,8 +48,8 @@ static void what_is_wrong_is_told_when_opening(void **state)
         const char *type;
         const char *words;
     } cases[] = {
-        {RULES, "normal,,b", "ValueError", "PIGEON_QUEUE: entry 2"},
-        {RULES, "101:q", "ValueError", "PIGEON_QUEUE: entry 1, \"101:q\""},
+        {RULES_BY_LAST, "normal,,b", "ValueError", "PIGEON_QUEUE: entry 2"},
+        {RULES_BY_LAST, "101:q", "ValueError", "PIGEON_QUEUE: entry 1, \"101:q\""},
         {"syntax error", "101:q", "ValueError", "PIGEON_QUEUE"},
         {"\nreturn function( end", "q", "Runtime.RulesInvalid", "rules.lua:2:"},
         {"\n\nlocal x = nil .. 'a'", "q", "Runtime.RulesInvalid", "rules.lua:3:"},
@@ -336,20 +338,6 @@ static void lines_are_explained(void **state)
 
 /* ------------------------------------------------------------------ half of the time */
 
-static int64_t jump_ms; /* how far each look at CLOCK_BOOTTIME moves it; 0: not at all */
-static int64_t jumped_ms;
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-
-    if (clock == CLOCK_BOOTTIME) {
-        jumped_ms += jump_ms;
-        now->tv_sec += jumped_ms / 1000;
-    }
-    return result;
-}
-
 static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
 {
     char key[32];
@@ -360,9 +348,9 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
         snprintf(key, sizeof(key), "%d/1", i);
         add_object(&event, key);
     }
-    jump_ms = 60000; /* of 600 s */
+    fake_clock.step_ms = 60000; /* of 600 s */
     assert_true(decide());
-    jump_ms = 0;
+    fake_clock.step_ms = 0;
     decided = outbox.count;
     assert_in_range(decided, 1, 6);
     facts.confirmed = confirm(&outbox);
@@ -370,12 +358,15 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
     assert_error("Function.OutOfTime", "objects failed");
     tell();
     assert_non_null(strstr(logged(), "INFO  published: id of 0/1 to normal"));
-    jumped_ms = 0;
+    fake_clock.ahead_ms = 0;
 
     run();
     assert_int_equal(outbox.count, 100);
     assert_success();
 }
+
+#define OPENED(name) \
+    cmocka_unit_test_setup_teardown(name, script_case_setup_by_last, script_case_teardown)
 
 int main(void)
 {

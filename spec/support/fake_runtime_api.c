@@ -1,5 +1,6 @@
-/* api.c -- just enough HTTP/1.1 for the server's end: one connection after the other. */
-#include "api.h"
+/* fake_runtime_api.c -- just enough HTTP/1.1 for the server's end: one connection after
+ * the other. */
+#include "fake_runtime_api.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -78,7 +79,7 @@ static int serve(int fd, const struct step *steps, struct seen *seen, int step)
     struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
     char byte;
 
-    while (step < MANY && receive(fd, request, steps[step].hasty)) {
+    while (step < REQUESTS_MAX && receive(fd, request, steps[step].hasty)) {
         seen->requests = step + 1;
         pause.tv_sec = steps[step].pause_ms / 1000;
         pause.tv_nsec = steps[step].pause_ms % 1000 * 1000000;
@@ -113,7 +114,7 @@ static void run(int listener, const struct step *steps, struct seen *seen)
     }
 }
 
-int api_listen(char *address, size_t size)
+int fake_runtime_api_listen(char *address, size_t size)
 {
     struct sockaddr_in bound = {.sin_family = AF_INET,
                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -130,7 +131,7 @@ int api_listen(char *address, size_t size)
     return listener;
 }
 
-pid_t api_start(int listener, const struct step *steps, struct seen *seen)
+pid_t fake_runtime_api_start(int listener, const struct step *steps, struct seen *seen)
 {
     pid_t api = fork();
 
@@ -141,7 +142,7 @@ pid_t api_start(int listener, const struct step *steps, struct seen *seen)
     return api;
 }
 
-void api_stop(pid_t api)
+void fake_runtime_api_stop(pid_t api)
 {
     kill(api, SIGKILL);
     waitpid(api, NULL, 0);

@@ -1,18 +1,18 @@
-/* api.h -- a scripted Runtime API for specs: another process, on 127.0.0.1, that answers
- * as it is told and notes what it was sent.
+/* fake_runtime_api.h -- a scripted Runtime API of Lambda: a process on 127.0.0.1 that
+ * answers by steps and keeps the requests that it got.
  *
- * The steps and the memory for what it sees stay the caller's. */
-#ifndef PIGEON_API_H
-#define PIGEON_API_H
+ * The steps and the memory for the requests stay the caller's. */
+#ifndef PIGEON_SPEC_FAKE_RUNTIME_API_H
+#define PIGEON_SPEC_FAKE_RUNTIME_API_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-#define MANY 64
+#define REQUESTS_MAX 64
 
-/* One request's answer: `head` as it stands; with a body of `fill` bytes after it. The
- * last step is one without a head and a signal. */
+/* The answer to one request: `head` as it is, and a body of `fill` bytes after it. The
+ * last step has neither head nor signal. */
 struct step {
     const char *head;
     size_t fill;
@@ -28,11 +28,11 @@ struct request {
     size_t body_len;
 };
 
-/* What it saw. */
+/* What it got. */
 struct seen {
     int connections;
     int requests;
-    struct request request[MANY];
+    struct request request[REQUESTS_MAX];
 };
 
 /* Byte `i` of a body of `fill` bytes. */
@@ -42,12 +42,12 @@ static inline char filling(size_t i)
 }
 
 /* A socket that listens; `address` becomes its HOST:PORT. -1: the system refused. */
-int api_listen(char *address, size_t size);
+int fake_runtime_api_listen(char *address, size_t size);
 
 /* Starts the process, which plays the steps, one a request, and ends with its parent.
  * `seen` is memory that both share. -1: the system refused. */
-pid_t api_start(int listener, const struct step *steps, struct seen *seen);
+pid_t fake_runtime_api_start(int listener, const struct step *steps, struct seen *seen);
 
-void api_stop(pid_t api);
+void fake_runtime_api_stop(pid_t api);
 
 #endif

@@ -1,8 +1,9 @@
-/* peer.c -- just enough AMQP 0-9-1 for the broker's end: frames, a handful of methods.
+/* fake_broker.c -- just enough AMQP 0-9-1 for the server's end: frames, a few methods.
  *
- * The thread sits in accept() or in a script; peer_stop() shuts both sockets down, which
- * wakes it. Nothing is asserted here: only the spec's own thread may fail a case. */
-#include "peer.h"
+ * The thread is in accept() or in a script; fake_broker_stop() shuts both sockets down,
+ * which wakes it. Nothing is asserted here: only the spec's own thread may fail a case.
+ */
+#include "fake_broker.h"
 
 #include <arpa/inet.h>
 #include <endian.h>
@@ -20,7 +21,7 @@
 #define FRAME_HEADER 2
 #define FRAME_BODY 3
 #define FRAME_HEARTBEAT 8
-#define PATIENCE_MS 60000 /* then a client that waits for ever is let go */
+#define STALL_MS 60000 /* then a client that waits for ever is let go */
 #define METHOD(class_id, method_id) ((uint32_t)(class_id) << 16 | (uint32_t)(method_id))
 
 /* ------------------------------------------------------------- bytes */
@@ -31,7 +32,7 @@ static bool write_all(struct session *session, const unsigned char *bytes, size_
     ssize_t n;
 
     while (len > 0 && !session->gone) {
-        n = send(session->peer->fd, bytes, slice < len ? slice : len, MSG_NOSIGNAL);
+        n = send(session->fake->fd, bytes, slice < len ? slice : len, MSG_NOSIGNAL);
         session->gone = n <= 0;
         if (n > 0) {
             bytes += n;
@@ -41,7 +42,7 @@ static bool write_all(struct session *session, const unsigned char *bytes, size_
     return !session->gone;
 }
 
-bool peer_flush(struct session *session)
+bool session_flush(struct session *session)
 {
     bool ok = write_all(session, session->out, session->out_len);
 
@@ -55,7 +56,7 @@ static bool read_all(struct session *session, void *bytes, size_t len)
     ssize_t n;
 
     while (len > 0 && !session->gone) {
-        n = read(session->peer->fd, at, len);
+        n = read(session->fake->fd, at, len);
         session->gone = n <= 0;
         if (n > 0) {
             at += n;
@@ -65,7 +66,7 @@ static bool read_all(struct session *session, void *bytes, size_t len)
     return !session->gone;
 }
 
-void peer_say_bytes(struct session *session, const void *bytes, size_t len)
+void session_send_bytes(struct session *session, const void *bytes, size_t len)
 {
     size_t needed = session->out_len + len;
     unsigned char *grown;
@@ -84,10 +85,10 @@ void peer_say_bytes(struct session *session, const void *bytes, size_t len)
     session->out_len += len;
 }
 
-/* ------------------------------------------------------------- saying */
+/* ------------------------------------------------------------- sending */
 
-void peer_say_frame(struct session *session, int type, int channel, const void *payload,
-                    size_t len)
+void session_send_frame(struct session *session, int type, int channel,
+                        const void *payload, size_t len)
 {
     const unsigned char head[7] = {
         (unsigned char)type,        (unsigned char)(channel >> 8),
@@ -97,9 +98,9 @@ void peer_say_frame(struct session *session, int type, int channel, const void *
     };
     const unsigned char end = FRAME_END;
 
-    peer_say_bytes(session, head, sizeof(head));
-    peer_say_bytes(session, payload, len);
-    peer_say_bytes(session, &end, 1);
+    session_send_bytes(session, head, sizeof(head));
+    session_send_bytes(session, payload, len);
+    session_send_bytes(session, &end, 1);
 }
 
 static size_t put_number(unsigned char *at, uint64_t number, size_t size)
@@ -119,8 +120,8 @@ static size_t put_text(unsigned char *at, const char *text, size_t size_of_lengt
     return size_of_length + len;
 }
 
-void peer_say_method(struct session *session, int channel, int class_id, int method_id,
-                     const char *arguments, ...)
+void session_send_method(struct session *session, int channel, int class_id,
+                         int method_id, const char *arguments, ...)
 {
     unsigned char payload[2048];
     size_t len = put_number(payload, METHOD(class_id, method_id), 4);
@@ -139,53 +140,55 @@ void peer_say_method(struct session *session, int channel, int class_id, int met
             len += put_text(payload + len, va_arg(ap, const char *), *a == 'S' ? 1 : 4);
     }
     va_end(ap);
-    peer_say_frame(session, FRAME_METHOD, channel, payload, len);
+    session_send_frame(session, FRAME_METHOD, channel, payload, len);
 }
 
-void peer_say_ack(struct session *session, uint64_t tag, bool multiple)
+void session_send_ack(struct session *session, uint64_t tag, bool multiple)
 {
-    peer_say_method(session, 1, 60, 80, "Lo", tag, multiple);
+    session_send_method(session, 1, 60, 80, "Lo", tag, multiple);
 }
 
-void peer_say_nack(struct session *session, uint64_t tag, bool multiple)
+void session_send_nack(struct session *session, uint64_t tag, bool multiple)
 {
-    peer_say_method(session, 1, 60, 120, "Lo", tag, multiple);
+    session_send_method(session, 1, 60, 120, "Lo", tag, multiple);
 }
 
-void peer_say_return(struct session *session, uint64_t tag, int code, const char *text)
+void session_send_return(struct session *session, uint64_t tag, int code,
+                         const char *text)
 {
-    const struct published *published = peer_published(session, tag);
+    const struct published *published = session_published(session, tag);
 
     if (!published)
         return;
-    peer_say_method(session, 1, 60, 50, "sSSS", code, text, published->exchange,
-                    published->routing_key);
-    peer_say_frame(session, FRAME_HEADER, 1, published->header, published->header_len);
+    session_send_method(session, 1, 60, 50, "sSSS", code, text, published->exchange,
+                        published->routing_key);
+    session_send_frame(session, FRAME_HEADER, 1, published->header,
+                       published->header_len);
     if (published->body_len > 0)
-        peer_say_frame(session, FRAME_BODY, 1, published->body, published->body_len);
+        session_send_frame(session, FRAME_BODY, 1, published->body, published->body_len);
 }
 
-void peer_say_close(struct session *session, int code, const char *text)
+void session_send_close(struct session *session, int code, const char *text)
 {
-    peer_say_method(session, 0, 10, 50, "sSss", code, text, 0, 0);
+    session_send_method(session, 0, 10, 50, "sSss", code, text, 0, 0);
 }
 
-void peer_say_channel_close(struct session *session, int code, const char *text)
+void session_send_channel_close(struct session *session, int code, const char *text)
 {
-    peer_say_method(session, 1, 20, 40, "sSss", code, text, 60, 40);
+    session_send_method(session, 1, 20, 40, "sSss", code, text, 60, 40);
 }
 
-void peer_say_blocked(struct session *session, const char *reason)
+void session_send_blocked(struct session *session, const char *reason)
 {
-    peer_say_method(session, 0, 10, 60, "S", reason);
+    session_send_method(session, 0, 10, 60, "S", reason);
 }
 
-void peer_say_heartbeat(struct session *session)
+void session_send_heartbeat(struct session *session)
 {
-    peer_say_frame(session, FRAME_HEARTBEAT, 0, NULL, 0);
+    session_send_frame(session, FRAME_HEARTBEAT, 0, NULL, 0);
 }
 
-/* ------------------------------------------------------------- hearing */
+/* ------------------------------------------------------------- reading */
 
 struct frame {
     int type;
@@ -257,14 +260,14 @@ static void take_properties(struct published *published)
 }
 
 /* The caller frees the payload; it is 4 bytes longer than len, for a method's id. */
-static bool hear_frame(struct session *session, struct frame *frame)
+static bool read_frame(struct session *session, struct frame *frame)
 {
     unsigned char head[7];
     unsigned char end;
     struct cursor cursor = {head, sizeof(head)};
 
     *frame = (struct frame){0};
-    if (!peer_flush(session) || !read_all(session, head, sizeof(head)))
+    if (!session_flush(session) || !read_all(session, head, sizeof(head)))
         return false;
     frame->type = (int)take_number(&cursor, 1);
     take_number(&cursor, 2);
@@ -281,18 +284,18 @@ static bool hear_frame(struct session *session, struct frame *frame)
         frame->method = (uint32_t)take_number(&cursor, 4);
         frame->len -= 4;
         memmove(frame->payload, frame->payload + 4, frame->len);
-        session->peer->last_method = frame->method;
+        session->fake->last_method = frame->method;
     }
     return true;
 }
 
-/* The header and the body of a publish whose method was heard. */
-static bool hear_content(struct session *session, struct published *published)
+/* The header and the body of a publish whose method was published. */
+static bool read_content(struct session *session, struct published *published)
 {
     struct frame frame;
     struct cursor cursor;
 
-    if (!hear_frame(session, &frame))
+    if (!read_frame(session, &frame))
         return false;
     published->header_len =
         frame.len < sizeof(published->header) ? frame.len : sizeof(published->header);
@@ -303,7 +306,7 @@ static bool hear_content(struct session *session, struct published *published)
     take_properties(published);
     published->body = calloc(1, published->body_len + 1);
     for (size_t have = 0; have < published->body_len; have += frame.len) {
-        if (!hear_frame(session, &frame))
+        if (!read_frame(session, &frame))
             return false;
         memcpy(published->body + have, frame.payload, frame.len);
         free(frame.payload);
@@ -312,24 +315,24 @@ static bool hear_content(struct session *session, struct published *published)
 }
 
 /* Room for one publish more; NULL: no memory. */
-static struct published *add_published(struct peer *peer)
+static struct published *add_published(struct fake_broker *fake)
 {
-    size_t capacity = peer->capacity ? 2 * peer->capacity : 16;
-    struct published *grown = peer->heard;
+    size_t capacity = fake->capacity ? 2 * fake->capacity : 16;
+    struct published *grown = fake->published;
 
-    if (peer->count == peer->capacity) {
-        grown = reallocarray(peer->heard, capacity, sizeof(*grown));
+    if (fake->count == fake->capacity) {
+        grown = reallocarray(fake->published, capacity, sizeof(*grown));
         if (!grown)
             return NULL;
-        peer->heard = grown;
-        peer->capacity = capacity;
+        fake->published = grown;
+        fake->capacity = capacity;
     }
-    return &peer->heard[peer->count++];
+    return &fake->published[fake->count++];
 }
 
-static bool hear_rest_of_publish(struct session *session, const struct frame *method)
+static bool read_rest_of_publish(struct session *session, const struct frame *method)
 {
-    struct published *published = add_published(session->peer);
+    struct published *published = add_published(session->fake);
     struct cursor cursor = {method->payload, method->len};
 
     if (!published)
@@ -339,177 +342,177 @@ static bool hear_rest_of_publish(struct session *session, const struct frame *me
     take_text(&cursor, published->exchange);
     take_text(&cursor, published->routing_key);
     published->mandatory = take_number(&cursor, 1) & 1;
-    return hear_content(session, published);
+    return read_content(session, published);
 }
 
 /* Notes what a spec may want to know, and answers a connection.close. */
 static void note_method(struct session *session, const struct frame *frame)
 {
-    struct peer *peer = session->peer;
+    struct fake_broker *fake = session->fake;
 
     if (frame->method == METHOD(10, 11)) {
-        peer->start_ok_len =
-            frame->len < sizeof(peer->start_ok) ? frame->len : sizeof(peer->start_ok);
-        memcpy(peer->start_ok, frame->payload, peer->start_ok_len);
+        fake->start_ok_len =
+            frame->len < sizeof(fake->start_ok) ? frame->len : sizeof(fake->start_ok);
+        memcpy(fake->start_ok, frame->payload, fake->start_ok_len);
     }
-    if (frame->method == METHOD(10, 31) && frame->len == sizeof(peer->tune_ok))
-        memcpy(peer->tune_ok, frame->payload, frame->len);
+    if (frame->method == METHOD(10, 31) && frame->len == sizeof(fake->tune_ok))
+        memcpy(fake->tune_ok, frame->payload, frame->len);
     if (frame->method == METHOD(10, 50)) {
-        peer_say_method(session, 0, 10, 51, "");
-        peer_flush(session);
+        session_send_method(session, 0, 10, 51, "");
+        session_flush(session);
         session->gone = true;
     }
 }
 
 /* One method; a publish with all that belongs to it. 0: the client has gone. */
-static uint32_t hear_method(struct session *session)
+static uint32_t read_method(struct session *session)
 {
     struct frame frame;
     bool ok = true;
 
     do {
-        if (!hear_frame(session, &frame))
+        if (!read_frame(session, &frame))
             return 0;
         note_method(session, &frame);
         if (frame.method == METHOD(60, 40))
-            ok = hear_rest_of_publish(session, &frame);
+            ok = read_rest_of_publish(session, &frame);
         free(frame.payload);
     } while (ok && frame.type != FRAME_METHOD);
     return ok && !session->gone ? frame.method : 0;
 }
 
-bool peer_hear(struct session *session, int class_id, int method_id)
+bool session_read(struct session *session, int class_id, int method_id)
 {
     uint32_t method;
 
     do
-        method = hear_method(session);
+        method = read_method(session);
     while (method != 0 && method != METHOD(class_id, method_id));
     return method != 0;
 }
 
-bool peer_hear_publishes(struct session *session, size_t count)
+bool session_read_publishes(struct session *session, size_t count)
 {
-    while (count > 0 && peer_hear(session, 60, 40))
+    while (count > 0 && session_read(session, 60, 40))
         count--;
     return count == 0;
 }
 
-const struct published *peer_published(struct session *session, uint64_t tag)
+const struct published *session_published(struct session *session, uint64_t tag)
 {
     size_t i = session->before + (size_t)tag - 1;
 
-    return i < session->peer->count ? &session->peer->heard[i] : NULL;
+    return i < session->fake->count ? &session->fake->published[i] : NULL;
 }
 
-bool peer_hears_nothing(struct session *session, int ms)
+bool session_is_quiet(struct session *session, int ms)
 {
-    struct pollfd ready = {.fd = session->peer->fd, .events = POLLIN};
+    struct pollfd ready = {.fd = session->fake->fd, .events = POLLIN};
 
-    return peer_flush(session) && poll(&ready, 1, ms) == 0;
+    return session_flush(session) && poll(&ready, 1, ms) == 0;
 }
 
-void peer_silence(struct session *session)
+void session_be_silent(struct session *session)
 {
-    while (hear_method(session) != 0)
+    while (read_method(session) != 0)
         ;
 }
 
-void peer_stall(struct session *session)
+void session_stall(struct session *session)
 {
-    struct pollfd ended = {.fd = session->peer->fd, .events = POLLRDHUP};
+    struct pollfd ended = {.fd = session->fake->fd, .events = POLLRDHUP};
 
-    if (peer_flush(session))
-        poll(&ended, 1, PATIENCE_MS);
+    if (session_flush(session))
+        poll(&ended, 1, STALL_MS);
 }
 
-void peer_flood(struct session *session)
+void session_flood(struct session *session)
 {
     struct timespec now;
     time_t end;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    end = now.tv_sec + PATIENCE_MS / 1000;
-    peer_flush(session);
+    end = now.tv_sec + STALL_MS / 1000;
+    session_flush(session);
     for (int i = 0; i < 10000; i++)
-        peer_say_heartbeat(session);
+        session_send_heartbeat(session);
     while (now.tv_sec < end && write_all(session, session->out, session->out_len))
         clock_gettime(CLOCK_MONOTONIC, &now);
     session->out_len = 0;
 }
 
-void peer_reset(struct session *session)
+void session_reset(struct session *session)
 {
     const struct linger now = {.l_onoff = 1};
 
-    peer_flush(session);
-    setsockopt(session->peer->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    session_flush(session);
+    setsockopt(session->fake->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
 }
 
-bool peer_log_in(struct session *session, enum step last)
+bool session_log_in(struct session *session, enum step last)
 {
     char header[8];
 
     if (!read_all(session, header, sizeof(header)) || last == STEP_HEADER)
         return !session->gone;
-    peer_say_method(session, 0, 10, 10, "ooTTT", 0, 9, "", "AMQPLAIN PLAIN", "en_US");
-    if (!peer_hear(session, 10, 11) || last == STEP_START_OK)
+    session_send_method(session, 0, 10, 10, "ooTTT", 0, 9, "", "AMQPLAIN PLAIN", "en_US");
+    if (!session_read(session, 10, 11) || last == STEP_START_OK)
         return !session->gone;
-    peer_say_method(session, 0, 10, 30, "sls", 2047, (uint32_t)131072, 60);
-    if (!peer_hear(session, 10, 40) || last == STEP_OPEN)
+    session_send_method(session, 0, 10, 30, "sls", 2047, (uint32_t)131072, 60);
+    if (!session_read(session, 10, 40) || last == STEP_OPEN)
         return !session->gone;
-    peer_say_method(session, 0, 10, 41, "S", "");
-    if (!peer_hear(session, 20, 10) || last == STEP_CHANNEL_OPEN)
+    session_send_method(session, 0, 10, 41, "S", "");
+    if (!session_read(session, 20, 10) || last == STEP_CHANNEL_OPEN)
         return !session->gone;
-    peer_say_method(session, 1, 20, 11, "T", "");
-    if (!peer_hear(session, 85, 10) || last == STEP_CONFIRM_SELECT)
+    session_send_method(session, 1, 20, 11, "T", "");
+    if (!session_read(session, 85, 10) || last == STEP_CONFIRM_SELECT)
         return !session->gone;
-    peer_say_method(session, 1, 85, 11, "");
+    session_send_method(session, 1, 85, 11, "");
     return !session->gone;
 }
 
 /* ------------------------------------------------------------- the thread */
 
-/* The next connection, -1 when the peer is being stopped. */
-static int next_connection(struct peer *peer)
+/* The next connection, -1 when the fake is being stopped. */
+static int next_connection(struct fake_broker *fake)
 {
     const int on = 1;
-    int fd = accept4(peer->listener, NULL, NULL, SOCK_CLOEXEC);
+    int fd = accept4(fake->listener, NULL, NULL, SOCK_CLOEXEC);
 
     if (fd >= 0)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    pthread_mutex_lock(&peer->lock);
-    if (peer->stopping && fd >= 0) {
+    pthread_mutex_lock(&fake->lock);
+    if (fake->stopping && fd >= 0) {
         close(fd);
         fd = -1;
     }
-    peer->fd = fd;
-    peer->connects += fd >= 0;
-    pthread_mutex_unlock(&peer->lock);
+    fake->fd = fd;
+    fake->connects += fd >= 0;
+    pthread_mutex_unlock(&fake->lock);
     return fd;
 }
 
-static void end_connection(struct peer *peer)
+static void end_connection(struct fake_broker *fake)
 {
-    pthread_mutex_lock(&peer->lock);
-    close(peer->fd);
-    peer->fd = -1;
-    pthread_mutex_unlock(&peer->lock);
+    pthread_mutex_lock(&fake->lock);
+    close(fake->fd);
+    fake->fd = -1;
+    pthread_mutex_unlock(&fake->lock);
 }
 
 static void *run(void *data)
 {
-    struct peer *peer = data;
+    struct fake_broker *fake = data;
     unsigned number = 0;
 
-    while (next_connection(peer) >= 0) {
+    while (next_connection(fake) >= 0) {
         struct session session = {
-            .peer = peer, .number = number++, .before = peer->count};
+            .fake = fake, .number = number++, .before = fake->count};
 
-        peer->script(&session);
-        peer_flush(&session);
+        fake->script(&session);
+        session_flush(&session);
         free(session.out);
-        end_connection(peer);
+        end_connection(fake);
     }
     return NULL;
 }
@@ -531,46 +534,46 @@ static int listen_anywhere(int *port)
     return fd;
 }
 
-struct peer *peer_start(void (*script)(struct session *session))
+struct fake_broker *fake_broker_start(void (*script)(struct session *session))
 {
-    struct peer *peer = calloc(1, sizeof(*peer));
+    struct fake_broker *fake = calloc(1, sizeof(*fake));
 
-    if (!peer)
+    if (!fake)
         return NULL;
-    peer->script = script;
-    peer->fd = -1;
-    pthread_mutex_init(&peer->lock, NULL);
-    peer->listener = listen_anywhere(&peer->port);
-    if (peer->listener < 0 || pthread_create(&peer->thread, NULL, run, peer) != 0) {
-        close(peer->listener);
-        free(peer);
+    fake->script = script;
+    fake->fd = -1;
+    pthread_mutex_init(&fake->lock, NULL);
+    fake->listener = listen_anywhere(&fake->port);
+    if (fake->listener < 0 || pthread_create(&fake->thread, NULL, run, fake) != 0) {
+        close(fake->listener);
+        free(fake);
         return NULL;
     }
-    return peer;
+    return fake;
 }
 
-void peer_stop(struct peer *peer)
+void fake_broker_stop(struct fake_broker *fake)
 {
-    if (peer->listener < 0)
+    if (fake->listener < 0)
         return;
-    pthread_mutex_lock(&peer->lock);
-    peer->stopping = true;
-    shutdown(peer->fd, SHUT_RDWR);
-    shutdown(peer->listener, SHUT_RDWR);
-    pthread_mutex_unlock(&peer->lock);
-    pthread_join(peer->thread, NULL);
-    close(peer->listener);
-    peer->listener = -1;
+    pthread_mutex_lock(&fake->lock);
+    fake->stopping = true;
+    shutdown(fake->fd, SHUT_RDWR);
+    shutdown(fake->listener, SHUT_RDWR);
+    pthread_mutex_unlock(&fake->lock);
+    pthread_join(fake->thread, NULL);
+    close(fake->listener);
+    fake->listener = -1;
 }
 
-void peer_free(struct peer *peer)
+void fake_broker_free(struct fake_broker *fake)
 {
-    if (!peer)
+    if (!fake)
         return;
-    peer_stop(peer);
-    for (size_t i = 0; i < peer->count; i++)
-        free(peer->heard[i].body);
-    free(peer->heard);
-    pthread_mutex_destroy(&peer->lock);
-    free(peer);
+    fake_broker_stop(fake);
+    for (size_t i = 0; i < fake->count; i++)
+        free(fake->published[i].body);
+    free(fake->published);
+    pthread_mutex_destroy(&fake->lock);
+    free(fake);
 }

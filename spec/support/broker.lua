@@ -210,7 +210,7 @@ function broker.delete_vhost(env)
 end
 
 --- Whatever was broken works again.
-function broker.mend()
+function broker.repair()
   os.execute(("kill -CONT $(cat %s) 2>/dev/null"):format(quote(pid_file)))
   if not lives() then broker.restart() end
   evaluate("[rabbit_alarm:clear_alarm(Alarm) || {Alarm, _} <- rabbit_alarm:get_alarms()].")

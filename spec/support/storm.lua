@@ -1,6 +1,6 @@
 --- Random faults, the same ones for the same seed: the network's, the broker's and the
 -- functions' side by side. Each of the three is a coroutine that breaks something, pauses,
--- mends it, and pauses again; storm:turn() wakes those whose pause is over.
+-- repairs it, and pauses again; storm:turn() wakes those whose pause is over.
 local broker = require "spec.support.broker"
 local system = require "spec.support.system"
 
@@ -197,7 +197,7 @@ function storm:turn(now)
   end
 end
 
---- Mends everything.
+--- Repairs everything.
 function storm:stop()
   self.over = true
   for _, track in ipairs(self.tracks) do

@@ -1,6 +1,6 @@
 /* The spec of host/amqp/broker.c's login, against a scripted broker
  * (spec/support/fake_broker.h): what it says of itself, how RabbitMQ refuses it, and what
- * is no RabbitMQ at all.
+ * is not RabbitMQ at all.
  *
  * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
  * silent the deadline ends it, everywhere else it ends by itself. */
@@ -95,7 +95,7 @@ static void speaks_http(struct session *s)
     session_be_silent(s);
 }
 
-/* What a TLS port answers to bytes that are no handshake. */
+/* What a TLS port answers to bytes that are not a handshake. */
 static void speaks_tls(struct session *s)
 {
     static const char alert[] = "\x15\x03\x01\x00\x02\x02\x46";

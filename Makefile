@@ -164,7 +164,7 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
 # with the specs that include its header.
 $(BUILD)/%_spec: $(BUILD)/%_spec.o $$(addprefix $(BUILD)/spec/support/, \
     $$(shell sed -n 's|.*include "\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
-    $(BUILD)/support.a $(BUILD)/host.a
+    $(BUILD)/spec/support/test_filter.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, which runs Debian's Lua.

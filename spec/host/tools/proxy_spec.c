@@ -1,5 +1,5 @@
-/* The spec of the fault proxy in spec/support, before a server that sends back what it
- * gets: what other specs rest on has to break connections exactly as told. */
+/* The spec of host/tools/proxy, run by spec/support/proxy.c before a server that echoes:
+ * other specs rely on connections that break exactly as commanded. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

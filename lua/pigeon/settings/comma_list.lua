@@ -8,8 +8,10 @@ function list.quote(value)
   return '"' .. text.clean(value, 300) .. '"'
 end
 
+--- A text without the white space around it.
 function list.trim(value)
-  return (value:gsub("^%s+", ""):gsub("^(.-)%s+$", "%1"))
+  local first = value:find("%S")
+  return first and value:match("^.*%S", first) or ""
 end
 
 --- The variable's name, its value, and what makes an entry of its text: a table with a name, or

@@ -11,6 +11,8 @@
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        what events, start and memory take, beside the least possible
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
+#   make fuzz         looks for inputs that break what reads from outside; SECONDS= for each
+#                     of the targets in spec/fuzz, needs clang
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
@@ -66,9 +68,10 @@ LUA   := $(sort $(shell find lua/pigeon))
 HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c host/[a-s]*/*.c)))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(shell find spec -name '*_spec.c')))
+FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
 .PHONY: help build run test test-rules package testshell soak bench check clean
-.PHONY: setup specs asan native arm64
+.PHONY: setup specs fuzz targets asan native arm64
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -90,6 +93,9 @@ test-rules: build
 	@bin/pigeon test spec/rules
 package: build
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
+fuzz:
+	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
+targets: $(FUZZ)
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
@@ -97,7 +103,7 @@ bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 # Not on an arm64 machine, where it is the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs asan $(EMULATED)
-	@bin/test lint lua rules deploy host system soak asan $(EMULATED)
+	@bin/test lint lua rules deploy host system soak fuzz asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
@@ -106,7 +112,7 @@ setup:
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
 asan: build
 	@echo "The same once more with sanitizers, in build/asan"
-	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs
+	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs targets
 arm64: build
 	@$(MAKE) ARCH=arm64 package specs
 native:
@@ -157,6 +163,13 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
 
 $(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
+
+# A target of spec/fuzz, with main.c, or with libFuzzer where `make fuzz` builds it, and then
+# with libraries that are instrumented, too.
+$(BUILD)/spec/fuzz/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/wire.a $(BUILD)/host.a \
+    $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/spec/fuzz/main.o)
+	$(call link,$(if $(findstring fuzzer,$(SANITIZE)),-fsanitize=fuzzer $(wildcard $(BUILD)/lib/*.a)) $(ARCHIVES))
+$(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
 
 # For busted, whose Lua is not ours.
 build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a

@@ -10,6 +10,8 @@
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        measures events, start and memory, beside the least possible
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
+#   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
+#                     each target of spec/fuzz; needs clang
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
@@ -71,9 +73,10 @@ LUA   := $(sort $(shell find lua/pigeon))
 HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c host/[a-s]*/*.c)))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
+FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
-.PHONY: help build run test-rules package test testshell bench soak check clean
-.PHONY: setup specs asan arm64 native
+.PHONY: help build run test-rules package test testshell bench soak fuzz check clean
+.PHONY: setup specs targets asan arm64 native
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -95,6 +98,9 @@ package: $(BUILD)/bootstrap
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
+fuzz:
+	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
+targets: $(FUZZ)
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
@@ -102,7 +108,7 @@ bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs asan $(EMULATED)
-	@bin/test lint lua rules deploy host system soak asan $(EMULATED)
+	@bin/test lint lua rules deploy host system soak fuzz asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
@@ -111,7 +117,7 @@ setup:
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
 asan: build
 	@echo "Building once more with sanitizers, in build/asan"
-	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs
+	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs targets
 arm64: build
 	@$(MAKE) ARCH=arm64 package specs
 native:
@@ -166,6 +172,13 @@ $(BUILD)/%_spec: $(BUILD)/%_spec.o $$(addprefix $(BUILD)/spec/support/, \
     $$(shell sed -n 's|.*include "\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
     $(BUILD)/spec/support/test_filter.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
+
+# A target of spec/fuzz: with main.c, or, built by `make fuzz`, with libFuzzer and libraries
+# that are instrumented, too.
+$(BUILD)/spec/fuzz/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/wire.a $(BUILD)/host.a \
+    $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/spec/fuzz/main.o)
+	$(call link,$(if $(findstring fuzzer,$(SANITIZE)),-fsanitize=fuzzer $(wildcard $(BUILD)/lib/*.a)) $(ARCHIVES))
+$(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
 
 # For busted, which runs Debian's Lua.
 build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a

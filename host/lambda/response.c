@@ -39,12 +39,21 @@ static bool end_text(struct buffer *headers)
     return buffer_append(headers, "", 1);
 }
 
+/* Trailers, behind the last chunk, are dropped: the headers are complete by then. */
+static bool is_trailer(const http_parser *parser)
+{
+    return (parser->flags & F_TRAILING) != 0;
+}
+
 static int take_name(http_parser *parser, const char *at, size_t len)
 {
     struct response *response = response_of(parser);
     struct buffer *headers = &response->headers;
-    bool ok = response->in_name || headers->len == 0 || end_text(headers);
+    bool ok;
 
+    if (is_trailer(parser))
+        return 0;
+    ok = response->in_name || headers->len == 0 || end_text(headers);
     response->in_name = true;
     return !ok || !buffer_append(headers, at, len);
 }
@@ -52,8 +61,11 @@ static int take_name(http_parser *parser, const char *at, size_t len)
 static int take_value(http_parser *parser, const char *at, size_t len)
 {
     struct response *response = response_of(parser);
-    bool ok = !response->in_name || end_text(&response->headers);
+    bool ok;
 
+    if (is_trailer(parser))
+        return 0;
+    ok = !response->in_name || end_text(&response->headers);
     response->in_name = false;
     return !ok || !buffer_append(&response->headers, at, len);
 }

@@ -27,6 +27,9 @@ local decode = checked.decoder {
 -- The record of a failed SNS event, sent by SNS through SQS, has four.
 local MOST_ENVELOPES = 4
 
+-- Of a list, that are told one by one: 3 bytes of an event can be a record that is wrong.
+local MOST_PROBLEMS = 100
+
 local read_document
 
 local function add(batch, entry)
@@ -41,6 +44,13 @@ end
 local function attempt(batch, place, read, ...)
   local ok, problem = checked.attempt(read, ...)
   if not ok then add_problem(batch, place, problem) end
+end
+
+-- Those of a list at a place that are wrong and have no entry of their own.
+local function add_rest(batch, place, count)
+  if count <= 0 then return end
+  add(batch, { label = checked.name(place), problem = ("%s has %d more that cannot be read"):format(
+    checked.name(place), count) })
 end
 
 local function add_object(batch, object)
@@ -62,7 +72,7 @@ end
 
 -- ------------------------------------------------------------------------ records
 
--- The place of the i-th record of a document.
+-- The place of the i-th record of a checked.
 local function place_of(place, i)
   return checked.member(place, "Records") .. "[" .. i - 1 .. "]"
 end
@@ -97,15 +107,20 @@ local function is_named(value)
   return type(value) == "string" and value ~= ""
 end
 
+-- The answer names a message by its id, and is JSON.
+local function is_id(value)
+  return is_named(value) and utf8.len(value)
+end
+
 -- The name of the SQS queue, where all records are messages of one queue and have ids; or nil.
 local function queue_of(records)
   local arn = type(records[1]) == "table" and records[1].eventSourceARN
   for i = 1, #records do
     local record = records[i]
     if type(record) ~= "table" or record.eventSource ~= "aws:sqs" or record.eventSourceARN ~= arn
-      or not is_named(record.messageId) then return nil end
+      or not is_id(record.messageId) then return nil end
   end
-  return is_named(arn) and (arn:match(".*:(.*)") or arn) or nil
+  return is_named(arn) and (arn:match("^.*:(.*)") or arn) or nil
 end
 
 local function read_records(records, place, depth, batch)
@@ -114,12 +129,21 @@ local function read_records(records, place, depth, batch)
   end
   local outermost = depth == 0 -- only the outermost messages can be reported to AWS
   if outermost then batch.queue = queue_of(records) end
+  local messages = outermost and batch.queue -- of which the answer names each that failed
+  local problems = 0
   for i = 1, #records do
     local record = records[i]
-    if outermost and batch.queue then batch.message = record.messageId end
-    local ok, raised = pcall(read_record, record, i, place, depth, batch)
-    if not ok then add_problem(batch, place_of(place, i), checked.problem(raised)) end
+    if messages then batch.message = record.messageId end
+    if problems >= MOST_PROBLEMS and type(record) ~= "table" then
+      problems = problems + 1
+    else
+      local ok, raised = pcall(read_record, record, i, place, depth, batch)
+      local problem = not ok and checked.problem(raised)
+      problems = problems + (problem and 1 or 0)
+      if problem and (problems <= MOST_PROBLEMS or messages) then add_problem(batch, place_of(place, i), problem) end
+    end
   end
+  if not messages then add_rest(batch, checked.member(place, "Records"), problems - MOST_PROBLEMS) end
 end
 
 -- ------------------------------------------------------------------------ other shapes
@@ -132,10 +156,14 @@ local function read_eventbridge(event, place, batch)
 end
 
 local function read_list(events, place, batch)
+  local problems = 0
   for i = 1, #events do
     local here = ("%s[%d]"):format(place, i - 1)
-    attempt(batch, here, read_eventbridge, events[i], here, batch)
+    local ok, problem = checked.attempt(read_eventbridge, events[i], here, batch)
+    problems = problems + (ok and 0 or 1)
+    if not ok and problems <= MOST_PROBLEMS then add_problem(batch, here, problem) end
   end
+  add_rest(batch, place, problems - MOST_PROBLEMS)
 end
 
 local function is_sns(content)

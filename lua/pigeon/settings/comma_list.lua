@@ -10,7 +10,8 @@ end
 
 --- A string -> the same without white space around it.
 function comma_list.trim(value)
-  return (value:gsub("^%s+", ""):gsub("^(.-)%s+$", "%1"))
+  local first = value:find("%S")
+  return first and value:match("^.*%S", first) or ""
 end
 
 --- The variable's name, its value, the noun for an entry, and a function from an entry's text to a

@@ -120,6 +120,21 @@ static void comes_in_chunks_cut_anywhere(void **state)
     assert_cut_anywhere(in_chunks, sizeof(in_chunks) - 1);
 }
 
+/* Behind the last chunk the headers are complete: a look for one must not go on in the
+ * trailers. */
+static void trailers_are_left_alone(void **state)
+{
+    (void)state;
+    assert_true(take_all("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\n"
+                         "2\r\n{}\r\n0\r\nT: v\r\nUnfinished:\r\n\r\n"));
+    assert_true(response_whole(response));
+    assert_string_equal(body.data, "{}");
+    assert_header("X", "y");
+    assert_null(response_header(response, "T"));
+    assert_null(response_header(response, "v"));
+    assert_null(response_header(response, "Unfinished"));
+}
+
 static void one_follows_the_other(void **state)
 {
     (void)state;
@@ -218,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(comes_in_pieces_cut_anywhere),
         TEST(comes_in_chunks_cut_anywhere),
+        TEST(trailers_are_left_alone),
         TEST(one_follows_the_other),
         TEST(what_says_to_go_on_is_passed_over),
         TEST(says_whether_the_connection_stays),

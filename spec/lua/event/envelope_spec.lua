@@ -149,6 +149,7 @@ describe("an SQS batch", function()
   for what, change in pairs {
     ["a message without an id"] = function(records) records[2].messageId = nil end,
     ["an empty id"] = function(records) records[1].messageId = "" end,
+    ["an id that is not UTF-8"] = function(records) records[1].messageId = "m\xFF" end,
     ["a message without an ARN"] = function(records) records[2].eventSourceARN = nil end,
     ["messages of two queues"] = function(records) records[2].eventSourceARN = "arn:aws:sqs:us-west-2:1:crashes" end,
     ["a record that is not a message"] = function(records) records[3] = { eventSource = "aws:s3" } end,
@@ -162,6 +163,24 @@ describe("an SQS batch", function()
       for _, entry in ipairs(read.entries) do assert.is_nil(entry.message) end
     end)
   end
+
+  it("has an ARN without a colon, and of any length", function()
+    local start = os.clock()
+    local event = batch(fixtures.text("s3_put"))
+    for _, case in ipairs { { ("a"):rep(100000) }, { ("a:"):rep(50000) .. "q", "q" } } do
+      event.Records[1].eventSourceARN = case[1]
+      assert.equal(case[2] or case[1], envelope.read(cjson.encode(event)).queue)
+    end
+    assert.is_true(os.clock() - start < 5) -- of CPU; it was 50 s
+  end)
+
+  it("of more than 100 that cannot be read has an entry for each", function()
+    local bodies = {}
+    for i = 1, 150 do bodies[i] = "{" end
+    local entries = envelope.read(in_sqs(table.unpack(bodies))).entries
+    assert.equal(150, #entries)
+    assert.equal("m150", entries[150].message)
+  end)
 
   it("inside something else has no queue either", function()
     local read = envelope.read(cjson.encode {
@@ -286,6 +305,19 @@ describe("envelope.read", function()
     assert.same({ label = "Records[3]", skipped = "a record of another source", source = "aws:dynamodb" }, entries[4])
     assert.equal("v2/dump_names/00007bd0-2d1c-4865-af09-80bc01180313", entries[5].object.key)
   end)
+
+  for what, case in pairs {
+    ["that is not an object"] = { "[0,", "0,", "0]", '{"Records":%s}', "Records has 201 more that cannot be read" },
+    ["without a source"] = { "[{},", "{},", "{}]", '{"Records":%s}', "Records has 201 more that cannot be read" },
+    ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s", "the event has 201 more that cannot be read" },
+  } do
+    it("says of 100 records " .. what .. " that they are wrong, and how many more there are", function()
+      local list = case[1] .. case[2]:rep(299) .. case[3]
+      local entries = envelope.read((case[4]:gsub("%%s", function() return list end))).entries
+      assert.equal(101, #entries)
+      assert.equal(case[5], entries[101].problem)
+    end)
+  end
 
   it("says what is wrong with an event of EventBridge that came alone", function()
     assert.same({ label = "the event", problem = "detail is missing" },

@@ -12,6 +12,14 @@ describe("comma_list.parse", function()
     assert.same({ { name = "a" }, { name = "b c" } }, parse(" A ,\tb c\n"))
   end)
 
+  it("takes a time that grows with the length alone", function()
+    local start = os.clock()
+    local spaces = (" "):rep(100000)
+    assert.same({ { name = "a" .. spaces .. "b" } }, parse(spaces .. "a" .. spaces .. "b" .. spaces))
+    assert.is_nil((parse(spaces)))
+    assert.is_true(os.clock() - start < 2)
+  end)
+
   for setting, problem in pairs {
     [""] = 'entry 1 of "" is empty',
     ["a, ,b"] = 'entry 2 of "a, ,b" is empty',

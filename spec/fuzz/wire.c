@@ -1,0 +1,70 @@
+/* wire.c -- the calls of a socket, on memory. */
+#include "wire.h"
+
+#include <poll.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+static struct {
+    const uint8_t *at;
+    size_t left;
+    size_t most;
+    int fd;
+} wire = {.fd = -1};
+
+void wire_set(const uint8_t *data, size_t size, size_t most)
+{
+    wire.at = data;
+    wire.left = size;
+    wire.most = most;
+}
+
+int wire_connect(void)
+{
+    wire.fd = eventfd(0, EFD_CLOEXEC);
+    return wire.fd;
+}
+
+ssize_t recv(int fd, void *bytes, size_t len, int flags)
+{
+    (void)fd, (void)flags;
+    len = len < wire.left ? len : wire.left;
+    len = wire.most > 0 && len > wire.most ? wire.most : len;
+    if (len > 0)
+        memcpy(bytes, wire.at, len);
+    wire.at += len;
+    wire.left -= len;
+    return (ssize_t)len;
+}
+
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+    (void)fd, (void)bytes, (void)flags;
+    return (ssize_t)len;
+}
+
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    size_t len = 0;
+
+    (void)fd, (void)flags;
+    for (size_t i = 0; i < message->msg_iovlen; i++)
+        len += message->msg_iov[i].iov_len;
+    return (ssize_t)len;
+}
+
+/* The socket is always ready; a wait for anything else is over at once. */
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    int ready = 0;
+
+    (void)timeout;
+    for (nfds_t i = 0; i < count; i++) {
+        fds[i].revents = 0;
+        if (fds[i].fd == wire.fd && wire.fd >= 0)
+            fds[i].revents = fds[i].events & (POLLIN | POLLOUT);
+        ready += fds[i].revents != 0;
+    }
+    return ready;
+}

@@ -155,11 +155,9 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
-# spec/support/fake/NAME.c replaces functions of libc or of the host, so it is linked only
-# with the specs that include its header.
-$(BUILD)/%_spec: $(BUILD)/%_spec.o $$(addprefix $(BUILD)/spec/support/, \
-    $$(shell sed -n 's|.*include "\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
-    $(BUILD)/support.a $(BUILD)/host.a
+# The fakes that it includes replace functions of libc or of the host in this spec alone.
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a $$(addprefix \
+    $(BUILD)/spec/support/,$$(shell sed -n 's|.*"\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c))
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, whose Lua is not ours.

@@ -255,21 +255,21 @@ static void without_a_delivery_it_decides_alone(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-#define OPENED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(an_event_is_decided_published_concluded_and_told),
-        OPENED(the_fates_reach_the_answer),
-        OPENED(an_event_that_decides_nothing_is_concluded_too),
-        OPENED(the_shadow_is_asked_and_changes_nothing),
-        OPENED(the_shadow_is_asked_when_all_is_published),
-        OPENED(only_the_first_event_is_cold),
-        OPENED(it_is_told_how_long_deciding_took),
-        OPENED(fates_that_do_not_add_up_are_told_by_err),
-        OPENED(what_cannot_be_decided_is_not_published),
-        OPENED(without_a_delivery_it_decides_alone),
+        CASE(an_event_is_decided_published_concluded_and_told),
+        CASE(the_fates_reach_the_answer),
+        CASE(an_event_that_decides_nothing_is_concluded_too),
+        CASE(the_shadow_is_asked_and_changes_nothing),
+        CASE(the_shadow_is_asked_when_all_is_published),
+        CASE(only_the_first_event_is_cold),
+        CASE(it_is_told_how_long_deciding_took),
+        CASE(fates_that_do_not_add_up_are_told_by_err),
+        CASE(what_cannot_be_decided_is_not_published),
+        CASE(without_a_delivery_it_decides_alone),
     };
 
     return cmocka_run_group_tests_name("handler", tests, NULL, NULL);

@@ -593,7 +593,7 @@ static void what_was_confirmed_is_in_the_queue(void **state)
 
 /* ------------------------------------------------------------ the group */
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct err err;
 
@@ -611,7 +611,7 @@ static int start(void **state)
     return -1;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct err err;
 
@@ -634,5 +634,5 @@ int main(void)
         cmocka_unit_test(what_was_confirmed_is_in_the_queue),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

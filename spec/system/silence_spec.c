@@ -322,7 +322,7 @@ static void run_child(size_t number)
     _exit(0);
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct err err;
 
@@ -410,7 +410,7 @@ static void what_was_confirmed_is_in_the_queue(void **state)
     assert_true(confirmed > 0);
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct err err;
 
@@ -427,5 +427,5 @@ int main(void)
                                        (void *)i};
     tests[SCENARIOS] =
         (struct CMUnitTest)cmocka_unit_test(what_was_confirmed_is_in_the_queue);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

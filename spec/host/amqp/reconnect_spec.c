@@ -380,7 +380,7 @@ static void every_host_has_its_words(void **state)
     close(refusing);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -425,31 +425,31 @@ static void rules_that_stall_while_they_load_are_stopped(void **state)
                    "rules.lua was stopped after 1 s of CPU at key \"(loading)\"\n");
 }
 
-#define LIMITED(name) \
+#define CASE(name) \
     cmocka_unit_test_setup_teardown(name, script_case_setup, script_case_teardown)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        LIMITED(a_decision_that_takes_96_megabytes_fails_alone),
-        LIMITED(a_decision_that_takes_48_megabytes_is_one_of_many),
-        LIMITED(what_was_loaded_leaves_room_to_decide),
-        LIMITED(a_table_without_end_fails_alone),
-        LIMITED(a_message_can_be_forged_a_refusal_cannot),
-        LIMITED(a_spent_budget_is_not_out_of_memory),
-        LIMITED(garbage_is_collected_before_anything_fails),
-        LIMITED(garbage_of_a_big_event_is_collected_where_it_gets_tight),
-        LIMITED(nothing_is_left_of_a_big_event_that_was_told),
-        LIMITED(what_is_hoarded_over_many_objects_is_freed),
-        LIMITED(what_is_hoarded_does_not_keep_events_from_being_concluded),
-        LIMITED(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
-        LIMITED(where_loading_anew_does_not_help_the_process_is_exhausted),
-        LIMITED(an_event_of_6_megabytes_is_decided),
-        LIMITED(a_key_of_6_megabytes_is_decided),
-        LIMITED(garbage_does_not_keep_events_from_being_received),
-        LIMITED(a_pattern_without_end_is_stopped),
-        LIMITED(at_the_deadline_it_is_stopped_sooner),
-        LIMITED(rules_that_stall_while_they_load_are_stopped),
+        CASE(a_decision_that_takes_96_megabytes_fails_alone),
+        CASE(a_decision_that_takes_48_megabytes_is_one_of_many),
+        CASE(what_was_loaded_leaves_room_to_decide),
+        CASE(a_table_without_end_fails_alone),
+        CASE(a_message_can_be_forged_a_refusal_cannot),
+        CASE(a_spent_budget_is_not_out_of_memory),
+        CASE(garbage_is_collected_before_anything_fails),
+        CASE(garbage_of_a_big_event_is_collected_where_it_gets_tight),
+        CASE(nothing_is_left_of_a_big_event_that_was_told),
+        CASE(what_is_hoarded_over_many_objects_is_freed),
+        CASE(what_is_hoarded_does_not_keep_events_from_being_concluded),
+        CASE(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
+        CASE(where_loading_anew_does_not_help_the_process_is_exhausted),
+        CASE(an_event_of_6_megabytes_is_decided),
+        CASE(a_key_of_6_megabytes_is_decided),
+        CASE(garbage_does_not_keep_events_from_being_received),
+        CASE(a_pattern_without_end_is_stopped),
+        CASE(at_the_deadline_it_is_stopped_sooner),
+        CASE(rules_that_stall_while_they_load_are_stopped),
     };
 
     if (argc == 3)

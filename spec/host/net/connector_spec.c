@@ -349,7 +349,7 @@ static void what_began_ends_with_the_dial(void **state)
     assert_int_equal(count_fds(), before);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

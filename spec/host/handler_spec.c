@@ -20,8 +20,8 @@
     "  return accept(object.key, {'normal'})\n"                  \
     "end\n"
 
-/* What the made-up broker does with a message, by number; where it is FATE_NONE, the
- * message is confirmed. And what it saw. */
+/* What the fake broker does with each message, by number (FATE_NONE: it confirms the
+ * message), and what it was given. */
 static struct {
     enum fate fates[4];
     size_t confirmed_too_many;
@@ -34,7 +34,7 @@ static struct {
     struct facts facts;
 } broker;
 
-/* The linker prefers this one. */
+/* Linked instead of the host's. */
 void delivery_publish(struct delivery *delivery, struct outbox *outbox,
                       const struct deadline *deadline, struct facts *facts)
 {
@@ -78,7 +78,7 @@ static int teardown(void **state)
     return rules_folder_teardown(state);
 }
 
-/* All of it; nothing is told before there is an answer. */
+/* The whole way; nothing is logged before there is an answer. */
 static bool handle(void)
 {
     struct invocation invocation = invocation_of(&event);
@@ -151,7 +151,7 @@ static void an_event_that_decides_nothing_is_concluded_too(void **state)
     assert_string_equal(answer.error_type, "Function.EventInvalid");
 }
 
-/* Everything is deferred by it. */
+/* A shadow script that defers everything. */
 static void open_shadow(void)
 {
     struct deadline deadline = deadline_in(600000);
@@ -227,7 +227,7 @@ static void fates_that_do_not_add_up_are_told_by_err(void **state)
     assert_non_null(strstr(err.text, "stack traceback:"));
 }
 
-/* There is no memory for it. */
+/* The function is too small for it. */
 static void what_cannot_be_decided_is_not_published(void **state)
 {
     (void)state;

@@ -2,10 +2,9 @@
  * session, in both directions: connect, login, channel, three messages of which one is
  * returned, confirms.
  *
- * What was confirmed has to be in the queue, whatever happened; and nothing may take
- * longer than its deadline. Workers, each a process with a proxy of its own, share the
- * cases; what became of them is in memory that all see, and each test then looks at it
- * from one side. */
+ * What was confirmed must be in the queue, and nothing may take longer than its deadline.
+ * Workers, each a process with a proxy of its own, share the cases; the outcomes are in
+ * shared memory, and each test then checks one aspect of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -145,7 +145,7 @@ static void expect_delivered(const struct event *event)
     expect(event->left_ms > 0, event);
 }
 
-/* It failed in time, and says why: `words` are part of the cause. */
+/* It failed in time, and `words` are part of the cause. */
 static void expect_failed(const struct event *event, int64_t budget_ms, const char *words)
 {
     expect(!event->none, event);

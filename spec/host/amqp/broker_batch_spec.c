@@ -1,8 +1,8 @@
 /* The spec of what becomes of a batch in host/amqp/broker.c, against a scripted broker
  * (spec/support/fake_broker.h): how it is settled, how RabbitMQ and the network fail
- * meanwhile, and what no broker ought to say.
+ * meanwhile, and what no broker should send.
  *
- * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
  * silent the deadline ends it, everywhere else it ends by itself. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -168,9 +168,8 @@ static void sends_a_body_of_nothing(struct session *s)
     session_be_silent(s);
 }
 
-/* What rabbitmq-c decodes of the second is a smaller struct; what lies behind it in
- * memory is of the first one's body, zeros, and would pass for the properties of a
- * message. */
+/* rabbitmq-c decodes the second header into a smaller struct; the memory behind it holds
+ * the first body's zeros, which would pass for the properties of a message. */
 static void returns_a_header_of_another_class(struct session *s)
 {
     static const char zeros[8000];

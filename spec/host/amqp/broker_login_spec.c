@@ -1,8 +1,8 @@
 /* The spec of host/amqp/broker.c's login, against a scripted broker
- * (spec/support/fake_broker.h): what it says of itself, how RabbitMQ refuses it, and what
- * is no RabbitMQ at all.
+ * (spec/support/fake_broker.h): how it introduces itself, how RabbitMQ refuses it, and
+ * other servers than RabbitMQ.
  *
- * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
  * silent the deadline ends it, everywhere else it ends by itself. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,7 +83,7 @@ static void ends_after_start_ok(struct session *s)
 static void ends_after_channel_open(struct session *s)
 {
     session_log_in(s, STEP_CHANNEL_OPEN);
-    session_read(s, 85, 10); /* or the system says that it was reset */
+    session_read(s, 85, 10); /* or the close would be a reset */
 }
 
 static void speaks_http(struct session *s)
@@ -95,7 +95,7 @@ static void speaks_http(struct session *s)
     session_be_silent(s);
 }
 
-/* What a TLS port answers to bytes that are no handshake. */
+/* What a TLS port answers to bytes that are not a handshake. */
 static void speaks_tls(struct session *s)
 {
     static const char alert[] = "\x15\x03\x01\x00\x02\x02\x46";
@@ -295,7 +295,7 @@ static void it_says_who_it_is_and_what_it_understands(void **state)
     assert_memory_equal(fake->tune_ok, tune_ok, sizeof(tune_ok));
 }
 
-/* Answers open, channel.open and confirm.select only when it has heard all three. */
+/* Answers open, channel.open and confirm.select only when it has read all three. */
 static void hears_before_it_answers(struct session *s)
 {
     session_log_in(s, STEP_OPEN);

@@ -1,6 +1,6 @@
 /* The spec of host/amqp/broker.c under pressure, against a scripted broker
  * (spec/support/fake_broker.h): more messages than the window holds, more frames than
- * memory should, and other ends that read no more or begin no handshake. */
+ * may be kept, and servers that stop reading or never begin a handshake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void no_more_than_the_window_waits_for_a_confirm(void **state)
 {
     (void)state;
     window_kept = false;
-    no_user_timeout = true; /* no pace is asked of the peer */
+    no_user_timeout = true; /* the fake may be slow */
     play_broker(acks_by_the_window);
     fill(2500, 36);
     assert_true(log_in(MINUTE_MS));
@@ -210,7 +210,7 @@ static void is_blocked_in_the_second_publish(struct session *s)
     session_stall(s);
 }
 
-/* It comes while amqp_basic_publish() does not read. */
+/* The frame arrives while amqp_basic_publish() does not read. */
 static void blocked_is_told_when_a_publish_blocks(void **state)
 {
     char *body = calloc(1, 32 << 20);
@@ -236,8 +236,8 @@ static void is_no_tls_server(struct session *s)
     session_stall(s);
 }
 
-/* The real ones are in spec/system. What the guard did to the connection before must not
- * explain this one. */
+/* The real ones are in spec/system. What the guard did to the previous connection must
+ * not explain the failure of this one. */
 static void a_handshake_with_no_tls_server_ends(void **state)
 {
     static const struct {

@@ -1,9 +1,8 @@
 /* The spec of host/amqp/broker.c, against a scripted broker (spec/support/fake_broker.h):
- * what its messages say, how a connection is kept for the next batch and closed, and what
- * it asks.
+ * its messages, how a connection is kept for the next batch and closed, and broker_ask().
  *
- * How it logs in is in broker_login_spec, what becomes of a batch in broker_batch_spec,
- * and what it does where the other end does not keep up in broker_pressure_spec. */
+ * How it logs in is in broker_login_spec, how a batch ends in broker_batch_spec, and
+ * servers that do not keep up in broker_pressure_spec. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -154,7 +153,7 @@ static void idle_for_longer_than_the_heartbeat_means_no_connection(void **state)
     assert_false(broker_connected(broker));
 }
 
-/* One write, so that the second frame has come when the first was read. */
+/* One write, so that the second frame has arrived when the first is read. */
 static void acks_and_closes(struct session *s)
 {
     ready(s, 3);
@@ -193,7 +192,7 @@ static void publish_one_batch(void (*script)(struct session *session))
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
     assert_string_equal(fates(), "ccc");
-    outbox_clear(&outbox); /* what comes late must not touch it */
+    outbox_clear(&outbox); /* late frames must not touch it */
 }
 
 static void a_close_that_waits_is_seen_before_the_next_batch(void **state)
@@ -300,7 +299,7 @@ static void refuses_to_be_asked(struct session *s)
     session_read(s, 20, 41);
 }
 
-/* Newer brokers want a permission for it: reproduced from their words. */
+/* Newer brokers require a permission for it; the text is theirs. */
 static void a_queue_may_not_be_asked_for(void **state)
 {
     struct deadline deadline = deadline_in(MINUTE_MS);

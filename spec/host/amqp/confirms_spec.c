@@ -1,7 +1,8 @@
-/* The spec of host/amqp/confirms.c: a few cases by hand, and random schedules against a
- * model that is as simple as it can be.
+/* The spec of host/amqp/confirms.c: a few cases by hand, and random schedules, checked
+ * against a model that is as simple as possible.
  *
- *   SEED=17 SCHEDULES=1 build/spec/confirms    the schedule of a failure once more */
+ *   SEED=17 SCHEDULES=1 build/spec/host/amqp/confirms_spec    the schedule of a failure
+ * once more */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,7 +33,7 @@ static struct bytes bytes_of(const char *text)
 
 /* ------------------------------------------------------------- the model */
 
-/* Every tag has an entry for ever; nothing is a ring, and every search is a loop. */
+/* Every tag keeps its entry; there is no ring, and every search is a loop. */
 static struct {
     size_t message[3 * BIG + 1]; /* by tag, from 1 */
     bool open[3 * BIG + 1];

@@ -1,10 +1,10 @@
-/* The spec of host/amqp/delivery.c with secrets in AWS: when they are asked for, and what
- * a refused login leads to.
+/* The spec of host/amqp/delivery.c with secrets in AWS: when they are read, and
+ * what follows a refused login.
  *
- * AWS is a fake, too, which adds its words to the diary of
+ * AWS is a fake, too, which writes into the diary of
  * spec/support/fake/delivery_neighbours.h:
  *
- *   resolve  what secrets are not known        refresh      all of them */
+ *   resolve  the secrets that are not known    refresh  all of them */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The spec of host/aws/secrets.c: which values are references, what is asked for them,
- * and what becomes of the answers. AWS and the clock are fakes. A question is written
+/* The spec of host/aws/secrets.c: which values are references, the requests for them,
+ * and what follows from the responses. AWS and the clock are fakes. A request is written
  * into a diary: the service, the milliseconds it may take, and its body. */
 #include <setjmp.h>
 #include <stdarg.h>

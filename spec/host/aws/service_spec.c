@@ -1,5 +1,5 @@
-/* The spec of host/aws/service.c: where a service is. How it is called is spec/system's.
- */
+/* The spec of host/aws/service.c: the address of a service. Calls are in
+ * spec/system/secrets_spec.lua. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -177,7 +177,7 @@ static void a_signal_handler_may_say_a_line(void **state)
     assert_int_equal(strlen(line), 2048);
     assert_int_equal(line[2047], '\n');
     memcpy(text + 2009, "\xe2\x82\xacy",
-           4); /* does not fit, and nothing behind it is taken */
+           4); /* does not fit, and nothing after it is kept */
     log_from_signal(text, sizeof(text));
     assert_string_equal(next_write() + 2044, "x\n");
 }

@@ -1,4 +1,4 @@
-/* The spec of host/desk/check_broker.c. The broker is played here. */
+/* The spec of host/desk/check_broker.c. Broker and delivery are fakes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ bool delivery_connect(struct delivery *delivery, const struct deadline *deadline
     return connects || failure_set(failure, "connect", 0, "Connection refused");
 }
 
-/* A queue's name says what the broker answers. */
+/* The queue's name selects the broker's answer. */
 bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
                 struct failure *failure)
 {

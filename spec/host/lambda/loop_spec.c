@@ -1,4 +1,4 @@
-/* The spec of host/lambda/loop.c, with a Runtime API and a handler of its own. */
+/* The spec of host/lambda/loop.c, with a fake runtime and a fake handler. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "lambda/loop.h"
 #include "s3_event.h"
 
-/* What the made-up neighbours do, and the steps in their order. */
+/* What the fakes do, and their calls in order. */
 static struct {
     int events;            /* how many come */
     enum runtime_next end; /* what follows them */

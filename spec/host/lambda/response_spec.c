@@ -175,7 +175,7 @@ static void what_is_not_http_is_refused(void **state)
                    "no answer in HTTP: invalid character in content-length header");
 }
 
-/* The cause of one is not that of the next. */
+/* The cause of one failure is not reported for the next. */
 static void bytes_behind_its_end_are_refused(void **state)
 {
     (void)state;

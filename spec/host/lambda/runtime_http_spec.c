@@ -1,5 +1,5 @@
-/* The spec of what host/lambda/http.c does for host/lambda/runtime.c: how long an answer
- * is, when a connection is kept, and what becomes of one that ends. */
+/* The spec of what host/lambda/http.c does for host/lambda/runtime.c: the length of a
+ * response, when a connection is kept, and what follows when one ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +108,7 @@ static void an_answer_without_a_length_is_not_waited_for(void **state)
     runtime_close(runtime);
 }
 
-/* Its path has no room in the head of a request. */
+/* The head of a request has no room for its path. */
 static void an_id_of_65_kilobytes_cannot_be_answered(void **state)
 {
     static char head[66000];

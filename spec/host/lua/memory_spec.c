@@ -15,7 +15,7 @@
 
 #define MEGABYTE ((size_t)1 << 20)
 #define ROOM (MEGABYTE / 4 * 3) /* of a function with 1 MB */
-#define REACH (ROOM / 8 * 7)    /* what of it the rules reach */
+#define REACH (ROOM / 8 * 7)    /* the part that the rules may use */
 
 /* Memory that runs out is tried here, so it must not end the program. */
 const char *__asan_default_options(void);
@@ -153,7 +153,7 @@ static void above_the_ceiling_nothing_is_allowed_but_to_shrink(void **state)
     assert_false(memory.refused);
 }
 
-/* Of a new block, Lua says what it is for instead of how big it was. */
+/* For a new block, Lua passes its kind instead of an old size. */
 static void the_kind_of_a_new_block_is_not_counted(void **state)
 {
     void *block = resize(NULL, LUA_TTABLE, 100);
@@ -226,7 +226,7 @@ static void lua_collects_before_it_fails_and_goes_on_after_it(void **state)
                      LUA_OK);
     memory_allow(&memory, MEGABYTE);
     assert_int_equal(lua_pcall(L, 0, 0, 0), LUA_OK);
-    assert_true(memory.refused); /* and yet it went well */
+    assert_true(memory.refused); /* and the call succeeded */
 
     assert_int_equal(luaL_loadstring(L, "return ('x'):rep(2000000)"), LUA_OK);
     memory_allow(&memory, MEGABYTE);

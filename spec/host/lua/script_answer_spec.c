@@ -225,8 +225,8 @@ static size_t least_in_use(int events)
     return least;
 }
 
-/* Where malloc is another (a sanitizer's) mallinfo2() is all zero, and its own look for
- * leaks has to do. */
+/* With a sanitizer's malloc, mallinfo2() is all zero; the sanitizer looks for leaks
+ * itself. */
 static void thousands_of_events_leave_nothing_behind(void **state)
 {
     size_t before;

@@ -1,8 +1,7 @@
-/* The spec of host/lua/script.c's limits: rules that take more memory or time than they
- * may.
+/* The spec of host/lua/script.c's limits: rules that take too much memory or time.
  *
- * What the watchdog ends is a program of its own: this one, started again with the work
- * and the rules' path as arguments. */
+ * The watchdog ends a program of its own: this one, started again with the work and the
+ * rules' path as arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,7 +138,7 @@ static void garbage_is_collected_before_anything_fails(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at
+/* Lua's collector rests while there is room. 11 GB are allocated, 16 MB of them in use at
  * a time, by a function that does not collect before it gives up. */
 static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state)
 {
@@ -362,7 +361,7 @@ static void garbage_does_not_keep_events_from_being_received(void **state)
     "for i = 1, 12 do text = text .. text end\n" \
     "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
 
-/* What a child does. It ends only where nothing stops it. */
+/* The work of a child. It returns only where the watchdog fails. */
 static int work(const char *what, const char *path)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
@@ -382,7 +381,7 @@ static int work(const char *what, const char *path)
     return script_decide(script, &invocation, &outbox, &err) ? 8 : 7;
 }
 
-/* Status 1 and one line: what it says after time and level. */
+/* Status 1 and one line, which is this after time and level. */
 static void assert_stopped(const char *what, const char *rules, const char *line)
 {
     struct end end;

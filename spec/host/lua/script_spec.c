@@ -227,7 +227,7 @@ static void events_follow_each_other(void **state)
     assert_success();
 }
 
-/* A message of SQS whose body says nothing that can be read. */
+/* A message of SQS whose body cannot be read. */
 #define SQS_EVENT                                                      \
     "{\"Records\":[{\"messageId\":\"m1\",\"eventSource\":\"aws:sqs\"," \
     "\"eventSourceARN\":\"arn:aws:sqs:us-west-2:1:crashes\",\"body\":\"x\"}]}"

@@ -1,7 +1,7 @@
 /* The spec of host/lua/script.c's second script: it is asked, and harms nothing.
  *
- * What the watchdog ends is a program of its own: this one, started again with the paths
- * of both scripts as arguments. */
+ * The watchdog ends a program of its own: this one, started again with the paths of both
+ * scripts as arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -319,7 +319,7 @@ static void one_that_is_not_there_is_named(void **state)
     "for i = 1, 12 do text = text .. text end\n" \
     "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
 
-/* What a child does. It ends only where nothing stops it. */
+/* The work of a child. It returns only where the watchdog fails. */
 static int work(const char *path, const char *shadow)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};

@@ -27,7 +27,7 @@ static FILE *file;
 
 /* ------------------------------------------------------------- certificates */
 
-/* A name as "CN=...", its string of an ASN.1 type. */
+/* The name "CN=...", with a string of this ASN.1 type. */
 static X509_NAME *name_of(const char *common_name, int type)
 {
     X509_NAME *name = X509_NAME_new();
@@ -38,7 +38,8 @@ static X509_NAME *name_of(const char *common_name, int type)
     return name;
 }
 
-/* Says whose key it is, or signed: how OpenSSL tells CAs of the same name apart. */
+/* Adds the id of the own or the signing key: OpenSSL tells CAs of one name apart by it.
+ */
 static void add_key_id(X509 *x, int extension, EVP_PKEY *whose)
 {
     ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
@@ -149,7 +150,7 @@ static void rewrite(const char *from, const char *to)
     fputs(at, file);
 }
 
-/* What OpenSSL says of a chain against the bundle: X509_V_OK or why not. The chain's
+/* Verifies a chain against the bundle: X509_V_OK or the reason. The chain's
  * certificates are freed. */
 static int verdict(X509 *leaf, X509 *intermediate)
 {
@@ -310,7 +311,7 @@ static void broken_blocks_are_passed_over(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
-/* One whose subject is right and whose key is not is none: the other is found. */
+/* One with the right subject and a broken key does not count: the other is found. */
 static void a_match_that_does_not_decode_is_passed_over(void **state)
 {
     unsigned char *der = NULL;

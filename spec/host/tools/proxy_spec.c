@@ -1,5 +1,5 @@
-/* The spec of the fault proxy in spec/support, before a server that sends back what it
- * gets: what other specs rest on has to break connections exactly as told. */
+/* The spec of host/tools/proxy, in front of a server that echoes: other specs rely on it
+ * to break connections exactly as ordered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -140,7 +140,7 @@ static void kill_function(struct lambda *lambda)
     api_reset(&lambda->api);
 }
 
-/* An end that was no event's answer. */
+/* An end without an answer to an event. */
 static void report_end(struct lambda *lambda, const char *when)
 {
     if (!lambda->function.unasked)
@@ -227,8 +227,8 @@ static void initialize(struct lambda *lambda)
     }
 }
 
-/* The answer was given; the invocation ends when the function asks for the next event.
- * So whoever has read the answer finds in the log all that the function wrote. */
+/* The invocation ends when the function asks for the next event. So once the answer is
+ * printed, the log is complete. */
 static void conclude_invocation(struct lambda *lambda, int64_t end_ms)
 {
     bool ready = wait_until(lambda, is_ready, end_ms);
@@ -288,7 +288,7 @@ static bool is_done(const struct lambda *lambda)
     return lambda->over || lambda->signal;
 }
 
-/* False: there is none any more. */
+/* False: there are no more. */
 static bool next_event(struct lambda *lambda)
 {
     while (!is_done(lambda) && !events_take(&lambda->events)) {

@@ -162,26 +162,25 @@ static void says_whether_the_connection_stays(void **state)
 static void one_without_a_length_is_refused(void **state)
 {
     (void)state;
-    assert_refused("HTTP/1.1 200 OK\r\n\r\nhalf",
-                   "an answer that does not say its length");
+    assert_refused("HTTP/1.1 200 OK\r\n\r\nhalf", "a response without its length");
 }
 
 static void what_is_not_http_is_refused(void **state)
 {
     (void)state;
     assert_refused("SSH-2.0-OpenSSH_9.2\r\n",
-                   "no answer in HTTP: invalid constant string");
+                   "not an HTTP response: invalid constant string");
     assert_refused("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
-                   "no answer in HTTP: invalid character in content-length header");
+                   "not an HTTP response: invalid character in content-length header");
 }
 
 /* The cause of one failure is not reported for the next. */
 static void bytes_behind_its_end_are_refused(void **state)
 {
     (void)state;
-    assert_refused("HTTP/1.1 200 OK\r\n\r\n", "an answer that does not say its length");
+    assert_refused("HTTP/1.1 200 OK\r\n\r\n", "a response without its length");
     assert_refused("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno!",
-                   "no answer in HTTP: bytes behind its end");
+                   "not an HTTP response: bytes after its end");
 }
 
 static void a_body_that_does_not_fit_is_refused_or_cut(void **state)
@@ -190,7 +189,7 @@ static void a_body_that_does_not_fit_is_refused_or_cut(void **state)
 
     (void)state;
     body.max = 8;
-    assert_refused(text, "an answer of more than 8 bytes");
+    assert_refused(text, "a response of more than 8 bytes");
     response_begin(response, &body, true);
     assert_true(take(text, sizeof(text) - 1));
     assert_true(response_whole(response));

@@ -104,7 +104,7 @@ static void an_answer_without_a_length_is_not_waited_for(void **state)
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_int_equal(seen->requests, 2);
-    assert_has(logged(), "an answer that does not say its length");
+    assert_has(logged(), "a response without its length");
     runtime_close(runtime);
 }
 
@@ -376,9 +376,8 @@ static void an_address_that_is_none_is_said(void **state)
 
     (void)state;
     assert_null(runtime_open("127.0.0.1:http", "pigeon/9.8.7", &err));
-    assert_string_equal(err.text,
-                        "AWS_LAMBDA_RUNTIME_API is `127.0.0.1:http`, and should "
-                        "be HOST:PORT");
+    assert_string_equal(
+        err.text, "AWS_LAMBDA_RUNTIME_API is `127.0.0.1:http`, but must be HOST:PORT");
 }
 
 int main(void)

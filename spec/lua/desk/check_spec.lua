@@ -63,7 +63,7 @@ end
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
       "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/20180313/0000[^\n]*\"%)\n$" },
     { "fails by its reason's length", "return ignore(object.key)",
-      "^rules%.lua:2: ignore: the reason has 1024 bytes, and should have 1 to 200 %(key \"////" },
+      "^rules%.lua:2: ignore: the reason has 1024 bytes, but must have 1 to 200 %(key \"////" },
     { "returns nothing", "if object.key == 'a' then return end\nreturn ignore('b')",
       "^rules%.lua:2: the rule returned nothing, .* %(key \"a\"%)\n$" },
     { "sets a global", "seen = {}\nreturn ignore('b')", '^rules%.lua:2: .* setting "seen"' },
@@ -132,7 +132,7 @@ end
     pigeon.receive("", { kind = "setup" })
     assert.equal("", (pigeon.conclude({}, { confirmed = 0 })))
     local last = pigeon.finish()
-    assert.matches("nothing found; luacheck failed, with status %d+, so the text was not looked at\n$", last)
+    assert.matches("nothing found; luacheck failed, with status %d+, so it did not check the script\n$", last)
   end)
 
   local FAULTY = "return function(object)\n  local unused\n  return ignore(object.key)\nend\n"

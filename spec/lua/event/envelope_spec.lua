@@ -114,20 +114,20 @@ describe("an SQS batch", function()
   for _, case in ipairs {
     { "not JSON", "not JSON", "Records[0].body is not JSON: " },
     { "empty", "", "Records[0].body is empty" },
-    { "a number", "7", "Records[0].body is a number, and should be an object with Records" },
-    { "no S3 event", '{"hello":"world"}', "Records[0].body has no Records, and is no other event of S3" },
+    { "a number", "7", "Records[0].body is a number, but must be an object with Records" },
+    { "no S3 event", '{"hello":"world"}', "Records[0].body has no Records, and is not another event of S3" },
     { "an event of EventBridge of others", '{"source":"aws.ec2","detail-type":"x"}',
-      'Records[0].body.source is "aws.ec2", and should be aws.s3' },
+      'Records[0].body.source is "aws.ec2", but must be "aws.s3"' },
     { "a bad notification", '{"Records":[{"eventSource":"aws:s3"}]}', "Records[0].body.Records[0].s3 is missing" },
     { "SNS without JSON", in_sns("hello"), "Records[0].body.Message is not JSON: " },
-    { "a list of others", '[{"a":1}]', "Records[0].body[0] is no event from EventBridge, and nothing else comes in" },
-    { "a list of no objects", "[7]", "Records[0].body[0] is no event from EventBridge, and nothing else comes in" },
+    { "a list of others", '[{"a":1}]', "Records[0].body[0] is not an event from EventBridge, and a list" },
+    { "a list of no objects", "[7]", "Records[0].body[0] is not an event from EventBridge, and a list" },
     { "a failure without its event", fixtures.event("sqs_failure_without_payload").Records[1].body,
-      "Records[0].body.requestPayload is missing: SNS drops one over 256 KB" },
+      "Records[0].body.requestPayload is missing: SNS drops a payload over 256 KB" },
     { "a failure whose event is null", '{"requestContext":{"condition":"x"},"requestPayload":null}',
       "Records[0].body.requestPayload is missing" },
     { "a failure whose event is a number", '{"requestContext":{"condition":"x"},"requestPayload":7}',
-      "Records[0].body.requestPayload is a number, and should be an object with Records" },
+      "Records[0].body.requestPayload is a number, but must be an object with Records" },
   } do
     it("with a body that is " .. case[1] .. " fails in that message alone", function()
       local entries = envelope.read(in_sqs(case[2], fixtures.text("s3_put"))).entries
@@ -226,7 +226,7 @@ describe("a member of a record", function()
       for json, name in pairs(VALUES) do
         local fits = name == kind or kind == "an object" and name == "a list"
         local missing = not due and (json == "null" or json == '""')
-        if not fits and not missing then check(path, json, (" is %s, and should be %s"):format(name, kind)) end
+        if not fits and not missing then check(path, json, (" is %s, but must be %s"):format(name, kind)) end
         if missing then check(path, json) end
       end
       if due and kind == "a string" then check(path, '""', " is empty") end
@@ -235,9 +235,9 @@ describe("a member of a record", function()
 
   it("eventSource, where it is something else, is called so, unless EventSource says what the record is", function()
     check("eventSource", nil, " is missing")
-    check("eventSource", "null", " is null, and should be a string")
+    check("eventSource", "null", " is null, but must be a string")
     check("eventSource", '""', " is empty")
-    check("eventSource", "{}", " is an object, and should be a string")
+    check("eventSource", "{}", " is an object, but must be a string")
     check("EventSource", "7")
     check("EventSource", '"aws:s3"')
     assert.equal("", only_entry('{"Records":[{"EventSource":"","eventSource":7}]}').source)
@@ -274,7 +274,7 @@ describe("envelope.read", function()
   for _, record in ipairs { "null", "1", '"x"', "true" } do
     it("says that a record is " .. record, function()
       local entry = only_entry('{"Records":[' .. record .. "]}")
-      assert.matches("^Records%[0%] is .*, and should be an object$", entry.problem)
+      assert.matches("^Records%[0%] is .*, but must be an object$", entry.problem)
     end)
   end
 
@@ -310,15 +310,15 @@ describe("envelope.read", function()
     ['{"Records":[NaN]}'] = "the event is not JSON: ",
     ['{"Records":[]} x'] = "the event is not JSON: ",
     ['{"Records":' .. ("["):rep(65) .. ("]"):rep(65) .. "}"] = "the event is not JSON: more than 64 levels",
-    ["null"] = "the event is null, and should be an object with Records",
-    ["7"] = "the event is a number, and should be an object with Records",
-    ['"Records"'] = "the event is a string, and should be an object with Records",
+    ["null"] = "the event is null, but must be an object with Records",
+    ["7"] = "the event is a number, but must be an object with Records",
+    ['"Records"'] = "the event is a string, but must be an object with Records",
     ["[]"] = "the event has no Records",
     ["{}"] = "the event has no Records",
     ['{"records":[]}'] = "the event has no Records",
-    ['{"Records":null}'] = "the event's Records is null, and should be a list",
-    ['{"Records":"x"}'] = "the event's Records is a string, and should be a list",
-    ['{"Records":{"a":1}}'] = "the event's Records is an object, and should be a list",
+    ['{"Records":null}'] = "the event's Records is null, but must be a list",
+    ['{"Records":"x"}'] = "the event's Records is a string, but must be a list",
+    ['{"Records":{"a":1}}'] = "the event's Records is an object, but must be a list",
   } do
     it(("refuses the event %q"):format(input:sub(1, 40)), function()
       local read, why = envelope.read(input)

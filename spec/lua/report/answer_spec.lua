@@ -23,8 +23,8 @@ describe("answer.make", function()
   end)
 
   for cause, case in pairs {
-    record = { "Function.EventInvalid", "look at what invokes this function: it expects S3 notifications" },
-    rules = { "Function.RulesFailed", "mend the rules script and deploy it" },
+    record = { "Function.EventInvalid", "check what invokes this function: it expects S3 notifications" },
+    rules = { "Function.RulesFailed", "fix the rules script and deploy it" },
     -- the broker's text has its own
     returned = { "Function.MessageUnroutable" }, nacked = { "Function.MessageRefused" },
     unknown = { "Function.BrokerUnavailable" },
@@ -105,7 +105,7 @@ describe("answer.make", function()
     local body, error_type = answer.make({ entries = {}, problem = "the event has no Records" }, {})
     assert.same({
       errorMessage = "the event has no Records"
-        .. "; next: look at what invokes this function: it expects S3 notifications",
+        .. "; next: check what invokes this function: it expects S3 notifications",
       errorType = "Function.EventInvalid", stackTrace = {},
     }, cjson.decode(body))
     assert.equal("Function.EventInvalid", error_type)

@@ -112,7 +112,7 @@ describe("shadow.lines", function()
     assert.equal("shadow: v2/k: defer: later -> ignore: junk", lines[20].message)
     assert.equal("shadow: 5 more differences", lines[21].message)
     assert.same({ differences = 25, shadow_version = VERSION }, facts_of(lines[21]))
-    assert.equal("shadow: 5 not asked about: the time was short", lines[22].message)
+    assert.equal("shadow: 5 not decided: out of time", lines[22].message)
     assert.same({ skipped = 5, shadow_version = VERSION }, facts_of(lines[22]))
     for _, line in ipairs(lines) do assert.equal("info", line.level) end
   end)
@@ -193,7 +193,7 @@ end]]
     open(CANDIDATE)
     receive("one", "raises", "two")
     assert.same({ "shadow: raises: fail: rules.lua:2: boom -> accept: normal",
-      "shadow: 1 not asked about: the time was short" }, select(2, conclude(2, 4)))
+      "shadow: 1 not decided: out of time" }, select(2, conclude(2, 4)))
   end)
 
   it("begins anew with each event", function()
@@ -242,10 +242,10 @@ end]]
 
   for what, script in pairs { ["that cannot be read"] = false, ["that is there"] = CANDIDATE } do
     it(what .. " leaves what the metrics count", function()
-      local telemetry, kept = require "pigeon.report.log_lines", nil
-      local lines = telemetry.lines
-      telemetry.lines = function(batch, ...) kept = batch.shadow return lines(batch, ...) end
-      finally(function() telemetry.lines = lines end)
+      local log_lines, kept = require "pigeon.report.log_lines", nil
+      local lines_of = log_lines.of
+      log_lines.of = function(batch, ...) kept = batch.shadow return lines_of(batch, ...) end
+      finally(function() log_lines.of = lines_of end)
       open(script)
       receive("counted", "one", "two")
       conclude(3, script and 2 or 0)

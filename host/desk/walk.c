@@ -93,7 +93,7 @@ static void note_confirmed(const struct command *command, int64_t line)
         return;
     if (line > 0)
         snprintf(words, sizeof(words),
-                 "line %lld was confirmed last; --from %lld goes on behind it",
+                 "line %lld was confirmed last; --from %lld continues after it",
                  (long long)line, (long long)line + 1);
     watchdog_add(words);
 }

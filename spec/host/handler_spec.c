@@ -186,7 +186,7 @@ static void the_shadow_is_asked_when_all_is_published(void **state)
     assert_string_equal(broker.ids, "a b ");
     assert_string_equal(answer.body.data, "null");
     assert_null(strstr(logged(), "defer: no"));
-    assert_non_null(strstr(logged(), "shadow: 2 not asked about: the time was short"));
+    assert_non_null(strstr(logged(), "shadow: 2 not decided: out of time"));
 }
 
 static void only_the_first_event_is_cold(void **state)

@@ -52,7 +52,7 @@ describe("an event", function()
     assert.matches("objects failed: .* to normal: nacked | .* to submitter: nacked at confirm$", error_of(body))
   end)
 
-  it("says that no retry mends a missing exchange", function()
+  it("says that no retry fixes a missing exchange", function()
     receive(event(key_of(1)))
     pigeon.decide(1)
     local _, error_type, lines = conclude({

@@ -226,7 +226,7 @@ describe("an SQS batch", function()
     return cjson.encode { Records = records }
   end
 
-  -- Decides all; what is published is confirmed but for the fates.
+  -- Decides all; every message is confirmed, except those in `fates`.
   local function answer_to(input, fates, facts)
     local published = 0
     for i = 1, #receive(input) do published = published + #(pigeon.decide(i) or {}) end

@@ -19,7 +19,7 @@ local function load_source(source, settings)
   return testing.load(path, settings)
 end
 
--- What a failing assertion says.
+-- The message of a failing assertion.
 local function complaint(call, ...)
   local ok, why = pcall(call, ...)
   assert.is_false(ok)

@@ -9,7 +9,7 @@ local check = {}
 
 check.usage = [[
 Usage: pigeon check [--rules FILE] [--connect] [--json]
-Finds mistakes in the settings and the rules, and prints each as FILE:LINE: what.
+Finds mistakes in settings and rules, and prints each as FILE:LINE: what.
 Needs neither network nor broker. It checks
   * PIGEON_QUEUE, PIGEON_ENV and PIGEON_BATCH_FAILURES, and PIGEON_HOST and the
     other required variables where any of them is set

@@ -5,8 +5,8 @@ local replay = {}
 
 replay.usage = [[
 Usage: pigeon replay [--rules FILE] [--rate N] [--from N] [--dry-run] < keys
-Publishes what was missed. Each line is a key, a row of an S3 inventory (CSV), or
-an event. It is handled like an event, a thousand lines at a time, and replay
+Publishes what was missed. Each line is a key, a row of an S3 inventory (CSV),
+or an event. The lines are handled like events, a thousand at a time; replay
 stops after a batch in which anything failed, or at ^C. At the end it prints the
 last confirmed line: this line and all before it are done, so continuing after
 it skips nothing. After a failure, what was confirmed after the failed line is

@@ -239,6 +239,32 @@ static void is_blocked(struct session *s)
     session_stall(s);
 }
 
+static void is_blocked_with_acks_behind(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_ack(s, 3, true);
+    session_stall(s);
+}
+
+static void is_blocked_with_an_ack_behind(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_ack(s, 2, false);
+    session_stall(s);
+}
+
+static void is_blocked_for_a_moment(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_method(s, 0, 10, 61, ""); /* connection.unblocked */
+    session_send_ack(s, 2, true);
+    session_send_ack(s, 3, false);
+    session_be_silent(s);
+}
+
 static void says_other_things_too(struct session *s)
 {
     ready(s, 3);
@@ -386,6 +412,12 @@ static const struct row rows[] = {
      false},
     {"is blocked after the first publish", is_blocked, MINUTE_MS, "---", "confirm", 0,
      BLOCKED, true},
+    {"is blocked, with all acks behind it", is_blocked_with_acks_behind, MINUTE_MS, "ccc",
+     NULL, 0, NULL, false},
+    {"is blocked, with one ack behind it", is_blocked_with_an_ack_behind, MINUTE_MS,
+     "-c-", "confirm", 0, BLOCKED, true},
+    {"is blocked for a moment", is_blocked_for_a_moment, MINUTE_MS, "ccc", NULL, 0, NULL,
+     false},
     {"says other things, too", says_other_things_too, MINUTE_MS, "ccc", NULL, 0, NULL,
      false},
     {"sends a huge frame", sends_a_huge_frame, MINUTE_MS, "---", "confirm", 0,

@@ -285,7 +285,7 @@ static void a_command_without_rules_says_all_at_its_end(void **state)
     event_command = open_command("event", 0, NULL);
     assert_true(script_finish(event_command, &text, &status, &err));
     assert_int_equal(status, 2);
-    assert_memory_equal(text.data, "pigeon event: which kind?", 25);
+    assert_memory_equal(text.data, "pigeon event: KIND is missing", 29);
     script_close(event_command);
     buffer_free(&text);
 }

@@ -1,8 +1,8 @@
 local cjson = require "cjson"
 local pigeon = require "pigeon"
 
--- Checks a script; returns what is said of the setup and the text, of the probes, the last text
--- and the status. `more` are further settings, of which `setup` is what the broker said.
+-- Checks a script; returns the text about the setup and the script, about the probes, the last text
+-- and the status. `more` has further settings; `setup` in it is what --connect found.
 local function check(source, more)
   local settings = { command = "check", PIGEON_QUEUE = "normal,15:submitter", arguments = {},
     rules = { name = "rules.lua", path = os.tmpname(), source = source } }
@@ -88,7 +88,7 @@ end
       probes)
   end)
 
-  -- CPU time, so it does not matter what else runs; this takes 10 times as long as is allowed
+  -- CPU time, so that other processes do not matter; this takes 10 times what is allowed
   it("finds a rule that takes too long, and its line", function()
     local _, probes = check([[
 local big = {}
@@ -119,7 +119,7 @@ end
       os.remove(folder)
       assert(os.execute("mkdir " .. folder))
       local first = check(LITTLE, { rules = { name = "rules.lua", path = folder .. path, source = LITTLE } })
-      assert(os.execute("rmdir " .. folder)) -- and nothing else came to be there
+      assert(os.execute("rmdir " .. folder)) -- and no other file was made there
       assert.equal("rules.lua:1: unused variable 'unused'\n", first)
     end)
   end

@@ -14,8 +14,8 @@ local function made(...)
   return text
 end
 
--- The names of all members, whatever they hold; a list counts as its first element, and a
--- string of JSON as what it says.
+-- The names of all members at any depth; a list counts as its first element, and a string of
+-- JSON as its value.
 local function members(value, place, names)
   if type(value) == "string" and value:find("^{") then value = cjson.decode(value) end
   if type(value) ~= "table" then return names end

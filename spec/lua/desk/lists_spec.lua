@@ -36,7 +36,7 @@ describe("a line", function()
     assert.same({}, objects("", 1))
   end)
 
-  it("that is no event says so", function()
+  it("that is not an event says so", function()
     local entry = lists.read('{"x"', 1).entries[1]
     assert.equal('{"x"', entry.label)
     assert.matches("not JSON", entry.problem)

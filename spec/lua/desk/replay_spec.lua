@@ -9,7 +9,7 @@ return function(object)
 end
 ]]
 
--- Replays batches {first line, keys, fates}; returns what each said, what stopped it, the last
+-- Replays batches {first line, keys, fates}; returns the text of each, what stopped it, the last
 -- text and the status.
 local function replay(batches, dry_run)
   pigeon.open { command = "replay", PIGEON_QUEUE = "normal", dry_run = dry_run,

@@ -9,7 +9,7 @@ describe("checked.attempt", function()
   end)
 
   it("raises what is our own mistake, or a lack of memory", function()
-    for _, mistake in ipairs { "document.lua:1: attempt to index a nil value", "not enough memory" } do
+    for _, mistake in ipairs { "checked.lua:1: attempt to index a nil value", "not enough memory" } do
       local ok, raised = pcall(checked.attempt, error, mistake, 0)
       assert.is_false(ok)
       assert.equal(mistake, raised)
@@ -25,7 +25,7 @@ describe("checked.at", function()
   end)
 end)
 
--- The same as decode() has to make of a value that cjson decoded.
+-- What decode() must return for a value that cjson decoded.
 local function without_others(value, names)
   if type(value) ~= "table" then return value end
   local kept, dropped = {}, false
@@ -79,7 +79,7 @@ describe("checked.decoder", function()
     assert.same({ ["é"] = "\u{1F4A5}\0/" }, decode('{"\\u00e9":"\\ud83d\\udca5\\u0000\\/"}', ""))
   end)
 
-  it("keeps 64 levels, and strings that are no UTF-8", function()
+  it("keeps 64 levels, and strings that are not UTF-8", function()
     local value = decode(("["):rep(63) .. '{"a":"\xff"}' .. ("]"):rep(63), "")
     for _ = 1, 63 do value = value[1] end
     assert.equal("\xff", value.a)

@@ -11,7 +11,7 @@ local function changed(table, changes)
   return copy
 end
 
--- What each fixture speaks of, but for what a line says.
+-- The object in each fixture: this one, with the changes of its line.
 local OBJECT = {
   bucket = "crashes", key = KEY, event_name = "ObjectCreated:Put", time = "2016-09-18T12:34:56.789Z",
   size = 1024, region = "us-west-2", version_id = "096fKKXTRTtl3on89fVO.nfljtsv6qko",
@@ -42,7 +42,7 @@ local SHAPES = {
   localstack = { changed(OBJECT, { key = "a b+c", region = "us-east-1", version_id = false }) },
 }
 
--- Those of which something cannot be read have specs of their own.
+-- The fixtures with unreadable parts have specs of their own.
 local NOT_HERE = { s3_mixed = true, sqs_failure_without_payload = true }
 
 local function only_entry(input)
@@ -151,10 +151,10 @@ describe("an SQS batch", function()
     ["an empty id"] = function(records) records[1].messageId = "" end,
     ["a message without an ARN"] = function(records) records[2].eventSourceARN = nil end,
     ["messages of two queues"] = function(records) records[2].eventSourceARN = "arn:aws:sqs:us-west-2:1:crashes" end,
-    ["a record that is no message"] = function(records) records[3] = { eventSource = "aws:s3" } end,
+    ["a record that is not a message"] = function(records) records[3] = { eventSource = "aws:s3" } end,
     ["null between"] = function(records) records[3] = cjson.null end,
   } do
-    it("with " .. what .. " is no queue's: nothing in it can be told apart", function()
+    it("with " .. what .. " has no queue: nothing in it can be told apart", function()
       local event = batch(fixtures.text("s3_put"), "{")
       change(event.Records)
       local read = envelope.read(cjson.encode(event))
@@ -163,7 +163,7 @@ describe("an SQS batch", function()
     end)
   end
 
-  it("inside something else is no queue's either", function()
+  it("inside something else has no queue either", function()
     local read = envelope.read(cjson.encode {
       requestContext = { condition = "RetriesExhausted" }, requestPayload = batch(fixtures.text("s3_put")) })
     assert.is_nil(read.queue)
@@ -173,7 +173,7 @@ describe("an SQS batch", function()
 end)
 
 describe("a member of a record", function()
-  -- JSON, and what errors call it
+  -- JSON, and its name in errors
   local VALUES = { ["null"] = "null", ["7"] = "a number", ["true"] = "a boolean", ['"x"'] = "a string",
     ['""'] = "a string", ["{}"] = "an object", ["[7]"] = "a list" }
 
@@ -185,7 +185,7 @@ describe("a member of a record", function()
     return (cjson.encode(record):gsub('"THIS"', json or ""))
   end
 
-  -- Where the second record stands, and the entries of an event with a good one on each side.
+  -- The place of the second record, and the entries of an event with a good record on each side.
   local WAYS = {
     { "Records[1]", function(record)
       local good = cjson.encode(fixtures.event("s3_put").Records[1])

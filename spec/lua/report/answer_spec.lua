@@ -25,7 +25,7 @@ describe("answer.make", function()
   for cause, case in pairs {
     record = { "Function.EventInvalid", "check what invokes this function: it expects S3 notifications" },
     rules = { "Function.RulesFailed", "fix the rules script and deploy it" },
-    -- the broker's text has its own
+    -- the broker's text has its own next step
     returned = { "Function.MessageUnroutable" }, nacked = { "Function.MessageRefused" },
     unknown = { "Function.BrokerUnavailable" },
     time = { "Function.OutOfTime", "raise the function's timeout or its memory" },
@@ -48,7 +48,7 @@ describe("answer.make", function()
     }))
   end)
 
-  it("takes the cause that hit most, and of two the one that no retry mends", function()
+  it("takes the cause that hit most, and of two the one that no retry fixes", function()
     local function type_of(...)
       local entries = {}
       for i, cause in ipairs { ... } do

@@ -60,7 +60,7 @@ describe("log_lines.of", function()
     end)
   end
 
-  it("tells of a record that is no object", function()
+  it("tells of a record that is not an object", function()
     local level, message, facts = only_line {
       label = "Records[3]", source = "aws:ses", verdict = { kind = "ignore", reason = "other" },
     }
@@ -73,7 +73,7 @@ describe("log_lines.of", function()
     { "record", "error", "bad record" }, { "rules", "error", "rule error" },
     { "returned", "error", "unroutable", 312 }, { "nacked", "warn", "nacked", 0 },
     { "unknown", "warn", "unknown", 320 }, { "time", "warn", "out of time" },
-    -- what no retry mends
+    -- no retry fixes these
     { "unknown", "error", "unknown", 403 }, { "unknown", "error", "unknown", 406 },
     { "unknown", "error", "unknown", 530 },
   } do
@@ -89,7 +89,7 @@ describe("log_lines.of", function()
     end)
   end
 
-  it("warns of a limit, which a retry may mend", function()
+  it("warns of a limit, which a retry may fix", function()
     local level = only_line(accepted { destinations = {}, failures = {
       { cause = "unknown", code = 530, text = "530 NOT_ALLOWED: connection limit (1) is reached" },
     } })
@@ -144,7 +144,7 @@ describe("log_lines.of", function()
     assert.matches("boom$", message)
   end)
 
-  -- What else is in a line, and its facts, C makes fit for it: spec/host/lua/script_answer_spec.c.
+  -- C cleans the rest of a line, and its facts: spec/host/lua/script_answer_spec.c.
   it("has no message that is longer than anybody reads", function()
     local long = ("\u{20AC}\n"):rep(2000)
     local entry = accepted { destinations = { "normal", long }, failures = {

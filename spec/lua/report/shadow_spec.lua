@@ -11,7 +11,7 @@ local function accepted(id, ...)
   return { kind = "accept", id = id, destinations = destinations }
 end
 
--- An object that was decided so; a text is a failure of the rules.
+-- An object with this verdict; a text is a failure of the rules.
 local function entry(verdict)
   local object = { key = "v2/k", bucket = "crashes" }
   if type(verdict) == "table" then return { label = "v2/k", object = object, verdict = verdict } end
@@ -36,7 +36,7 @@ end
 local DEFER, JUNK = { kind = "defer", reason = "later" }, { kind = "ignore", reason = "junk" }
 
 describe("a second decision", function()
-  -- the first, the second, and both in words where they differ
+  -- the first, the second, and both as text where they differ
   for name, case in pairs {
     ["the same reason"] = { DEFER, { kind = "defer", reason = "later" } },
     ["another reason"] = { DEFER, { kind = "defer", reason = "soon" }, "defer: later", "defer: soon" },
@@ -162,8 +162,8 @@ end]]
     return pigeon.receive(cjson.encode { Records = records }, { kind = "event" })
   end
 
-  -- Decides these by the rules, those by the second script, concludes and tells: the answer, and
-  -- what was said of the second script.
+  -- The rules decide so many objects, the second script so many -> the answer, and the log lines
+  -- about the second script.
   local function conclude(decided, asked)
     local messages = 0
     for i = 1, decided do messages = messages + #(pigeon.decide(i) or {}) end

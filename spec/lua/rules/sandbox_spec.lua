@@ -12,7 +12,7 @@ local function object()
   return { key = "v2/raw_crash/x", bucket = "crashes", event_name = "ObjectCreated:Put" }
 end
 
--- The body of a rule, from line 2 on -> what went wrong.
+-- The body of a rule, which begins at line 2 -> what went wrong.
 local function failure(body, head)
   local says, why = open((head or "") .. "return function(object)\n" .. body .. "\nend")(object())
   assert.is_nil(says)
@@ -25,7 +25,7 @@ local function load_failure(source)
   return why
 end
 
--- Nothing of a run may stay: the strings' methods, a hook, the libraries.
+-- A run must restore the strings' methods, the hook and the libraries.
 local function assert_clean()
   assert.equal(string, getmetatable("").__index)
   assert.is_nil((debug.gethook()))
@@ -107,8 +107,8 @@ describe("the sandbox", function()
         failure("local function f() return (('x'):gsub('x', f)) end\nf()"))
     end)
 
-    -- Whether a loop of so many turns in this script spends the budget. Whatever it does, the
-    -- next object is decided.
+    -- Whether a loop of so many turns in this script spends the budget. In either case the next
+    -- object is decided.
     local function is_spent(script, turns)
       local loaded, decide = pcall(open, (script:gsub("LOOP", ("for _ = 1, %d do end"):format(turns))))
       assert_clean()
@@ -122,7 +122,7 @@ describe("the sandbox", function()
       return not says and why:find("spent", 1, true) ~= nil
     end
 
-    -- The fewest turns that do.
+    -- The fewest turns that spend it.
     local function edge_of(script)
       local enough, most = 0, 1000000
       while most - enough > 1 do
@@ -264,7 +264,7 @@ describe("the sandbox", function()
     end)
   end)
 
-  -- Each is tried by one object; the one after it is decided by a script that uses all there is.
+  -- One object tries each; a script that uses every word decides the object after it.
   describe("decides the next object as if nothing had happened, after", function()
     local HEAD = [[
 local kept = { "kept" }
@@ -414,7 +414,7 @@ return function(object)
       assert.equal(3, trace.line)
     end)
 
-    -- What is decided must not depend on who looks.
+    -- A close look must decide the same.
     it("and decides what takes too long for that without", function()
       local says, why, trace = closely("for i = 1, 300000 do end\nreturn ignore('x')")
       assert.equal("x", says.reason)
@@ -454,7 +454,7 @@ return function(object)
       end)
     end
 
-    -- Lua takes this text for its own: the message handler is passed by, as it is when memory is out
+    -- Lua takes this text for its own and does not call the message handler, as without memory
     it("a forged lack of memory, and puts everything back", function()
       assert.equal("rules.lua: not enough memory", failure("error('not enough memory')"))
       assert_clean()

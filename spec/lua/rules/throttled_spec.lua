@@ -6,7 +6,7 @@ local walk = require "spec.support.walk"
 local settings, event, receive, conclude = walk.settings, walk.event, walk.receive, walk.conclude
 
 describe("a throttled queue", function()
-  -- What a rule that samples so leaves out: the facts of its line and the metrics.
+  -- The body of a rule -> what it left out, by its log lines and by the metrics.
   local function throttled(queue, body)
     local all = settings(queue, "return function(object)\n" .. body .. "\nend")
     all.PIGEON_METRICS = "emf"

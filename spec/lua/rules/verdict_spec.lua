@@ -18,7 +18,7 @@ local function to(exchange_name, routing_key)
   return { exchange = exchange_name, routing_key = routing_key }
 end
 
--- The word of a script with these queues, which crash_id() gave this id.
+-- The word accept of a script with these queues, for which crash_id() returned this id.
 local function accept_of(queues, id)
   local list = {}
   for i, name in ipairs(queues) do
@@ -30,7 +30,7 @@ end
 local SOME = names(40)
 table.move({ "a", "b", "c" }, 1, 3, #SOME + 1, SOME)
 
--- Whatever accept() knows already, it says the same.
+-- The result does not depend on what accept() knows already.
 local ACCEPTS = {
   ["that knows nothing"] = accept_of({}, {}), ["that knows the id"] = accept_of({}, "x"),
   ["that knows the queues"] = accept_of(SOME, {}), ["that knows both"] = accept_of(SOME, "x"),

@@ -179,7 +179,7 @@ local function result(status, answers, log)
   return outcome
 end
 
---- What a function wrote -> its lines, decoded. Raises the first line that is not one JSON object;
+--- What a function wrote -> its lines, decoded. Raises the first that is not a JSON object on its own;
 -- those of the local Lambda are left out.
 function system.lines(log)
   local decoded = {}

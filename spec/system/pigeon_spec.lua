@@ -114,7 +114,7 @@ describe("an event", function()
     end)
   end
 
-  it("that is no put is a success, and publishes nothing", function()
+  it("that is not a put is a success, and publishes nothing", function()
     local event = system.event(key(id(1)))
     event.Records[1].eventName = "ObjectRemoved:Delete"
     local outcome, arrived = send({ event })

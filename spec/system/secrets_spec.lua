@@ -148,7 +148,7 @@ describe("secrets", function()
     refused("a member that is a number", { PIGEON_PASSWORD = ARN .. "#port" },
       { 'PIGEON_PASSWORD: secretsmanager: member "port" of the secret is not a string' })
     refused("a secret without members", { PIGEON_PASSWORD = "secretsmanager:pigeon#password" },
-      { "PIGEON_PASSWORD: secretsmanager: the secret is no JSON object" })
+      { "PIGEON_PASSWORD: secretsmanager: the secret is not a JSON object" })
     refused("a NUL", { PIGEON_PASSWORD = "secretsmanager:nul" },
       { "PIGEON_PASSWORD: secretsmanager: the value has a NUL in it" })
     refused("nothing in it", { PIGEON_PASSWORD = "secretsmanager:empty" },

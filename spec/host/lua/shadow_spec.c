@@ -179,8 +179,7 @@ static void when_two_thirds_are_spent_the_rest_is_skipped(void **state)
     for (const char *line = logged(); (line = strstr(line, "-> ignore: all")); line++)
         asked++;
     assert_in_range(asked, 8, 13);
-    snprintf(words, sizeof(words), "shadow: %d not decided: out of time",
-             100 - asked);
+    snprintf(words, sizeof(words), "shadow: %d not decided: out of time", 100 - asked);
     assert_logged(words);
 }
 

@@ -146,7 +146,7 @@ local cases = {
     "confirm: the broker takes no messages (connection.blocked): ", "low on disk & memory",
     "free memory or disk space on the broker; AWS retries the event" },
   { "an operator who closes the connection, and the next one", during = closed_twice,
-    "confirm: 320 ", "CONNECTION_FORCED - spec", "somebody closed the connection or stopped the node" },
+    "confirm: 320 ", "CONNECTION_FORCED - spec", "an operator closed the connection or stopped the node" },
   { "a node that stops", during = stopped, after = function() erlang("rabbit:start().") end,
     "connect: 127.0.0.1:", "Connection refused", "is RabbitMQ running, and is PIGEON_PORT its port?" },
   { "a queue that does not answer", during = function(env) broker.wait_unconfirmed(env, 1) end,

@@ -161,8 +161,9 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
 # The fakes that it includes replace functions of libc or of the host in this spec alone.
-$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a $$(addprefix \
-    $(BUILD)/spec/support/,$$(shell sed -n 's|.*"\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c))
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/spec/support/test_filter.o $$(addprefix \
+    $(BUILD)/spec/support/,$$(shell sed -n 's|.*"\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
+    $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # For busted, which runs Debian's Lua.

@@ -495,7 +495,7 @@ end
     local status, _, complained = run("replay <" .. list(1, 3), env, "/dev/full")
     assert.are.equal(1, status)
     assert.matches("line 3 was confirmed last; %-%-from 4 continues after it\n"
-      .. "pigeon replay: cannot write it all\n$", complained)
+      .. "pigeon replay: the output could not be written completely\n$", complained)
   end)
 
   it("says which line was confirmed last when the watchdog ends it", function()

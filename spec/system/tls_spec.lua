@@ -209,7 +209,7 @@ describe("over TLS", function()
 
     it("a name that the certificate does not have, and those it has", function()
       says({ PIGEON_PORT = port.elsewhere }, 'the certificate is not for "127.0.0.1", but for "CN=elsewhere", '
-        .. "*.example.com, broker, 10.0.0.1, ::2; next: set PIGEON_HOST to a name of the certificate")
+        .. "*.example.com, broker, 10.0.0.1, ::2; next: set PIGEON_HOST to a name in the certificate")
     end)
 
     it("a certificate that has expired, and when", function()

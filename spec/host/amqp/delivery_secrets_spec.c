@@ -157,8 +157,39 @@ static void one_host_of_several_that_refuses_the_login_is_enough(void **state)
     world.words[1] = "b: Connection refused";
     world.login = "ACCESS_REFUSED";
     deliver("a b c", MINUTE_MS, good);
-    assert_string_equal(diary, "resolve as:old connect:0 login connect:1 refresh "
-                               "as:new connect:0 login publish:abc");
+    assert_string_equal(diary, "resolve as:old connect:0 login refresh as:new "
+                               "connect:0 login publish:abc");
+}
+
+/* The first host answers 403 while the second one is silent. */
+static void a_silent_host_takes_no_time_from_a_refresh(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.hosts = 2;
+    world.takes_ms[1] = -1;
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", 10000, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(diary, "resolve as:old connect:0 login refresh as:new "
+                               "connect:0 login publish:abc");
+}
+
+static void a_refusal_that_aws_cannot_cure_leaves_the_other_hosts(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.hosts = 3;
+    world.words[1] = "b: Connection refused";
+    world.words[2] = "c: Connection refused";
+    world.login = "ACCESS_REFUSED";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(
+        diary, "resolve as:old connect:0 login refresh as:old connect:1 connect:2");
 }
 
 static void other_failures_refresh_nothing(void **state)
@@ -214,6 +245,8 @@ int main(void)
         CASE(a_refused_login_is_tried_once_more_with_a_rotated_password),
         CASE(the_same_password_is_not_tried_again),
         CASE(one_host_of_several_that_refuses_the_login_is_enough),
+        CASE(a_silent_host_takes_no_time_from_a_refresh),
+        CASE(a_refusal_that_aws_cannot_cure_leaves_the_other_hosts),
         CASE(other_failures_refresh_nothing),
         CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
         CASE(the_brokers_words_show_no_secret),

@@ -161,6 +161,19 @@ static void a_nack_is_tried_five_times_more(void **state)
                         "drop sleep:800 connect:0 login publish:d");
 }
 
+/* A round for nacks that fails, too, is followed by no other reconnect. */
+static void an_event_has_one_reconnect(void **state)
+{
+    const struct turn turns[] = {
+        {.fates = "-", .words = "lost"}, {.fates = "n"}, {.fates = "-", .words = "lost"}};
+
+    (void)state;
+    deliver("a", MINUTE_MS, turns);
+    assert_words(0, "confirm", 0, "lost" LOG);
+    assert_string_equal(diary, "connect:0 login publish:a connect:0 login publish:a "
+                               "sleep:50 publish:a");
+}
+
 static void nacks_end_after_three_seconds(void **state)
 {
     const struct turn turns[] = {{.fates = "n", .takes_ms = 5000},
@@ -283,6 +296,7 @@ int main(void)
         CASE(too_late_to_reconnect_keeps_the_first_cause),
         CASE(a_deadline_that_has_passed_touches_nothing),
         CASE(a_nack_is_tried_five_times_more),
+        CASE(an_event_has_one_reconnect),
         CASE(nacks_end_after_three_seconds),
         CASE(nacks_end_with_the_deadline),
         CASE(a_nacked_message_whose_connection_then_ends_is_unknown),

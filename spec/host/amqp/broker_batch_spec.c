@@ -3,7 +3,7 @@
  * meanwhile, and what no broker should send.
  *
  * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
- * silent the deadline ends it, everywhere else it ends by itself. */
+ * silent the deadline ends it; all other cases end by themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -130,7 +130,7 @@ static void say_return_method(struct session *s)
     session_send_method(s, 1, 60, 50, "sSSS", 312, "NO_ROUTE", "", "queue");
 }
 
-/* A header frame: this class, a body of so many bytes, a message id. */
+/* A header frame with this class, body length and message id. */
 static void say_header(struct session *s, int class_id, uint32_t body_len, const char *id)
 {
     unsigned char payload[64] = {0};
@@ -168,8 +168,9 @@ static void sends_a_body_of_nothing(struct session *s)
     session_be_silent(s);
 }
 
-/* rabbitmq-c decodes the second header into a smaller struct; the memory behind it holds
- * the first body's zeros, which would pass for the properties of a message. */
+/* rabbitmq-c decodes the second header to a smaller struct. The memory after the struct
+ * holds the first message's body, zeros, which could be read as a message's properties.
+ */
 static void returns_a_header_of_another_class(struct session *s)
 {
     static const char zeros[8000];

@@ -3,7 +3,7 @@
  * other servers than RabbitMQ.
  *
  * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
- * silent the deadline ends it, everywhere else it ends by itself. */
+ * silent the deadline ends it; all other cases end by themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -264,7 +264,7 @@ static const struct row rows[] = {
      false},
 };
 
-/* ------------------------------------------------------------- what it says */
+/* ------------------------------------------------------------- what it sends */
 
 static void assert_start_ok_has(const char *text)
 {
@@ -295,7 +295,7 @@ static void it_says_who_it_is_and_what_it_understands(void **state)
     assert_memory_equal(fake->tune_ok, tune_ok, sizeof(tune_ok));
 }
 
-/* Answers open, channel.open and confirm.select only when it has read all three. */
+/* Replies to open, channel.open and confirm.select only when all three have come. */
 static void hears_before_it_answers(struct session *s)
 {
     session_log_in(s, STEP_OPEN);

@@ -23,7 +23,7 @@
 
 static bool no_user_timeout;
 
-/* With the short user timeouts left out, other ways to end a connection show. */
+/* Without the short user timeouts, the other ways to end a connection can be tested. */
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (no_user_timeout && level == IPPROTO_TCP && name == TCP_USER_TIMEOUT)
@@ -86,7 +86,7 @@ static void says_trifles_before_the_ack(struct session *s)
     session_be_silent(s);
 }
 
-/* Each kept frame would be 40 bytes and more. (The sanitizer's malloc counts nothing.) */
+/* Each kept frame would be at least 40 bytes. (The sanitizer's malloc counts nothing.) */
 static void frames_are_not_kept(void **state)
 {
     size_t before;
@@ -141,7 +141,7 @@ static void a_reader_that_stalls_is_left_by_the_deadline(void **state)
     assert_false(broker_connected(broker));
 }
 
-/* So that time remains to connect again. */
+/* There must be time left for a reconnect. */
 static void a_reader_that_stalls_is_left_before_the_deadline(void **state)
 {
     int64_t start = clock_ms();
@@ -210,7 +210,7 @@ static void is_blocked_in_the_second_publish(struct session *s)
     session_stall(s);
 }
 
-/* The frame arrives while amqp_basic_publish() does not read. */
+/* The frame comes while amqp_basic_publish() does not read. */
 static void blocked_is_told_when_a_publish_blocks(void **state)
 {
     char *body = calloc(1, 32 << 20);
@@ -236,8 +236,8 @@ static void is_no_tls_server(struct session *s)
     session_stall(s);
 }
 
-/* The real ones are in spec/system. What the guard did to the previous connection must
- * not explain the failure of this one. */
+/* Real TLS servers are in spec/system. That the guard ended the connection before must
+ * not show as the cause here. */
 static void a_handshake_with_no_tls_server_ends(void **state)
 {
     static const struct {

@@ -1,8 +1,8 @@
 /* The spec of host/amqp/broker.c, against a scripted broker (spec/support/fake_broker.h):
  * its messages, how a connection is kept for the next batch and closed, and broker_ask().
  *
- * How it logs in is in broker_login_spec, how a batch ends in broker_batch_spec, and
- * servers that do not keep up in broker_pressure_spec. */
+ * The login is in broker_login_spec, what becomes of a batch in broker_batch_spec, and
+ * other ends that do not keep up in broker_pressure_spec. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +29,7 @@ static int setup(void **state)
     return broker_case_setup(state);
 }
 
-/* ------------------------------------------------------------- what it says */
+/* ------------------------------------------------------------- its messages */
 
 static void messages_are_mandatory_persistent_and_named(void **state)
 {
@@ -153,7 +153,7 @@ static void idle_for_longer_than_the_heartbeat_means_no_connection(void **state)
     assert_false(broker_connected(broker));
 }
 
-/* One write, so that the second frame has arrived when the first is read. */
+/* Sent in one write: the second frame is there when the first is read. */
 static void acks_and_closes(struct session *s)
 {
     ready(s, 3);
@@ -299,7 +299,7 @@ static void refuses_to_be_asked(struct session *s)
     session_read(s, 20, 41);
 }
 
-/* Newer brokers require a permission for it; the text is theirs. */
+/* Newer brokers need a permission for it; the text is theirs. */
 static void a_queue_may_not_be_asked_for(void **state)
 {
     struct deadline deadline = deadline_in(MINUTE_MS);

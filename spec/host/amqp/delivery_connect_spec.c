@@ -21,7 +21,7 @@ static void refuse(void)
     world.words[0] = "127.0.0.1: Connection refused";
 }
 
-/* A new event each 10 ms, for a minute, none with the time to wait. */
+/* A new event every 10 ms for a minute, each without time to wait. */
 static void connects_become_rare_while_the_broker_refuses(void **state)
 {
     int64_t end_us = fake_clock.stopped_us + 60000000;
@@ -108,7 +108,7 @@ static void login_and_publish_failures_pause_too(void **state)
                         "login publish:a");
 }
 
-/* The jitter is drawn from the microseconds. */
+/* The jitter comes from the microseconds of the clock. */
 static void a_pause_is_up_to_a_quarter_longer(void **state)
 {
     int64_t longest = 0;

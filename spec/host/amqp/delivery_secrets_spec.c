@@ -1,10 +1,10 @@
-/* The spec of host/amqp/delivery.c with secrets in AWS: when they are read, and
- * what follows a refused login.
+/* The spec of host/amqp/delivery.c with secrets in AWS: when AWS is called, and what a
+ * refused login leads to.
  *
  * AWS is a fake, too, which writes into the diary of
  * spec/support/fake/delivery_neighbours.h:
  *
- *   resolve  the secrets that are not known    refresh  all of them */
+ *   resolve  secrets that are not known        refresh      all secrets */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,8 +28,8 @@
 struct secrets {
     enum secrets_result result;
     const char *password;
-    const char *rotated; /* what it is after a refresh; NULL: the same */
-    bool refers;         /* the virtual host */
+    const char *rotated; /* the password after a refresh; NULL: the same */
+    bool refers;         /* the virtual host is a reference */
 };
 
 enum secrets_result secrets_resolve(struct secrets *secrets,

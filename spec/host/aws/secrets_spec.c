@@ -140,7 +140,7 @@ static const char *password(void)
 
 static void anything_else_is_the_value_itself(void **state)
 {
-    /* the setting, and the password that it is */
+    /* the setting, and its password */
     static const char *const cases[][2] = {
         {"coo", "coo"},
         {"", ""},

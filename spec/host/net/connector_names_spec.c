@@ -186,7 +186,7 @@ static void a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again(void 
     close(fd);
 }
 
-/* The leak sanitizer sees the first, and the address sanitizer the second of these. */
+/* The leak sanitizer checks the first part, the address sanitizer the second. */
 static void a_look_up_may_end_after_the_close_or_before_it(void **state)
 {
     struct err err;

@@ -190,7 +190,7 @@ static void the_second_address_is_tried_when_the_first_refuses(void **state)
     close(fd);
 }
 
-/* The first of three gets a third, the second half of the rest, and so on. */
+/* The first of three gets a third, the second half of the rest, the last all of it. */
 static void a_silent_address_leaves_the_others_their_share(void **state)
 {
     struct err err;

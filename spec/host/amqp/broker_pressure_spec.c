@@ -1,6 +1,6 @@
 /* The spec of host/amqp/broker.c under pressure, against a scripted broker
  * (spec/support/fake_broker.h): more messages than the window holds, more frames than
- * memory should, and other ends that read no more or begin no handshake. */
+ * may be kept, and servers that stop reading or never begin a handshake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +62,7 @@ static void no_more_than_the_window_waits_for_a_confirm(void **state)
 {
     (void)state;
     window_kept = false;
-    no_user_timeout = true; /* no pace is asked of the peer */
+    no_user_timeout = true; /* the fake may be slow */
     play_broker(acks_by_the_window);
     fill(2500, 36);
     assert_true(log_in(MINUTE_MS));

@@ -1,8 +1,8 @@
-/* The spec of host/amqp/delivery.c: what becomes of the messages where the broker takes,
+/* The spec of host/amqp/delivery.c: the fates of the messages where the broker confirms,
  * returns or refuses them, and where the connection ends.
  *
- * Broker and clock are those of spec/support/fake/delivery_neighbours.h. reconnect_spec
- * has the same in one piece, with sockets. */
+ * Broker and clock are fakes: spec/support/fake/delivery_neighbours.h. reconnect_spec
+ * tests the same with sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

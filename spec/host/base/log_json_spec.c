@@ -148,18 +148,18 @@ static void metrics_pass_at_the_level_asked_for(void **state)
     assert_string_equal(next_write(), "MONITORING|1\n");
 }
 
-#define TEST(name) \
+#define CASE(name) \
     cmocka_unit_test_setup_teardown(name, log_case_setup, log_case_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_of_json_has_the_same),
-        TEST(a_line_of_json_is_json_whatever_it_says),
-        TEST(a_million_random_bytes_break_no_line_of_json),
-        TEST(a_long_line_of_json_is_cut_inside_its_message),
-        TEST(a_signal_handlers_line_is_json_too),
-        TEST(metrics_pass_at_the_level_asked_for),
+        CASE(a_line_of_json_has_the_same),
+        CASE(a_line_of_json_is_json_whatever_it_says),
+        CASE(a_million_random_bytes_break_no_line_of_json),
+        CASE(a_long_line_of_json_is_cut_inside_its_message),
+        CASE(a_signal_handlers_line_is_json_too),
+        CASE(metrics_pass_at_the_level_asked_for),
     };
 
     return cmocka_run_group_tests_name("log json", tests, NULL, NULL);

@@ -1,9 +1,10 @@
 /* The spec of host/net/connector.c: connects of which some never end, and those that
- * began before they were needed. PIGEON_HOST and the look-ups are in dial_names_spec.c.
+ * began before they were needed. PIGEON_HOST and the look-ups are in
+ * connector_names_spec.c.
  *
- * poll() waits for 50 ms at most; where nothing came in that time, the clock is put
- * forward by what it was asked to wait, so a minute of silence is short, and how the time
- * is shared can be told exactly. */
+ * poll() is a fake that waits for 50 ms at most; where nothing came in that time, it puts
+ * the clock forward by the time it was asked to wait. So a minute of silence is short,
+ * and the shares of the time can be asserted exactly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -349,7 +350,7 @@ static void what_began_ends_with_the_dial(void **state)
     assert_int_equal(count_fds(), before);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

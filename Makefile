@@ -70,7 +70,7 @@ ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))
-HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c host/[a-s]*/*.c)))
+HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c) $(filter-out host/tools/%,$(wildcard host/*/*.c))))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))

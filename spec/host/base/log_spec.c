@@ -79,7 +79,7 @@ static void levels_below_the_one_asked_for_are_dropped(void **state)
 
     (void)state;
     for (asked = LOG_LEVEL_DEBUG; asked <= LOG_LEVEL_ERROR; asked++) {
-        log_open((enum log_level)asked);
+        log_set_level((enum log_level)asked);
         for (level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++) {
             log_message((enum log_level)level, "x");
             log_line((enum log_level)level, "x", 1, NULL, 0);
@@ -115,7 +115,7 @@ static void formats_have_names(void **state)
     assert_int_equal(log_format_named("json"), LOG_JSON);
     assert_int_equal(log_format_named(NULL), LOG_JSON);
     assert_int_equal(log_format_named(""), LOG_JSON);
-    log_open(LOG_LEVEL_WARN);
+    log_set_level(LOG_LEVEL_WARN);
     assert_string_equal(log_level(), "WARN");
 }
 

@@ -111,8 +111,8 @@ static int setup(void **state)
     made_up.events = 1;
     made_up.end = RUNTIME_STOP;
     made_up.error_type = "";
-    log_open(LOG_LEVEL_DEBUG);
-    log_as(LOG_TEXT);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_set_format(LOG_TEXT);
     return captured_log_start() ? 0 : -1;
 }
 

@@ -232,7 +232,7 @@ static void thousands_of_events_leave_nothing_behind(void **state)
     size_t before;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     add_object(&event, "a1");
     add_object(&event, "b2");
     add_object(&event, "junk");
@@ -251,7 +251,7 @@ static void nor_do_big_batches(void **state)
     size_t before;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     for (int i = 0; i < 1000; i++)
         add_object(&event, "a1");
     before = least_in_use(5);

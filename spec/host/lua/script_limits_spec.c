@@ -173,7 +173,7 @@ static size_t left_of_a_big_event(void)
 static void nothing_is_left_of_a_big_event_that_was_told(void **state)
 {
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
@@ -218,7 +218,7 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
                "  return accept(object.key, {'normal'})\n"
                "end\n",
                4);
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     add_objects(&event, 1001, 1100);
     for (int i = 0; i < 500; i++) {
         if (!decide() || !confirm_and_conclude())
@@ -279,7 +279,7 @@ static void an_event_of_6_megabytes_is_decided(void **state)
     size_t objects = 0;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     open_small("return function(object)\n"
                "  return accept(object.key, {'normal'})\n"
                "end\n",
@@ -314,7 +314,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
     char *key = long_key(6000000);
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept('of ' .. #object.key, {'normal'})\n"
                         "end\n");
@@ -332,7 +332,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
 static void garbage_does_not_keep_events_from_being_received(void **state)
 {
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     open_small("local s = 'x' for i = 1, 20 do s = s .. s end\n"
                "local kept = { s .. 1, s .. 2, s .. 3 }\n"
                "return function(object)\n"

@@ -234,7 +234,7 @@ static void what_it_hoards_is_not_there_while_the_rules_decide(void **state)
               "  return accept(object.key .. '/' .. count, {'normal'})\n"
               "end\n",
               HOARDING, 0);
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     add_objects(&event, 1, 60);
     for (int i = 0; i < 3; i++) {
         run_both();
@@ -259,7 +259,7 @@ static void what_it_makes_up_is_not_kept(void **state)
               "  return accept(object.key, list)\n"
               "end\n",
               16);
-    log_open(LOG_LEVEL_INFO);
+    log_set_level(LOG_LEVEL_INFO);
     add_objects(&event, 1, 4000);
     run_both();
     assert_logged("shadow: 3980 more differences");

@@ -15,7 +15,7 @@
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
-#   make setup specs asan arm64 native      parts of the others
+#   make setup specs targets asan arm64 native      parts of the others
 #
 # ARCH=arm64, with build, test and package: for Lambda's arm64. Q= shows each command.
 # After a security update of Debian: make clean build.
@@ -70,7 +70,7 @@ ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))
-HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c host/[a-s]*/*.c)))
+HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c) $(filter-out host/tools/%,$(wildcard host/*/*.c))))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
@@ -166,11 +166,10 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
-# spec/support/fake/NAME.c replaces functions of libc or of the host, so it is linked only
-# with the specs that include its header.
-$(BUILD)/%_spec: $(BUILD)/%_spec.o $$(addprefix $(BUILD)/spec/support/, \
-    $$(shell sed -n 's|.*include "\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
-    $(BUILD)/spec/support/test_filter.o $(BUILD)/support.a $(BUILD)/host.a
+# The fakes that it includes replace functions of libc or of the host in this spec alone.
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/spec/support/test_filter.o $$(addprefix \
+    $(BUILD)/spec/support/,$$(shell sed -n 's|.*"\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
+    $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
 # A target of spec/fuzz: with main.c, or, built by `make fuzz`, with libFuzzer and libraries

@@ -291,11 +291,14 @@ static void reopen_nacked(struct outbox *outbox)
 
 /* ------------------------------------------------------------- public */
 
-/* One turn: a connection, and one publish of the messages without a fate. */
+/* One turn: a connection, and one publish of the messages without a fate. Where another
+ * host could be tried, a silent one is given up when half of the time has passed. */
 static bool attempt(struct delivery *delivery, struct outbox *outbox,
                     const struct deadline *deadline, struct facts *facts,
-                    struct failure *failure, bool *connected)
+                    struct failure *failure, bool retried, bool *connected)
 {
+    bool others = connector_count(delivery->connector) > 1 && !retried;
+    struct deadline patience;
     int64_t start_us = clock_us();
     bool again = delivery->connected_before;
     bool warm = broker_connected(delivery->broker);
@@ -306,8 +309,11 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     if (!*connected)
         return false;
     facts->reconnects += again && !warm;
-    if (broker_publish(delivery->broker, outbox, deadline, failure))
+    patience = deadline_within(deadline, deadline_left_ms(deadline) / (others ? 2 : 1));
+    if (broker_publish(delivery->broker, outbox, &patience, deadline, failure))
         return true;
+    if (failure->silent) /* its kernel would still take a connect */
+        delivery->host = (delivery->host + 1) % connector_count(delivery->connector);
     hide_names(delivery, failure);
     return false;
 }
@@ -320,7 +326,7 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
     bool connected;
 
     while (count_fates(outbox).none > 0) {
-        if (attempt(delivery, outbox, deadline, facts, failure, &connected))
+        if (attempt(delivery, outbox, deadline, facts, failure, *retried, &connected))
             continue;
         if (connected && settle_exchange(outbox, failure))
             continue;

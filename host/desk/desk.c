@@ -85,7 +85,7 @@ static int close_command(struct command *command, int status)
 
 /* ------------------------------------------------------------- public */
 
-bool desk_delivers(const struct options *options)
+bool desk_needs_broker(const struct options *options)
 {
     return (options->connect || strcmp(options->command, "replay") == 0) &&
            !options->help;

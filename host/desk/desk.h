@@ -9,7 +9,7 @@
 #include "desk/options.h"
 
 /* Whether the command needs the whole configuration, and a delivery. */
-bool desk_delivers(const struct options *options);
+bool desk_needs_broker(const struct options *options);
 
 /* Runs a command; the configuration has been read. The delivery stays the caller's; NULL:
  * the command needs none, or the configuration does not allow it. Returns the exit

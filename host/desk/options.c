@@ -48,7 +48,7 @@ static unsigned takes(const char *command)
     return 0;
 }
 
-bool options_know(const char *command)
+bool options_is_command(const char *command)
 {
     return takes(command) != 0;
 }

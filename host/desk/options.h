@@ -26,7 +26,7 @@ struct options {
 };
 
 /* Whether the desk has a command of this name. */
-bool options_know(const char *command);
+bool options_is_command(const char *command);
 
 /* Reads arguments[0], the command, and what follows; the words move to the front of
  * `arguments`. False: misuse. */

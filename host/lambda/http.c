@@ -23,9 +23,9 @@
 
 #define DEFAULT_PORT 80
 #define CONNECT_TIMEOUT_MS 1000
-#define POST_TIMEOUT_MS 5000 /* the largest margin of a deadline */
-#define HEAD_MAX 65536       /* bytes */
-#define PIECE_BYTES 65536    /* one read */
+#define POST_TIMEOUT_MS DEADLINE_MARGIN_MAX_MS
+#define HEAD_MAX 65536    /* bytes */
+#define PIECE_BYTES 65536 /* one read */
 
 /* The request. */
 struct call {

@@ -184,12 +184,12 @@ describe("limits", function()
   it("passes files as long as they may be", function()
     passes("limits", { ["README.md"] = lines(200), ["CHANGELOG.md"] = lines(1000), ["deploy/README.md"] = lines(300),
       ["host/x.c"] = lines(400), ["host/a/b/x.h"] = lines(400), ["spec/host/x.c"] = lines(700),
-      ["spec/system/x_spec.lua"] = lines(700), ["lua/pigeon/x.lua"] = lines(701), Makefile = lines(180) })
+      ["spec/system/x_spec.lua"] = lines(700), ["lua/pigeon/x.lua"] = lines(701), Makefile = lines(195) })
   end)
 
   for path, limit in pairs { ["README.md"] = 200, ["deploy/README.md"] = 300, ["CONTRIBUTING.md"] = 300,
     ["host/x.c"] = 400, ["host/tools/a/x.h"] = 400, ["spec/host/x.c"] = 700, ["spec/support/x.h"] = 700,
-    ["spec/lua/x.lua"] = 700, Makefile = 180 } do
+    ["spec/lua/x.lua"] = 700, Makefile = 195 } do
     it(("does not let %s have %d lines"):format(path, limit + 1), function()
       finds("limits", { [path] = lines(limit + 1) }, ("%s has %d lines, %d at most"):format(path, limit + 1, limit))
     end)

@@ -5,8 +5,8 @@ int log_case_setup(void **state)
 {
     (void)state;
     fake_clock = (struct fake_clock){.stopped_us = 1795521600123999};
-    log_open(LOG_LEVEL_INFO);
-    log_as(LOG_TEXT);
+    log_set_level(LOG_LEVEL_INFO);
+    log_set_format(LOG_TEXT);
     log_context(NULL);
     log_rules(NULL);
     return captured_log_start_writes() ? 0 : -1;

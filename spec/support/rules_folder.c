@@ -19,8 +19,8 @@ int rules_folder_setup(void **state)
     if (!mkdtemp(folder))
         return -1;
     snprintf(rules_path, sizeof(rules_path), "%s/rules.lua", folder);
-    log_open(LOG_LEVEL_DEBUG);
-    log_as(LOG_TEXT);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_set_format(LOG_TEXT);
     return captured_log_start() ? 0 : -1;
 }
 

@@ -25,7 +25,7 @@ bool respond(struct runtime *runtime, const char *body, size_t len, struct err *
 bool respond_failed(struct runtime *runtime, const char *type, const char *body,
                     size_t len, struct err *err);
 
-#define TEST(name) \
+#define CASE(name) \
     cmocka_unit_test_setup_teardown(name, runtime_case_setup, runtime_case_teardown)
 
 /* ------------------------------------------------------------- answers */

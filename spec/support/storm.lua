@@ -71,7 +71,7 @@ local function network(self, random)
     pause(kind == "stuck" and STUCK_MS or spread(random, 100, 5000))
     self.proxy:tell("all both none")
     self.proxy:tell("listen")
-    -- What is stalled or silent is often left so, until Pigeon gives it up; stuck always.
+    -- What is stalled or silent is often left so, until Pigeon gives up; what is stuck always is.
     if kind ~= "stuck" and random(1, 2) == 1 then self.proxy:tell("now both none") end
     pause(random(100, 1500))
   end

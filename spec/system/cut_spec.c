@@ -2,10 +2,9 @@
  * session, in both directions: connect, login, channel, three messages of which one is
  * returned, confirms.
  *
- * What was confirmed has to be in the queue, whatever happened; and nothing may take
- * longer than its deadline. Workers, each a process with a proxy of its own, share the
- * cases; what became of them is in memory that all see, and each test then looks at it
- * from one side. */
+ * What was confirmed must be in the queue, and nothing may take longer than its deadline.
+ * Workers, each a process with a proxy of its own, share the cases; the outcomes are in
+ * shared memory, and each test then checks one aspect of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -593,7 +592,7 @@ static void what_was_confirmed_is_in_the_queue(void **state)
 
 /* ------------------------------------------------------------ the group */
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct err err;
 
@@ -611,7 +610,7 @@ static int start(void **state)
     return -1;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct err err;
 
@@ -634,5 +633,5 @@ int main(void)
         cmocka_unit_test(what_was_confirmed_is_in_the_queue),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -520,7 +520,7 @@ end
     os.remove(rules)
   end)
 
-  -- Starts a replay of a file, and calls back with its pid; what it said in the end.
+  -- Starts a replay of a file, and calls back with its pid; returns its output.
   local function start(variables, arguments, input, meanwhile)
     local out, words = os.tmpname(), {}
     for name, value in pairs(variables) do words[#words + 1] = name .. "=" .. quote(value) end

@@ -207,7 +207,7 @@ describe("each answer is true and the next event works:", function()
     end)
 
     -- What is done to a warm function, which does not notice until its connection is closed;
-    -- what it says then; and how it is repaired.
+    -- what it logs then; and how it is repaired.
     local cases = {
       { "whose virtual host takes no more connections",
         function() broker.limit_vhost(env, 0) end,

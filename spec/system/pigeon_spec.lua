@@ -244,7 +244,7 @@ describe("init", function()
     PIGEON_AWS_REGION = "us-west-2",
   }
 
-  -- What /init/error was told. Lambda tries no further.
+  -- What was posted to /init/error. Lambda does not try again.
   local function init_error(changes)
     local outcome = system.invoke({ env = copy(good, changes), events = { "{}" } })
     assert.equal(1, outcome.status)

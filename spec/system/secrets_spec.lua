@@ -73,7 +73,7 @@ describe("secrets", function()
     assert.same({ id(1) }, system.consume(reader))
   end
 
-  -- What /init/error was told.
+  -- What was posted to /init/error.
   local function init_error(changes)
     local outcome, calls = send(changes)
     assert.equal(1, outcome.status)

@@ -1,4 +1,4 @@
---- Rules in shadow, in the whole program: what is said of them, and that they change nothing else.
+--- Rules in shadow, in the whole program: what is logged of them, and that they change nothing else.
 local system = require "spec.support.system"
 
 local id, key = system.id, system.key

@@ -145,7 +145,7 @@ static void expect_delivered(const struct event *event)
     expect(event->left_ms > 0, event);
 }
 
-/* It failed in time, and says why: `words` are part of the cause. */
+/* It failed in time, and `words` are part of the cause. */
 static void expect_failed(const struct event *event, int64_t budget_ms, const char *words)
 {
     expect(!event->none, event);
@@ -322,7 +322,7 @@ static void run_child(size_t number)
     _exit(0);
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct err err;
 
@@ -410,7 +410,7 @@ static void what_was_confirmed_is_in_the_queue(void **state)
     assert_true(confirmed > 0);
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct err err;
 
@@ -427,5 +427,5 @@ int main(void)
                                        (void *)i};
     tests[SCENARIOS] =
         (struct CMUnitTest)cmocka_unit_test(what_was_confirmed_is_in_the_queue);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -1,4 +1,4 @@
---- Random events through random faults, and at the end an account: whatever Pigeon said is
+--- Random events through random faults, and at the end an account: what Pigeon reported as
 -- done must be in its queues, and nothing else. `make soak`, or
 --   lua5.4 spec/system/soak.lua [SECONDS [SEED]]
 --

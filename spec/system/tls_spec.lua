@@ -24,7 +24,7 @@ local function has(text, words)
   assert(text:find(words, 1, true), ("%q is not in:\n%s"):format(words, text))
 end
 
--- `pigeon COMMAND` with a line on stdin: its status, and what it says.
+-- `pigeon COMMAND` with a line on stdin: its status and its output.
 local function run(env, command, line)
   local words, out = {}, os.tmpname()
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. system.quote(value) end

@@ -1,8 +1,8 @@
 /* The spec of what becomes of a batch in host/amqp/broker.c, against a scripted broker
  * (spec/support/fake_broker.h): how it is settled, how RabbitMQ and the network fail
- * meanwhile, and what no broker ought to say.
+ * meanwhile, and what no broker should send.
  *
- * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
  * silent the deadline ends it; all other cases end by themselves. */
 #include <setjmp.h>
 #include <stdarg.h>

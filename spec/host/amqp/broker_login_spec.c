@@ -1,8 +1,8 @@
 /* The spec of host/amqp/broker.c's login, against a scripted broker
- * (spec/support/fake_broker.h): what it says of itself, how RabbitMQ refuses it, and what
- * is not RabbitMQ at all.
+ * (spec/support/fake_broker.h): how it introduces itself, how RabbitMQ refuses it, and
+ * other servers than RabbitMQ.
  *
- * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
  * silent the deadline ends it; all other cases end by themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -83,7 +83,7 @@ static void ends_after_start_ok(struct session *s)
 static void ends_after_channel_open(struct session *s)
 {
     session_log_in(s, STEP_CHANNEL_OPEN);
-    session_read(s, 85, 10); /* or the system says that it was reset */
+    session_read(s, 85, 10); /* or the close would be a reset */
 }
 
 static void speaks_http(struct session *s)

@@ -1,6 +1,5 @@
 /* The spec of host/amqp/broker.c, against a scripted broker (spec/support/fake_broker.h):
- * what its messages say, how a connection is kept for the next batch and closed, and what
- * it asks.
+ * its messages, how a connection is kept for the next batch and closed, and broker_ask().
  *
  * The login is in broker_login_spec, what becomes of a batch in broker_batch_spec, and
  * other ends that do not keep up in broker_pressure_spec. */

@@ -1,5 +1,5 @@
-/* The spec of host/amqp/confirms.c: a few cases by hand, and random schedules against a
- * model that is as simple as it can be.
+/* The spec of host/amqp/confirms.c: a few cases by hand, and random schedules, checked
+ * against a model that is as simple as possible.
  *
  *   SEED=17 SCHEDULES=1 build/spec/host/amqp/confirms_spec    the schedule of a failure
  * once more */

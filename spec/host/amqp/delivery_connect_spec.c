@@ -1,6 +1,6 @@
 /* The spec of host/amqp/delivery.c's connects: which host, how long, and when not to try.
  *
- * Hosts and clock are those of spec/support/fake/delivery_neighbours.h. */
+ * Hosts and clock are fakes: spec/support/fake/delivery_neighbours.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* The spec of host/amqp/delivery.c with secrets in AWS: when AWS is called, and what a
  * refused login leads to.
  *
- * AWS is a fake, too, which adds its words to the diary of
+ * AWS is a fake, too, which writes into the diary of
  * spec/support/fake/delivery_neighbours.h:
  *
  *   resolve  secrets that are not known        refresh      all secrets */

@@ -1,7 +1,6 @@
-/* The spec of host/amqp/delivery.c, broker.c and connector.c in one piece, against
- * scripted brokers (spec/support/fake_broker.h): what one event's messages become while
- * connections end.
- */
+/* The spec of host/amqp/delivery.c, broker.c and connector.c together, against
+ * scripted brokers (spec/support/fake_broker.h): the fates of one event's messages while
+ * connections end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -94,7 +93,8 @@ static void deliver(int64_t deadline_ms)
     assert_true(clock_ms() - start_ms < HANG_MS);
 }
 
-/* The message ids in the order heard, with a bar where a new connection begins. */
+/* The message ids in the order of their arrival, with a bar where a new connection
+ * begins. */
 static void assert_heard(const char *expected)
 {
     char heard[64] = "";
@@ -380,7 +380,7 @@ static void every_host_has_its_words(void **state)
     close(refusing);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -79,7 +79,7 @@ static void levels_below_the_one_asked_for_are_dropped(void **state)
 
     (void)state;
     for (asked = LOG_LEVEL_DEBUG; asked <= LOG_LEVEL_ERROR; asked++) {
-        log_open((enum log_level)asked);
+        log_set_level((enum log_level)asked);
         for (level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++) {
             log_message((enum log_level)level, "x");
             log_line((enum log_level)level, "x", 1, NULL, 0);
@@ -115,7 +115,7 @@ static void formats_have_names(void **state)
     assert_int_equal(log_format_named("json"), LOG_JSON);
     assert_int_equal(log_format_named(NULL), LOG_JSON);
     assert_int_equal(log_format_named(""), LOG_JSON);
-    log_open(LOG_LEVEL_WARN);
+    log_set_level(LOG_LEVEL_WARN);
     assert_string_equal(log_level(), "WARN");
 }
 
@@ -177,7 +177,7 @@ static void a_signal_handler_may_say_a_line(void **state)
     assert_int_equal(strlen(line), 2048);
     assert_int_equal(line[2047], '\n');
     memcpy(text + 2009, "\xe2\x82\xacy",
-           4); /* does not fit, and nothing behind it is taken */
+           4); /* does not fit, and nothing after it is kept */
     log_from_signal(text, sizeof(text));
     assert_string_equal(next_write() + 2044, "x\n");
 }
@@ -308,26 +308,26 @@ static void an_interrupted_line_arrives_whole(void **state)
     close(in[0]);
 }
 
-#define TEST(name) \
+#define CASE(name) \
     cmocka_unit_test_setup_teardown(name, log_case_setup, log_case_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_has_time_level_and_message),
-        TEST(a_line_has_the_request_id_while_there_is_one),
-        TEST(a_line_has_facts),
-        TEST(a_line_stays_a_line),
-        TEST(levels_below_the_one_asked_for_are_dropped),
-        TEST(levels_have_names),
-        TEST(formats_have_names),
-        TEST(dates_are_right),
-        TEST(a_long_line_is_cut_between_characters),
-        TEST(a_signal_handler_may_say_a_line),
-        TEST(lines_that_are_held_come_together),
-        TEST(lines_that_are_held_stay_whole_and_in_order),
-        TEST(a_signal_handler_writes_what_is_held),
-        TEST(an_interrupted_line_arrives_whole),
+        CASE(a_line_has_time_level_and_message),
+        CASE(a_line_has_the_request_id_while_there_is_one),
+        CASE(a_line_has_facts),
+        CASE(a_line_stays_a_line),
+        CASE(levels_below_the_one_asked_for_are_dropped),
+        CASE(levels_have_names),
+        CASE(formats_have_names),
+        CASE(dates_are_right),
+        CASE(a_long_line_is_cut_between_characters),
+        CASE(a_signal_handler_may_say_a_line),
+        CASE(lines_that_are_held_come_together),
+        CASE(lines_that_are_held_stay_whole_and_in_order),
+        CASE(a_signal_handler_writes_what_is_held),
+        CASE(an_interrupted_line_arrives_whole),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* The spec of host/lambda/loop.c, with a Runtime API and a handler of its own. */
+/* The spec of host/lambda/loop.c, with a fake runtime and a fake handler. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,7 @@
 #include "lambda/loop.h"
 #include "s3_event.h"
 
-/* What the made-up neighbours do, and the steps in their order. */
+/* What the fakes do, and their calls in order. */
 static struct {
     int events;            /* how many come */
     enum runtime_next end; /* what follows them */
@@ -111,8 +111,8 @@ static int setup(void **state)
     made_up.events = 1;
     made_up.end = RUNTIME_STOP;
     made_up.error_type = "";
-    log_open(LOG_LEVEL_DEBUG);
-    log_as(LOG_TEXT);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_set_format(LOG_TEXT);
     return captured_log_start() ? 0 : -1;
 }
 
@@ -221,20 +221,20 @@ static void a_signal_between_events_ends_it_well(void **state)
     assert_string_equal(logged(), "");
 }
 
-#define OPENED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(each_event_is_answered_and_then_told),
-        OPENED(so_is_one_that_failed),
-        OPENED(what_is_told_has_its_events_request_id),
-        OPENED(an_answer_that_is_not_taken_is_told_all_the_same),
-        OPENED(the_answer_stands_where_the_telling_breaks),
-        OPENED(both_are_logged),
-        OPENED(what_broke_is_an_error_and_not_told),
-        OPENED(rules_that_hold_too_much_memory_end_it_after_the_event),
-        OPENED(a_signal_between_events_ends_it_well),
+        CASE(each_event_is_answered_and_then_told),
+        CASE(so_is_one_that_failed),
+        CASE(what_is_told_has_its_events_request_id),
+        CASE(an_answer_that_is_not_taken_is_told_all_the_same),
+        CASE(the_answer_stands_where_the_telling_breaks),
+        CASE(both_are_logged),
+        CASE(what_broke_is_an_error_and_not_told),
+        CASE(rules_that_hold_too_much_memory_end_it_after_the_event),
+        CASE(a_signal_between_events_ends_it_well),
     };
 
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

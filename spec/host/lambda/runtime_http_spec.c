@@ -1,5 +1,5 @@
-/* The spec of what host/lambda/http.c does for host/lambda/runtime.c: how long an answer
- * is, when a connection is kept, and what becomes of one that ends. */
+/* The spec of what host/lambda/http.c does for host/lambda/runtime.c: the length of a
+ * response, when a connection is kept, and what follows when one ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -108,7 +108,7 @@ static void an_answer_without_a_length_is_not_waited_for(void **state)
     runtime_close(runtime);
 }
 
-/* Its path has no room in the head of a request. */
+/* The head of a request has no room for its path. */
 static void an_id_of_65_kilobytes_cannot_be_answered(void **state)
 {
     static char head[66000];
@@ -383,22 +383,22 @@ static void an_address_that_is_none_is_said(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_biggest_payload_is_taken),
-        TEST(a_payload_without_end_is_the_end),
-        TEST(half_an_answer_is_no_event),
-        TEST(an_answer_without_a_length_is_not_waited_for),
-        TEST(an_id_of_65_kilobytes_cannot_be_answered),
-        TEST(an_answer_to_come_is_waited_for),
-        TEST(answers_may_be_empty_or_big),
-        TEST(a_long_reply_is_cut_and_the_connection_kept),
-        TEST(an_answer_may_be_refused_before_it_was_read),
-        TEST(one_connection_serves_every_call),
-        TEST(a_connection_that_broke_meanwhile_is_made_anew),
-        TEST(a_second_answer_that_comes_too_late_counts),
-        TEST(next_waits_as_long_as_it_takes),
-        TEST(nobody_there_is_the_end),
-        TEST(a_proxy_in_the_environment_is_not_asked),
-        TEST(an_address_that_is_none_is_said),
+        CASE(the_biggest_payload_is_taken),
+        CASE(a_payload_without_end_is_the_end),
+        CASE(half_an_answer_is_no_event),
+        CASE(an_answer_without_a_length_is_not_waited_for),
+        CASE(an_id_of_65_kilobytes_cannot_be_answered),
+        CASE(an_answer_to_come_is_waited_for),
+        CASE(answers_may_be_empty_or_big),
+        CASE(a_long_reply_is_cut_and_the_connection_kept),
+        CASE(an_answer_may_be_refused_before_it_was_read),
+        CASE(one_connection_serves_every_call),
+        CASE(a_connection_that_broke_meanwhile_is_made_anew),
+        CASE(a_second_answer_that_comes_too_late_counts),
+        CASE(next_waits_as_long_as_it_takes),
+        CASE(nobody_there_is_the_end),
+        CASE(a_proxy_in_the_environment_is_not_asked),
+        CASE(an_address_that_is_none_is_said),
     };
 
     return cmocka_run_group_tests_name("runtime http", tests, NULL, NULL);

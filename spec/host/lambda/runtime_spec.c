@@ -359,20 +359,20 @@ static void nothing_to_close_is_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_event_is_taken_with_its_headers),
-        TEST(what_is_optional_may_be_missing),
-        TEST(an_event_without_a_request_id_is_the_end),
-        TEST(a_lost_next_is_tried_three_times),
-        TEST(any_other_status_of_next_is_the_end),
-        TEST(the_status_of_an_answer_decides),
-        TEST(the_status_of_an_error_decides_too),
-        TEST(an_answer_that_may_be_lost_is_sent_again),
-        TEST(an_init_error_is_json),
-        TEST(an_init_error_may_be_refused),
-        TEST(a_signal_ends_a_next_that_waits),
-        TEST(an_event_that_has_begun_is_finished_first),
-        TEST(a_signal_before_the_first_event_is_noticed),
-        TEST(nothing_to_close_is_closed),
+        CASE(an_event_is_taken_with_its_headers),
+        CASE(what_is_optional_may_be_missing),
+        CASE(an_event_without_a_request_id_is_the_end),
+        CASE(a_lost_next_is_tried_three_times),
+        CASE(any_other_status_of_next_is_the_end),
+        CASE(the_status_of_an_answer_decides),
+        CASE(the_status_of_an_error_decides_too),
+        CASE(an_answer_that_may_be_lost_is_sent_again),
+        CASE(an_init_error_is_json),
+        CASE(an_init_error_may_be_refused),
+        CASE(a_signal_ends_a_next_that_waits),
+        CASE(an_event_that_has_begun_is_finished_first),
+        CASE(a_signal_before_the_first_event_is_noticed),
+        CASE(nothing_to_close_is_closed),
     };
 
     return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);

@@ -1,8 +1,7 @@
-/* The spec of host/lua/script.c's limits: rules that take more memory or time than they
- * may.
+/* The spec of host/lua/script.c's limits: rules that take too much memory or time.
  *
- * What the watchdog ends is a program of its own: this one, started again with the work
- * and the rules' path as arguments. */
+ * The watchdog ends a program of its own: this one, started again with the work and the
+ * rules' path as arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -139,7 +138,7 @@ static void garbage_is_collected_before_anything_fails(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at
+/* Lua's collector rests while there is room. 11 GB are allocated, 16 MB of them in use at
  * a time, by a function that does not collect before it gives up. */
 static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state)
 {
@@ -174,7 +173,7 @@ static size_t left_of_a_big_event(void)
 static void nothing_is_left_of_a_big_event_that_was_told(void **state)
 {
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
@@ -219,7 +218,7 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
                "  return accept(object.key, {'normal'})\n"
                "end\n",
                4);
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     add_objects(&event, 1001, 1100);
     for (int i = 0; i < 500; i++) {
         if (!decide() || !confirm_and_conclude())
@@ -280,7 +279,7 @@ static void an_event_of_6_megabytes_is_decided(void **state)
     size_t objects = 0;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     open_small("return function(object)\n"
                "  return accept(object.key, {'normal'})\n"
                "end\n",
@@ -315,7 +314,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
     char *key = long_key(6000000);
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept('of ' .. #object.key, {'normal'})\n"
                         "end\n");
@@ -333,7 +332,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
 static void garbage_does_not_keep_events_from_being_received(void **state)
 {
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     open_small("local s = 'x' for i = 1, 20 do s = s .. s end\n"
                "local kept = { s .. 1, s .. 2, s .. 3 }\n"
                "return function(object)\n"
@@ -362,7 +361,7 @@ static void garbage_does_not_keep_events_from_being_received(void **state)
     "for i = 1, 12 do text = text .. text end\n" \
     "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
 
-/* What a child does. It ends only where nothing stops it. */
+/* The work of a child. It returns only where the watchdog fails. */
 static int work(const char *what, const char *path)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
@@ -382,7 +381,7 @@ static int work(const char *what, const char *path)
     return script_decide(script, &invocation, &outbox, &err) ? 8 : 7;
 }
 
-/* Status 1 and one line: what it says after time and level. */
+/* Status 1 and one line, which is this after time and level. */
 static void assert_stopped(const char *what, const char *rules, const char *line)
 {
     struct end end;
@@ -425,31 +424,31 @@ static void rules_that_stall_while_they_load_are_stopped(void **state)
                    "rules.lua was stopped after 1 s of CPU at key \"(loading)\"\n");
 }
 
-#define LIMITED(name) \
+#define CASE(name) \
     cmocka_unit_test_setup_teardown(name, script_case_setup, script_case_teardown)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        LIMITED(a_decision_that_takes_96_megabytes_fails_alone),
-        LIMITED(a_decision_that_takes_48_megabytes_is_one_of_many),
-        LIMITED(what_was_loaded_leaves_room_to_decide),
-        LIMITED(a_table_without_end_fails_alone),
-        LIMITED(a_message_can_be_forged_a_refusal_cannot),
-        LIMITED(a_spent_budget_is_not_out_of_memory),
-        LIMITED(garbage_is_collected_before_anything_fails),
-        LIMITED(garbage_of_a_big_event_is_collected_where_it_gets_tight),
-        LIMITED(nothing_is_left_of_a_big_event_that_was_told),
-        LIMITED(what_is_hoarded_over_many_objects_is_freed),
-        LIMITED(what_is_hoarded_does_not_keep_events_from_being_concluded),
-        LIMITED(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
-        LIMITED(where_loading_anew_does_not_help_the_process_is_exhausted),
-        LIMITED(an_event_of_6_megabytes_is_decided),
-        LIMITED(a_key_of_6_megabytes_is_decided),
-        LIMITED(garbage_does_not_keep_events_from_being_received),
-        LIMITED(a_pattern_without_end_is_stopped),
-        LIMITED(at_the_deadline_it_is_stopped_sooner),
-        LIMITED(rules_that_stall_while_they_load_are_stopped),
+        CASE(a_decision_that_takes_96_megabytes_fails_alone),
+        CASE(a_decision_that_takes_48_megabytes_is_one_of_many),
+        CASE(what_was_loaded_leaves_room_to_decide),
+        CASE(a_table_without_end_fails_alone),
+        CASE(a_message_can_be_forged_a_refusal_cannot),
+        CASE(a_spent_budget_is_not_out_of_memory),
+        CASE(garbage_is_collected_before_anything_fails),
+        CASE(garbage_of_a_big_event_is_collected_where_it_gets_tight),
+        CASE(nothing_is_left_of_a_big_event_that_was_told),
+        CASE(what_is_hoarded_over_many_objects_is_freed),
+        CASE(what_is_hoarded_does_not_keep_events_from_being_concluded),
+        CASE(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
+        CASE(where_loading_anew_does_not_help_the_process_is_exhausted),
+        CASE(an_event_of_6_megabytes_is_decided),
+        CASE(a_key_of_6_megabytes_is_decided),
+        CASE(garbage_does_not_keep_events_from_being_received),
+        CASE(a_pattern_without_end_is_stopped),
+        CASE(at_the_deadline_it_is_stopped_sooner),
+        CASE(rules_that_stall_while_they_load_are_stopped),
     };
 
     if (argc == 3)

@@ -227,7 +227,7 @@ static void events_follow_each_other(void **state)
     assert_success();
 }
 
-/* A message of SQS whose body says nothing that can be read. */
+/* A message of SQS whose body cannot be read. */
 #define SQS_EVENT                                                      \
     "{\"Records\":[{\"messageId\":\"m1\",\"eventSource\":\"aws:sqs\"," \
     "\"eventSourceARN\":\"arn:aws:sqs:us-west-2:1:crashes\",\"body\":\"x\"}]}"
@@ -365,30 +365,30 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
     assert_success();
 }
 
-#define OPENED(name) \
+#define CASE(name) \
     cmocka_unit_test_setup_teardown(name, script_case_setup_by_last, script_case_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(knows_the_queues_and_the_hash),
-        OPENED(what_is_wrong_is_told_when_opening),
-        OPENED(a_bad_environment_is_a_bad_value),
-        OPENED(a_bad_list_of_sqs_queues_is_a_bad_value),
-        OPENED(rules_that_are_not_there_are_invalid),
+        CASE(knows_the_queues_and_the_hash),
+        CASE(what_is_wrong_is_told_when_opening),
+        CASE(a_bad_environment_is_a_bad_value),
+        CASE(a_bad_list_of_sqs_queues_is_a_bad_value),
+        CASE(rules_that_are_not_there_are_invalid),
         cmocka_unit_test(closing_nothing_is_allowed),
-        OPENED(what_is_accepted_is_in_the_outbox_byte_for_byte),
-        OPENED(an_event_without_objects_succeeds),
-        OPENED(what_is_wrong_with_an_event_is_told_when_concluding),
-        OPENED(a_record_that_cannot_be_read_fails_alone),
-        OPENED(hostile_keys_do_no_harm),
-        OPENED(one_of_2000_objects_fails_alone),
-        OPENED(events_follow_each_other),
-        OPENED(a_listed_queue_is_told_which_message_failed),
-        OPENED(a_command_without_rules_says_all_at_its_end),
-        OPENED(lines_are_explained),
-        OPENED(what_the_desk_cannot_do_is_an_error),
-        OPENED(when_half_of_the_time_is_spent_the_rest_fails),
+        CASE(what_is_accepted_is_in_the_outbox_byte_for_byte),
+        CASE(an_event_without_objects_succeeds),
+        CASE(what_is_wrong_with_an_event_is_told_when_concluding),
+        CASE(a_record_that_cannot_be_read_fails_alone),
+        CASE(hostile_keys_do_no_harm),
+        CASE(one_of_2000_objects_fails_alone),
+        CASE(events_follow_each_other),
+        CASE(a_listed_queue_is_told_which_message_failed),
+        CASE(a_command_without_rules_says_all_at_its_end),
+        CASE(lines_are_explained),
+        CASE(what_the_desk_cannot_do_is_an_error),
+        CASE(when_half_of_the_time_is_spent_the_rest_fails),
     };
 
     return cmocka_run_group_tests_name("script", tests, NULL, NULL);

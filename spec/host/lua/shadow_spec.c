@@ -1,7 +1,7 @@
 /* The spec of host/lua/script.c's second script: it is asked, and harms nothing.
  *
- * What the watchdog ends is a program of its own: this one, started again with the paths
- * of both scripts as arguments. */
+ * The watchdog ends a program of its own: this one, started again with the paths of both
+ * scripts as arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -234,7 +234,7 @@ static void what_it_hoards_is_not_there_while_the_rules_decide(void **state)
               "  return accept(object.key .. '/' .. count, {'normal'})\n"
               "end\n",
               HOARDING, 0);
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     add_objects(&event, 1, 60);
     for (int i = 0; i < 3; i++) {
         run_both();
@@ -259,7 +259,7 @@ static void what_it_makes_up_is_not_kept(void **state)
               "  return accept(object.key, list)\n"
               "end\n",
               16);
-    log_open(LOG_LEVEL_INFO);
+    log_set_level(LOG_LEVEL_INFO);
     add_objects(&event, 1, 4000);
     run_both();
     assert_logged("shadow: 3980 more differences");
@@ -318,7 +318,7 @@ static void one_that_is_not_there_is_named(void **state)
     "for i = 1, 12 do text = text .. text end\n" \
     "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
 
-/* What a child does. It ends only where nothing stops it. */
+/* The work of a child. It returns only where the watchdog fails. */
 static int work(const char *path, const char *shadow)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
@@ -375,26 +375,26 @@ static void a_shadow_that_stalls_while_it_loads_is_stopped(void **state)
     assert_stopped(STALLING "stall()", words);
 }
 
-#define SHADOWED(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        SHADOWED(a_difference_is_told_and_publishes_nothing),
-        SHADOWED(its_hash_is_known),
-        SHADOWED(an_error_is_a_difference),
-        SHADOWED(twenty_differences_are_told_and_the_rest_is_counted),
-        SHADOWED(without_one_nothing_is_said),
-        SHADOWED(when_two_thirds_are_spent_the_rest_is_skipped),
-        SHADOWED(a_loop_without_end_is_a_difference),
-        SHADOWED(a_decision_that_takes_96_megabytes_is_a_difference),
-        SHADOWED(what_it_hoards_is_freed_and_the_rules_go_on),
-        SHADOWED(what_it_hoards_is_not_there_while_the_rules_decide),
-        SHADOWED(what_it_makes_up_is_not_kept),
-        SHADOWED(what_does_not_load_is_named_and_the_rules_go_on),
-        SHADOWED(one_that_is_not_there_is_named),
-        SHADOWED(a_pattern_without_end_is_stopped_and_the_way_out_named),
-        SHADOWED(a_shadow_that_stalls_while_it_loads_is_stopped),
+        CASE(a_difference_is_told_and_publishes_nothing),
+        CASE(its_hash_is_known),
+        CASE(an_error_is_a_difference),
+        CASE(twenty_differences_are_told_and_the_rest_is_counted),
+        CASE(without_one_nothing_is_said),
+        CASE(when_two_thirds_are_spent_the_rest_is_skipped),
+        CASE(a_loop_without_end_is_a_difference),
+        CASE(a_decision_that_takes_96_megabytes_is_a_difference),
+        CASE(what_it_hoards_is_freed_and_the_rules_go_on),
+        CASE(what_it_hoards_is_not_there_while_the_rules_decide),
+        CASE(what_it_makes_up_is_not_kept),
+        CASE(what_does_not_load_is_named_and_the_rules_go_on),
+        CASE(one_that_is_not_there_is_named),
+        CASE(a_pattern_without_end_is_stopped_and_the_way_out_named),
+        CASE(a_shadow_that_stalls_while_it_loads_is_stopped),
     };
 
     if (argc == 3)

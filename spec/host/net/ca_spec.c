@@ -93,7 +93,7 @@ static EVP_PKEY *key, *other_key;
 
 /* ------------------------------------------------------------- a bundle */
 
-static int make_folder(void **state)
+static int setup(void **state)
 {
     (void)state;
     strcpy(folder, "/tmp/trust_spec.XXXXXX");
@@ -106,7 +106,7 @@ static int make_folder(void **state)
     return file && key && other_key ? 0 : -1;
 }
 
-static int remove_folder(void **state)
+static int teardown(void **state)
 {
     (void)state;
     if (file)
@@ -408,24 +408,24 @@ static void a_named_file_that_cannot_be_read_is_an_error(void **state)
 
 int main(void)
 {
-#define SPEC(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest specs[] = {
-        SPEC(finds_the_issuer_among_others),
-        SPEC(finds_the_issuer_of_an_intermediate),
-        SPEC(finds_every_certificate_of_a_subject),
-        SPEC(prefers_the_renewed_one),
-        SPEC(takes_one_that_is_there_twice),
-        SPEC(names_need_not_be_the_same_bytes),
-        SPEC(an_old_certificate_has_no_version),
-        SPEC(text_between_the_blocks_is_no_matter),
-        SPEC(lines_may_end_as_on_windows),
-        SPEC(broken_blocks_are_passed_over),
-        SPEC(a_match_that_does_not_decode_is_passed_over),
-        SPEC(knows_openssls_own_kind_of_block),
-        SPEC(a_bundle_without_a_certificate_is_an_error),
-        SPEC(the_machines_own_bundle_is_read),
-        SPEC(the_named_file_is_taken),
-        SPEC(a_named_file_that_cannot_be_read_is_an_error),
+        CASE(finds_the_issuer_among_others),
+        CASE(finds_the_issuer_of_an_intermediate),
+        CASE(finds_every_certificate_of_a_subject),
+        CASE(prefers_the_renewed_one),
+        CASE(takes_one_that_is_there_twice),
+        CASE(names_need_not_be_the_same_bytes),
+        CASE(an_old_certificate_has_no_version),
+        CASE(text_between_the_blocks_is_no_matter),
+        CASE(lines_may_end_as_on_windows),
+        CASE(broken_blocks_are_passed_over),
+        CASE(a_match_that_does_not_decode_is_passed_over),
+        CASE(knows_openssls_own_kind_of_block),
+        CASE(a_bundle_without_a_certificate_is_an_error),
+        CASE(the_machines_own_bundle_is_read),
+        CASE(the_named_file_is_taken),
+        CASE(a_named_file_that_cannot_be_read_is_an_error),
     };
 
     return cmocka_run_group_tests_name("ca", specs, NULL, NULL);

@@ -208,9 +208,8 @@ static void a_look_up_may_end_after_the_close_or_before_it(void **state)
     freeaddrinfo(fake_dns.last->ar_result);
 }
 
-#define CASE(function)                                              \
-    cmocka_unit_test_setup_teardown(function, connector_case_setup, \
-                                    connector_case_teardown)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, connector_case_setup, connector_case_teardown)
 
 int main(void)
 {

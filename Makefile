@@ -11,6 +11,8 @@
 #   make testshell    a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        what events, start and memory take, beside the least possible
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
+#   make simulation   SEEDS=2000 lives of the whole program in virtual time; SEED=7: that one
+#   make simulation-power  small wrong changes of host/: does it find them?
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
@@ -21,7 +23,9 @@
 VERSION = 0.1.0
 RULES   = rules/rules.lua
 SHADOW  =
+comma   := ,
 SECONDS = 60
+SEEDS   = 2000
 SEED    =
 BUILD   = build
 CURL    = $(if $(SYSROOT),$(BUILD),build)/curl
@@ -68,7 +72,7 @@ TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard 
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(shell find spec -name '*_spec.c')))
 
 .PHONY: help build run test test-rules package testshell soak bench check clean
-.PHONY: setup specs asan native arm64
+.PHONY: setup specs asan native arm64 simulation simulation-power
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -157,6 +161,23 @@ $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
 
 $(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
+
+# The whole program in virtual time: these calls lead to spec/simulation. What else libc gives
+# to it is on a list, so that a new call cannot slip past.
+WRAPPED = socket connect poll __poll_chk recv __recv_chk send sendmsg setsockopt getsockopt \
+          shutdown close fcntl signalfd clock_gettime time nanosleep timer_create \
+          timer_settime sigaction getaddrinfo getaddrinfo_a gai_error gai_suspend write _exit \
+          watchdog_watch service_open service_call service_hang_up tls_open tls_start \
+          amqp_ssl_socket_new amqp_ssl_socket_get_context amqp_ssl_socket_set_verify_hostname \
+          amqp_socket_open_noblock
+SIMULATED = $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/simulation/*.c))
+$(BUILD)/simulation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
+$(BUILD)/simulation: $(SIMULATED) $(BUILD)/simulated_main.o $(BUILD)/host.a
+	$(call link,$(ARCHIVES))
+$(BUILD)/simulated_main.o: $(BUILD)/host/main.o
+	$(Q)objcopy --redefine-sym main=pigeon_main $< $@
+simulation: $(BUILD)/simulation
+	@$< $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 
 # For busted, whose Lua is not ours.
 build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a

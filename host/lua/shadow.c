@@ -65,7 +65,8 @@ static bool decide_all(struct script *script, const struct deadline *deadline,
 {
     struct outbox none = {0};
     size_t i = 0;
-    bool ok = watchdog_start(deadline, err);
+    /* with no time left, the watchdog would end the process at once */
+    bool ok = !deadline_third_left(deadline) || watchdog_start(deadline, err);
 
     while (ok && i < script->objects && deadline_third_left(deadline))
         ok = script_decide_one(script, ++i, true, &none, err);

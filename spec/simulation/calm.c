@@ -1,0 +1,154 @@
+/* calm.c -- rules 5 and 6: in calm no event fails and none is slow; connects have a
+ * bound.
+ *
+ * Calm: no fault for 12 s. One host of several may be down, and nacks may come for 300
+ * ms: those are no trouble. */
+#include "calm.h"
+
+#include "exceptions.h"
+#include "oracle.h"
+#include "plan.h"
+#include "schedule.h"
+#include "trace.h"
+
+#define GRACE (12 * SECOND)
+#define SECRET_GRACE \
+    (90 * SECOND) /* after a changed password: AWS is asked once a minute */
+#define SLOW (5 * SECOND)
+#define IDLE (60 * SECOND)     /* after so long a wait */
+#define IDLE_SLOW (3 * SECOND) /* not even what TCP_USER_TIMEOUT would cost */
+#define CONNECTS_KEPT 128
+
+static int active[FAULTS];
+static int64_t calm_since, grace = GRACE, fixed_at = -1, waits_since, idle;
+static bool silent_then;
+
+/* Connects since a login worked, and in this event. */
+static int64_t tried_at[CONNECTS_KEPT];
+static unsigned tried, in_event;
+
+/* ------------------------------------------------------------- faults */
+
+static bool is_trouble(enum fault fault)
+{
+    bool one_host = active[HOST_REFUSED] + active[HOST_IS_SILENT] +
+                        (excepted(STILL_BROKER_UNNOTICED) ? 0 : active[HOST_FROZEN]) ==
+                    1;
+
+    if (fault == NACKS_BRIEFLY)
+        return false;
+    if (fault == HOST_FROZEN && excepted(STILL_BROKER_UNNOTICED))
+        return true;
+    if (fault == HOST_REFUSED || fault == HOST_IS_SILENT || fault == HOST_FROZEN)
+        return plan.hosts == 1 || !one_host;
+    return true;
+}
+
+static bool troubled(void)
+{
+    for (int fault = 0; fault < FAULTS; fault++)
+        if (active[fault] > 0 && is_trouble((enum fault)fault))
+            return true;
+    return false;
+}
+
+void oracle_trouble(void)
+{
+    calm_since = now;
+}
+
+void oracle_fault(enum fault fault, bool begins)
+{
+    active[fault] += begins ? 1 : -1;
+    if (fault != NACKS_BRIEFLY)
+        oracle_trouble();
+    if (fault == PASSWORD_CHANGED && begins)
+        grace = excepted(REFRESH_COMES_LATE) ? SECRET_GRACE : 60 * SECOND + GRACE;
+}
+
+void oracle_all_fixed(void)
+{
+    for (int fault = 0; fault < FAULTS; fault++)
+        active[fault] = 0;
+    fixed_at = now;
+    oracle_trouble();
+}
+
+bool oracle_is_well(void)
+{
+    return fixed_at >= 0 && now >= fixed_at + grace;
+}
+
+/* ------------------------------------------------------------- connects */
+
+static unsigned per_address(void)
+{
+    return (unsigned)plan.hosts * (plan.dead_address ? 2 : 1) * (plan.secrets ? 2 : 1);
+}
+
+/* Rule 6: the back-off. */
+void oracle_connects(void)
+{
+    unsigned most = 6 * per_address();
+
+    counted.connects++;
+    in_event++;
+    tried_at[tried++ % CONNECTS_KEPT] = now;
+    if (most < CONNECTS_KEPT && tried > most &&
+        now - tried_at[(tried - 1 - most) % CONNECTS_KEPT] < 5 * SECOND)
+        violation("more than %u connects in 5 s, and none worked", most);
+}
+
+void oracle_logged_in(void)
+{
+    tried = 0;
+}
+
+/* ------------------------------------------------------------- events */
+
+void calm_waits(void)
+{
+    waits_since = now;
+}
+
+void calm_event_begins(void)
+{
+    in_event = 0;
+    idle = now - waits_since;
+    silent_then = active[HOST_IS_SILENT] > 0 || active[HOST_FROZEN] > 0;
+}
+
+static bool has_time_bound(void)
+{
+    if (silent_then || active[HOST_IS_SILENT] > 0 || active[HOST_FROZEN] > 0)
+        return false;
+    return !(plan.dead_address && excepted(ADDRESS_FORGOTTEN));
+}
+
+static int64_t slow_for(const struct event *event)
+{
+    int64_t objects = 0;
+
+    for (int i = 0; i < event->size; i++)
+        objects += messages[event->messages[i]].count;
+    return (idle > IDLE ? IDLE_SLOW : SLOW) + objects * plan.object_work;
+}
+
+/* Rules 5 and 6. */
+void calm_event_ends(const struct event *event, bool failed, const char *body)
+{
+    int64_t took = now - event->begun;
+    bool calm = !troubled() && event->begun > calm_since + grace;
+    unsigned most = (excepted(MANY_CONNECTS) ? 8 : 4) * per_address();
+
+    if ((int)in_event > counted.most_connects)
+        counted.most_connects = (int)in_event;
+    if (in_event > most)
+        violation("%u connects in one event", in_event);
+    if (calm && failed)
+        violation("event %d fails %.1f s after the last fault: %.300s", event->number,
+                  (double)(event->begun - calm_since) / 1e9, body);
+    if (calm && has_time_bound() && took > slow_for(event))
+        violation("event %d takes %.1f s in calm, after %.0f s of waiting", event->number,
+                  (double)took / 1e9, (double)idle / 1e9);
+}

@@ -176,6 +176,12 @@ $(BUILD)/simulation: $(SIMULATED) $(BUILD)/simulated_main.o $(BUILD)/host.a
 	$(call link,$(ARCHIVES))
 $(BUILD)/simulated_main.o: $(BUILD)/host/main.o
 	$(Q)objcopy --redefine-sym main=pigeon_main $< $@
+# What each change is built with: a changed file of host/ in front of host.a.
+simulation-power: export COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) -w -c
+simulation-power: export LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAPPED)) \
+    $(SIMULATED) $(BUILD)/simulated_main.o CHANGED $(BUILD)/host.a $(ARCHIVES) -lm
+simulation-power: $(BUILD)/simulation
+	@lua5.4 spec/simulation/power/power.lua $(CHANGES)
 simulation: $(BUILD)/simulation
 	@$< $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
 

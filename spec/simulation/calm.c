@@ -104,6 +104,12 @@ void oracle_logged_in(void)
     tried = 0;
 }
 
+/* A new process knows nothing of the failures before. */
+void calm_process_begins(void)
+{
+    tried = 0;
+}
+
 /* ------------------------------------------------------------- events */
 
 void calm_waits(void)

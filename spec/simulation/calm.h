@@ -10,5 +10,6 @@
 void calm_event_begins(void);
 void calm_event_ends(const struct event *event, bool failed, const char *body);
 void calm_waits(void);
+void calm_process_begins(void);
 
 #endif

@@ -56,6 +56,8 @@ static bool deliver(void)
 
 void clocks_work(int64_t takes)
 {
+    if (tracing.violations > 0) /* what follows says nothing */
+        process_end(PROCESS_STUCK);
     schedule_run(now + takes);
     deliver();
 }

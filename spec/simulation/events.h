@@ -18,7 +18,7 @@ enum destination { TO_NORMAL, TO_OTHER, TO_EXCHANGE, DESTINATIONS };
 
 struct message {
     int first, count, tries; /* objects */
-    bool done;
+    bool delivered, done;
 };
 
 struct event {

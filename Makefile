@@ -13,8 +13,8 @@
 #   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
 #   make simulation   SEEDS=2000 lives of the whole program in virtual time; SEED=7: that one
 #   make simulation-power  small wrong changes of host/: does it find them?
-#   make check        format, lint, all specs, a soak; host and system again with sanitizers;
-#                     host again for arm64
+#   make check        format, lint, all specs, new seeds, a soak; host, system and simulation
+#                     again with sanitizers; host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
 #
 # After a security update of Debian: make clean build.
@@ -85,7 +85,7 @@ help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
 
 build: $(BUILD)/bootstrap $(TOOLS)
-specs: $(SPECS) $(if $(SYSROOT),,build/lua/pigeon/decode.so)
+specs: $(SPECS) $(if $(SYSROOT),,build/lua/pigeon/decode.so $(BUILD)/simulation)
 run testshell: build
 	@bin/$@
 test: build specs $(if $(SYSROOT),native)
@@ -101,7 +101,7 @@ bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 # Not on an arm64 machine, where it is the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs asan $(EMULATED)
-	@bin/test lint lua rules deploy host system soak asan $(EMULATED)
+	@bin/test lint lua rules deploy host system simulation new-seeds soak asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
@@ -171,8 +171,11 @@ WRAPPED = socket connect poll __poll_chk recv __recv_chk send sendmsg setsockopt
           amqp_ssl_socket_new amqp_ssl_socket_get_context amqp_ssl_socket_set_verify_hostname \
           amqp_socket_open_noblock
 SIMULATED = $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/simulation/*.c))
-$(BUILD)/simulation: LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
-$(BUILD)/simulation: $(SIMULATED) $(BUILD)/simulated_main.o $(BUILD)/host.a
+$(BUILD)/simulation: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
+$(BUILD)/simulation: $(SIMULATED) $(BUILD)/simulated_main.o $(BUILD)/host.a $(BUILD)/bootstrap \
+    spec/simulation/calls.txt
+	$(if $(SANITIZE),,$(Q)bin/build/check-calls $(BUILD)/bootstrap spec/simulation/calls.txt \
+	    $(BUILD)/host/main.o $(BUILD)/host.a $(LIBDIR)/librabbitmq.a)
 	$(call link,$(ARCHIVES))
 $(BUILD)/simulated_main.o: $(BUILD)/host/main.o
 	$(Q)objcopy --redefine-sym main=pigeon_main $< $@

@@ -17,11 +17,14 @@
 #define SLOW (5 * SECOND)
 #define IDLE (60 * SECOND)     /* after so long a wait */
 #define IDLE_SLOW (3 * SECOND) /* not even what TCP_USER_TIMEOUT would cost */
+#define TOLD_SLOW (4 * SECOND) /* beyond SLOW: the longest back-off */
 #define CONNECTS_KEPT 128
 
 static int active[FAULTS];
+/* The last fault of which the broker does not tell. */
+static int64_t quiet_since, begun;
 static int64_t calm_since, grace = GRACE, fixed_at = -1, waits_since, idle;
-static bool silent_then;
+static bool silent_then, exact_then, password_changed;
 
 /* Connects since a login worked, and in this event. */
 static int64_t tried_at[CONNECTS_KEPT];
@@ -39,6 +42,8 @@ static bool is_trouble(enum fault fault)
         return false;
     if (fault == HOST_FROZEN && excepted(STILL_BROKER_UNNOTICED))
         return true;
+    if (fault == HOST_IS_SILENT && password_changed && excepted(REFRESH_COMES_LATE))
+        return true;
     if (fault == HOST_REFUSED || fault == HOST_IS_SILENT || fault == HOST_FROZEN)
         return plan.hosts == 1 || !one_host;
     return true;
@@ -52,16 +57,36 @@ static bool troubled(void)
     return false;
 }
 
+/* The broker answers at once that it cannot, and why. */
+static bool is_told(enum fault fault)
+{
+    return fault == QUEUE_GONE || fault == EXCHANGE_GONE || fault == NO_PERMISSION ||
+           fault == MEMORY_ALARM || fault == VHOST_DOWN || fault == NACKS_BRIEFLY;
+}
+
 void oracle_trouble(void)
 {
     calm_since = now;
+    quiet_since = now;
+}
+
+/* Of the faults that are there, the broker tells. */
+static bool all_told(void)
+{
+    for (int fault = 0; fault < FAULTS; fault++)
+        if (active[fault] > 0 && !is_told((enum fault)fault))
+            return false;
+    return true;
 }
 
 void oracle_fault(enum fault fault, bool begins)
 {
     active[fault] += begins ? 1 : -1;
     if (fault != NACKS_BRIEFLY)
-        oracle_trouble();
+        calm_since = now;
+    if (!is_told(fault))
+        quiet_since = now;
+    password_changed |= fault == PASSWORD_CHANGED;
     if (fault == PASSWORD_CHANGED && begins)
         grace = excepted(REFRESH_COMES_LATE) ? SECRET_GRACE : 60 * SECOND + GRACE;
 }
@@ -112,6 +137,15 @@ void calm_process_begins(void)
 
 /* ------------------------------------------------------------- events */
 
+/* Whether queue and exchange are the only trouble, long enough. */
+static bool only_destinations_gone(void)
+{
+    for (int fault = 0; fault < FAULTS; fault++)
+        if (active[fault] > 0 && fault != QUEUE_GONE && fault != EXCHANGE_GONE)
+            return false;
+    return now > quiet_since + grace && now > calm_since;
+}
+
 void calm_waits(void)
 {
     waits_since = now;
@@ -119,9 +153,26 @@ void calm_waits(void)
 
 void calm_event_begins(void)
 {
+    begun = now;
     in_event = 0;
     idle = now - waits_since;
+    exact_then = only_destinations_gone();
     silent_then = active[HOST_IS_SILENT] > 0 || active[HOST_FROZEN] > 0;
+}
+
+bool calm_has_to_work(const struct message *message)
+{
+    bool all = exact_then && only_destinations_gone() && begun > calm_since;
+
+    for (int i = 0; all && i < message->count; i++) {
+        int object = message->first + i;
+
+        if ((active[EXCHANGE_GONE] > 0 && object_goes_to(object, TO_EXCHANGE)) ||
+            (active[QUEUE_GONE] > 0 &&
+             object_goes_to(object, plan.two_queues ? TO_OTHER : TO_NORMAL)))
+            all = false;
+    }
+    return all;
 }
 
 static bool has_time_bound(void)
@@ -154,6 +205,10 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
     if (calm && failed)
         violation("event %d fails %.1f s after the last fault: %.300s", event->number,
                   (double)(event->begun - calm_since) / 1e9, body);
+    if (all_told() && event->begun > quiet_since + grace && !plan.dead_address &&
+        took > TOLD_SLOW + slow_for(event))
+        violation("event %d takes %.1f s, and the broker tells why it takes nothing",
+                  event->number, (double)took / 1e9);
     if (calm && has_time_bound() && took > slow_for(event))
         violation("event %d takes %.1f s in calm, after %.0f s of waiting", event->number,
                   (double)took / 1e9, (double)idle / 1e9);

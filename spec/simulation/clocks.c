@@ -114,6 +114,11 @@ void clocks_freeze(void)
     frozen_since = now;
 }
 
+bool clocks_frozen(void)
+{
+    return frozen;
+}
+
 void clocks_thaw(void)
 {
     if (frozen)

@@ -21,6 +21,7 @@ int64_t clocks_unix_ms(void);
 /* The sandbox is frozen: no signal comes, and CLOCK_MONOTONIC may stand still. */
 void clocks_freeze(void);
 void clocks_thaw(void);
+bool clocks_frozen(void);
 
 /* The wait that comes next is for a broker: it has to end by itself or by the alarm. */
 void clocks_wait_for_broker(void);

@@ -10,6 +10,7 @@
 #include "aws.h"
 #include "broker.h"
 #include "chance.h"
+#include "exceptions.h"
 #include "names.h"
 #include "network.h"
 #include "oracle.h"
@@ -227,14 +228,24 @@ static void mend(struct end *end, int unused)
     unstall(end, 0);
 }
 
+/* But for one host of several, which may stay down. */
 static void fix_all(void *what, int64_t unused)
 {
+    static const enum fault down[] = {HOST_REFUSED, HOST_IS_SILENT, HOST_FROZEN};
+    struct chance chance = chance_for(FOR_FAULT, 0);
+    enum fault stays = down[below(&chance, excepted(STILL_BROKER_UNNOTICED) ? 2 : 3)];
+
     (void)what, (void)unused;
     over = true;
     for (int fault = 0; fault < FAULTS; fault++)
         active[fault] = 0;
     trace("fault", 0, "all is fixed");
     oracle_all_fixed();
+    if (plan.hosts > 1 && happens(&chance, 400) && !faults_leave_out()) {
+        trace("fault", count, "%s, to the end", fault_names[stays]);
+        begin(stays);
+        network_each(hit, stays);
+    }
     apply();
     network_hold(0);
     aws_learn();

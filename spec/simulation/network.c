@@ -7,6 +7,7 @@
 
 #include "broker.h"
 #include "chance.h"
+#include "clocks.h"
 #include "faults.h"
 #include "lambda.h"
 #include "oracle.h"
@@ -110,8 +111,11 @@ static void check_keepalive(void *what, int64_t number)
     struct sock *sock = what;
 
     (void)number;
-    if (sock->descriptors > 0 && sock->state == SOCK_OPEN && sock->silent &&
-        sock->in_flight == 0)
+    if (sock->descriptors == 0 || sock->state != SOCK_OPEN || sock->in_flight > 0)
+        return;
+    if (clocks_frozen()) /* the kernel is frozen as well */
+        schedule_at(now + KEEPALIVE_NS, check_keepalive, sock, 0);
+    else
         die(sock, ETIMEDOUT);
 }
 

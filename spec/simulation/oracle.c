@@ -188,6 +188,8 @@ static void check_failed(int number, bool error)
     bool excused = blocked_now && excepted(ACKS_BEHIND_BLOCKED);
 
     counted.failed++;
+    if (!error && calm_has_to_work(&messages[number]))
+        violation("message %d counts as failed, and only another one could", number);
     if (!error && !excused && count_not(&messages[number], is_read) == 0)
         violation("message %d counts as failed, and all its acks were read", number);
 }

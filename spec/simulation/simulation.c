@@ -26,12 +26,14 @@ static const char usage[] =
     "  --smaller        leaves out what the failure does not need\n"
     "  --without LIST   leaves out faults, events and settings: f3,f7,e2,s1; f9- is all\n"
     "                   faults from the ninth on\n"
+    "  --hash HASH      fails where the hash is another one\n"
     "  --strict NAME    without this known exception (spec/simulation/exceptions.c); "
     "all\n";
 
 struct options {
     uint64_t first, seeds, stop_after;
     bool twice, trace, smaller;
+    const char *hash; /* NULL: any */
 };
 
 struct sums {
@@ -92,6 +94,7 @@ static void print_sums(const struct sums *sums, const char *program, uint64_t fi
 static bool run_seeds(const struct options *options, const char *program)
 {
     struct sums sums = {0};
+    char hash[20];
 
     for (uint64_t i = 0; i < options->seeds && sums.failed < options->stop_after; i++) {
         uint64_t seed = options->first + i;
@@ -100,6 +103,11 @@ static bool run_seeds(const struct options *options, const char *program)
             !options->twice || life_live(seed, false)->trace.hash == life.trace.hash;
 
         sum_up(&sums, seed, &life, same);
+    }
+    snprintf(hash, sizeof(hash), "%016" PRIx64, sums.hash);
+    if (options->hash && strcmp(options->hash, hash) != 0) {
+        printf("# the hash should be %s\n", options->hash);
+        sums.failed++;
     }
     print_sums(&sums, program, options->first);
     return sums.failed == 0;
@@ -114,6 +122,7 @@ static bool read_options(struct options *options, int argc, char **argv)
                                           {"seed", required_argument, NULL, 'o'},
                                           {"stop-after", required_argument, NULL, 'a'},
                                           {"without", required_argument, NULL, 'w'},
+                                          {"hash", required_argument, NULL, 'h'},
                                           {"strict", required_argument, NULL, 'e'},
                                           {"twice", no_argument, NULL, '2'},
                                           {"trace", no_argument, NULL, 't'},
@@ -132,8 +141,9 @@ static bool read_options(struct options *options, int argc, char **argv)
         else if (option == 'a')
             options->stop_after = number;
         else if (option == 'o')
-            *options =
-                (struct options){number, 1, 1, false, options->trace, options->smaller};
+            options->first = number, options->seeds = 1;
+        else if (option == 'h')
+            options->hash = optarg;
         options->twice |= option == '2';
         options->trace |= option == 't';
         options->smaller |= option == 's';

@@ -8,7 +8,9 @@
 enum exception {
     /* After a 403 a silent host takes the time in which AWS should be asked, and a
      * refresh that had no time to ask starts its minute all the same (secrets_refresh).
-     * So events may fail for 90 s after a changed password, not for 12 s. */
+     * So events may
+     * fail for 90 s after a changed password, not for 12 s, and while a host is silent.
+     */
     REFRESH_COMES_LATE,
     /* The address that worked is not remembered, so a dead one in front of it costs its
      * share of the time at each connect (connector_connect). So there is no bound on time

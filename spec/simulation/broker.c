@@ -89,6 +89,13 @@ void broker_blocks(struct end *end)
         block(session);
 }
 
+bool broker_is_blocked(const struct end *end)
+{
+    const struct session *session = end->session;
+
+    return session->blocked;
+}
+
 void broker_goes_on(struct end *end)
 {
     struct session *session = end->session;

@@ -72,6 +72,7 @@ void broker_was_read(struct end *end, uint64_t bytes);
 void broker_forces_close(struct end *end);
 void broker_blocks(struct end *end);
 void broker_goes_on(struct end *end);
+bool broker_is_blocked(const struct end *end);
 void broker_crashes(void);
 
 /* broker.c, for the other two */

@@ -95,8 +95,8 @@ static void set_hosts(void)
 
 bool faults_stall(const struct end *end)
 {
-    return active[MEMORY_ALARM] > 0 || active[BROKER_FROZEN] > 0 ||
-           active[BROKER_DOES_NOT_READ] > 0 ||
+    return (active[MEMORY_ALARM] > 0 && broker_is_blocked(end)) ||
+           active[BROKER_FROZEN] > 0 || active[BROKER_DOES_NOT_READ] > 0 ||
            (active[HOST_FROZEN] > 0 && end->host == 0);
 }
 
@@ -174,14 +174,21 @@ static void hit(struct end *end, int kind)
 
 /* ------------------------------------------------------------- striking */
 
+/* What in a broker's life lasts for minutes. */
+static bool can_stay(enum fault fault)
+{
+    return fault == HOST_REFUSED || fault == HOST_IS_SILENT || fault == HOST_FROZEN ||
+           fault == MEMORY_ALARM || fault == QUEUE_GONE || fault == EXCHANGE_GONE ||
+           fault == NO_PERMISSION || fault == VHOST_DOWN;
+}
+
 static int64_t duration_of(struct chance *chance, enum fault fault)
 {
     int64_t duration = short_or_long(chance, 5 * MS, 25 * SECOND);
 
     if (fault == NACKS_BRIEFLY)
         return short_or_long(chance, 1 * MS, 300 * MS);
-    if ((fault == HOST_REFUSED || fault == HOST_IS_SILENT || fault == HOST_FROZEN) &&
-        happens(chance, 400))
+    if (can_stay(fault) && happens(chance, 400))
         return between(chance, 20 * SECOND, 150 * SECOND);
     return duration;
 }

@@ -155,7 +155,9 @@ void plan_draw(void)
     draw_function(&chance);
     draw_broker(&chance);
     draw_network(&chance);
-    plan.fault_rate = happens(&chance, 100) ? 0 : (unsigned)between(&chance, 100, 900);
+    plan.fault_rate = happens(&chance, 100)   ? 0
+                      : happens(&chance, 300) ? (unsigned)between(&chance, 60, 200)
+                                              : (unsigned)between(&chance, 100, 900);
     plan.events = (int)between(&chance, 3, 10);
     plan.bursts = happens(&chance, 150);
     if (plan.bursts)

@@ -10,6 +10,7 @@
 #include "chance.h"
 #include "clocks.h"
 #include "faults.h"
+#include "oracle.h"
 #include "schedule.h"
 #include "trace.h"
 #include "wrap.h"
@@ -61,6 +62,7 @@ WRAP(enum service_result, service_call, struct service_client *client,
     char text[100];
 
     (void)client, (void)service, (void)body;
+    oracle_asks_aws();
     if (fails && happens(&chance, 500))
         takes = timeout_ms * MS;
     fails = fails || takes > timeout_ms * MS;
@@ -72,5 +74,6 @@ WRAP(enum service_result, service_call, struct service_client *client,
     }
     snprintf(text, sizeof(text), "{\"SecretString\":\"%s\"}", known);
     buffer_append_text(reply, text);
+    oracle_has_secret();
     return AWS_DONE;
 }

@@ -27,6 +27,8 @@ static int64_t calm_since, grace = GRACE, fixed_at = -1, waits_since, idle;
 static bool silent_then, exact_then, password_changed;
 
 /* Connects since a login worked, and in this event. */
+static int64_t asked_aws;
+static bool has_secret;
 static int64_t tried_at[CONNECTS_KEPT];
 static unsigned tried, in_event;
 
@@ -114,7 +116,8 @@ static unsigned per_address(void)
 /* Rule 6: the back-off. */
 void oracle_connects(void)
 {
-    unsigned most = 6 * per_address();
+    unsigned most =
+        6 * per_address() + 1; /* one was begun before the rules were loaded */
 
     counted.connects++;
     in_event++;
@@ -129,10 +132,26 @@ void oracle_logged_in(void)
     tried = 0;
 }
 
+/* Rule 6: AWS is asked once a minute, when the secret is there. */
+void oracle_asks_aws(void)
+{
+    if (has_secret && now - asked_aws < 59 * SECOND)
+        violation("AWS is asked again after %.1f s", (double)(now - asked_aws) / 1e9);
+    if (has_secret)
+        asked_aws = now;
+}
+
+void oracle_has_secret(void)
+{
+    has_secret = true;
+}
+
 /* A new process knows nothing of the failures before. */
 void calm_process_begins(void)
 {
     tried = 0;
+    has_secret = false;
+    asked_aws = -60 * SECOND;
 }
 
 /* ------------------------------------------------------------- events */

@@ -228,7 +228,7 @@ static void strike(void *what, int64_t unused)
     network_each(hit, fault);
 }
 
-static void mend(struct end *end, int unused)
+static void repair(struct end *end, int unused)
 {
     (void)unused;
     network_cut_after(end, -1, -1, CUT_BY_FIN);
@@ -252,11 +252,18 @@ static void fix_all(void *what, int64_t unused)
         trace("fault", count, "%s, to the end", fault_names[stays]);
         begin(stays);
         network_each(hit, stays);
+        if (plan.secrets && happens(&chance, 500)) {
+            trace("fault", 0, "and the password is changed");
+            oracle_fault(PASSWORD_CHANGED, true);
+            oracle_fault(PASSWORD_CHANGED, false);
+            aws_change_password(0);
+            network_each(hit, CONNECTIONS_CLOSED);
+        }
     }
     apply();
     network_hold(0);
     aws_learn();
-    network_each(mend, 0);
+    network_each(repair, 0);
 }
 
 /* ------------------------------------------------------------- planning */

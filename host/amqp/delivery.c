@@ -53,10 +53,11 @@ static void sleep_ms(int64_t ms)
 static void pause_connects(struct delivery *delivery, const struct failure *failure)
 {
     int64_t pause = delivery->pause_ms ? delivery->pause_ms * 2 : PAUSE_FIRST_MS;
+    int64_t now_ms = clock_ms();
 
     delivery->pause_ms = pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
     delivery->next_try_ms =
-        clock_ms() + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
+        now_ms + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
     delivery->failure = *failure;
 }
 

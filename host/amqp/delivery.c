@@ -43,7 +43,8 @@ static void sleep_ms(int64_t ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
-    nanosleep(&left, NULL);
+    while (nanosleep(&left, &left) != 0) /* an alarm without an action interrupts it */
+        continue;
 }
 
 /* ------------------------------------------------------------- pauses */

@@ -220,10 +220,16 @@ WRAP(int, nanosleep, const struct timespec *time, struct timespec *left)
 {
     int64_t ns = time->tv_sec * SECOND + time->tv_nsec;
 
-    if (left)
-        *left = (struct timespec){0};
+    int64_t end, rest;
+    int result;
+
     clocks_call();
     trace("process", 0, "sleeps %.3f ms", (double)ns / 1e6);
     clocks_wait_for_broker();
-    return clocks_wait(now + ns, NULL, NULL);
+    end = now + ns;
+    result = clocks_wait(end, NULL, NULL);
+    rest = end > now ? end - now : 0;
+    if (left)
+        *left = (struct timespec){.tv_sec = rest / SECOND, .tv_nsec = rest % SECOND};
+    return result;
 }

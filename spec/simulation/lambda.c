@@ -22,11 +22,13 @@
 #include "trace.h"
 
 #define MOST_QUEUED 400
-#define API_TROUBLE 30 /* per mille of waits */
+#define API_TROUBLE 30  /* per mille of waits */
+#define MOST_HANG_UPS 3 /* after so many the program may end: runtime.c, TRIES */
 #define LAST_EVENT (1 << 20)
 
 static struct event queued[MOST_QUEUED], current;
 static int queued_count, made, tries, waits, answers, fresh, processes, restarts;
+static int hung_up; /* one after the other */
 static bool alive, busy, last_event_made, stopping, over, taken_twice;
 static int64_t process_began;
 static struct end *waiting;
@@ -181,6 +183,7 @@ static void deliver_next(void *what, int64_t unused)
     current.deadline = now + timeout;
     current.begun = now;
     busy = true;
+    hung_up = 0;
     clocks_thaw();
     trace("lambda", 0, "event %d, %d messages, %s; %d s", current.number, current.size,
           current.fresh ? "new" : "again", (int)(timeout / SECOND));
@@ -213,6 +216,8 @@ static void hang_up(void *what, int64_t number)
     if (waiting != end || waits != number)
         return;
     trace("lambda", 0, "the Runtime API hangs up");
+    if (++hung_up >= MOST_HANG_UPS)
+        oracle_process_may_fail();
     clocks_thaw();
     waiting = NULL;
     if (number % 2 == 0)
@@ -375,6 +380,7 @@ void lambda_process_begins(void)
     processes++;
     process_began = now;
     alive = true;
+    hung_up = 0;
     stopping = false;
     taken_twice = false;
     waiting = NULL;

@@ -256,18 +256,20 @@ bool broker_connected(struct broker *broker)
     struct deadline soon;
     struct failure why;
     struct err err;
+    bool good;
 
     if (!broker->connection.amqp)
         return false;
-    if (clock_ms() - broker->channel.used_ms > HEARTBEAT_S * 1000)
-        broker_drop(broker);
-    else if (has_mail(broker)) {
+    good = clock_ms() - broker->channel.used_ms <= HEARTBEAT_S * 1000;
+    if (good && has_mail(broker)) {
         soon = deadline_in(DRAIN_MS);
-        if (!guard_start(broker->connection.fd, &soon, &err) ||
-            !channel_drain(&broker->channel, &why))
-            broker_drop(broker);
+        good = guard_start(broker->connection.fd, &soon, &err) &&
+               channel_drain(&broker->channel, &why);
         guard_stop();
     }
+    /* where it is still blocked, another node may take messages */
+    if (!good || broker->channel.blocked)
+        broker_drop(broker);
     return broker->connection.amqp != NULL;
 }
 

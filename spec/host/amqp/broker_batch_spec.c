@@ -245,7 +245,8 @@ static void is_blocked_with_acks_behind(struct session *s)
     ready(s, 3);
     session_send_blocked(s, "low on memory");
     session_send_ack(s, 3, true);
-    session_stall(s);
+    session_send_method(s, 0, 10, 61, ""); /* connection.unblocked */
+    session_be_silent(s);
 }
 
 static void is_blocked_with_an_ack_behind(struct session *s)

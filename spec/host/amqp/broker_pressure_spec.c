@@ -202,6 +202,30 @@ static void blocked_is_told_while_the_reader_stalls(void **state)
     assert_blocked();
 }
 
+static void is_blocked_behind_the_ack(struct session *s)
+{
+    ready(s, 1);
+    session_send_ack(s, 1, false);
+    session_send_blocked(s, "low on disk");
+    session_stall(s);
+}
+
+/* Another node may take messages, so the next event connects anew. */
+static void a_connection_that_stays_blocked_is_not_used_again(void **state)
+{
+    int64_t end;
+
+    (void)state;
+    play_broker(is_blocked_behind_the_ack);
+    fill(1, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    end = clock_ms() + HANG_MS;
+    while (clock_ms() < end && broker_connected(broker))
+        poll(NULL, 0, 1); /* until connection.blocked has come */
+    assert_false(broker_connected(broker));
+}
+
 static void is_blocked_in_the_second_publish(struct session *s)
 {
     ready(s, 1);
@@ -320,6 +344,7 @@ int main(void)
         CASE(a_publish_that_blocks_is_ended_by_the_deadline),
         CASE(blocked_is_told_while_the_reader_stalls),
         CASE(blocked_is_told_when_a_publish_blocks),
+        CASE(a_connection_that_stays_blocked_is_not_used_again),
         CASE(a_heartbeat_is_sent_while_no_confirm_comes),
         CASE(a_silent_broker_is_given_up_when_the_patience_is_over),
         CASE(a_handshake_with_no_tls_server_ends),

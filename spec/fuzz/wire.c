@@ -18,6 +18,7 @@ void wire_set(const uint8_t *data, size_t size, size_t most)
     wire.at = data;
     wire.left = size;
     wire.most = most;
+    wire.fd = -1; /* the last one is closed, and another file may have its number */
 }
 
 int wire_connect(void)

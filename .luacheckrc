@@ -1,4 +1,4 @@
--- What luacheck accepts, run from the project's root. It runs this in Lua 5.1.
+-- luacheck's configuration, for runs from the project's root. luacheck reads it with Lua 5.1.
 std = "lua54"
 
 files["spec"] = { std = "+busted" }

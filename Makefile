@@ -1,26 +1,26 @@
-# Pigeon. Each of these is enough on a bare Debian 12: what is missing is installed first.
+# Pigeon. Each of these works on a bare Debian 12: it installs the packages it needs first.
 #
 #   make help         this list
-#   make build        the program, build/bootstrap, and the tools for developing it
+#   make build        builds the program, build/bootstrap, and the tools for developing it
 #   make run          sends sample events through it and shows what RabbitMQ received
+#   make test-rules   runs the specs of the rules: no broker, two seconds
+#   make package      builds build/pigeon.zip, ready for Lambda; RULES=path: another rules
+#                     script; SHADOW=path: a second one beside it, to try in shadow
 #   make test         runs all specs
-#   make test-rules   those of the rules alone: no broker, two seconds
-#   make package      build/pigeon.zip, ready for Lambda; RULES=path: another rules script;
-#                     SHADOW=path: a second one beside it, to try in shadow
-#                     ARCH=arm64, with build, test and package: for Lambda's arm64
-#   make testshell    a shell with a RabbitMQ running and PIGEON_* set
-#   make bench        what events, start and memory take, beside the least possible
-#   make soak         random events and faults; SECONDS=60, SEED=7: the same ones again
-#   make fuzz         looks for inputs that break what reads from outside; SECONDS= for each
-#                     of the targets in spec/fuzz, needs clang
+#   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
+#   make bench        measures events, start and memory, beside the least possible
+#   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
+#   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
+#                     each target of spec/fuzz; needs clang
 #   make check        format, lint, all specs, a soak; host and system again with sanitizers;
 #                     host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
+#   make setup specs targets asan arm64 native      parts of the others
 #
+# ARCH=arm64, with build, test and package: for Lambda's arm64. Q= shows each command.
 # After a security update of Debian: make clean build.
-# Q= shows every command as it is run.
 
-VERSION = 0.1.0
+VERSION = 0.2.0
 RULES   = rules/rules.lua
 SHADOW  =
 SECONDS = 60
@@ -30,8 +30,13 @@ CURL    = $(if $(SYSROOT),$(BUILD),build)/curl
 CONFIGURE =
 Q       = @
 
-# As Lambda calls processors. Another one than this machine's is built by Debian's cross
-# compiler in build/ARCH; of the tools there, the specs take this machine's.
+# What bin/setup installs packages for: the least that the goals need.
+PURPOSE  = $(or $(if $(filter-out help clean package test-rules build run testshell,\
+           $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS)),run),\
+           $(if $(filter test-rules,$(MAKECMDGOALS)),rules),package)
+
+# The processor, under Lambda's name. Debian's cross compiler builds for another one than
+# this machine's, in build/ARCH; the specs use this machine's tools with it.
 NATIVE  := $(subst aarch64,arm64,$(shell uname -m))
 ARCH     = $(NATIVE)
 MACHINE  = $(subst arm64,aarch64,$(ARCH))-linux-gnu
@@ -43,10 +48,10 @@ unexport CC
 CONFIGURE = --host=$(MACHINE)
 endif
 LIBDIR   = $(SYSROOT)/usr/lib/$(MACHINE)
-# The same bytes wherever this folder is (gcc believes PWD, which may be a link to it).
+# The same bytes wherever this folder is (gcc uses PWD, which may be a link to it).
 export PWD := $(CURDIR)
 
-# build/asan is the same once more with sanitizers, by a make of its own (asan, below).
+# build/asan has all once more with sanitizers, built by a second make (asan, below).
 SANITIZE =
 VARIANT  = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
            -fno-sanitize-recover=all,-O2 -D_FORTIFY_SOURCE=2)
@@ -55,23 +60,23 @@ CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
            -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
            -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
-# What is wrapped: host/amqp/connection.c, host/aws/https.c.
+# Wrapped by host/amqp/connection.c and host/aws/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
-# What a start needs first: its pages lie together then.
+# In the order in which a start needs them, so that it touches fewer pages.
 ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
            libhttp_parser.a libjansson.a libyajl_s.a) $(CURL)/libcurl.a \
            $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))
-HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c host/[a-s]*/*.c)))
+HOST  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard host/*.c) $(filter-out host/tools/%,$(wildcard host/*/*.c))))
 TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard host/tools/*.c)))
-SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(shell find spec -name '*_spec.c')))
+SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
-.PHONY: help build run test test-rules package testshell soak bench check clean
-.PHONY: setup specs fuzz targets asan native arm64
+.PHONY: help build run test-rules package test testshell bench soak fuzz check clean
+.PHONY: setup specs targets asan arm64 native
 .DELETE_ON_ERROR:
 .SECONDARY:
 MAKEFLAGS += --no-print-directory
@@ -87,12 +92,12 @@ build: $(BUILD)/bootstrap $(TOOLS)
 specs: $(SPECS) $(if $(SYSROOT),,build/lua/pigeon/decode.so)
 run testshell: build
 	@bin/$@
+test-rules: $(BUILD)/bootstrap
+	@bin/pigeon test spec/rules
+package: $(BUILD)/bootstrap
+	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
-test-rules: build
-	@bin/pigeon test spec/rules
-package: build
-	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 fuzz:
 	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
 targets: $(FUZZ)
@@ -100,7 +105,7 @@ soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 	@bin/bench
-# Not on an arm64 machine, where it is the same once more.
+# Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs asan $(EMULATED)
 	@bin/test lint lua rules deploy host system soak fuzz asan $(EMULATED)
@@ -108,10 +113,10 @@ clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
 setup:
-	@bin/setup $(ARCH)
+	@bin/setup $(PURPOSE) $(ARCH)
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
 asan: build
-	@echo "The same once more with sanitizers, in build/asan"
+	@echo "Building once more with sanitizers, in build/asan"
 	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs targets
 arm64: build
 	@$(MAKE) ARCH=arm64 package specs
@@ -138,8 +143,8 @@ $(BUILD)/modules.o: $(BUILD)/modules.c Makefile | $(CURL)/libcurl.a
 $(BUILD)/%.o: %.c Makefile | $(CURL)/libcurl.a
 	$(compile)
 
-# Everything but main: what is linked with a spec or a tool yields to their own functions.
-# The folder is named too, so that a file that went away is noticed.
+# Everything but main. As an archive: a function that a spec or a tool defines replaces ours.
+# The folders are prerequisites too, so that a deleted file is noticed.
 $(BUILD)/host.a: $(filter-out %/main.o,$(HOST)) $(BUILD)/modules.o host $(wildcard host/*/)
 $(BUILD)/support.a: $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/support/*.c host/tools/proxy/*.c)) spec/support
 $(BUILD)/%.a:
@@ -155,29 +160,32 @@ $(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/b
 	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
 	$(Q)$(if $(SANITIZE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
-# A tool is host/tools/NAME.c, and the parts in host/tools/NAME where it has some.
+# A tool is host/tools/NAME.c, with host/tools/NAME/*.c where that folder exists.
 .SECONDEXPANSION:
 $(BUILD)/tools/%: $(BUILD)/host/tools/%.o $(BUILD)/host.a \
     $$(addprefix $(BUILD)/,$$(subst .c,.o,$$(wildcard host/tools/$$*/*.c)))
 	$(call link,-lmicrohttpd -lrabbitmq -ljansson -lcrypto)
 
-$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/support.a $(BUILD)/host.a
+# The fakes that it includes replace functions of libc or of the host in this spec alone.
+$(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/spec/support/test_filter.o $$(addprefix \
+    $(BUILD)/spec/support/,$$(shell sed -n 's|.*"\(fake/.*\)\.h".*|\1.o|p' $$*_spec.c)) \
+    $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
-# A target of spec/fuzz, with main.c, or with libFuzzer where `make fuzz` builds it, and then
-# with libraries that are instrumented, too.
+# A target of spec/fuzz: with main.c, or, built by `make fuzz`, with libFuzzer and libraries
+# that are instrumented, too.
 $(BUILD)/spec/fuzz/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/wire.a $(BUILD)/host.a \
     $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/spec/fuzz/main.o)
 	$(call link,$(if $(findstring fuzzer,$(SANITIZE)),-fsanitize=fuzzer $(wildcard $(BUILD)/lib/*.a)) $(ARCHIVES))
 $(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
 
-# For busted, whose Lua is not ours.
+# For busted, which runs Debian's Lua.
 build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a
 	@mkdir -p $(@D)
 	@echo "LD   $@"
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -lyajl -o $@
 
-# What make bench measures, and measures by.
+# The programs of make bench.
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
 	$(call link,$(ARCHIVES))
 

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Sends one event of each kind through Pigeon (spec/fixtures/sample_keys) and reads back what
-# arrived: the accepted crash id, once, and nothing else. Uses a queue of its own, which it
-# makes and deletes.
+# Sends one event of each kind through Pigeon (spec/fixtures/sample_keys) and reads the
+# queue: the accepted crash id must be there once, and nothing else. Declares a queue of its
+# own, and deletes it.
 #
 # Usage: integration_test.sh
 #
-# Pigeon follows the PIGEON_* variables; without PIGEON_HOST it publishes to the private
-# broker (bin/rabbitmq start). Status 1 when something is not as it should be.
+# Pigeon reads the PIGEON_* variables; without PIGEON_HOST it publishes to the private
+# broker (bin/rabbitmq start). Status 1 when an answer or the queue is wrong.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,15 +1,17 @@
 #!/bin/bash
-# What CI runs: all checks, and the table of make bench, which fails nothing unless it
-# breaks. The last line is "N passed, N failed", whatever happened.
+# What CI runs: all checks, then make bench, which fails only if it breaks. The last line is
+# always "N passed, N failed".
+#
+# Usage: run_circle.sh
 set -euo pipefail
 
 if [ $# -ne 0 ]; then
-    echo "Usage: run_circle.sh" >&2
+    sed -n 's/^# \(Usage.*\)/\1/p' "$0" >&2
     exit 2
 fi
 cd "$(dirname "$0")/.."
 
-# The total is held back to be the last line: make has a word of its own after a failure.
+# Prints the total last, because make prints more after a failure.
 total="0 passed, 1 failed"
 while IFS= read -r line; do
     if [[ $line =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]]; then

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Hands an event to Pigeon as Lambda does. The answer alone is on stdout, the function's log
+# Sends an event to Pigeon as Lambda does. Prints the answer on stdout, and the function's log
 # on stderr. Status 1 when the answer is an error.
 #
-# Usage: run_invoke.sh <EVENT
+# Usage: run_invoke.sh <EVENT      the log is at DEBUG, unless AWS_LAMBDA_LOG_LEVEL is set
 #
-# Pigeon follows the PIGEON_* variables; without PIGEON_HOST it publishes to the private
-# broker (bin/rabbitmq start).
+# Pigeon reads the PIGEON_* variables; without PIGEON_HOST it publishes to the private
+# broker (bin/rabbitmq start). INFO has no line for a key that was deferred; DEBUG has.
 set -eu
 
 root=$(cd "$(dirname "$0")/.." && pwd)
@@ -29,4 +29,5 @@ if [ -z "$event" ]; then
     echo "run_invoke.sh: no event on stdin" >&2
     exit 2
 fi
+export AWS_LAMBDA_LOG_LEVEL="${AWS_LAMBDA_LOG_LEVEL:-DEBUG}"
 printf '%s\n' "$event" | "$root/build/tools/lambda" -- "$root/build/bootstrap"

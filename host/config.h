@@ -3,7 +3,8 @@
  * The strings belong to the environment and live as long as the process, but for the
  * secrets that config_hide() takes over. Settings that
  * need no system call to check (PIGEON_QUEUE, PIGEON_ENV, PIGEON_BATCH_FAILURES,
- * PIGEON_METRICS) are checked in lua/pigeon. */
+ * PIGEON_METRICS) are checked in lua/pigeon. PIGEON_HOST is parsed in net/hosts.c, TLS
+ * files in net/tls.c, references to secrets in aws/reference.c. */
 #ifndef PIGEON_CONFIG_H
 #define PIGEON_CONFIG_H
 

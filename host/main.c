@@ -1,14 +1,13 @@
-/* main.c -- wiring only: opens the parts and runs one command.
+/* main.c -- wiring only: opens the parts, then serves Lambda or runs one command.
  *
  * What each failure means for the process:
- *   a bad command line, or no Runtime API      help, exit 2
- *   a desk command in which Lua broke          a line on stderr, exit 1
- *   a bad setting, rules that do not load      POST /init/error, exit 1
- *   a secret that AWS refuses, or a useless one POST /init/error, exit 1
- *   no secret yet, or no broker during init    a log line; the first event tries again
- *   a shadow script that does not load         a log line; events without the shadow
- *   an event that failed                       its response is the error; the next event
- *   Lua itself broke, or holds too much memory the event is answered, exit 1
+ *   a bad command line, or no Runtime API      help, exit 2 *   an error inside
+ * lua/pigeon, on the desk    a line on stderr, exit 1 a bad setting, rules that do not
+ * load      POST /init/error, exit 1 a secret that AWS refuses, or a useless one POST
+ * /init/error, exit 1 no secret yet, or no broker during init    a log line; the first
+ * event tries again a shadow script that does not load         a log line; events without
+ * the shadow an event that failed                       its response is the error; the
+ * next event *   an error inside lua/pigeon, or no memory   the event is answered, exit 1
  *   the Runtime API is gone                    a log line, exit 1
  *   SIGTERM between events                     the connection is closed, exit 0
  * After exit 1 Lambda starts a fresh process. */
@@ -43,20 +42,20 @@ struct pigeon {
 };
 
 static const char help[] =
-    "Usage: pigeon COMMAND ... | --help | --version; pigeon COMMAND --help explains\n"
+    "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
     "  check                           checks settings and rules; --connect: broker\n"
-    "  simulate < keys                 counts what the rules decide; --against "
-    "OTHER.lua\n"
+    "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
-    "  replay < keys                   publishes the keys as if their events came again\n"
+    "  replay < keys                   publishes keys as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"
+    "pigeon COMMAND --help explains a command.\n"
     "\n"
     "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
-    "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function: Lambda\n"
-    "starts it that way, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER (rules.lua) and\n"
-    "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
-    "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
+    "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function:\n"
+    "Lambda starts it that way, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER\n"
+    "(rules.lua) and LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST,\n"
+    "PIGEON_PORT, PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
     "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES,\n"
     "PIGEON_METRICS, PIGEON_SHADOW_RULES and PIGEON_TLS*: deploy/CONFIGURATION.md.\n";
 
@@ -94,7 +93,8 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
     return pigeon->script != NULL;
 }
 
-/* No object may fail because of the shadow script, so the function starts without it. */
+/* A shadow script that does not load must not fail an object: the function starts without
+ * it. */
 static void open_shadow(struct pigeon *pigeon, const struct deadline *deadline)
 {
     const struct config *config = &pigeon->config;
@@ -123,7 +123,7 @@ static const char *shadow_part(const struct pigeon *pigeon)
     return part;
 }
 
-static bool open_broker(struct pigeon *pigeon, struct err *err)
+static bool open_delivery(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
     struct login login = {.connection_name = pigeon->connection_name,
@@ -161,7 +161,7 @@ static const char *tls_state(const struct pigeon *pigeon)
     return connector_tls_name(pigeon->connector, pigeon->delivery.host) ? "on" : "off";
 }
 
-static void close_broker(struct pigeon *pigeon)
+static void close_parts(struct pigeon *pigeon)
 {
     broker_close(pigeon->broker);
     connector_close(pigeon->connector);
@@ -169,8 +169,8 @@ static void close_broker(struct pigeon *pigeon)
     config_close(&pigeon->config);
 }
 
-/* Secrets and a connection, where AWS and the broker give them in time. False: AWS
- * refuses a secret. */
+/* Resolves the secrets and connects, if there is time. False only if AWS refuses a
+ * secret. */
 static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
                           struct err *err)
 {
@@ -195,7 +195,7 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
-    if (!config_check(&pigeon->config, err) || !open_broker(pigeon, err))
+    if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
         return false;
     delivery_begin(&pigeon->delivery); /* the broker answers while the rules load */
     if (!open_script(pigeon, &deadline, err))
@@ -250,7 +250,7 @@ static int run_lambda(struct pigeon *pigeon)
                            strchr(type, '.') ? type : "Runtime.ConfigInvalid", type,
                            err.text, &ignored);
     }
-    close_broker(pigeon);
+    close_parts(pigeon);
     script_close(pigeon->script);
     runtime_close(pigeon->runtime);
     return status;
@@ -268,17 +268,17 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
 
     if (!options_read(&options, count, arguments, &err))
         return desk_misuse(arguments[0], err.text);
-    /* where one of these fails, check finds and prints the same */
-    if (desk_delivers(&options) && config_hide(&pigeon->config, &err) &&
-        config_check(&pigeon->config, &err) && open_broker(pigeon, &err))
+    /* check --connect reports these errors itself; replay cannot go on */
+    if (desk_needs_broker(&options) && config_hide(&pigeon->config, &err) &&
+        config_check(&pigeon->config, &err) && open_delivery(pigeon, &err))
         delivery = &pigeon->delivery;
-    else if (desk_delivers(&options) && !options.connect) {
+    else if (desk_needs_broker(&options) && !options.connect) {
         fprintf(stderr, "pigeon %s: %s\n", options.command, err.text);
-        close_broker(pigeon);
+        close_parts(pigeon);
         return 1;
     }
     status = desk_run(&options, &pigeon->config, delivery);
-    close_broker(pigeon);
+    close_parts(pigeon);
     return status;
 }
 
@@ -292,10 +292,10 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
     config_read(&pigeon.config);
-    if (argc > 1 && options_know(argv[1]))
+    if (argc > 1 && options_is_command(argv[1]))
         return run_desk(&pigeon, argc - 1, argv + 1);
-    log_open(log_level_named(pigeon.config.log_level));
-    log_as(log_format_named(pigeon.config.log_format));
+    log_set_level(log_level_named(pigeon.config.log_level));
+    log_set_format(log_format_named(pigeon.config.log_format));
     if (argc == 1 && pigeon.config.runtime_api)
         return run_lambda(&pigeon);
     if (argc > 1)

@@ -1,5 +1,5 @@
---- The policy for what Antenna, Socorro's collector, writes: 0 accepts and 1 defers, the reverse
--- of rules.lua, and its newer keys begin with v1.
+--- The policy for the keys of Antenna, Socorro's collector: 0 accepts and 1 defers, the reverse of
+-- rules.lua, and the newer keys begin with v1.
 
 local PREFIXES = { ["v1/raw_crash/"] = true, ["v2/raw_crash/"] = true }
 

@@ -1,6 +1,6 @@
---- An example: which queues, and which exchange, depend on the bucket and the size.
+--- An example: the queues, the exchange and its routing key depend on the bucket and the size.
 
--- What each bucket's crashes go to. Objects of any other bucket are ignored.
+-- Where the crashes of each bucket go. Objects of other buckets are ignored.
 local BUCKETS = {
   ["crashes"] = { queues = true },
   ["crashes-stage"] = { queues = true, exchange = "stage" },

@@ -1,4 +1,4 @@
---- What Pigeon does with each object that S3 says was written: the whole policy.
+--- What Pigeon does with each object that S3 reports as written: the whole policy.
 
 local PREFIX = "v2/raw_crash/"
 

@@ -33,6 +33,14 @@ struct broker {
 
 /* ------------------------------------------------------------- a batch */
 
+/* False: the broker takes no messages (connection.blocked). */
+static bool may_publish(const struct broker *broker, struct failure *failure)
+{
+    if (broker->channel.blocked)
+        *failure = broker->channel.blocked_by;
+    return !broker->channel.blocked;
+}
+
 /* Reads what comes while the socket does not take more: two ends that both only write
  * would wait for each other. */
 static bool wait_for_room(struct broker *broker, const struct message *message,
@@ -52,7 +60,7 @@ static bool wait_for_room(struct broker *broker, const struct message *message,
             return connection_fail(&broker->connection, failure, "publish",
                                    AMQP_STATUS_TIMEOUT);
         if (n > 0 && (ready.revents & ~POLLOUT) &&
-            !channel_drain(&broker->channel, failure))
+            (!channel_drain(&broker->channel, failure) || !may_publish(broker, failure)))
             return false;
         if (n > 0 && (ready.revents & POLLOUT))
             broker->room = ROOM;
@@ -98,12 +106,16 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
     if (status == AMQP_STATUS_OK)
         return true;
     connection_fail(&broker->connection, failure, "publish", status);
-    if (!channel_drain(&broker->channel, &close) && (close.code != 0 || close.final))
-        *failure = close; /* the broker had sent the reason before it closed */
+    /* the broker may have sent the reason before it closed */
+    if (!channel_drain(&broker->channel, &close) && close.code != 0)
+        *failure = close;
+    else
+        may_publish(broker, failure);
     return false;
 }
 
-/* Waits for one more frame. */
+/* Waits for one more frame. Behind a connection.blocked no further ones are waited for,
+ * but those that have arrived are read: they may be acks. */
 static bool read_more(struct broker *broker, const struct deadline *deadline,
                       struct failure *failure)
 {
@@ -113,7 +125,11 @@ static bool read_more(struct broker *broker, const struct deadline *deadline,
     if (reading == CHANNEL_READ_NOTHING && deadline_left_ms(deadline) == 0)
         return connection_fail(&broker->connection, failure, "confirm",
                                AMQP_STATUS_TIMEOUT);
-    return reading != CHANNEL_READ_BROKEN;
+    if (reading == CHANNEL_READ_BROKEN)
+        return false;
+    return !broker->channel.blocked ||
+           (channel_drain(&broker->channel, failure) &&
+            (broker->channel.confirms.open == 0 || may_publish(broker, failure)));
 }
 
 static bool send_batch(struct broker *broker, struct outbox *outbox,
@@ -129,7 +145,8 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
             continue;
         while (ok && confirms_full(&broker->channel.confirms))
             ok = read_more(broker, deadline, failure);
-        ok = ok && wait_for_room(broker, &outbox->messages[i], deadline, failure) &&
+        ok = ok && may_publish(broker, failure) &&
+             wait_for_room(broker, &outbox->messages[i], deadline, failure) &&
              publish(broker, i, failure);
     }
     while (ok && broker->channel.confirms.open > 0)
@@ -172,6 +189,7 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
     broker->channel.used_ms = clock_ms();
     broker->silence_ms = 0;
     broker->room = 0;
+    broker->channel.blocked = false;
     confirms_start(&broker->channel.confirms, NULL);
     return true;
 }

@@ -98,8 +98,13 @@ static bool take_method(struct channel *channel, const amqp_method_t *method,
                          &ok);
         return false;
     case AMQP_CONNECTION_BLOCKED_METHOD:
-        return connection_fail_blocked(failure, method);
-    default: /* unblocked, cancel, flow: nothing that a publisher has to answer */
+        connection_fail_blocked(&channel->blocked_by, method);
+        channel->blocked = true;
+        return true;
+    case AMQP_CONNECTION_UNBLOCKED_METHOD:
+        channel->blocked = false;
+        return true;
+    default: /* cancel, flow: nothing that a publisher has to answer */
         return true;
     }
 }

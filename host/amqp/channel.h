@@ -1,7 +1,8 @@
 /* channel.h -- the channel in confirm mode: what the broker sends on it.
  *
  * Acks and nacks settle publishes, a basic.return takes three frames, a close ends the
- * connection. For broker.c alone, which writes. Plain data. */
+ * connection, connection.blocked is noted. For broker.c alone, which writes. Plain data.
+ */
 #ifndef PIGEON_AMQP_CHANNEL_H
 #define PIGEON_AMQP_CHANNEL_H
 
@@ -18,6 +19,8 @@ struct channel {
     int64_t used_ms;               /* when a frame was last read, clock_ms() */
     struct confirms confirms;
     struct returned returned;
+    bool blocked; /* by connection.blocked, until connection.unblocked comes */
+    struct failure blocked_by;
 };
 
 enum channel_reading { CHANNEL_READ_FRAME, CHANNEL_READ_NOTHING, CHANNEL_READ_BROKEN };

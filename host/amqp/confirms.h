@@ -3,7 +3,8 @@
  * The broker numbers the publishes of a channel from 1 (the delivery tag) and settles
  * them in any order, singly or all up to one ("multiple"). A return carries no tag: it
  * is matched by exchange, routing key and message id, and comes before its own ack
- * (https://www.rabbitmq.com/docs/confirms). The outbox stays the caller's. */
+ * (https://www.rabbitmq.com/docs/confirms). The outbox stays the caller's.
+ * Retries of nacks are in delivery.c. */
 #ifndef PIGEON_AMQP_CONFIRMS_H
 #define PIGEON_AMQP_CONFIRMS_H
 

@@ -108,34 +108,6 @@ static bool connect_host(struct delivery *delivery, size_t host,
     return false;
 }
 
-/* Tries every host once, the last one that worked first, each with its share. */
-static bool connect_any(struct delivery *delivery, const struct deadline *deadline,
-                        struct failure *failure)
-{
-    struct deadline all = deadline_within(deadline, CONNECT_MS);
-    size_t count = connector_count(delivery->connector);
-    struct err words = {0};
-
-    delivery->refused = false;
-    for (size_t tried = 0; tried < count; tried++) {
-        size_t host = (delivery->host + tried) % count;
-        int64_t share_ms = deadline_left_ms(&all) / (int64_t)(count - tried);
-        struct deadline share = deadline_within(&all, share_ms);
-
-        if (connect_host(delivery, host, &share, failure)) {
-            delivery->host = host;
-            return true;
-        }
-        err_add(&words, "%s%s: %s", tried ? " | " : "",
-                connector_label(delivery->connector, host), failure->text);
-    }
-    snprintf(failure->text, sizeof(failure->text), "%.*s", (int)sizeof(failure->text) - 1,
-             words.text);
-    return false;
-}
-
-/* ------------------------------------------------------------- secrets */
-
 static void log_in_as_known(struct delivery *delivery)
 {
     const struct secrets *secrets = delivery->secrets;
@@ -144,6 +116,67 @@ static void log_in_as_known(struct delivery *delivery)
                      secrets_value(secrets, SECRET_USER),
                      secrets_value(secrets, SECRET_PASSWORD));
 }
+
+/* After a refused login the secrets may have changed since they were read. True: they
+ * have, and the next login has the new values. */
+static bool refresh(struct delivery *delivery, const struct deadline *deadline,
+                    struct err *err)
+{
+    bool changed = secrets_refresh(delivery->secrets, deadline, err);
+
+    log_in_as_known(delivery);
+    return changed;
+}
+
+/* One host, with one of `shares` equal parts of the time. */
+static bool connect_share(struct delivery *delivery, size_t host,
+                          const struct deadline *all, size_t shares,
+                          struct failure *failure)
+{
+    int64_t share_ms = deadline_left_ms(all) / (int64_t)shares;
+    struct deadline share = deadline_within(all, share_ms);
+
+    if (!connect_host(delivery, host, &share, failure))
+        return false;
+    delivery->host = host;
+    return true;
+}
+
+/* Tries every host once, the last one that worked first, each with its share. At the
+ * first refused login AWS is asked, before time goes to other hosts; where it has new
+ * values, that host is tried once more. */
+static bool connect_any(struct delivery *delivery, const struct deadline *deadline,
+                        struct failure *failure)
+{
+    struct deadline all = deadline_within(deadline, CONNECT_MS);
+    size_t count = connector_count(delivery->connector);
+    struct err words = {0}, unchanged = {0};
+    bool asked = false;
+
+    delivery->refused = false;
+    for (size_t tried = 0; tried < count; tried++) {
+        size_t host = (delivery->host + tried) % count;
+        size_t shares = count - tried;
+        bool ok = connect_share(delivery, host, &all, shares, failure);
+
+        if (!ok && delivery->refused && !asked) {
+            asked = true;
+            ok = refresh(delivery, &all, &unchanged) &&
+                 connect_share(delivery, host, &all, shares, failure);
+        }
+        if (ok)
+            return true;
+        err_add(&words, "%s%s: %s", tried ? " | " : "",
+                connector_label(delivery->connector, host), failure->text);
+    }
+    if (unchanged.text[0])
+        err_add(&words, " (%s)", unchanged.text);
+    snprintf(failure->text, sizeof(failure->text), "%.*s", (int)sizeof(failure->text) - 1,
+             words.text);
+    return false;
+}
+
+/* ------------------------------------------------------------- secrets */
 
 static bool resolve(struct delivery *delivery, const struct deadline *deadline,
                     struct failure *failure)
@@ -156,26 +189,6 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
         return failure_set(failure, "secrets", 0, "%s", err.text);
     log_in_as_known(delivery);
     return true;
-}
-
-/* After a failed connect: where the login was refused, the secrets may have changed since
- * they were read. */
-static bool connect_anew(struct delivery *delivery, const struct deadline *deadline,
-                         struct failure *failure)
-{
-    struct err err = {0};
-    bool changed;
-    size_t used;
-
-    if (!delivery->refused)
-        return false;
-    changed = secrets_refresh(delivery->secrets, deadline, &err);
-    log_in_as_known(delivery);
-    if (changed)
-        return connect_any(delivery, deadline, failure);
-    used = strlen(failure->text);
-    snprintf(failure->text + used, sizeof(failure->text) - used, " (%s)", err.text);
-    return false;
 }
 
 /* ------------------------------------------------------------- connecting */
@@ -200,8 +213,7 @@ bool delivery_connect(struct delivery *delivery, const struct deadline *deadline
     if (!wait_for_try(delivery, deadline, failure))
         return false;
     if (!resolve(delivery, deadline, failure) ||
-        (!connect_any(delivery, deadline, failure) &&
-         !connect_anew(delivery, deadline, failure))) {
+        !connect_any(delivery, deadline, failure)) {
         pause_connects(delivery, failure);
         return false;
     }
@@ -303,9 +315,8 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
 /* Publishes until every message has a fate, or nothing more can be done now. */
 static bool publish_all(struct delivery *delivery, struct outbox *outbox,
                         const struct deadline *deadline, struct facts *facts,
-                        struct failure *failure)
+                        struct failure *failure, bool *retried)
 {
-    bool retried = false;
     bool connected;
 
     while (count_fates(outbox).none > 0) {
@@ -315,11 +326,11 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
             continue;
         if (!connected)
             return false;
-        if (failure->final || retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
+        if (failure->final || *retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
             pause_connects(delivery, failure);
             return false;
         }
-        retried = true;
+        *retried = true;
     }
     return true;
 }
@@ -331,12 +342,13 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     struct deadline nacks = {0};
     int64_t pause = NACK_FIRST_MS;
     struct failure failure = {0};
+    bool retried = false; /* the one reconnect of an event was made */
     bool given_up;
 
     if (outbox->count == 0)
         return;
-    for (int round = 0; publish_all(delivery, outbox, deadline, facts, &failure);
-         round++) {
+    for (int round = 0;
+         publish_all(delivery, outbox, deadline, facts, &failure, &retried); round++) {
         delivery->pause_ms = 0;
         if (count_fates(outbox).nacked == 0 || round == NACK_ROUNDS)
             break;

@@ -1,10 +1,12 @@
 /* delivery.h -- brings an outbox to the broker: how often, how long, and when to stop.
  *
- * After delivery_publish() each message has exactly one fate. After a
- * failure in the middle: one reconnect, and a second publish of the messages without a
- * fate. After a nack: up to five more publishes in 3 s. After a failed connect: a pause
- * before the next one. After a refused login: another one, where AWS has new values.
- * Broker, connector and secrets stay the caller's. */
+ * After delivery_publish() each message has exactly one fate. After a failure in the
+ * middle: one reconnect, and a second publish of the messages without a fate. After a
+ * nack: up to five more publishes in 3 s. After a failed connect: a pause before the next
+ * one. After a refused login: another one, where AWS has new values. So an event makes at
+ * most five connects (the first, the reconnect, three for nacks), and one more for each
+ * exchange that is missing; each connect tries every host once. Broker, connector and
+ * secrets stay the caller's. */
 #ifndef PIGEON_AMQP_DELIVERY_H
 #define PIGEON_AMQP_DELIVERY_H
 

@@ -1,4 +1,5 @@
-/* returned.h -- a basic.return put together from its frames; pure.
+/* returned.h -- a basic.return put together from its frames; pure. confirms_return()
+ * matches it to its message.
  *
  * The broker sends the method, then a header, then the body in pieces, and other frames
  * of the channel only after them. Plain data with copies of its own; valid when zeroed.

@@ -51,7 +51,7 @@ static bool check_parts(CURLU *url, struct err *err)
     bool ok = known && (plain || strcmp(scheme, "https") == 0);
 
     if (!ok)
-        err_set(err, "it is no http:// or https:// URL");
+        err_set(err, "it is not an http:// or https:// URL");
     else if (plain && !is_loopback(host))
         ok = err_set(err,
                      "http:// to %.200s would carry the session token in the clear; "
@@ -68,7 +68,7 @@ bool https_check_url(const char *text, struct err *err)
     bool ok;
 
     if (!url || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
-        ok = err_set(err, "it is no URL");
+        ok = err_set(err, "it is not a URL");
     else if (has(url, CURLUPART_USER) || has(url, CURLUPART_PASSWORD) ||
              has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT))
         ok = err_set(err, "it must not have a user, a query or a fragment");

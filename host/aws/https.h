@@ -30,7 +30,7 @@ struct https *https_open(const char *user_agent, struct err *err);
 
 struct https_request {
     const char *url;
-    const char *const *headers; /* "Name: value" each, NULL behind the last */
+    const char *const *headers; /* "Name: value" each, NULL after the last */
     const char *body;
     size_t len;
     int64_t timeout_ms;

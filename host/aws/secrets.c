@@ -202,6 +202,7 @@ static bool take(struct value *value, const struct buffer *text, bool *changed,
 /* The references that are to be resolved: one call for each distinct reference. */
 struct pass {
     bool due[SECRET_COUNT];
+    bool asked; /* AWS was called */
     bool changed;
     enum secrets_result result;
     struct err *err;
@@ -226,7 +227,10 @@ static void resolve(struct secrets *secrets, size_t first,
     const struct value *asked = &secrets->values[first];
     struct buffer text = {.max = REPLY_MAX, .secret = true};
     struct err err = {0};
-    enum service_result result = fetch(secrets, asked, deadline, &text, &err);
+    enum service_result result;
+
+    pass->asked = pass->asked || deadline_left_ms(deadline) > 0;
+    result = fetch(secrets, asked, deadline, &text, &err);
 
     for (size_t i = first; i < SECRET_COUNT; i++) {
         struct value *value = &secrets->values[i];
@@ -353,15 +357,17 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
                      struct err *err)
 {
     struct pass pass = {.err = err};
+    int64_t start_ms = clock_ms();
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
         pass.due[i] = is_reference(&secrets->values[i]);
     if (count_due(&pass) == 0)
         return err_set(err, "no setting is a reference to AWS");
-    if (clock_ms() < secrets->next_refresh_ms)
+    if (start_ms < secrets->next_refresh_ms)
         return err_set(err, "AWS was asked less than a minute ago");
-    secrets->next_refresh_ms = clock_ms() + REFRESH_MS;
     run(secrets, deadline, &pass);
+    if (pass.asked)
+        secrets->next_refresh_ms = start_ms + REFRESH_MS;
     if (!pass.changed && pass.result == SECRETS_READY)
         err_set(err, "AWS still has the same values");
     return pass.changed;

@@ -3,6 +3,7 @@
 #include "base/deadline.h"
 
 #define LONGEST_TIMEOUT_MS (15 * 60 * 1000) /* of a Lambda function */
+#define MARGIN_MIN_MS 300                   /* kept for the answer */
 
 struct deadline deadline_in(int64_t ms)
 {
@@ -15,11 +16,10 @@ struct deadline deadline_of_invocation(int64_t unix_ms)
 {
     int64_t left = unix_ms > 0 ? unix_ms - clock_unix_ms() : LONGEST_TIMEOUT_MS;
     int64_t margin = left / 10;
-
-    if (margin < 300)
-        margin = 300;
-    if (margin > 5000)
-        margin = 5000;
+    if (margin < MARGIN_MIN_MS)
+        margin = MARGIN_MIN_MS;
+    if (margin > DEADLINE_MARGIN_MAX_MS)
+        margin = DEADLINE_MARGIN_MAX_MS;
     return deadline_in(left > margin ? left - margin : 0);
 }
 

@@ -10,6 +10,9 @@
 
 #include "base/clock.h"
 
+/* The most that a deadline keeps back for the answer. */
+#define DEADLINE_MARGIN_MAX_MS 5000
+
 struct deadline {
     int64_t start_ms; /* when the invocation began, clock_ms() */
     int64_t end_ms;   /* when the last wait has to be over */

@@ -191,7 +191,7 @@ enum log_format log_format_named(const char *name)
     return name && strcasecmp(name, "Text") == 0 ? LOG_TEXT : LOG_JSON;
 }
 
-void log_open(enum log_level level)
+void log_set_level(enum log_level level)
 {
     threshold = level;
 }
@@ -201,7 +201,7 @@ const char *log_level(void)
     return levels[threshold];
 }
 
-void log_as(enum log_format wanted)
+void log_set_format(enum log_format wanted)
 {
     format = wanted;
 }

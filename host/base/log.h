@@ -22,13 +22,13 @@ enum log_level log_level_named(const char *name);
 enum log_format log_format_named(const char *name);
 
 /* Lines below `level` are dropped from now on (INFO until this is called). */
-void log_open(enum log_level level);
+void log_set_level(enum log_level level);
 
 /* The name of this level, in upper case. */
 const char *log_level(void);
 
 /* The format of lines from now on (text until this is called). */
-void log_as(enum log_format format);
+void log_set_format(enum log_format format);
 
 /* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. */
 void log_context(const char *request_id);

@@ -1,6 +1,5 @@
 /* busted.c -- two files in memory: the script that Lua runs, and the modules for it.
- *
- * So nothing is unpacked and nothing has to be removed: Lua reads /dev/fd/N. */
+ * Nothing is unpacked, so nothing has to be removed: Lua reads /dev/fd/N. */
 #include "desk/busted.h"
 
 #include <errno.h>
@@ -14,7 +13,7 @@
 
 #define INTERPRETER "lua5.4"
 #define SCRIPT "pigeon.desk.busted"
-#define FIXED 3 /* words before those that were given */
+#define FIXED 3 /* arguments before the user's */
 
 static void write_script(FILE *file)
 {
@@ -31,7 +30,7 @@ static void write_modules(FILE *file)
     }
 }
 
-/* A file that lives as long as the process and what it becomes, and its path. */
+/* A file that lives as long as the process, across exec, and its path. */
 static bool make_file(void (*write)(FILE *), char path[32], struct err *err)
 {
     int fd = memfd_create("pigeon", 0);

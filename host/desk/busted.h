@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 
-/* Becomes busted with these words as its arguments. Returns only where that failed, and
- * err says why. */
+/* Replaces the process by busted with these arguments. Returns only where that failed,
+ * with the cause in err. */
 bool busted_exec(int count, char *const *words, struct err *err);
 
 #endif

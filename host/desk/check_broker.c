@@ -1,4 +1,4 @@
-/* check_broker.c -- asks, and judges only what 403 means. */
+/* check_broker.c -- asks the broker for each queue, and reports what it answers. */
 #include "desk/check_broker.h"
 
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #define CONNECT_MS 10000
 #define ACCESS_REFUSED 403 /* AMQP */
 
-/* Where any of the variables for the broker is set, all have to be right. */
+/* Where one of the broker's variables is set, all must be right. */
 bool check_broker_settings(struct config *config, bool connect, struct err *err)
 {
     struct secrets *secrets = NULL;

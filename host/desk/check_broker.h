@@ -1,4 +1,4 @@
-/* check_broker.h -- what check looks at beside the rules: the variables, and the broker.
+/* check_broker.h -- what `pigeon check` examines beside the rules: variables and broker.
  */
 #ifndef PIGEON_DESK_CHECK_BROKER_H
 #define PIGEON_DESK_CHECK_BROKER_H
@@ -9,13 +9,14 @@
 #include "base/buffer.h"
 #include "config.h"
 
-/* Whether the variables for the broker are right; none at all is right, too, unless it
- * has to be connected. False: err says what is wrong. */
+/* Checks the broker's variables. None set is right, too, unless `connect`. False: err
+ * names what is wrong. */
 bool check_broker_settings(struct config *config, bool connect, struct err *err);
 
 /* Connects, and asks for each of these queues, names with commas between them; publishes
- * nothing. Appends to `found` for each queue a word, "ok" or "fault", its name, and what
- * the broker said, a zero byte behind each. A queue that may not be asked for is ok. */
+ * nothing. Appends to `found` for each queue a word, "ok" or "fault", its name, and the
+ * broker's answer, a zero byte behind each. A queue that the user may not ask for counts
+ * as ok. */
 bool check_broker_queues(struct delivery *delivery, const char *queues,
                          struct buffer *found, struct err *err);
 

@@ -1,4 +1,4 @@
-/* input.c -- getline, and what bounds a batch. */
+/* input.c -- getline(), and the bounds of a batch. */
 #include "desk/input.h"
 
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define ENOUGH (1 << 20)         /* bytes after which a batch takes no further line */
-#define LINE_MAX_BYTES (8 << 20) /* an event that Lambda takes has 6 MB */
+#define LINE_MAX_BYTES (8 << 20) /* Lambda's largest event is 6 MB */
 
 /* One more line into input->line. 0: the end. */
 static bool read_line(struct input *input, size_t *len, struct err *err)

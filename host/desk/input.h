@@ -1,7 +1,7 @@
 /* input.h -- stdin, a batch of lines at a time, numbered from 1.
  *
  * The text of a batch stays until the next one is read. Plain data, valid when zeroed;
- * input_free() gives back what it owns. */
+ * input_free() frees what it owns. */
 #ifndef PIGEON_DESK_INPUT_H
 #define PIGEON_DESK_INPUT_H
 
@@ -29,7 +29,7 @@ bool input_read(struct input *input, int64_t most, struct err *err);
 /* Passes over lines until number `from` is the next. */
 bool input_skip(struct input *input, int64_t from, struct err *err);
 
-/* How many bytes stdin has, 0 where nobody knows. */
+/* How many bytes stdin has, 0 where that is unknown. */
 int64_t input_size(void);
 
 void input_free(struct input *input);

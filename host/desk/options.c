@@ -1,4 +1,4 @@
-/* options.c -- a table of who takes which option. */
+/* options.c -- a table: which command takes which option. */
 #include "desk/options.h"
 
 #include <stdlib.h>
@@ -48,7 +48,7 @@ static unsigned takes(const char *command)
     return 0;
 }
 
-bool options_know(const char *command)
+bool options_is_command(const char *command)
 {
     return takes(command) != 0;
 }
@@ -68,7 +68,7 @@ static bool read_number(int64_t *number, const char *name, const char *text,
 
     *number = strtoll(text, NULL, 10);
     if (digits == 0 || text[digits] != '\0' || *number < 1 || *number > NUMBER_MAX)
-        return err_set(err, "%s is no whole number from 1: %s", name, text);
+        return err_set(err, "%s is %s, but must be a whole number from 1", name, text);
     return true;
 }
 
@@ -124,7 +124,7 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
     return true;
 }
 
-/* Wherever it stands, as a value too: whoever asks for help is not sure of the rest. */
+/* In any place, also as a value: who asks for help is not sure of the rest. */
 static bool asks_for_help(int count, char **arguments)
 {
     for (int i = 0; i < count && strcmp(arguments[i], "--") != 0; i++)

@@ -1,4 +1,4 @@
-/* options.h -- what was typed after `pigeon`: the desk's commands and their options.
+/* options.h -- the arguments of `pigeon`: the desk's commands and their options.
  *
  * Plain data; the strings are the caller's. */
 #ifndef PIGEON_DESK_OPTIONS_H
@@ -14,19 +14,19 @@ struct options {
     const char *rules;   /* --rules FILE, NULL: not given */
     const char *against; /* --against FILE */
     int64_t from;        /* --from N, the first line; 1 unless given */
-    int64_t rate;        /* --rate N, lines a second; 0: as fast as it goes */
+    int64_t rate;        /* --rate N, lines a second; 0: no limit */
     bool json;
     bool trace;
     bool connect;
     bool dry_run;
-    bool help; /* --help, wherever it stood; nothing else was read */
-    int count; /* of the words that are no options; all of them, where the command itself
-                * reads its arguments */
+    bool help; /* --help in any place; nothing else was read */
+    int count; /* of the arguments that are not options; all of them, where the command
+                * itself reads its arguments */
     char *const *words;
 };
 
 /* Whether the desk has a command of this name. */
-bool options_know(const char *command);
+bool options_is_command(const char *command);
 
 /* Reads arguments[0], the command, and what follows; the words move to the front of
  * `arguments`. False: misuse. */

@@ -1,6 +1,6 @@
 /* progress.h -- how far a long run of the desk is, on stderr where that is a terminal.
  *
- * One line that is drawn over itself, ten times a second at most. Plain data; nothing is
+ * One line that is redrawn at most ten times a second. Plain data; nothing is
  * owned. */
 #ifndef PIGEON_DESK_PROGRESS_H
 #define PIGEON_DESK_PROGRESS_H
@@ -17,7 +17,7 @@ struct progress {
 
 void progress_open(struct progress *progress, int64_t total);
 
-/* So many bytes were read, and so many lines done. */
+/* How many bytes were read, and how many lines are done. */
 void progress_show(struct progress *progress, int64_t bytes, int64_t lines);
 
 /* Wipes the line. */

@@ -15,19 +15,19 @@
 
 struct http;
 
-/* What became of one call. */
+/* The result of one call. */
 struct http_outcome {
-    bool arrived; /* a whole answer did */
+    bool arrived; /* a whole response did */
     bool stopped; /* SIGTERM or SIGINT came first; only of http_get() */
-    bool again;   /* it was sent twice, because the kept connection had ended */
+    bool again;   /* the request was sent twice, since the kept connection had ended */
     unsigned status;
 };
 
-/* `server` is host:port (port 80 where it names none); no connection is made yet. NULL:
+/* `server` is host:port (port 80 without a port); no connection is made yet. NULL:
  * err. */
 struct http *http_open(const char *server, const char *user_agent, struct err *err);
 
-/* Waits as long as it takes. The answer's body goes into `body`, whose maximum it must
+/* Waits without a limit. The body of the response goes into `body`, whose maximum it must
  * not exceed. */
 struct http_outcome http_get(struct http *http, const char *path, struct buffer *body);
 
@@ -36,18 +36,18 @@ struct http_outcome http_get(struct http *http, const char *path, struct buffer 
 void http_post(struct http *http, const char *path, const char *header, const char *body,
                size_t len);
 
-/* Waits for the answer, until 5 s after http_post(). Of its body what fits into `reply`
- * is kept. */
+/* Waits for the answer, until 5 s after http_post(). The part of its body that fits into
+ * `reply` is kept. */
 struct http_outcome http_await(struct http *http, struct buffer *reply);
 
-/* A header of the last answer; NULL: it has none of that name, in any case of letters.
+/* A header of the last response; case does not matter. NULL: no such header.
  * It stays until the next call. */
 const char *http_header(const struct http *http, const char *name);
 
 /* Whether SIGTERM or SIGINT came, or comes within wait_ms; once true, always true. */
 bool http_stop_asked(const struct http *http, int wait_ms);
 
-/* What became of the last call, in words: its URL, and the cause or the status and the
+/* The result of the last call in words: its URL, and the cause or the status and the
  * beginning of the body. Returns false, as err_set() does. */
 bool http_tell(const struct http *http, const struct http_outcome *outcome,
                const struct buffer *body, struct err *err);

@@ -1,4 +1,4 @@
-/* loop.c -- what an event leads to, in order. */
+/* loop.c -- the order of work for each event. */
 #include "lambda/loop.h"
 
 #include <string.h>
@@ -52,11 +52,12 @@ static bool serve(struct runtime *runtime, struct handler *handler,
         post_broken(runtime, &err);
         return say(&err);
     }
-    post(runtime, answer); /* and while it is on its way, the event is told */
+    post(runtime, answer); /* while it is on its way, the event is logged */
     told = handler_tell(handler, &err) || say(&err);
     answered = runtime_await(runtime, &err) || say(&err);
     if (answered && told && script_exhausted(handler->script)) {
-        err_set(&err, "the rules hold too much memory: a fresh process is due");
+        err_set(&err, "the rules hold too much memory: this process ends, and Lambda "
+                      "starts a fresh one");
         return say(&err);
     }
     return answered && told;

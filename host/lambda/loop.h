@@ -1,7 +1,6 @@
-/* loop.h -- event after event: taken, handled, answered, told.
- *
- * Whoever called Pigeon has the answer before a line is written: lines wait for whoever
- * reads them. Lambda freezes the process at /next alone, so nothing is lost. */
+/* loop.h -- event after event: taken, handled, answered, logged.
+ * The caller of the function gets the answer before the log is written. Lambda freezes
+ * the process only at /next, so no line is lost. */
 #ifndef PIGEON_LAMBDA_LOOP_H
 #define PIGEON_LAMBDA_LOOP_H
 
@@ -10,8 +9,8 @@
 #include "handler.h"
 #include "lambda/runtime.h"
 
-/* Until the environment ends: true. False: a fresh process is due, and the log says why.
- * An event that was taken is answered before, and told where that is possible. */
+/* Until the environment ends: true. False: a fresh process is needed, and the log has the
+ * reason; an event that was taken is answered first, and logged where possible. */
 bool loop_run(struct runtime *runtime, struct handler *handler);
 
 #endif

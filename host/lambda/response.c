@@ -1,4 +1,4 @@
-/* response.c -- what http_parser finds, put together. */
+/* response.c -- puts together what http_parser finds. */
 #include "lambda/response.h"
 
 #include <http_parser.h>
@@ -70,7 +70,7 @@ static int take_value(http_parser *parser, const char *at, size_t len)
     return !ok || !buffer_append(&response->headers, at, len);
 }
 
-/* A body that ends where the connection ends may be half of one. */
+/* A body that ends where the connection ends may be incomplete. */
 static int end_headers(http_parser *parser)
 {
     struct response *response = response_of(parser);
@@ -80,7 +80,7 @@ static int end_headers(http_parser *parser)
     if (parser->content_length != ULLONG_MAX || (parser->flags & F_CHUNKED) ||
         parser->status_code / 100 == 1 || parser->status_code == 204)
         return 0;
-    err_set(response->err, "an answer that does not say its length");
+    err_set(response->err, "a response without its length");
     return -1;
 }
 
@@ -94,7 +94,7 @@ static int take_body(http_parser *parser, const char *at, size_t len)
         len = room;
     if (buffer_append(body, at, len))
         return 0;
-    err_set(response->err, "an answer of more than %zu bytes", body->max);
+    err_set(response->err, "a response of more than %zu bytes", body->max);
     return -1;
 }
 
@@ -102,7 +102,8 @@ static int end_response(http_parser *parser)
 {
     struct response *response = response_of(parser);
 
-    if (parser->status_code / 100 == 1) { /* "100 Continue": the answer is yet to come */
+    if (parser->status_code / 100 ==
+        1) { /* "100 Continue": the response is still to come */
         buffer_clear(&response->headers);
         return 0;
     }
@@ -156,9 +157,8 @@ bool response_take(struct response *response, const char *piece, size_t len,
     if (!response->whole && status == HPE_OK && !response->parser.upgrade)
         return true;
     if (err->text[0] == '\0')
-        err_set(err, "no answer in HTTP: %s",
-                response->whole ? "bytes behind its end"
-                                : http_errno_description(status));
+        err_set(err, "not an HTTP response: %s",
+                response->whole ? "bytes after its end" : http_errno_description(status));
     response->whole = false;
     return false;
 }

@@ -1,6 +1,5 @@
 /* runtime.c -- the Lambda Runtime API: which call, and what its status code means.
- *
- * Knows nothing of what is in a payload or an answer. */
+ * It does not know what is in a payload or an answer. */
 #include "lambda/runtime.h"
 
 #include <stdio.h>
@@ -12,7 +11,7 @@
 #include "lambda/http.h"
 
 #define PAYLOAD_MAX (6 * 1024 * 1024 + 100 + 64 * 1024) /* Lambda's limit, and slack */
-#define REPLY_MAX 512 /* of what a post is told: only for people to read */
+#define REPLY_MAX 512 /* of the reply to a POST, which is only for people */
 #define TRIES 3       /* of /next, which gives the same event again */
 #define FIRST_PAUSE_MS 100
 #define API "/2018-06-01/runtime"
@@ -102,8 +101,8 @@ static void post(struct runtime *runtime, const char *path, const char *type,
     http_post(runtime->http, path, type ? header : NULL, body, len);
 }
 
-/* What the status of an answer means; err has the words. Where it was sent twice, 403
- * says that the first had arrived: the next state is already there. */
+/* What the status of an answer means; err has the words. After a second
+ * try 403 means that the first one had arrived: the API is already in the next state. */
 static bool answer_counts(const struct http_outcome *outcome, bool second,
                           struct err *err)
 {
@@ -180,7 +179,7 @@ static bool write_error(struct buffer *body, const char *error_type, const char 
            buffer_append_text(body, ",\"stackTrace\":[]}");
 }
 
-/* One try: the outcome changes nothing, since the process ends anyway. */
+/* One try: the process ends anyway. */
 bool runtime_init_error(struct runtime *runtime, const char *type, const char *error_type,
                         const char *message, struct err *err)
 {

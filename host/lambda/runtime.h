@@ -1,4 +1,4 @@
-/* runtime.h -- the Lambda Runtime API: take an event, give back an answer.
+/* runtime.h -- the Lambda Runtime API: take an event, send its answer.
  *
  * One kept HTTP/1.1 connection, no proxy, no timeout on /next, in which the process is
  * frozen between events. The runtime owns the strings and the payload of an event until
@@ -26,7 +26,7 @@ struct runtime_event {
 enum runtime_next {
     RUNTIME_EVENT, /* *event is filled in */
     RUNTIME_STOP,  /* SIGTERM or SIGINT came: close what is open and exit 0 */
-    RUNTIME_GONE   /* err says why: nothing more will come, exit 1 */
+    RUNTIME_GONE   /* err has the cause: no more events, exit 1 */
 };
 
 /* `api` is AWS_LAMBDA_RUNTIME_API, host:port; no connection is made yet. NULL: err. */
@@ -46,8 +46,8 @@ void runtime_fail(struct runtime *runtime, const char *type, const char *body,
 
 /* Waits until the answer is taken, for 5 s at most, and sends it once more where it is
  * unknown whether it arrived. An answer that comes too late or is too big (400, 410, 413)
- * is logged and counts as given. False: the Runtime API is gone or said 403 or 500, and
- * the process should end. */
+ * is logged and counts as given. False: the Runtime API is gone or returned 403 or 500,
+ * and the process should end. */
 bool runtime_await(struct runtime *runtime, struct err *err);
 
 /* Before the first runtime_next(): why the process cannot work. The body is made from

@@ -66,7 +66,7 @@ static void put_list(lua_State *L, struct text_line *line)
     text_line_put_string(line, "]");
 }
 
-/* Names and values by turns as a JSON object; false: no such member. The names are ours. */
+/* Names and values by turns as a JSON object; false: no such member. */
 static void put_facts(lua_State *L, int facts, struct text_line *line)
 {
     for (lua_Integer i = 2, n = luaL_len(L, facts); i <= n; i += 2) {

@@ -1,8 +1,8 @@
 /* tls.h -- TLS to the broker: what is verified, and words for what fails.
  *
  * rabbitmq-c owns the connection and its SSL_CTX. This sets that up, so that OpenSSL
- * itself verifies chain and name within the handshake, before a password is sent; there
- * is no way to turn that off. It watches the handshake, to report afterwards what
+ * itself verifies chain and name within the handshake, before a password is sent; this
+ * cannot be turned off. It watches the handshake, to report afterwards what
  * happened. Plain data; strings stay the caller's. */
 #ifndef PIGEON_NET_TLS_H
 #define PIGEON_NET_TLS_H

@@ -1,7 +1,7 @@
-/* service.c -- a local AWS: KMS, SSM's parameters and Secrets Manager, as far as Pigeon
- * uses them, with the faults that they have.
+/* aws.c -- a local AWS: KMS, SSM's parameters and Secrets Manager, as far as Pigeon
+ * uses them, with their faults.
  *
- * A thread for each connection, so that one that is silent keeps nobody else waiting; the
+ * A thread for each connection, so that a silent one does not delay the others; the
  * store is behind one lock. aws/signature.c judges a request, aws/store.c answers it. */
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -13,8 +13,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "aws/signature.h"
-#include "aws/store.h"
+#include "tools/aws/signature.h"
+#include "tools/aws/store.h"
 
 static const char usage[] =
     "Usage: aws [CERTIFICATE KEY]\n"
@@ -42,11 +42,11 @@ struct services {
     struct store store;
     struct identity identity;
     pthread_mutex_t lock;
-    pthread_cond_t told; /* something, on stdin */
+    pthread_cond_t told; /* a command came on stdin */
     bool over;
 };
 
-/* A request that is on its way in. */
+/* A request that is arriving. */
 struct request {
     struct buffer body;
 };
@@ -114,7 +114,7 @@ static struct MHD_Response *truncated(struct reply *reply)
 
 /* ------------------------------------------------------------- requests */
 
-/* Decides, under the lock, and says what was called. */
+/* Decides, under the lock, and prints the call. */
 static enum fault answer(struct services *aws, struct MHD_Connection *connection,
                          const char *path, const struct buffer *body, struct reply *reply)
 {

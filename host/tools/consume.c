@@ -1,8 +1,8 @@
-/* consume.c -- what is in RabbitMQ's queues: prints it and empties them, counts,
+/* consume.c -- RabbitMQ's queues from the other side: prints and empties them, counts,
  * declares.
  *
- * Follows the PIGEON_* variables as Pigeon does. A message is acknowledged after it was
- * printed, so a broken pipe loses none. */
+ * Follows the PIGEON_* variables as Pigeon does. A message is acknowledged after
+ * printing, so a broken pipe loses none. */
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <getopt.h>
@@ -42,7 +42,7 @@ enum action {
 
 static const amqp_channel_t channel = 1;
 
-/* What the broker said where it refused, otherwise what went wrong on the way to it. */
+/* The broker's text where it refused, otherwise the cause on the way to it. */
 static bool check(amqp_rpc_reply_t reply, const char *what, struct err *err)
 {
     amqp_channel_close_t *close =

@@ -1,4 +1,4 @@
-/* proxy.c -- the fault proxy of spec/support as a program, for Lua suites and people. */
+/* proxy.c -- the fault proxy as a program, for suites in Lua and for people. */
 #include "tools/proxy/serve.h"
 
 #include <signal.h>

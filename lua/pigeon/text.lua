@@ -1,4 +1,4 @@
---- Bytes that somebody else wrote, made fit for a log line or an answer.
+--- Makes bytes from outside fit for a log line or an answer.
 local find, gsub, sub = string.find, string.gsub, string.sub
 
 local text = {}
@@ -17,12 +17,12 @@ local function valid_utf8(bytes)
   return table.concat(pieces)
 end
 
---- Bytes, and how many of them to keep -> valid UTF-8 without control characters (they become
--- spaces). "..." follows where something was cut.
+--- Bytes, and how many of them to keep -> valid UTF-8, with spaces for control characters, and "..."
+-- at the end where something was cut.
 function text.clean(bytes, limit)
   local tail = ""
   if #bytes > limit then
-    -- a character that the cut went through goes altogether
+    -- a character that was cut in two is dropped
     bytes, tail = gsub(sub(bytes, 1, limit), "[\xC2-\xF4][\x80-\xBF]*$", ""), "..."
   end
   if find(bytes, "[^\x20-\x7E]") then
@@ -32,7 +32,7 @@ function text.clean(bytes, limit)
   return bytes .. tail
 end
 
---- The same as a JSON string.
+--- The same -> a JSON string with its quotes.
 function text.json(bytes, limit)
   return '"' .. gsub(text.clean(bytes, limit), '["\\]', "\\%0") .. '"'
 end

@@ -1,5 +1,5 @@
---- The zip for arm64, unpacked into an empty folder, under qemu: what needs no broker. Both
--- processors' programs have to say the same.
+--- The zip for arm64, unpacked into an empty folder, under qemu, without a broker. The programs
+-- of both processors must print the same.
 local system = require "spec.support.system"
 local zip = require "spec.support.zip"
 

@@ -1,10 +1,10 @@
--- What Pigeon takes, beside the least that the same work takes: bin/bench runs this.
+-- The time and memory of Pigeon, beside the least for the same work: bin/bench runs this.
 --
--- Floor and Pigeon get the same events by turns from one driver, so that whatever else the
--- machine does meets both; the figures are medians. Where there are two CPUs or more, the two
+-- Floor and Pigeon get the same events by turns from one driver, so that other load on the
+-- machine affects both; the figures are medians. Where there are two CPUs or more, the two
 -- have the last for themselves, and broker and driver have the others: a function's broker
 -- does not run on its CPU either, and placed by the scheduler a program's CPU differs by a
--- fifth from its own beside it. A report: nothing is too slow for it.
+-- fifth from its own beside it. It only reports: no figure is an error.
 package.path = "./?.lua;" .. package.path
 local cjson = require "cjson"
 local system = require "spec.support.system"

@@ -1,4 +1,4 @@
-/* decide.c -- what deciding takes, alone: no broker, no Runtime API, no JSON.
+/* decide.c -- the time of deciding alone: no broker, no Runtime API, no JSON.
  *
  *   decide COUNT ROUNDS     prints the nanoseconds of CPU an object, the median of ROUNDS
  *

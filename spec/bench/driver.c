@@ -9,12 +9,12 @@
  * "start NUMBER WALL CPU", up to the last byte of its first /next.
  * events: starts each COMMAND once and hands the event of file EVENT to one after the
  * other by turns, each second turn from the last to the first, so that none always finds
- * the caches as the same other left them; the first WARM turns are not told. A line for
- * each event, "event NUMBER WALL CPU": to the last byte of the answer, and what the
+ * the caches as the same other left them; the first WARM turns are not printed. A line
+ * for each event, "event NUMBER WALL CPU": to the last byte of the answer, and what the
  * process used up to its next event. At the end a line for each, "peak NUMBER KILOBYTES".
  *
  * NUMBER counts the commands from 1, times are nanoseconds, CPU is user and system. What
- * a command writes is read, as Lambda would, and shown where it ends unasked. */
+ * a command writes is read, as Lambda would, and shown where it ends unexpectedly. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -292,7 +292,8 @@ static void measure_starts(long count)
 }
 
 /* A process's clock is read before it gets an event, when it has long been waiting: so
- * what an event took is known at the next one, and there is one more than is told. */
+ * what an event took is known at the next one, and one more is handed over than is
+ * printed. */
 static void measure_events(long warm, long count)
 {
     int64_t cpu[PROGRAMS_MAX] = {0}, wall[PROGRAMS_MAX] = {0}, now;

@@ -1,4 +1,4 @@
-/* floor.c -- the least that the same work takes: what `make bench` measures Pigeon by.
+/* floor.c -- the least for the same work: `make bench` compares Pigeon with it.
  *
  * The exchange with the Runtime API over a raw socket, and a confirmed, mandatory,
  * persistent publish for each id, with the properties that Pigeon gives it. No JSON, no

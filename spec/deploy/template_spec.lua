@@ -7,7 +7,7 @@ local template = cloudformation.load("deploy/template.yaml")
 local resources, parameters = template.Resources, template.Parameters
 local fn = resources.Function.Properties
 
--- What SAM makes of the function: https://github.com/aws/serverless-application-model
+-- Resources that SAM adds for the function: https://github.com/aws/serverless-application-model
 local MADE_BY_SAM = { ["Function.Alias"] = true, ["Function.Version"] = true, FunctionAliaslive = true }
 
 local function sorted(set)
@@ -37,7 +37,7 @@ local function walk(node, visit)
   end
 end
 
--- Every name that is referred to below node -> true.
+-- The names that node refers to -> true.
 local function names_used(node)
   local used = { parameters = {}, conditions = {} }
   walk(node, function(name, argument)
@@ -115,7 +115,7 @@ describe("deploy/template.yaml", function()
       for key, value in pairs(resource.Properties) do
         bare[key] = value
       end
-      -- what is in an Fn::If may be there for one of its branches
+      -- a reference in an Fn::If may be for one branch
       local function unconditional(node, visit)
         if type(node) ~= "table" or node["Fn::If"] then return end
         if node["Fn::GetAtt"] then visit(node["Fn::GetAtt"]:match("^(.-)%.")) end

@@ -32,8 +32,8 @@ static void open_all(void)
 {
     log_fd = memfd_create("log", MFD_CLOEXEC);
     dup2(log_fd, STDOUT_FILENO);
-    log_open(LOG_LEVEL_DEBUG);
-    log_as(LOG_JSON);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_set_format(LOG_JSON);
     open_script();
 }
 

@@ -121,7 +121,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     secret = !strstr(text, PASSWORD);
     read_settings(&config, text);
-    log_open(log_level_named(config.log_level));
+    log_set_level(log_level_named(config.log_level));
     check(config_check(&config, &err), &err);
     check_hosts(&config);
     check_references(&config);

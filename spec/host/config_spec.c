@@ -40,7 +40,7 @@ static const char *const all[] = {
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
 };
 
-static int set_what_is_required(void **state)
+static int setup(void **state)
 {
     size_t i;
 
@@ -149,7 +149,7 @@ static void each_required_variable_is_missed(void **state)
     size_t i;
 
     for (i = 0; i < 7; i++) {
-        set_what_is_required(state);
+        setup(state);
         unsetenv(all[i]);
         assert_false(check(&config, &err));
         assert_string_equal(err.type, "KeyError");
@@ -327,21 +327,21 @@ static void hides_what_is_not_set_too(void **state)
     config_close(&config);
 }
 
+#define CASE(name) cmocka_unit_test_setup(name, setup)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(reads_every_variable, set_what_is_required),
-        cmocka_unit_test_setup(what_is_not_set_is_null, set_what_is_required),
-        cmocka_unit_test_setup(each_required_variable_is_missed, set_what_is_required),
-        cmocka_unit_test_setup(all_missing_variables_are_named_at_once,
-                               set_what_is_required),
-        cmocka_unit_test_setup(ports, set_what_is_required),
-        cmocka_unit_test_setup(tls_is_on_or_off, set_what_is_required),
-        cmocka_unit_test_setup(a_client_certificate_needs_its_key, set_what_is_required),
-        cmocka_unit_test_setup(no_error_has_the_password, set_what_is_required),
-        cmocka_unit_test_setup(takes_the_secrets_out_of_the_environment,
-                               set_what_is_required),
-        cmocka_unit_test_setup(hides_what_is_not_set_too, set_what_is_required),
+        CASE(reads_every_variable),
+        CASE(what_is_not_set_is_null),
+        CASE(each_required_variable_is_missed),
+        CASE(all_missing_variables_are_named_at_once),
+        CASE(ports),
+        CASE(tls_is_on_or_off),
+        CASE(a_client_certificate_needs_its_key),
+        CASE(no_error_has_the_password),
+        CASE(takes_the_secrets_out_of_the_environment),
+        CASE(hides_what_is_not_set_too),
     };
 
     return cmocka_run_group_tests_name("config", tests, NULL, NULL);

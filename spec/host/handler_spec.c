@@ -6,11 +6,13 @@
 
 #include <cmocka.h>
 
-#include <sys/syscall.h>
-#include <time.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "../support/rules.h"
+#include "fake/clock.h"
 #include "handler.h"
+#include "rules_folder.h"
+#include "s3_event.h"
 
 #define RULES                                                    \
     "return function(object)\n"                                  \
@@ -18,8 +20,8 @@
     "  return accept(object.key, {'normal'})\n"                  \
     "end\n"
 
-/* What the made-up broker does with a message, by number; where it is FATE_NONE, the
- * message is confirmed. And what it saw. */
+/* What the fake broker does with each message, by number (FATE_NONE: it confirms the
+ * message), and what it was given. */
 static struct {
     enum fate fates[4];
     size_t confirmed_too_many;
@@ -32,23 +34,12 @@ static struct {
     struct facts facts;
 } broker;
 
-static int64_t ahead_s; /* of CLOCK_BOOTTIME */
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-
-    if (clock == CLOCK_BOOTTIME)
-        now->tv_sec += ahead_s;
-    return result;
-}
-
-/* The linker prefers this one. */
+/* Linked instead of the host's. */
 void delivery_publish(struct delivery *delivery, struct outbox *outbox,
                       const struct deadline *deadline, struct facts *facts)
 {
     broker.calls++;
-    ahead_s += broker.takes_s;
+    fake_clock.ahead_ms += broker.takes_s * 1000;
     broker.delivery = delivery;
     broker.deadline = *deadline;
     broker.facts = *facts;
@@ -68,26 +59,26 @@ static struct answer answer;
 static struct buffer event;
 static struct err err;
 
-static int open_handler(void **state)
+static int setup(void **state)
 {
     memset(&broker, 0, sizeof(broker));
-    ahead_s = 0;
+    fake_clock = (struct fake_clock){0};
     err = (struct err){0};
-    if (begin(state) != 0)
+    if (rules_folder_setup(state) != 0)
         return -1;
     handler = (struct handler){.script = open_rules(RULES), .delivery = &delivery};
     return 0;
 }
 
-static int close_handler(void **state)
+static int teardown(void **state)
 {
     script_close(handler.script);
     buffer_free(&answer.body);
     buffer_free(&event);
-    return end(state);
+    return rules_folder_teardown(state);
 }
 
-/* All of it; nothing is told before there is an answer. */
+/* The whole way; nothing is logged before there is an answer. */
 static bool handle(void)
 {
     struct invocation invocation = invocation_of(&event);
@@ -160,12 +151,12 @@ static void an_event_that_decides_nothing_is_concluded_too(void **state)
     assert_string_equal(answer.error_type, "Function.EventInvalid");
 }
 
-/* Everything is deferred by it. */
+/* A shadow script that defers everything. */
 static void open_shadow(void)
 {
     struct deadline deadline = deadline_in(600000);
 
-    write_rules("return function() return defer('no') end");
+    write_script(rules_path, "return function() return defer('no') end");
     assert_true(script_open_shadow(handler.script, rules_path, &deadline, &err));
 }
 
@@ -195,7 +186,7 @@ static void the_shadow_is_asked_when_all_is_published(void **state)
     assert_string_equal(broker.ids, "a b ");
     assert_string_equal(answer.body.data, "null");
     assert_null(strstr(logged(), "defer: no"));
-    assert_non_null(strstr(logged(), "shadow: 2 not asked about: the time was short"));
+    assert_non_null(strstr(logged(), "shadow: 2 not decided: out of time"));
 }
 
 static void only_the_first_event_is_cold(void **state)
@@ -236,7 +227,7 @@ static void fates_that_do_not_add_up_are_told_by_err(void **state)
     assert_non_null(strstr(err.text, "stack traceback:"));
 }
 
-/* There is no memory for it. */
+/* The function is too small for it. */
 static void what_cannot_be_decided_is_not_published(void **state)
 {
     (void)state;
@@ -264,21 +255,21 @@ static void without_a_delivery_it_decides_alone(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-#define OPENED(name) cmocka_unit_test_setup_teardown(name, open_handler, close_handler)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(an_event_is_decided_published_concluded_and_told),
-        OPENED(the_fates_reach_the_answer),
-        OPENED(an_event_that_decides_nothing_is_concluded_too),
-        OPENED(the_shadow_is_asked_and_changes_nothing),
-        OPENED(the_shadow_is_asked_when_all_is_published),
-        OPENED(only_the_first_event_is_cold),
-        OPENED(it_is_told_how_long_deciding_took),
-        OPENED(fates_that_do_not_add_up_are_told_by_err),
-        OPENED(what_cannot_be_decided_is_not_published),
-        OPENED(without_a_delivery_it_decides_alone),
+        CASE(an_event_is_decided_published_concluded_and_told),
+        CASE(the_fates_reach_the_answer),
+        CASE(an_event_that_decides_nothing_is_concluded_too),
+        CASE(the_shadow_is_asked_and_changes_nothing),
+        CASE(the_shadow_is_asked_when_all_is_published),
+        CASE(only_the_first_event_is_cold),
+        CASE(it_is_told_how_long_deciding_took),
+        CASE(fates_that_do_not_add_up_are_told_by_err),
+        CASE(what_cannot_be_decided_is_not_published),
+        CASE(without_a_delivery_it_decides_alone),
     };
 
     return cmocka_run_group_tests_name("handler", tests, NULL, NULL);

@@ -92,7 +92,7 @@ static void fates_have_names(void **state)
     assert_string_equal(fate_name(FATE_UNKNOWN), "unknown");
 }
 
-/* The leak sanitizer sees what a truncation forgets. */
+/* The leak sanitizer reports what a truncation forgets. */
 static void truncates_and_clears(void **state)
 {
     struct outbox outbox = {0};

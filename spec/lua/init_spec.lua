@@ -1,54 +1,12 @@
 local cjson = require "cjson"
 local facts_of = require "spec.support.facts"
 local pigeon = require "pigeon"
+local walk = require "spec.support.walk"
 
-local function read(path)
-  local file = assert(io.open(path))
-  local text = file:read("a")
-  file:close()
-  return text
-end
+local settings, event, receive, conclude = walk.settings, walk.event, walk.receive, walk.conclude
+local error_of, id_of, key_of, read = walk.error_of, walk.id_of, walk.key_of, walk.read
 
-local RULES = read("rules/rules.lua")
 local ID = "00007bd0-2d1c-4865-af09-80bc01180313"
-
-local function settings(queue, source, env)
-  return {
-    command = "lambda", PIGEON_QUEUE = queue, PIGEON_ENV = env, PIGEON_METRICS = "off",
-    rules = { source = source or RULES, name = "rules.lua", path = "rules/rules.lua", hash = "0123456789ab" },
-  }
-end
-
-local function event(...)
-  local records = {}
-  for i, key in ipairs { ... } do
-    records[i] = { eventSource = "aws:s3", eventName = "ObjectCreated:Put",
-      s3 = { bucket = { name = "crashes" }, object = { key = key } } }
-  end
-  return cjson.encode { Records = records }
-end
-
-local function receive(input)
-  return pigeon.receive(input, { kind = "event" })
-end
-
-local function id_of(i)
-  return ("%08x-2d1c-4865-af09-80bc01180313"):format(i)
-end
-
-local function key_of(i)
-  return "v2/raw_crash/000/20180313/" .. id_of(i)
-end
-
--- What conclude() returns, and then tell().
-local function conclude(fates, facts)
-  local body, error_type = pigeon.conclude(fates, facts)
-  return body, error_type, pigeon.tell()
-end
-
-local function error_of(body)
-  return cjson.decode(body).errorMessage
-end
 
 describe("pigeon.open", function()
   it("gives the queues' names", function()
@@ -68,11 +26,11 @@ describe("pigeon.open", function()
   for _, case in ipairs {
     { "a bad queue", settings("a,,b"), 'PIGEON_QUEUE: entry 2 of "a,,b" is empty' },
     { "a space in PIGEON_ENV", settings("a", nil, "a b"),
-      'PIGEON_ENV: "a b" has a space at position 2; letters and digits are allowed' },
+      'PIGEON_ENV: "a b" has a space at position 2; only letters and digits are allowed' },
     { "punctuation in PIGEON_ENV", settings("a", nil, "prod-1"),
-      'PIGEON_ENV: "prod-1" has "-" at position 5; letters and digits are allowed' },
+      'PIGEON_ENV: "prod-1" has "-" at position 5; only letters and digits are allowed' },
     { "a letter that is not ASCII in PIGEON_ENV", settings("a", nil, "é"),
-      'PIGEON_ENV: "é" has "\u{FFFD}" at position 1; letters and digits are allowed' },
+      'PIGEON_ENV: "é" has "\u{FFFD}" at position 1; only letters and digits are allowed' },
     { "a syntax error", settings("a", "\nreturn funktion() end"), "rules.lua:2: " },
     { "an error while loading", settings("a", "\n\nerror('boom')"), "rules.lua:3: boom" },
     { "rules that return no function", settings("a", "return 7"), "rules.lua:1: the script returns a number" },
@@ -145,71 +103,6 @@ describe("an event", function()
     assert.same({ "info", "error", "debug", "debug", "debug" }, levels)
   end)
 
-  it("fails for each message without proof", function()
-    receive(event(key_of(1), key_of(2), key_of(3)))
-    for i = 1, 3 do
-      assert.equal(2, #pigeon.decide(i))
-    end
-    local body, error_type, lines = conclude({
-      [2] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
-      [3] = { fate = "unknown", stage = "confirm", code = 320, text = "320 CONNECTION_FORCED" },
-      [4] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
-    }, { confirmed = 3 })
-    assert.equal("Function.MessageUnroutable", error_type)
-    assert.equal(("2 of 3 objects failed: %s to submitter, %s to submitter: returned at publish: 312 NO_ROUTE"
-      .. " | %s to normal: unknown at confirm: 320 CONNECTION_FORCED"):format(id_of(1), id_of(2), id_of(2)),
-      error_of(body))
-    local said = {}
-    for i, line in ipairs(lines) do
-      said[i] = line.level .. " " .. line.message
-    end
-    assert.same({
-      "error failed: " .. id_of(1) .. " to submitter: returned at publish: 312 NO_ROUTE",
-      "info published: " .. id_of(1) .. " to normal",
-      "warn failed: " .. id_of(2) .. " to normal: unknown at confirm: 320 CONNECTION_FORCED",
-      "error failed: " .. id_of(2) .. " to submitter: returned at publish: 312 NO_ROUTE",
-      "info published: " .. id_of(3) .. " to normal, submitter",
-    }, said)
-  end)
-
-  it("says a code that is only a part of a port", function()
-    receive(event(key_of(1)))
-    pigeon.decide(1)
-    local text = "127.0.0.1:25303: no access"
-    local fates = { { fate = "unknown", stage = "login", code = 530, text = text } }
-    fates[2] = fates[1]
-    local body = conclude(fates, { confirmed = 0 })
-    assert.matches("unknown at login: 530 127%.0%.0%.1:25303: no access$", error_of(body))
-  end)
-
-  it("says a fate without words too", function()
-    receive(event(key_of(1)))
-    pigeon.decide(1)
-    local body = conclude({ { fate = "nacked", code = 0 }, { fate = "nacked", stage = "confirm", code = 0 } },
-      { confirmed = 0 })
-    assert.matches("objects failed: .* to normal: nacked | .* to submitter: nacked at confirm$", error_of(body))
-  end)
-
-  it("says that no retry mends a missing exchange", function()
-    receive(event(key_of(1)))
-    pigeon.decide(1)
-    local _, error_type, lines = conclude({
-      { fate = "unknown", stage = "publish", code = 404, text = "404 NOT_FOUND" },
-      { fate = "unknown", stage = "publish", code = 404, text = "404 NOT_FOUND" },
-    }, { confirmed = 0 })
-    assert.equal("Function.MessageUnroutable", error_type)
-    assert.equal("error", lines[1].level)
-  end)
-
-  it("fails for what was never decided", function()
-    receive(event(key_of(1), key_of(2)))
-    pigeon.decide(1)
-    local body, error_type = conclude({}, { confirmed = 2 })
-    assert.equal("Function.OutOfTime", error_type)
-    assert.matches("^1 of 2 objects failed: .*" .. id_of(2):gsub("-", "%%-") .. ": not decided: the time was short",
-      error_of(body))
-  end)
-
   it("fails where its rule does, and the others go on", function()
     pigeon.open(settings("normal", [[
       return function(object)
@@ -268,50 +161,6 @@ describe("an event", function()
       assert.is_nil(error_type)
       assert.equal(1, #lines)
     end
-  end)
-end)
-
-describe("a throttled queue", function()
-  -- What a rule that samples so leaves out: the facts of its line and the metrics.
-  local function throttled(queue, body)
-    local all = settings(queue, "return function(object)\n" .. body .. "\nend")
-    all.PIGEON_METRICS = "emf"
-    pigeon.open(all)
-    receive(event("one", "two"))
-    local confirmed = #pigeon.decide(1) + #pigeon.decide(2)
-    local _, _, lines, metrics = conclude({}, {
-      confirmed = confirmed, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
-    })
-    local found = {}
-    for i, line in ipairs(lines) do found[i] = table.concat(facts_of(line).throttled or {}, ",") end
-    return found, cjson.decode(table.concat(metrics[1]))
-  end
-
-  for what, case in pairs {
-    ["is one that was sampled and not named"] = { "a,b,c",
-      'for _, q in ipairs(queues) do sample("x", q.name) end return accept("x", { "b" })', { "a,c", "a,c" } },
-    ["is none where nothing was sampled"] = { "a,b", 'return accept("x", { "a" })', { "", "" } },
-    ["is none where something else was sampled"] = { "a",
-      'sample("x", "other") sample(object.key, "a") return accept("x", {})', { "", "" } },
-    ["is one object's own"] = { "a",
-      'if object.key == "one" then sample("x", "a") end return accept("x", {})', { "a", "" } },
-    ["is none by the name of a routing key"] = { "a",
-      'sample("x", "a") return accept("x", { exchange("e", "a") })', { "a", "a" } },
-  } do
-    it(what, function()
-      local found, metric = throttled(case[1], case[2])
-      assert.same(case[3], found)
-      local _, commas = table.concat(case[3], ","):gsub("%l", "")
-      assert.equal(commas, metric.Throttled)
-    end)
-  end
-
-  it("is nothing that a deferred object has", function()
-    pigeon.open(settings("a", 'return function() sample("x", "a") return defer("x") end'))
-    receive(event("one"))
-    pigeon.decide(1)
-    local _, _, lines = conclude({}, { confirmed = 0 })
-    assert.is_nil(facts_of(lines[1]).throttled)
   end)
 end)
 
@@ -377,7 +226,7 @@ describe("an SQS batch", function()
     return cjson.encode { Records = records }
   end
 
-  -- Decides all; what is published is confirmed but for the fates.
+  -- Decides all; every message is confirmed, except those in `fates`.
   local function answer_to(input, fates, facts)
     local published = 0
     for i = 1, #receive(input) do published = published + #(pigeon.decide(i) or {}) end
@@ -471,34 +320,6 @@ describe("a test event", function()
       assert.matches("s3:TestEvent", lines[1].message)
     end)
   end
-end)
-
-describe("conclude's arithmetic", function()
-  before_each(function()
-    pigeon.open(settings("normal,submitter"))
-    receive(event(key_of(1), key_of(2)))
-    pigeon.decide(1)
-    pigeon.decide(2)
-  end)
-
-  for what, case in pairs {
-    ["too few confirmed"] = { {}, 3 },
-    ["too many confirmed"] = { {}, 5 },
-    ["a fate and all confirmed"] = { { { fate = "nacked" } }, 4 },
-    ["a fate for message 5 of 4"] = { { [5] = { fate = "nacked" } }, 3 },
-    ["a fate for message 0"] = { { [0] = { fate = "nacked" } }, 3 },
-  } do
-    it("raises for " .. what, function()
-      local ok, why = pcall(pigeon.conclude, case[1], { confirmed = case[2] })
-      assert.is_false(ok)
-      assert.matches("^conclude: ", why)
-    end)
-  end
-
-  it("adds up otherwise", function()
-    local body = conclude({ [4] = { fate = "nacked" } }, { confirmed = 3 })
-    assert.matches("^1 of 2 objects failed", error_of(body))
-  end)
 end)
 
 describe("reload", function()

@@ -19,7 +19,7 @@ local function load_source(source, settings)
   return testing.load(path, settings)
 end
 
--- What a failing assertion says.
+-- The message of a failing assertion.
 local function complaint(call, ...)
   local ok, why = pcall(call, ...)
   assert.is_false(ok)
@@ -56,13 +56,13 @@ describe("pigeon.testing", function()
   end)
 
   it("shows the explanation where one fails", function()
-    assert.matches("Expected: accept, to go to other\naccept\n  accept id  %(lua_%w+:2%)\n  normal  sample ",
+    assert.matches("Expected: accept, to other\naccept\n  accept id  %(lua_%w+:2%)\n  normal  sample ",
       complaint(assert.accepts, rules, "accept", { "other" }))
-    assert.matches("Expected: accept, to go to no queue\n", complaint(assert.accepts, rules, "accept", {}))
+    assert.matches("Expected: accept, to no queue\n", complaint(assert.accepts, rules, "accept", {}))
     assert.matches("Expected: defer\nx\n  fail: boom  %(lua_%w+:6%)", complaint(assert.defers, rules, "x"))
-    assert.matches("Expected: defer, for the reason: no\ndefer\n  defer: later",
+    assert.matches("Expected: defer, with the reason: no\ndefer\n  defer: later",
       complaint(assert.defers, rules, "defer", "no"))
-    assert.matches("Expected: fail, to say: bang\n", complaint(assert.fails, rules, "x", "bang"))
+    assert.matches("Expected: fail, with an error that contains: bang\n", complaint(assert.fails, rules, "x", "bang"))
     assert.matches("Expected: not defer\n", complaint(assert.is_not.defers, rules, "defer"))
   end)
 

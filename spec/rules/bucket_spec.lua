@@ -11,7 +11,7 @@ local CASES = {
   { "crashes-stage", 30 * MEGABYTE, { "normal", "submitter", "stage/crash.large" } },
   { "crashes-partner", 20 * MEGABYTE, { "partners/crash.normal" } },
   { "crashes-partner", 20 * MEGABYTE + 1, { "partners/crash.large" } },
-  { "crashes-partner", nil, { "partners/crash.normal" } }, -- an event that tells no size
+  { "crashes-partner", nil, { "partners/crash.normal" } }, -- an event without a size
 }
 
 describe("rules/bucket.lua", function()

@@ -49,7 +49,7 @@ local OTHER_EVENTS = {
   "ObjectCreated:Put ", "objectcreated:put", "ReducedRedundancyLostObject",
 }
 
--- A key in a spec's name, which has to be one line.
+-- A key in a case's name, which must be one line.
 local function one_line(key)
   return (("%q"):format(key):gsub("\\\n", "\\n"))
 end

@@ -30,7 +30,7 @@ function aws:log()
   return text
 end
 
---- Says one line to it, and waits until it has obeyed.
+--- Sends it one command, and waits until it has obeyed.
 function aws:tell(line, ...)
   assert(self.input:write(line:format(...), "\n"))
   self.input:flush()

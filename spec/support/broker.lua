@@ -39,7 +39,7 @@ function broker.stop()
   folder, system.rabbitmq = "build/rabbitmq", "bin/rabbitmq"
 end
 
---- A port that accepts and says nothing: the one that waits for expressions.
+--- A port that accepts and sends nothing: the one that waits for expressions.
 function broker.silent_port()
   return system.read(folder .. "/eval.port")
 end
@@ -67,7 +67,7 @@ function broker.thaw()
   signal("CONT")
 end
 
---- What its log says since its last start.
+--- Its log since its last start.
 function broker.log()
   log_marks = log_marks + 1
   local mark = "end of the log, so far: " .. log_marks
@@ -90,7 +90,7 @@ end
 broker.CLOSE = '[rabbit_networking:close_connection(P, "spec") || P <- rabbit_networking:connections()]'
 broker.CRASH = "[exit(P, kill) || P <- rabbit_networking:connections()]"
 
---- Closes those that there are now, and returns when the broker has said so to each (it waits
+--- Closes those that there are now, and returns when the broker has told each (it waits
 -- up to 30 s for the answer of a client that sleeps).
 function broker.close_connections(how)
   evaluate([=[Old = rabbit_networking:connections(), %s, (fun Wait() ->
@@ -210,7 +210,7 @@ function broker.delete_vhost(env)
 end
 
 --- Whatever was broken works again.
-function broker.mend()
+function broker.repair()
   os.execute(("kill -CONT $(cat %s) 2>/dev/null"):format(quote(pid_file)))
   if not lives() then broker.restart() end
   evaluate("[rabbit_alarm:clear_alarm(Alarm) || {Alarm, _} <- rabbit_alarm:get_alarms()].")

@@ -21,7 +21,7 @@ local function tagged(tag, value)
   return { [name] = value }
 end
 
---- A file's path -> the template. Raises where it is no YAML, or a mapping has a key twice.
+--- A file's path -> the template. Raises where it is not YAML, or a mapping has a key twice.
 function cloudformation.load(path)
   local text = assert(io.open(path)):read("a") -- the parser needs it alive
   local next_event = yaml.parser(text)

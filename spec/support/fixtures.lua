@@ -11,7 +11,7 @@ function fixtures.text(name)
   return text
 end
 
---- What it says.
+--- The file, decoded.
 function fixtures.event(name)
   return cjson.decode(fixtures.text(name))
 end

@@ -1,6 +1,6 @@
 #!/bin/bash
 # A function for the local Lambda that does what its arguments say, one after the other, and
-# then begins anew. It writes what it is told to stdout, one reply a line.
+# then begins anew. It writes the replies of the Runtime API to stdout, one a line.
 #
 #   next                 takes an event
 #   next_at_last         asks until it gets one
@@ -17,7 +17,7 @@
 #   get PATH
 #   exit N, hang
 #   deaf                 to SIGTERM from now on
-#   on_term N            says "bye" on SIGTERM and exits with N
+#   on_term N            writes "bye" on SIGTERM and exits with N
 # PATH may name the event's id as ID.
 set -eu
 export LC_ALL=C

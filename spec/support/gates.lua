@@ -15,8 +15,8 @@ local SOURCE = [[
 
 local GOOD = "-O2 -fPIE -pie -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now -s "
 
--- What is broken, and how: flags after the good ones, the last of a kind holds. Then what is
--- said, and nothing else is.
+-- What is broken, and how: flags after the good ones, the last of a kind counts. Then the only
+-- message.
 local CASES = {
   { "needs a library that is not glibc's", "-Wl,--no-as-needed -lcmocka", "libraries: libcmocka.so.0 " },
   { "needs a function of glibc 2.36", "-D'NUMBER=arc4random()'", "symbols: arc4random@GLIBC_2.36 " },
@@ -27,7 +27,7 @@ local CASES = {
   { "has no FORTIFY", "-U_FORTIFY_SOURCE", "FORTIFY: none in " },
 }
 
--- Compiles SOURCE with these flags; returns the status of check-binary and what it says.
+-- Compiles SOURCE with these flags; returns the status and the output of check-binary.
 local function check(compiler, flags)
   local folder = system.run("mktemp -d"):gsub("\n", "")
   system.write(folder .. "/source.c", SOURCE)

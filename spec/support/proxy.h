@@ -2,8 +2,8 @@
  *
  * A process of its own, which ends with its parent, so that neither can hold up the
  * other. The commands are those of build/tools/proxy: host/tools/proxy/serve.h. */
-#ifndef PIGEON_PROXY_H
-#define PIGEON_PROXY_H
+#ifndef PIGEON_SPEC_PROXY_H
+#define PIGEON_SPEC_PROXY_H
 
 #include <stdbool.h>
 #include <stdint.h>

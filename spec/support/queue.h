@@ -2,8 +2,8 @@
  *
  * The broker is that of the PIGEON_* variables, as `bin/rabbitmq env` sets them; where
  * they are missing, everything here fails. Each call is a connection of its own. */
-#ifndef PIGEON_QUEUE_H
-#define PIGEON_QUEUE_H
+#ifndef PIGEON_SPEC_QUEUE_H
+#define PIGEON_SPEC_QUEUE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 --- Random faults, the same ones for the same seed: the network's, the broker's and the
 -- functions' side by side. Each of the three is a coroutine that breaks something, pauses,
--- mends it, and pauses again; storm:turn() wakes those whose pause is over.
+-- repairs it, and pauses again; storm:turn() wakes those whose pause is over.
 local broker = require "spec.support.broker"
 local system = require "spec.support.system"
 
@@ -71,7 +71,7 @@ local function network(self, random)
     pause(kind == "stuck" and STUCK_MS or spread(random, 100, 5000))
     self.proxy:tell("all both none")
     self.proxy:tell("listen")
-    -- What is stalled or silent is often left so, until Pigeon gives it up; stuck always.
+    -- What is stalled or silent is often left so, until Pigeon gives up; what is stuck always is.
     if kind ~= "stuck" and random(1, 2) == 1 then self.proxy:tell("now both none") end
     pause(random(100, 1500))
   end
@@ -197,7 +197,7 @@ function storm:turn(now)
   end
 end
 
---- Mends everything.
+--- Repairs everything.
 function storm:stop()
   self.over = true
   for _, track in ipairs(self.tracks) do

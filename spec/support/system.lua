@@ -8,7 +8,7 @@ system.bootstrap = system.build .. "/bootstrap"
 system.tools = (system.build == "build/arm64" and "build" or system.build) .. "/tools" -- this machine's own
 system.rabbitmq = "bin/rabbitmq" -- the broker of all that follows; broker.lua puts its own here
 
---- A word for the shell.
+--- Quotes a word for the shell.
 function system.quote(text)
   return "'" .. text:gsub("'", "'\\''") .. "'"
 end
@@ -163,7 +163,7 @@ local function encode(event)
 end
 
 -- The answers as they were written and decoded, the status, the function's log, and what the
--- local Lambda itself said ("lambda: ").
+-- local Lambda itself wrote ("lambda: ").
 local function result(status, answers, log)
   local outcome = { status = status, answers = answers, decoded = {} }
   local parts = { log = {}, said = {} }
@@ -179,7 +179,7 @@ local function result(status, answers, log)
   return outcome
 end
 
---- What a function wrote -> its lines, decoded. Raises the first that is no JSON object on its own;
+--- What a function wrote -> its lines, decoded. Raises the first that is not a JSON object on its own;
 -- those of the local Lambda are left out.
 function system.lines(log)
   local decoded = {}

@@ -1,5 +1,5 @@
 --- A function under fault, and the account of it: which ids it was handed, which of them it
--- said are done, and which are in the queue.
+-- reported as done, and which are in the queue.
 local assert = require "luassert"
 local system = require "spec.support.system"
 
@@ -64,7 +64,7 @@ function trial:again()
   end
 end
 
--- How often each id was handed over, those said to be done, and those that may be there once.
+-- How often each id was handed over, those reported as done, and those that may be there once.
 local function told(self, log)
   local handed, done, once = {}, {}, {}
   for _, event in ipairs(self.events) do
@@ -90,7 +90,7 @@ function trial:collect()
   end
 end
 
---- The end: a last event works, the process is still the first, what it said is true.
+--- The end: a last event works, the process is still the first, its reports are true.
 -- Returns the function's log.
 function trial:finish()
   self:undisturbed(1)

@@ -97,6 +97,15 @@ describe("with a broker", function()
     assert.are.equal("", consume("one two"))
   end)
 
+  it("run_invoke.sh logs at DEBUG, unless AWS_LAMBDA_LOG_LEVEL is set", function()
+    local deferred = "bin/generate_event --key " .. system.key(system.id(1, "0")) .. " | bin/run_invoke.sh"
+    local _, _, log = run(deferred, env)
+    assert.equal(1, #system.said(log, "^deferred: "))
+    env.AWS_LAMBDA_LOG_LEVEL = "INFO"
+    _, _, log = run(deferred, env)
+    assert.equal(0, #system.said(log, "^deferred: "))
+  end)
+
   it("consume_queue shows which rules sent an id", function()
     env.PIGEON_QUEUE = "one"
     run(accepted, env)
@@ -179,7 +188,7 @@ describe("misuse", function()
     "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense",
     "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
-    "bench x", "bench --json x",
+    "bench x", "bench --json x", "setup", "setup x", "setup run x86_64 x", "test x",
   }) do
     it("is " .. command, function()
       local status, said, complaint = run("bin/" .. command .. " </dev/null")

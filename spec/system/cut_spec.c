@@ -2,10 +2,9 @@
  * session, in both directions: connect, login, channel, three messages of which one is
  * returned, confirms.
  *
- * What was confirmed has to be in the queue, whatever happened; and nothing may take
- * longer than its deadline. Workers, each a process with a proxy of its own, share the
- * cases; what became of them is in memory that all see, and each test then looks at it
- * from one side. */
+ * What was confirmed must be in the queue, and nothing may take longer than its deadline.
+ * Workers, each a process with a proxy of its own, share the cases; the outcomes are in
+ * shared memory, and each test then checks one aspect of them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,8 +24,8 @@
 #include <unistd.h>
 
 #include "proxy.h"
+#include "publisher.h"
 #include "queue.h"
-#include "session.h"
 
 #define WORKERS 40
 #define BYTES_MAX 4000 /* of a session, in one direction */
@@ -126,7 +125,7 @@ static void add_messages(struct outbox *outbox, long task, int which)
     }
 }
 
-static void publish(struct session *session, long task, int which, int budget_ms,
+static void publish(struct publisher *publisher, long task, int which, int budget_ms,
                     struct attempt *attempt)
 {
     struct deadline deadline = deadline_in(budget_ms);
@@ -134,7 +133,7 @@ static void publish(struct session *session, long task, int which, int budget_ms
     struct facts facts = {0};
 
     add_messages(&outbox, task, which);
-    delivery_publish(&session->delivery, &outbox, &deadline, &facts);
+    delivery_publish(&publisher->delivery, &outbox, &deadline, &facts);
     attempt->took_ms = (int)(clock_ms() - deadline.start_ms);
     attempt->budget_ms = budget_ms;
     attempt->made = true;
@@ -200,7 +199,7 @@ static void run_case(struct worker *worker, struct proxy *proxy, long task)
     struct outcome *outcome = outcome_of(task);
     int budget_ms = plan->waits ? LEAST_MS : AMPLE_MS;
     struct attempt *attempt;
-    struct session session;
+    struct publisher publisher;
 
     for (int try = 0; try < TRIES; try++, budget_ms *= 4) {
         struct proxy_status status;
@@ -211,18 +210,18 @@ static void run_case(struct worker *worker, struct proxy *proxy, long task)
         proxy_tell(proxy, "fresh");
         proxy_tell(proxy, "%s %s %s %u", plan->who, direction_names[direction_of(task)],
                    plan->fault, byte_of(task));
-        session_open(&session, &spec.broker, "127.0.0.1", proxy_port(proxy));
-        publish(&session, task, try, budget_ms, attempt);
+        publisher_open(&publisher, &spec.broker, "127.0.0.1", proxy_port(proxy));
+        publish(&publisher, task, try, budget_ms, attempt);
         status = proxy_status(proxy);
         attempt->struck = status.struck > 0;
         attempt->connections = (unsigned)status.connections;
         ended = attempt->struck || delivered(attempt);
         if (ended && plan->once && !delivered(attempt)) {
             expect_end(worker, AMPLE_MS);
-            publish(&session, task, TRIES, AMPLE_MS, &outcome->second);
+            publish(&publisher, task, TRIES, AMPLE_MS, &outcome->second);
         }
         proxy_tell(proxy, "drop"); /* a stalled end would not let it close in peace */
-        session_close(&session);
+        publisher_close(&publisher);
         if (ended)
             return;
     }
@@ -305,19 +304,19 @@ static bool measure(struct proxy *proxy, long task, struct measure *measure)
     const struct deadline deadline = deadline_in(AMPLE_MS);
     struct proxy_status login, total;
     struct attempt attempt = {0};
-    struct session session;
+    struct publisher publisher;
     struct failure failure;
 
     proxy_tell(proxy, "fresh");
-    session_open(&session, &spec.broker, "127.0.0.1", proxy_port(proxy));
-    if (!delivery_connect(&session.delivery, &deadline, &failure)) {
+    publisher_open(&publisher, &spec.broker, "127.0.0.1", proxy_port(proxy));
+    if (!delivery_connect(&publisher.delivery, &deadline, &failure)) {
         print_error("%s: %s\n", failure.stage, failure.text);
         return false;
     }
     login = proxy_status(proxy);
-    publish(&session, task, 0, AMPLE_MS, &attempt);
+    publish(&publisher, task, 0, AMPLE_MS, &attempt);
     total = proxy_status(proxy);
-    session_close(&session);
+    publisher_close(&publisher);
     measure->login[UP] = (unsigned)login.up;
     measure->login[DOWN] = (unsigned)login.down;
     measure->total[UP] = (unsigned)total.up;
@@ -485,15 +484,15 @@ static void deliver_batch(const char *command, long first, size_t count)
     struct proxy *proxy = proxy_open(spec.port);
     struct outbox outbox = {0};
     struct facts facts = {0};
-    struct session session;
+    struct publisher publisher;
     size_t returned = 0;
 
     assert_non_null(proxy);
     assert_true(proxy_tell(proxy, "%s", command));
-    session_open(&session, &spec.broker, "127.0.0.1", proxy_port(proxy));
+    publisher_open(&publisher, &spec.broker, "127.0.0.1", proxy_port(proxy));
     for (long task = first; outbox.count < count; task++)
         add_messages(&outbox, task, 0);
-    delivery_publish(&session.delivery, &outbox, &deadline, &facts);
+    delivery_publish(&publisher.delivery, &outbox, &deadline, &facts);
     assert_string_equal(facts.broker_wide, "");
     for (size_t i = 0; i < outbox.count; i++)
         returned += i % MESSAGES == MISSING && outbox.messages[i].fate == FATE_RETURNED;
@@ -502,7 +501,7 @@ static void deliver_batch(const char *command, long first, size_t count)
     assert_int_equal(proxy_status(proxy).connections, 1);
     spec.confirmed += facts.confirmed;
     outbox_clear(&outbox);
-    session_close(&session);
+    publisher_close(&publisher);
     proxy_close(proxy);
 }
 
@@ -593,7 +592,7 @@ static void what_was_confirmed_is_in_the_queue(void **state)
 
 /* ------------------------------------------------------------ the group */
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct err err;
 
@@ -611,7 +610,7 @@ static int start(void **state)
     return -1;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct err err;
 
@@ -634,5 +633,5 @@ int main(void)
         cmocka_unit_test(what_was_confirmed_is_in_the_queue),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

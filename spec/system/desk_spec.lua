@@ -304,7 +304,7 @@ end
     local status, said = run("check", env)
     assert.are.equal(0, status)
     assert.are.equal("rules.lua: 35 keys decided, nothing found; luacheck is not installed "
-      .. "(apt-get install lua-check), so the text was not looked at\n", said)
+      .. "(apt-get install lua-check), so it did not check the script\n", said)
     status, said = run("check --json", env)
     assert.are.equal(0, status)
     assert.is_false(cjson.decode(said).luacheck)
@@ -421,7 +421,7 @@ describe("pigeon replay", function()
     local status, said = run("replay <" .. list(1, 2300), env)
     assert.are.equal(0, status)
     assert.are.equal("published 2300 messages of 2300 objects: 2300 accepted, 0 deferred, 0 ignored\n"
-      .. "line 2300 was confirmed last; --from 2301 goes on behind it\n", said)
+      .. "line 2300 was confirmed last; --from 2301 continues after it\n", said)
     assert.are.same(ids(1, 2300), system.consume(env, { "normal" }))
   end)
 
@@ -482,8 +482,8 @@ end
     assert.are.equal(1, status)
     assert.matches("^line 1248 failed: [^\n]* to later: returned at publish: 312 NO_ROUTE[^\n]*\n"
       .. "published 1499 messages of 1499 objects: [^\n]*\n"
-      .. "line 1247 was confirmed last; %-%-from 1248 goes on behind it\n"
-      .. "252 messages behind the failure were confirmed, and will be published again\n$", said)
+      .. "line 1247 was confirmed last; %-%-from 1248 continues after it\n"
+      .. "252 messages after the failed line were confirmed, and will be published again\n$", said)
     system.declare(env, { "later" })
     assert.are.equal(0, (run(("replay --from 1248 --rules %s <%s"):format(rules, keys), env)))
     assert.are.same({ system.id(1248) }, system.consume(env, { "later" }))
@@ -494,8 +494,8 @@ end
   it("says where it ended also where stdout takes no more", function()
     local status, _, complained = run("replay <" .. list(1, 3), env, "/dev/full")
     assert.are.equal(1, status)
-    assert.matches("line 3 was confirmed last; %-%-from 4 goes on behind it\n"
-      .. "pigeon replay: cannot write it all\n$", complained)
+    assert.matches("line 3 was confirmed last; %-%-from 4 continues after it\n"
+      .. "pigeon replay: the output could not be written completely\n$", complained)
   end)
 
   it("says which line was confirmed last when the watchdog ends it", function()
@@ -515,12 +515,12 @@ end
     status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
     assert.are.equal(1, status)
     assert.matches("was stopped after 1 s of CPU at key \"///", said)
-    assert.matches("line 1000 was confirmed last; %-%-from 1001 goes on behind it\n$", said)
+    assert.matches("line 1000 was confirmed last; %-%-from 1001 continues after it\n$", said)
     assert.are.equal(1000, system.count(env, "normal"))
     os.remove(rules)
   end)
 
-  -- Starts a replay of a file, and calls back with its pid; what it said in the end.
+  -- Starts a replay of a file, and calls back with its pid; returns its output.
   local function start(variables, arguments, input, meanwhile)
     local out, words = os.tmpname(), {}
     for name, value in pairs(variables) do words[#words + 1] = name .. "=" .. quote(value) end

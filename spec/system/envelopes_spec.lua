@@ -1,5 +1,5 @@
---- The whole program and every way in which S3's news may come: what is published, and what
--- AWS is told of each message of a batch.
+--- The whole program and every way in which S3's events may arrive: what is published, and what
+-- is reported to AWS for each message of a batch.
 local cjson = require "cjson"
 local fixtures = require "spec.support.fixtures"
 local system = require "spec.support.system"
@@ -163,7 +163,7 @@ describe("an SQS batch", function()
       assert.equal(9999, #arrived)
       for i = 1, 10000 do assert.equal(id(i) ~= RAISING, seen[id(i)] ~= nil, id(i)) end
       -- Ten times the batch: ten times the memory, and as much again for the collector's pace.
-      -- ASan keeps what was freed, so there this proves nothing, and is not asked.
+      -- ASan keeps what was freed, so there this proves nothing, and is left out.
       if system.build == "build" then
         assert.is_true(large - base < 20 * small, ("%d kB, and %d kB for a tenth"):format(large - base, small))
         assert.is_true(large < 96 * 1024, large .. " kB")

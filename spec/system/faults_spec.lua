@@ -51,7 +51,7 @@ describe("each answer is true and the next event works:", function()
 
     after_each(function()
       if run then run:abandon() end
-      broker.mend()
+      broker.repair()
       system.drop(env)
     end)
 
@@ -207,7 +207,7 @@ describe("each answer is true and the next event works:", function()
     end)
 
     -- What is done to a warm function, which does not notice until its connection is closed;
-    -- what it says then; and how it is mended.
+    -- what it logs then; and how it is repaired.
     local cases = {
       { "whose virtual host takes no more connections",
         function() broker.limit_vhost(env, 0) end,
@@ -227,7 +227,7 @@ describe("each answer is true and the next event works:", function()
         broker.resume_listeners },
     }
     for _, case in ipairs(cases) do
-      local name, damage, words, mend = table.unpack(case)
+      local name, damage, words, repair = table.unpack(case)
       it(name, function()
         broker.add_user(env, "secret")
         start()
@@ -235,7 +235,7 @@ describe("each answer is true and the next event works:", function()
         run:undisturbed(300)
         broker.close_connections()
         has(run:send(10), table.unpack(words))
-        mend()
+        repair()
         run:again()
         run:finish()
       end)

@@ -1,4 +1,4 @@
---- The local Lambda itself, with a function that does what it is told (function.sh).
+--- The local Lambda itself, with a function that follows its arguments (function.sh).
 local system = require "spec.support.system"
 
 -- The function's steps, and then what system.invoke() takes.
@@ -128,7 +128,7 @@ describe("the Runtime API", function()
 end)
 
 describe("an error", function()
-  -- steps, then the answer as a pattern, the error type that is told, how many answers
+  -- steps, then the answer as a pattern, the error type that is reported, how many answers
   local cases = {
     { "of the function is its answer", { "next", 'fail Function.Down {"errorType":"X"}' },
       '^{"errorType":"X"}$', "Function.Down" },

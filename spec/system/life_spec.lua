@@ -132,7 +132,7 @@ describe("a function", function()
   end)
 
   it("goes to the host that works, and there first the next time", function()
-    -- The first host accepts, counts, and says nothing.
+    -- The first host accepts, counts, and sends nothing.
     local port = ask(env, [[Me = self(), spawn(fun() ->
       {ok, Listener} = gen_tcp:listen(0, [{ip, {127, 0, 0, 1}}, {active, false}]),
       Me ! inet:port(Listener),

@@ -114,7 +114,7 @@ describe("an event", function()
     end)
   end
 
-  it("that is no put is a success, and publishes nothing", function()
+  it("that is not a put is a success, and publishes nothing", function()
     local event = system.event(key(id(1)))
     event.Records[1].eventName = "ObjectRemoved:Delete"
     local outcome, arrived = send({ event })
@@ -244,7 +244,7 @@ describe("init", function()
     PIGEON_AWS_REGION = "us-west-2",
   }
 
-  -- What /init/error was told. Lambda tries no further.
+  -- What was posted to /init/error. Lambda does not try again.
   local function init_error(changes)
     local outcome = system.invoke({ env = copy(good, changes), events = { "{}" } })
     assert.equal(1, outcome.status)

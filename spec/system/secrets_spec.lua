@@ -73,7 +73,7 @@ describe("secrets", function()
     assert.same({ id(1) }, system.consume(reader))
   end
 
-  -- What /init/error was told.
+  -- What was posted to /init/error.
   local function init_error(changes)
     local outcome, calls = send(changes)
     assert.equal(1, outcome.status)
@@ -148,7 +148,7 @@ describe("secrets", function()
     refused("a member that is a number", { PIGEON_PASSWORD = ARN .. "#port" },
       { 'PIGEON_PASSWORD: secretsmanager: member "port" of the secret is not a string' })
     refused("a secret without members", { PIGEON_PASSWORD = "secretsmanager:pigeon#password" },
-      { "PIGEON_PASSWORD: secretsmanager: the secret is no JSON object" })
+      { "PIGEON_PASSWORD: secretsmanager: the secret is not a JSON object" })
     refused("a NUL", { PIGEON_PASSWORD = "secretsmanager:nul" },
       { "PIGEON_PASSWORD: secretsmanager: the value has a NUL in it" })
     refused("nothing in it", { PIGEON_PASSWORD = "secretsmanager:empty" },
@@ -176,7 +176,7 @@ describe("secrets", function()
 
   describe("that cannot be right are an init error without a call:", function()
     local cases = {
-      { "no ciphertext", { PIGEON_PASSWORD = "kms:" .. LITERAL }, "PIGEON_PASSWORD: what follows kms:" },
+      { "no ciphertext", { PIGEON_PASSWORD = "kms:" .. LITERAL }, "PIGEON_PASSWORD: the text after kms:" },
       { "http:// to another host", { PIGEON_PASSWORD = "ssm:/a", AWS_ENDPOINT_URL_SSM = "http://192.0.2.1" },
         "AWS_ENDPOINT_URL_SSM: http:// to 192.0.2.1 would carry the session token in the clear" },
       { "no credentials", { PIGEON_PASSWORD = "ssm:/a", AWS_ACCESS_KEY_ID = "" }, "AWS_ACCESS_KEY_ID" },
@@ -388,7 +388,7 @@ describe("secrets", function()
     it("check finds a reference that cannot be right, and asks nobody", function()
       local status, said = pigeon("check", { PIGEON_PASSWORD = "kms:x" })
       assert.equal(1, status)
-      has(said, "PIGEON_PASSWORD: what follows kms:")
+      has(said, "PIGEON_PASSWORD: the text after kms:")
       assert.equal(0, (pigeon("check", { PIGEON_PASSWORD = "ssm:/pigeon/password" })))
       assert.same({}, cloud:calls())
     end)

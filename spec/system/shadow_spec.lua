@@ -1,4 +1,4 @@
---- Rules in shadow, in the whole program: what is said of them, and that they change nothing else.
+--- Rules in shadow, in the whole program: what is logged of them, and that they change nothing else.
 local system = require "spec.support.system"
 
 local id, key = system.id, system.key
@@ -118,7 +118,7 @@ describe("a shadow script", function()
     assert_published(outcome, arrived, ids(1))
     local shown = count(outcome.log, "-> ignore: slow") -- fewer than 20 where the machine is slow
     local more = tonumber(outcome.log:match("shadow: (%d+) more differences") or 0)
-    local skipped = tonumber(outcome.log:match("shadow: (%d+) not asked about: the time was short"))
+    local skipped = tonumber(outcome.log:match("shadow: (%d+) not decided: out of time"))
     assert.equal(2000, shown + more + skipped)
   end)
 

@@ -22,8 +22,8 @@
 #include <unistd.h>
 
 #include "proxy.h"
+#include "publisher.h"
 #include "queue.h"
-#include "session.h"
 
 #define EVENT_MS 20000 /* what an invocation has */
 #define SLACK_MS 5000  /* for a machine with other things to do */
@@ -56,7 +56,7 @@ static struct {
     struct login broker;
     int port;
     struct proxy *proxies[PROXIES_MAX]; /* a scenario's own */
-    struct session session;
+    struct publisher publisher;
     struct scenario *scenario; /* the one that this child is */
 } spec;
 
@@ -93,7 +93,7 @@ static void begin(size_t proxies)
         snprintf(hosts + used, sizeof(hosts) - used, "%s127.0.0.1:%d", used ? "," : "",
                  proxy_port(spec.proxies[i]));
     }
-    expect(session_open(&spec.session, &spec.broker, hosts, 1), NULL);
+    expect(publisher_open(&spec.publisher, &spec.broker, hosts, 1), NULL);
 }
 
 static void tell(size_t proxy, const char *command)
@@ -127,7 +127,7 @@ static const struct event *publish(size_t count, size_t size, int64_t budget_ms)
     spec.scenario->events++;
     event->count = count;
     deadline = deadline_in(budget_ms);
-    delivery_publish(&spec.session.delivery, &outbox, &deadline, &event->facts);
+    delivery_publish(&spec.publisher.delivery, &outbox, &deadline, &event->facts);
     event->took_ms = clock_ms() - deadline.start_ms;
     event->left_ms = deadline_left_ms(&deadline);
     for (size_t i = 0; i < count; i++) {
@@ -145,7 +145,7 @@ static void expect_delivered(const struct event *event)
     expect(event->left_ms > 0, event);
 }
 
-/* It failed in time, and says why: `words` are part of the cause. */
+/* It failed in time, and `words` are part of the cause. */
 static void expect_failed(const struct event *event, int64_t budget_ms, const char *words)
 {
     expect(!event->none, event);
@@ -234,7 +234,7 @@ static void first_host_is_a_black_hole(void)
     expect(event->facts.reconnects == 1, event);
     expect(proxy_status(spec.proxies[1]).connections == 2, event);
     /* It went to the host that had worked, and did not ask the other one first. */
-    expect(spec.session.delivery.host == 1, event);
+    expect(spec.publisher.delivery.host == 1, event);
 }
 
 static void only_host_is_a_black_hole(void)
@@ -316,13 +316,13 @@ static void run_child(size_t number)
     scenarios[number].run();
     for (size_t i = 0; i < PROXIES_MAX && spec.proxies[i]; i++)
         proxy_tell(spec.proxies[i], "drop"); /* what is frozen would not close in peace */
-    session_close(&spec.session);
+    publisher_close(&spec.publisher);
     for (size_t i = 0; i < PROXIES_MAX; i++)
         proxy_close(spec.proxies[i]);
     _exit(0);
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct err err;
 
@@ -410,7 +410,7 @@ static void what_was_confirmed_is_in_the_queue(void **state)
     assert_true(confirmed > 0);
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     struct err err;
 
@@ -427,5 +427,5 @@ int main(void)
                                        (void *)i};
     tests[SCENARIOS] =
         (struct CMUnitTest)cmocka_unit_test(what_was_confirmed_is_in_the_queue);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

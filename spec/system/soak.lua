@@ -1,10 +1,10 @@
---- Random events through random faults, and at the end an account: whatever Pigeon said is
+--- Random events through random faults, and at the end an account: what Pigeon reported as
 -- done must be in its queues, and nothing else. `make soak`, or
 --   lua5.4 spec/system/soak.lua [SECONDS [SEED]]
 --
 -- Five functions, each in a local Lambda, reach a broker of their own through the fault
 -- proxy. The faults and the events follow from the seed; when they meet does not, quite.
--- An event that fails comes again, three times in all, as from AWS. When all is mended, each
+-- An event that fails comes again, three times in all, as from AWS. When everything works again, each
 -- function gets an event more, and nothing fails any longer without a reason of its own.
 -- Prints TAP.
 local cjson = require "cjson"
@@ -191,7 +191,7 @@ function worker:take(answer)
   os.remove(event.path)
 end
 
--- The next event that is due: one that failed before, or a new one. When all is mended
+-- The next event that is due: one that failed before, or a new one. When everything works again
 -- nothing waits, and there is one new one, of a thousand ids.
 function worker:next_event(calm)
   for i, event in ipairs(self.again) do
@@ -205,7 +205,7 @@ function worker:next_event(calm)
   return self:new_event(calm)
 end
 
--- Whether there is, or will be, something to do. calm: all is mended.
+-- Whether there is, or will be, something to do. calm: everything works.
 function worker:turn(calm)
   if self.event then
     local answer = self.answers:read("L")
@@ -326,7 +326,7 @@ check(1, sum.lost == 0, "what was acknowledged is there")
 check(2, sum.unexpected == 0, "nothing else is there")
 check(3, sum.acknowledged > 0, "something was acknowledged")
 check(4, count.late == 0, "no event outlived its deadline")
-check(5, count.sick == 0, "when all was mended, every event was done")
+check(5, count.sick == 0, "when everything worked again, every event was done")
 check(6, count.crashed == 0, "no function ended by itself")
 if failed then print(("# the faults and logs are in %s; again: make soak SEED=%d"):format(folder, seed)) end
 os.exit(not failed, true)

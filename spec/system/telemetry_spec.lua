@@ -1,4 +1,4 @@
---- What the program says: every line that it writes, held against what happened.
+--- Logs and metrics: every line that the program writes, compared with what happened.
 local cjson = require "cjson"
 local assert_emf = require "spec.support.emf"
 local broker = require "spec.support.broker"

@@ -24,7 +24,7 @@ local function has(text, words)
   assert(text:find(words, 1, true), ("%q is not in:\n%s"):format(words, text))
 end
 
--- `pigeon COMMAND` with a line on stdin: its status, and what it says.
+-- `pigeon COMMAND` with a line on stdin: its status and its output.
 local function run(env, command, line)
   local words, out = {}, os.tmpname()
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. system.quote(value) end
@@ -209,7 +209,7 @@ describe("over TLS", function()
 
     it("a name that the certificate does not have, and those it has", function()
       says({ PIGEON_PORT = port.elsewhere }, 'the certificate is not for "127.0.0.1", but for "CN=elsewhere", '
-        .. "*.example.com, broker, 10.0.0.1, ::2; next: set PIGEON_HOST to a name of the certificate")
+        .. "*.example.com, broker, 10.0.0.1, ::2; next: set PIGEON_HOST to a name in the certificate")
     end)
 
     it("a certificate that has expired, and when", function()

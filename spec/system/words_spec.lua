@@ -7,7 +7,7 @@ local function erlang(expression, ...)
   return system.eval((expression:format(...):gsub("%s+", " ")))
 end
 
--- Something at a port that is no RabbitMQ: it says this to the first bytes of each client and
+-- A server that is not RabbitMQ: it sends this in answer to the first bytes of each client and
 -- closes. Lives as long as the broker does.
 local function stranger(words)
   return erlang([[Me = self(), spawn(fun() ->
@@ -85,8 +85,8 @@ local LOGIN = "check PIGEON_USER and PIGEON_PASSWORD"
 local LIMIT = "raise the limit on the broker, or lower the function's concurrency"
 local FULL = "is the queue full (overflow=reject-publish), or its leader gone?"
 
--- Where, what the broker said, what to do; `before` changes the broker or the function's
--- variables, `during` is done in the middle of the event, `after` mends.
+-- Stage, the broker's text, what to do; `before` changes the broker or the function's
+-- variables, `during` is done in the middle of the event, `after` repairs.
 local cases = {
   { "nobody at the port", before = set("PIGEON_PORT", "1"),
     "connect: 127.0.0.1:1: ", "Connection refused", "is RabbitMQ running, and is PIGEON_PORT its port?" },
@@ -146,7 +146,7 @@ local cases = {
     "confirm: the broker takes no messages (connection.blocked): ", "low on disk & memory",
     "free memory or disk space on the broker; AWS retries the event" },
   { "an operator who closes the connection, and the next one", during = closed_twice,
-    "confirm: 320 ", "CONNECTION_FORCED - spec", "somebody closed the connection or stopped the node" },
+    "confirm: 320 ", "CONNECTION_FORCED - spec", "an operator closed the connection or stopped the node" },
   { "a node that stops", during = stopped, after = function() erlang("rabbit:start().") end,
     "connect: 127.0.0.1:", "Connection refused", "is RabbitMQ running, and is PIGEON_PORT its port?" },
   { "a queue that does not answer", during = function(env) broker.wait_unconfirmed(env, 1) end,
@@ -157,7 +157,7 @@ describe("the answer names, with the next step,", function()
   setup(broker.start)
   teardown(broker.stop)
 
-  local env, vhost, mend
+  local env, vhost, repair
 
   before_each(function()
     env = system.vhost({ "normal" })
@@ -165,13 +165,13 @@ describe("the answer names, with the next step,", function()
   end)
 
   after_each(function()
-    if mend then mend(env) end
-    broker.mend()
+    if repair then repair(env) end
+    broker.repair()
     system.drop({ PIGEON_VIRTUAL_HOST = vhost })
   end)
 
   local function invoke(case)
-    mend = case.after
+    repair = case.after
     if case.before then case.before(env) end
     local lambda = system.start({ env = env, options = { "--deadline", "3000" } })
     if case.during then broker.hold(env, "normal") end

@@ -1,5 +1,5 @@
 /* signature.c -- parse the Authorization header, make the canonical request, sign it. */
-#include "signature.h"
+#include "tools/aws/signature.h"
 
 #include <ctype.h>
 #include <microhttpd.h>
@@ -13,7 +13,7 @@
 
 #define HASH 32
 #define HEX (HASH * 2 + 1)
-#define SKEW_S 300 /* what AWS allows */
+#define SKEW_S 300 /* that AWS allows */
 
 /* The parts of the Authorization header. */
 struct claim {
@@ -101,7 +101,7 @@ static bool append_header(struct buffer *text, struct MHD_Connection *connection
            buffer_append(text, value, len) && buffer_append_text(text, "\n");
 }
 
-/* False: a header that is said to be signed is not there, or they are not in order. */
+/* False: a header of the signed ones is missing, or their order is wrong. */
 static bool canonical_request(struct MHD_Connection *connection, const char *path,
                               const struct buffer *body, const struct claim *claim,
                               struct buffer *text)

@@ -1,9 +1,9 @@
-/* signature.h -- Signature Version 4 from the other side: is this request what its
- * signature says?
+/* signature.h -- Signature Version 4 from the server's side: does the signature match the
+ * request?
  *
  * By AWS's description alone
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html): the
- * canonical request is made anew from what arrived. */
+ * canonical request is built again from what arrived. */
 #ifndef AWS_SIGNATURE_H
 #define AWS_SIGNATURE_H
 
@@ -17,7 +17,7 @@ struct MHD_Connection;
 struct identity {
     const char *key_id;
     const char *secret_key;
-    const char *session_token; /* NULL or "": none, and none is taken */
+    const char *session_token; /* NULL or "": none, and none is accepted */
     const char *region;
 };
 

@@ -1,5 +1,5 @@
-/* store.c -- a list of values, and AWS's words for what is wrong with a request. */
-#include "store.h"
+/* store.c -- a list of values, and AWS's errors for wrong requests. */
+#include "tools/aws/store.h"
 
 #include <jansson.h>
 #include <openssl/evp.h>
@@ -21,7 +21,7 @@ struct entry {
 static const struct {
     const char *name;
     const char *target;
-    const char *id; /* the member of a request that says what is wanted */
+    const char *id; /* the member of a request that names the value */
     const char *missing;
 } services[] = {
     [KMS] = {"kms", "TrentService.Decrypt", "CiphertextBlob",
@@ -217,7 +217,7 @@ static void answer(const struct store *store, enum service service, const json_t
         reply_value(reply, entry);
 }
 
-/* What a fault answers in the place of the value. */
+/* The answer of a fault in place of the value. */
 static bool misbehave(enum fault fault, struct reply *reply)
 {
     switch (fault) {

@@ -1,6 +1,6 @@
-/* store.h -- what the local KMS, SSM and Secrets Manager know, and how each misbehaves.
- *
- * Told by a line of text each. Of several threads: the caller locks. Owns its values. */
+/* store.h -- the values of the local KMS, SSM and Secrets Manager, and their faults.
+ * Each is set by a line of text. Several threads use it: the caller locks. Owns its
+ * values. */
 #ifndef AWS_STORE_H
 #define AWS_STORE_H
 
@@ -16,7 +16,7 @@ enum fault {
     FAULT_THROTTLED, /* as status 400 */
     FAULT_BUSY,      /* as status 429 */
     FAULT_BROKEN,    /* status 500 */
-    FAULT_FOREIGN,   /* status 403 with a page that is not AWS's */
+    FAULT_FOREIGN,   /* status 403 with a page that is not from AWS */
     FAULT_TRUNCATED,
     FAULT_SLOW,
     FAULT_SILENT
@@ -43,10 +43,10 @@ const char *service_name(enum service service);
 /* The service that an X-Amz-Target names. False: none of these. */
 bool service_of_target(const char *target, enum service *service);
 
-/* Obeys one line, as the usage of service.c lists them. False: it is none of them. */
+/* Executes one line; the usage of aws.c lists them. False: an unknown line. */
 bool store_obey(struct store *store, char *line);
 
-/* Answers a request that was signed rightly; puts what it asks for into `id`. */
+/* Answers a request with a valid signature; `id` becomes the name of the value. */
 void store_answer(const struct store *store, enum service service,
                   const struct buffer *body, struct reply *reply, char *id, size_t size);
 

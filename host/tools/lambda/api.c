@@ -1,7 +1,7 @@
 /* api.c -- the Runtime API on libmicrohttpd. A /next without an event is a suspended
  * connection. Whether an answer may come is decided by its headers, as in AWS's emulator.
  */
-#include "api.h"
+#include "tools/lambda/api.h"
 
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -27,7 +27,7 @@ struct request {
     struct MHD_Connection *connection;
     struct buffer body;
     bool too_large;
-    bool abandoned;   /* whoever asked is gone */
+    bool abandoned;   /* the client is gone */
     bool sending;     /* it brings the answer */
     unsigned refused; /* the status code, 0: not */
     char refusal[256];
@@ -40,7 +40,7 @@ static const char *header(const struct request *request, const char *name)
 
 static struct MHD_Response *json_response(const char *body, size_t len)
 {
-    /* libmicrohttpd takes what it only reads as void *. */
+    /* libmicrohttpd takes read-only data as void *. */
     struct MHD_Response *response = MHD_create_response_from_buffer(
         len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
 
@@ -94,7 +94,7 @@ void api_answer_instead(struct api *api, const char *type, const char *message)
     keep_answer(api, body, (size_t)len);
 }
 
-/* Lambda knows Runtime.X and Function.X alone. */
+/* Lambda accepts only Runtime.X and Function.X. */
 static void keep_error_type(struct api *api, const struct request *request)
 {
     const char *type = header(request, "Lambda-Runtime-Function-Error-Type");
@@ -134,7 +134,7 @@ static enum MHD_Result send_event(const struct api *api, struct request *request
     return result;
 }
 
-/* Closes the connection that waits in /next: its process is gone, or asks anew. */
+/* Closes the connection that waits in /next: its process is gone, or asks again. */
 static void abandon_waiting(struct api *api)
 {
     if (!api->waiting)
@@ -305,7 +305,7 @@ static enum MHD_Result on_request(void *api, struct MHD_Connection *connection,
     }
     if (*piece_len == 0)
         return answer_request(api, request);
-    /* What is too much is read on and forgotten, so that the client reads our 413. */
+    /* The excess is read and dropped, so that the client gets to read our 413. */
     if (!request->too_large && !buffer_append(&request->body, piece, *piece_len))
         request->too_large = true;
     *piece_len = 0;

@@ -2,8 +2,7 @@
  * (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), with the states,
  * status codes and words of AWS's own emulator (aws-lambda-runtime- interface-emulator,
  * internal/lambda/core/states.go).
- *
- * No thread of its own: api_run() serves what has come, api_watch() says what to wait
+ * No thread of its own: api_run() serves what has arrived, api_watch() adds what to wait
  * for. The event that is offered stays the caller's until the next api_offer(). */
 #ifndef LAMBDA_API_H
 #define LAMBDA_API_H
@@ -54,13 +53,13 @@ bool api_open(struct api *api);
 /* A process was started, or is gone. */
 void api_reset(struct api *api);
 
-/* The event for the next /next; the answer is anew to come. */
+/* The event for the next /next; its answer is still to come. */
 void api_offer(struct api *api, const struct api_event *event);
 
-/* Nothing is offered any more. */
+/* Withdraws the offered event. */
 void api_withdraw(struct api *api);
 
-/* The answer that Lambda gives in the function's place. */
+/* Lambda's own answer in place of the function's. */
 void api_answer_instead(struct api *api, const char *type, const char *message);
 
 void api_run(struct api *api);

@@ -1,6 +1,6 @@
-/* events.c -- stdin as events. Lines are given out as they come, so that whoever writes
- * them can look at one answer before the next event. */
-#include "events.h"
+/* events.c -- stdin as events. A line is an event as soon as it arrives, so that the
+ * writer can look at one answer before the next event. */
+#include "tools/lambda/events.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,7 +46,7 @@ static size_t string_len(const char *text, size_t len)
     return i + 1;
 }
 
-/* Whether a line is a whole JSON object or array, as far as its brackets tell. */
+/* Whether a line is a whole JSON object or array, judged by its brackets. */
 static bool is_whole(const char *text, size_t len)
 {
     size_t i, depth = 0;

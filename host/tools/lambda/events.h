@@ -1,8 +1,8 @@
 /* events.h -- stdin as events: a JSON document, or one a line.
  *
  * Where the first line that is not blank is a whole JSON object or array, each line is an
- * event and blank ones are skipped; otherwise all of stdin is one, whatever it is, so
- * that bad input can be handed over too. Owns what it read. Valid when zeroed, but for
+ * event and blank ones are skipped; otherwise all of stdin is one event, valid or not, so
+ * that bad input can be tried too. Owns what it read. Valid when zeroed, but for
  * input.max. */
 #ifndef LAMBDA_EVENTS_H
 #define LAMBDA_EVENTS_H
@@ -14,7 +14,7 @@
 
 struct events {
     struct buffer input;
-    size_t taken; /* bytes of it that are used up */
+    size_t taken; /* bytes of it that are used */
     enum { EVENTS_UNDECIDED, EVENTS_LINES, EVENTS_WHOLE } kind;
     bool raw;   /* all of stdin is one event, even where it is empty */
     bool ended; /* there is no more to read */

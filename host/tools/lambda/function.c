@@ -1,5 +1,5 @@
 /* function.c -- the function's process. */
-#include "function.h"
+#include "tools/lambda/function.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -109,7 +109,7 @@ bool function_ended(struct function *function)
         waitid(P_PID, (id_t)function->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0 ||
         info.si_pid == 0)
         return false;
-    function_kill(function); /* what it left behind */
+    function_kill(function); /* and the processes that it started */
     function->unasked = true;
     return true;
 }

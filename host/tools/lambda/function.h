@@ -8,11 +8,11 @@
 
 struct function {
     pid_t pid;    /* 0: none */
-    int ending;   /* how the last one ended, as waitpid() says it */
-    bool unasked; /* it ended by itself, and nobody was told yet */
+    int ending;   /* how the last one ended, as from waitpid() */
+    bool unasked; /* it ended by itself, which is not reported yet */
 };
 
-/* Sets what Lambda sets, where the environment does not have it already. The task root is
+/* Sets what Lambda sets, where the environment does not have it yet. The task root is
  * the folder of the command where the handler's script is in it, otherwise the rules
  * folder of the checkout that this program is in. */
 void function_environment(const char *command);
@@ -26,7 +26,7 @@ bool function_ended(struct function *function);
 /* Kills the process with all its group. */
 void function_kill(struct function *function);
 
-/* How it ended in AWS's words, "Runtime exited with error: exit status 1"; static. */
+/* How it ended, in AWS's words: "Runtime exited with error: exit status 1"; static. */
 const char *function_ending(const struct function *function);
 
 #endif

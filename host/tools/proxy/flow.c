@@ -1,5 +1,5 @@
 /* flow.c -- a queue of chunks, each with the time when it is due. */
-#include "flow.h"
+#include "tools/proxy/flow.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -31,8 +31,8 @@ struct flow {
     uint64_t passed;
     struct chunk *first, *last; /* what is held */
     bool blocked;               /* the receiver takes no more for now */
-    bool ended;                 /* the sender has said its end */
-    bool shut;                  /* the receiver has been told */
+    bool ended;                 /* the sender has closed its side */
+    bool shut;                  /* the receiver knows that */
     bool struck;                /* the fault has happened; nothing is taken any more */
 };
 
@@ -44,7 +44,7 @@ int flow_wait_ms(const struct flow *flow);
 
 enum flow_state {
     FLOW_GOES,
-    FLOW_STRIKES, /* the fault is due now; told once, and the caller's to do */
+    FLOW_STRIKES, /* the fault is due now; returned once, the caller acts */
     FLOW_BROKEN   /* one of the sockets has failed */
 };
 

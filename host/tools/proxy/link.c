@@ -1,5 +1,5 @@
 /* link.c -- what a fault does to the sockets. */
-#include "link.h"
+#include "tools/proxy/link.h"
 
 #include <linux/filter.h>
 #include <netinet/tcp.h>
@@ -32,7 +32,7 @@ struct link *link_open(int client, const struct sockaddr_in *target,
         return NULL;
     socket_option(client, IPPROTO_TCP, TCP_NODELAY, 1);
     socket_option(server, IPPROTO_TCP, TCP_NODELAY, 1);
-    /* What becomes of it is seen when bytes are moved. */
+    /* Its result shows when bytes are moved. */
     connect(server, (const struct sockaddr *)target, sizeof(*target));
     *link = (struct link){client, server, {{0}}};
     link->flows[UP] = (struct flow){client, server, .fault = faults[UP]};
@@ -86,7 +86,7 @@ enum link_state link_move(struct link *link, struct link_report *report)
     return state;
 }
 
-/* Says the end of the stream, or RST. Unread bytes would make a RST of the former. */
+/* Sends FIN, or RST. Unread bytes would turn a FIN into a RST. */
 static void end_socket(int fd, bool reset)
 {
     const struct linger now = {.l_onoff = 1};

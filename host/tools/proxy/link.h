@@ -6,7 +6,7 @@
 
 #include <netinet/in.h>
 
-#include "flow.h"
+#include "tools/proxy/flow.h"
 
 enum { UP, DOWN }; /* to the target, from it */
 

@@ -1,7 +1,7 @@
 /* serve.c -- one thread, one poll(), two flows a connection.
  *
  * From the bottom: the connections, the listener, the commands, the loop. */
-#include "serve.h"
+#include "tools/proxy/serve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "link.h"
+#include "tools/proxy/link.h"
 
 #define LINE_LEN 200
 
@@ -250,7 +250,7 @@ static void obey(struct server *server, char *line, int out)
     for (char *word; count < 5 && (word = strsep(&line, " ")) != NULL;)
         if (*word)
             words[count++] = word;
-    accept_links(server); /* what came before the command is not its business */
+    accept_links(server); /* connections that came before the command are not meant */
     wrong = obey_words(server, words, count);
     move_links(server);
     if (wrong)
@@ -297,7 +297,7 @@ static int sooner(int a, int b)
 
 static struct pollfd waits_for(int fd, bool read, bool write)
 {
-    /* Where nothing is waited for, an error of the peer's is not noticed either. */
+    /* Without events to wait for, an error of the peer is not noticed either. */
     return (struct pollfd){.fd = read || write ? fd : -1,
                            .events =
                                (short)((read ? POLLIN : 0) | (write ? POLLOUT : 0))};

@@ -1,5 +1,5 @@
-/* serve.h -- the fault proxy itself: a TCP proxy on loopback that breaks connections as
- * it is told, by one-line commands:
+/* serve.h -- the fault proxy itself: a TCP proxy on loopback that breaks connections by
+ * command, a line each:
  *
  *   WHO DIRECTION FAULT   WHO:       next (the next connection), all (every one from now
  *                                    on), now (those that exist)
@@ -26,7 +26,7 @@
  *   fresh                 all as at the beginning: drop, no faults, counters at zero
  *   status                ok connections=N open=N struck=N up=BYTES down=BYTES
  *
- * Each answer is a line, "ok" or "error WHY"; what was asked is done by then. */
+ * Each answer is a line, "ok" or "error WHY"; the command is done by then. */
 #ifndef PIGEON_TOOLS_PROXY_SERVE_H
 #define PIGEON_TOOLS_PROXY_SERVE_H
 

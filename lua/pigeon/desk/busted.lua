@@ -1,5 +1,5 @@
---- What `pigeon test` has Lua 5.4 run, with the file of the embedded modules and then SPEC... as
--- arguments: busted, with those modules in reach of require(). No module; host/desk/busted.c is its caller.
+--- `pigeon test` runs this file in Lua 5.4 (host/desk/busted.c), with the file of the embedded modules
+-- and then SPEC... as arguments. It starts busted, where require() finds these modules. Not a module.
 
 -- "NAME LENGTH\n" and the bytes, for each module.
 local function preload(path)
@@ -29,9 +29,9 @@ end
 
 preload(table.remove(arg, 1))
 check_specs()
--- what busted looks at by itself, else this folder
+-- busted reads .busted and spec by itself; without both, it gets this folder
 if #arg == 0 and not exists(".busted") and not exists("spec") then table.insert(arg, 1, ".") end
-table.insert(arg, 1, "--ignore-lua") -- a .busted may ask for another
+table.insert(arg, 1, "--ignore-lua") -- a .busted may name another Lua
 local found, run = pcall(require, "busted.runner")
 if not found then
   io.stderr:write("pigeon test: busted for Lua 5.4 is missing: apt-get install lua-busted lua-cjson\n")

@@ -1,25 +1,25 @@
---- `pigeon event`: prints an event as AWS sends it, on one line. Loads no other part than it
--- needs, so that bin/generate_event runs it without the program.
+--- `pigeon event`: prints an event as AWS sends it, on one line. Requires other modules only where a
+-- kind needs them, so that bin/generate_event runs it without the program.
 local event = {}
 
 event.usage = [[
 Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET]
                          [--eventname NAME]
-  KIND    what the news of an object comes in:
+  KIND    the form of the event:
             s3           S3's own notification, direct
-            sqs, sns     that in a message of SQS, of SNS
-            sns-sqs      that in SNS in SQS
-            eventbridge  the event of EventBridge, direct; several are a list
-  KEY     --key again for each: v2/raw_crash/000/20180313/00007bd0-...
-  N       how often each, 1 unless given, at most 10000 in all
-  BUCKET  crashes, unless given
-  NAME    ObjectCreated:Put, unless given
-The key is encoded as the kind demands.
+            sqs, sns     the same in a message of SQS, of SNS
+            sns-sqs      the same in SNS in SQS
+            eventbridge  EventBridge's event, direct; a list for several keys
+  KEY     such as v2/raw_crash/000/20180313/00007bd0-...; --key once for each
+  N       how often each key is used (default: 1); at most 10000 objects in all
+  BUCKET  default: crashes
+  NAME    default: ObjectCreated:Put
+The key is encoded as the kind requires.
 ]]
 
 local MOST = 10000 -- the longest batch of SQS
 
--- %-marks are filled in, and ends of lines dropped; the rest is as AWS documents it.
+-- %-marks are replaced, and line breaks dropped; all else is as AWS documents it.
 local RECORD = [[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-west-2",
 "eventTime":"%TIME%","eventName":"%EVENTNAME%",
 "userIdentity":{"principalId":"AWS:AIDAJDPLRKLG7UEXAMPLE"},
@@ -41,7 +41,7 @@ local EVENTBRIDGE = [[{"version":"0","id":"17793124-05d4-b198-2fde-%SERIAL%",
 "request-id":"C3D13FE58DE4C810","requester":"123456789012",
 "source-ip-address":"203.0.113.7","reason":"%REASON%"}}]]
 
--- SNS spells two members differently where it calls a function itself.
+-- Two members have other names where SNS calls a function itself.
 local NOTIFICATION = [[{"Type":"Notification","MessageId":"95df01b4-ee98-5cb9-9903-%SERIAL%",
 "TopicArn":"arn:aws:sns:us-west-2:123456789012:crashes","Subject":"Amazon S3 Notification",
 "Message":"%CONTENT%","Timestamp":"%TIME%","SignatureVersion":"1","Signature":"EXAMPLE",
@@ -84,7 +84,7 @@ local function serial(i)
   return ("%012x"):format(i)
 end
 
--- {"Records":[...]} of what make(i) gives.
+-- {"Records":[...]} with what make(i) returns.
 local function records(count, make)
   local list = {}
   for i = 1, count do
@@ -102,7 +102,7 @@ local function in_sns(order, content, i, url, attributes)
     { SERIAL = serial(i), CONTENT = json_escape(content), URL = url, ATTRIBUTES = attributes })
 end
 
--- A message for each key; wrap(text, i) is what comes between it and S3's text.
+-- A message for each key; wrap(text, i) puts S3's text into what SQS carries.
 local function in_sqs(order, wrap)
   local md5 = require "pigeon.desk.md5"
   return records(#order.keys, function(i)
@@ -111,7 +111,7 @@ local function in_sqs(order, wrap)
   end)
 end
 
--- What an order becomes, or nil and why it cannot be.
+-- For each kind: an order -> the event, or nil and why that is not possible.
 local kinds = {}
 
 function kinds.s3(order)
@@ -143,10 +143,10 @@ function kinds.eventbridge(order)
       return #list == 1 and list[1] or "[" .. table.concat(list, ",") .. "]"
     end
   end
-  return nil, "EventBridge tells of no creation by this name: " .. order.event_name
+  return nil, "EventBridge has no creation event named " .. order.event_name
 end
 
--- The arguments after KIND -> what is asked for, or nil and what is wrong.
+-- The arguments after KIND -> the options, or nil and what is wrong.
 local function read_options(arguments)
   local keys, given = {}, { ["--count"] = "1", ["--bucket"] = "crashes", ["--eventname"] = "ObjectCreated:Put" }
   for i = 2, #arguments, 2 do
@@ -158,7 +158,8 @@ local function read_options(arguments)
   if #keys == 0 then return nil, "--key is missing" end
   local count = given["--count"]:find("^%d+$") and math.tointeger(tonumber(given["--count"]))
   if not count or count < 1 or count > MOST // #keys then
-    return nil, ("--count is no number from 1, for %d objects in all: %s"):format(MOST, given["--count"])
+    return nil, ("--count is %s, but must be a whole number from 1, and make at most %d objects in all"):format(
+      given["--count"], MOST)
   end
   return { keys = keys, count = count, bucket = given["--bucket"], event_name = given["--eventname"] }
 end
@@ -176,13 +177,13 @@ local function make_order(options)
   return order
 end
 
---- The arguments after "event" -> the exit status, and the text: for stdout where the status is
--- 0, for stderr otherwise.
+--- The arguments after "event" -> the exit status, and the text: for stdout where the status is 0,
+-- otherwise for stderr.
 function event.run(arguments)
   local kind = arguments[1]
   local options, problem, made
   if not kinds[kind] then
-    problem = kind and "unknown kind: " .. kind or "which kind?"
+    problem = kind and "unknown kind: " .. kind or "KIND is missing"
   else
     options, problem = read_options(arguments)
   end
@@ -191,7 +192,7 @@ function event.run(arguments)
   return 2, "pigeon event: " .. problem .. "\n\n" .. event.usage
 end
 
---- {arguments} -> the report, which is all in finish().
+--- {arguments} -> the report: finish() returns all of it.
 function event.open(settings)
   return {
     finish = function()

@@ -1,4 +1,4 @@
---- `pigeon explain`: what the rules decide of each object, why, and on which line.
+--- `pigeon explain`: what the rules decide for each object, why, and on which line.
 local cjson = require "cjson"
 local explanation = require "pigeon.desk.explanation"
 
@@ -7,26 +7,26 @@ local explain = { closely = true }
 explain.usage = [[
 Usage: pigeon explain [--rules FILE] [--trace] [--json] KEY...
        pigeon explain [--rules FILE] [--trace] [--json] < event.json
-Says of each key, or of each object of an event, what the rules decide: accept,
+Shows for each key, or each object of an event, what the rules decide: accept,
 defer, ignore or fail, why, on which line, each queue with its sample against
-its throttle, and the messages. A KEY is taken as it stands.
+its throttle, and the messages. A KEY is used as it is, without decoding.
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --trace       also the script: " >" marks a line that ran, ">>" the one that
                 decided
-  --json        a JSON object a line for each; with --trace the numbers of the
-                lines that ran
-PIGEON_QUEUE names the queues; unset, there is one, normal.
+  --json        one JSON object per line; with --trace, the numbers of the lines
+                that ran
+PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 1: something failed.
 ]]
 
 local json = cjson.new()
 
-local function encode(told)
-  return (json.encode(told):gsub("\\/", "/"):gsub('"(%a+)":{}', '"%1":[]')) -- cjson's empty list
+local function encode(explained)
+  return (json.encode(explained):gsub("\\/", "/"):gsub('"(%a+)":{}', '"%1":[]')) -- cjson writes an empty list as {}
 end
 
--- The numbers of the lines that ran, or nil where they are not known.
+-- The numbers of the lines that ran, or nil where the trace is missing.
 local function lines_of(trace)
   if not trace then return nil end
   local list = {}
@@ -41,24 +41,24 @@ function explain.open(settings)
 
   --- A batch -> its text.
   function report.conclude(batch)
-    local said = {}
+    local parts = {}
     if batch.problem then batch.entries = { { label = "the event", problem = batch.problem } } end
     for _, entry in ipairs(batch.entries) do
-      local told = explanation.of(entry, settings.rules.name, settings.queues)
+      local explained = explanation.of(entry, settings.rules.name, settings.queues)
       objects = objects + 1
-      if told.verdict == "fail" then failed = failed + 1 end
+      if explained.verdict == "fail" then failed = failed + 1 end
       if settings.json then
-        if settings.trace then told.lines = lines_of(entry.trace) end
-        said[#said + 1] = encode(told)
+        if settings.trace then explained.lines = lines_of(entry.trace) end
+        parts[#parts + 1] = encode(explained)
       else
-        table.move(explanation.lines(told), 1, 1000, #said + 1, said)
+        table.move(explanation.lines(explained), 1, 1000, #parts + 1, parts)
         if settings.trace and entry.object then
           local lines = explanation.script(settings.rules.source, entry.trace)
-          table.move(lines, 1, #lines, #said + 1, said)
+          table.move(lines, 1, #lines, #parts + 1, parts)
         end
       end
     end
-    return #said > 0 and table.concat(said, "\n") .. "\n" or ""
+    return #parts > 0 and table.concat(parts, "\n") .. "\n" or ""
   end
 
   --- The last text, and the exit status.

@@ -1,5 +1,5 @@
---- How one object was decided, for people to read: the verdict, why and where, each queue with
--- its sample against its throttle, and the messages.
+--- Explains how one object was decided: the verdict, why and where, each queue with its sample
+-- against its throttle, and the messages.
 local sample = require "pigeon.rules.sample"
 local text = require "pigeon.text"
 local verdict = require "pigeon.rules.verdict"
@@ -12,17 +12,17 @@ local function clean(value)
   return value and text.clean(value, LONGEST)
 end
 
--- "rules.lua:7: boom" -> "boom", "rules.lua:7". Without a line: all of it, nil.
+-- "rules.lua:7: boom" -> "boom", "rules.lua:7". Without a line: the whole text, nil.
 local function split(problem, script)
   local line, rest = problem:match("^:(%d+): (.*)$", #script + 1)
   if not line or problem:sub(1, #script) ~= script then return problem, nil end
   return rest, script .. ":" .. line
 end
 
--- What the rules could have picked by, for the id that they accepted.
-local function queues_of(id, says, queues)
+-- Each queue, its sample for the accepted id, and whether the rules chose it.
+local function queues_of(id, decision, queues)
   local chosen, list = {}, {}
-  for _, destination in ipairs(says.destinations) do
+  for _, destination in ipairs(decision.destinations) do
     if destination.exchange == "" then chosen[destination.routing_key] = true end
   end
   for i, queue in ipairs(queues) do
@@ -34,85 +34,87 @@ local function queues_of(id, says, queues)
   return list
 end
 
-local function messages_of(says)
+local function messages_of(decision)
   local list = {}
-  for i, destination in ipairs(says.destinations) do
+  for i, destination in ipairs(decision.destinations) do
     list[i] = {
       to = verdict.destination_name(destination),
       exchange = destination.exchange, routing_key = destination.routing_key,
-      message_id = says.id, body = says.id, content_type = "text/plain", delivery_mode = 2,
+      message_id = decision.id, body = decision.id, content_type = "text/plain", delivery_mode = 2,
       app_id = "pigeon", mandatory = true,
     }
   end
   return list
 end
 
---- {label, object, verdict, trace, or else problem or failures}, the script's name, the queues ->
--- {key, bucket, verdict = one word, reason, where, id, queues, messages}.
+--- A decided entry, the script's name, the queues -> {key, bucket, event_name, verdict = one word,
+-- reason, where, id, queues, messages}.
 function explanation.of(entry, script, queues)
-  local says, object = entry.verdict, entry.object or {}
-  local told = { key = clean(entry.label), bucket = clean(object.bucket), event_name = clean(object.event_name) }
-  if not says then
-    told.verdict = "fail"
+  local decision, object = entry.verdict, entry.object or {}
+  local explained = { key = clean(entry.label), bucket = clean(object.bucket), event_name = clean(object.event_name) }
+  if not decision then
+    explained.verdict = "fail"
     local reason, where = split(entry.problem or entry.failures[1].text, script)
-    told.reason, told.where = clean(reason), where
-    return told
+    explained.reason, explained.where = clean(reason), where
+    return explained
   end
-  told.verdict, told.reason = says.kind, clean(says.reason)
-  if entry.trace and entry.trace.line then told.where = ("%s:%d"):format(script, entry.trace.line) end
-  if says.kind == "accept" then
-    told.id, told.queues, told.messages = says.id, queues_of(says.id, says, queues), messages_of(says)
+  explained.verdict, explained.reason = decision.kind, clean(decision.reason)
+  if entry.trace and entry.trace.line then explained.where = ("%s:%d"):format(script, entry.trace.line) end
+  if decision.kind == "accept" then
+    explained.id, explained.messages = decision.id, messages_of(decision)
+    explained.queues = queues_of(decision.id, decision, queues)
   end
-  return told
+  return explained
 end
 
-local function say_queue(queue, width)
+local function queue_line(queue, width)
   return ("  %-" .. width .. "s  sample %8.4f %s throttle %d: %s"):format(
     clean(queue.name), queue.sample, queue.sample < queue.throttle and "<" or ">=", queue.throttle,
     queue.chosen and "sent" or queue.sample < queue.throttle and "not sent, by the rules" or "not sent")
 end
 
--- What differs between the messages of an object, then what does not.
-local function say_messages(said, messages)
+-- What differs between the messages of an object, then what they have in common.
+local function add_messages(lines, messages)
   if #messages == 0 then
-    said[#said + 1] = "  no message: no destination was given"
+    lines[#lines + 1] = "  no message: no destination was given"
     return
   end
   for _, message in ipairs(messages) do
-    said[#said + 1] = ('  message to %s: exchange "%s", routing key "%s"'):format(
+    lines[#lines + 1] = ('  message to %s: exchange "%s", routing key "%s"'):format(
       clean(message.to), clean(message.exchange), clean(message.routing_key))
   end
-  said[#said + 1] = "  each with message_id and body " .. messages[1].message_id .. ","
-  said[#said + 1] = "    content_type text/plain, app_id pigeon, timestamp, persistent, mandatory"
+  lines[#lines + 1] = "  each with message_id and body " .. messages[1].message_id .. ","
+  lines[#lines + 1] = "    content_type text/plain, app_id pigeon, timestamp, persistent, mandatory"
 end
 
---- The same as lines of text.
-function explanation.lines(told)
-  local word = told.verdict .. (told.id and " " .. told.id or "")
-  if told.reason then word = ("%s: %s"):format(word, told.reason) end
-  local said = { told.key, ("  %s%s"):format(word, told.where and "  (" .. told.where .. ")" or "") }
+--- What of() returned -> the same as lines of text.
+function explanation.lines(explained)
+  local word = explained.verdict .. (explained.id and " " .. explained.id or "")
+  if explained.reason then word = ("%s: %s"):format(word, explained.reason) end
+  local lines = { explained.key, ("  %s%s"):format(word, explained.where and "  (" .. explained.where .. ")" or "") }
   local width = 1
-  for _, queue in ipairs(told.queues or {}) do
+  for _, queue in ipairs(explained.queues or {}) do
     width = math.max(width, math.min(#queue.name, 40))
   end
-  for _, queue in ipairs(told.queues or {}) do
-    said[#said + 1] = say_queue(queue, width)
+  for _, queue in ipairs(explained.queues or {}) do
+    lines[#lines + 1] = queue_line(queue, width)
   end
-  if told.messages then say_messages(said, told.messages) end
-  return said
+  if explained.messages then add_messages(lines, explained.messages) end
+  return lines
 end
 
---- A script's source with a mark before each line that ran, and "?" where none is known.
+--- A script's source, and the trace of a decision or nil -> the script's lines, with a mark before
+-- each line that ran.
 function explanation.script(source, trace)
-  local said, number = {}, 0
-  if not trace then return { "  (too long a run to note its lines)" } end
+  local lines, number = {}, 0
+  if not trace then return { "  (the run was too long to note its lines)" } end
   for line in source:gsub("\n$", ""):gmatch("([^\n]*)\n?") do
     number = number + 1
     local mark = number == trace.line and ">>" or trace.lines[number] and " >" or "  "
-    said[number] = ("  %s %3d  %s"):format(mark, number, text.clean(line, LONGEST))
+    lines[number] = ("  %s %3d  %s"):format(mark, number, text.clean(line, LONGEST))
   end
-  if said[number]:match("^ +%d+  $") then said[number] = nil end -- the match after the last line
-  return said
+  if lines[number]:match("^ +%d+  $") then lines[number] = nil end -- the match after the last line
+  return lines
 end
 
 return explanation

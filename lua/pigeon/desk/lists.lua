@@ -1,11 +1,11 @@
---- What the desk reads a list of objects from: lines, each a key, a row of an S3 inventory or
--- an event; or keys alone. The batch is what envelope.read makes of one event.
+--- Reads the desk's lists of objects: lines, each a key, a row of an S3 inventory or an event; or
+-- keys alone. Returns a batch as envelope.read() does for one event.
 local envelope = require "pigeon.event.envelope"
-local notification = require "pigeon.event.s3"
+local s3 = require "pigeon.event.s3"
 
 local byte, find, sub = string.byte, string.find, string.sub
 
-local lines = {}
+local lists = {}
 
 local BRACE, BRACKET, QUOTE = byte('{["', 1, 3)
 
@@ -13,10 +13,10 @@ local function object_of(bucket, key)
   return { bucket = bucket, key = key, event_name = "ObjectCreated:Put", source = "aws:s3" }
 end
 
--- '"bucket","key",...' -> the two, or nil. S3 quotes every field and form-encodes the key.
+-- '"bucket","key",...' -> the bucket and the key, or nil. S3 quotes every field and form-encodes the key.
 local function inventory_row(line)
   local bucket, key = line:match('^"([^"]*)","([^"]*)"')
-  return bucket, key and notification.form_decode(key)
+  return bucket, key and s3.form_decode(key)
 end
 
 local function add_key(entries, number, bucket, key)
@@ -40,9 +40,9 @@ local function read_line(line, number, entries)
   add_key(entries, number, bucket or "-", key or line)
 end
 
---- Bytes, and the number of their first line -> {entries}, each entry with the number of its
--- line. A key is an object of the bucket "-" that was put; an empty line is none.
-function lines.read(input, number)
+--- Bytes, and the number of their first line -> {entries}, each with the number of its line. A key
+-- stands for an object that was put into the bucket "-"; empty lines are skipped.
+function lists.read(input, number)
   local entries, start = {}, 1
   while start <= #input do
     local stop = find(input, "\n", start, true) or #input + 1
@@ -52,8 +52,8 @@ function lines.read(input, number)
   return { entries = entries }
 end
 
---- Keys as they were typed, a zero byte behind each -> the same. Whatever is in a key, it is one.
-function lines.keys(input)
+--- Keys as they were typed, a zero byte after each -> the same. A key is never read as an event or a row.
+function lists.keys(input)
   local entries = {}
   for key in input:gmatch("([^\0]*)\0") do
     add_key(entries, #entries + 1, "-", key)
@@ -61,4 +61,4 @@ function lines.keys(input)
   return { entries = entries }
 end
 
-return lines
+return lists

@@ -1,4 +1,4 @@
---- MD5 (RFC 1321), because a message of SQS carries its body's. Not for secrets.
+--- MD5 (RFC 1321): a message of SQS has that of its body. Not for secrets.
 local md5 = {}
 
 local SHIFTS = { { 7, 12, 17, 22 }, { 5, 9, 14, 20 }, { 4, 11, 16, 23 }, { 6, 10, 15, 21 } }
@@ -7,7 +7,7 @@ for i = 1, 64 do
   SINES[i] = math.floor(math.abs(math.sin(i)) * 2 ^ 32)
 end
 
--- A round's function of three words, and which word of the block its step i takes.
+-- For each round: a function of three words, and the index of the block's word for step i.
 local ROUNDS = {
   function(b, c, d, i) return b & c | ~b & d, i end,
   function(b, c, d, i) return d & b | ~d & c, (5 * i + 1) % 16 end,

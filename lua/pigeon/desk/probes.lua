@@ -1,6 +1,10 @@
---- Objects that rules should be able to decide: typical keys, and awkward ones. Each is decided
--- twice, in two orders, and a third time closely, for the line.
+--- Objects that every rules script should be able to decide: typical keys, and awkward ones. Each
+-- is decided twice, in two orders, and a third time with its lines noted, for messages.
+local verdict = require "pigeon.rules.verdict"
+
 local probes = {}
+
+local MOST_MS = 10 -- of CPU time
 
 local ID = "00007bd0-2d1c-4865-af09-80bc0%s180313"
 local LONGEST = 1024 -- bytes of an S3 key
@@ -26,7 +30,7 @@ local KEYS = {
 
 local EVENT_NAMES = { "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload", "ObjectRemoved:Delete" }
 
--- What S3 tells of an object, all of it; another envelope tells less.
+-- An object with everything that S3 reports; other envelopes have less.
 local function whole(key)
   return {
     bucket = "crashes", key = key, event_name = "ObjectCreated:Put", time = "2018-03-13T00:00:00.000Z", size = 1024,
@@ -46,7 +50,8 @@ local function objects()
   return list
 end
 
---- Returns a batch: probe i is entry i, entry 2n + 1 - i of the n, and, closely, entry 2n + i.
+--- Returns a batch: of n probes, probe i is entry i, entry 2n + 1 - i, and entry 2n + i, with its
+-- lines noted.
 function probes.read()
   local list, batch = objects(), { entries = {} }
   local count = #list
@@ -56,6 +61,54 @@ function probes.read()
     batch.entries[2 * count + i] = { label = object.key, object = object, closely = true }
   end
   return batch
+end
+
+--- A batch -> how many probes it has.
+function probes.count(batch)
+  return #batch.entries // 3
+end
+
+-- A decision in one line, to compare with another.
+local function summary(entry)
+  local decision = entry.verdict
+  if not decision then return "failed: " .. entry.failures[1].text end
+  local parts = { decision.kind, decision.reason or decision.id }
+  for _, destination in ipairs(decision.destinations or {}) do
+    parts[#parts + 1] = verdict.destination_name(destination)
+  end
+  return table.concat(parts, " ")
+end
+
+local function where(script, entry)
+  return entry.trace and entry.trace.line and ("%s:%d"):format(script, entry.trace.line) or script
+end
+
+-- What is wrong with a probe's three decisions, the third with its lines noted; or nil.
+local function judge(script, first, second, third)
+  local one, two = summary(first), summary(second)
+  if one ~= two then
+    return ("%s: decides differently the second time: %s, then %s"):format(where(script, third), one, two)
+  end
+  if first.failures then return first.failures[1].text end
+  local ms = math.min(first.cpu, second.cpu) * 1000
+  if ms > MOST_MS then return ("%s: took over %d ms"):format(where(script, third), MOST_MS) end
+end
+
+--- The decided batch, and the script's name -> what is wrong, a list of {what = "rules.lua:3: ...", key
+-- = the first that shows it, more = how many others do, or nil}.
+function probes.problems(batch, script)
+  local entries, count, list, by_text = batch.entries, probes.count(batch), {}, {}
+  for i = 1, count do
+    local what = judge(script, entries[i], entries[2 * count + 1 - i], entries[2 * count + i])
+    local known = by_text[what]
+    if known then
+      known.more = (known.more or 0) + 1
+    elseif what then
+      local problem = { what = what, key = entries[i].label }
+      list[#list + 1], by_text[what] = problem, problem
+    end
+  end
+  return list
 end
 
 return probes

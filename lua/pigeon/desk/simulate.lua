@@ -1,4 +1,4 @@
---- `pigeon simulate`: what the rules would decide of a list of keys, counted.
+--- `pigeon simulate`: counts what the rules would decide for a list of keys.
 local cjson = require "cjson"
 local shadow = require "pigeon.report.shadow"
 local text = require "pigeon.text"
@@ -7,20 +7,20 @@ local simulate = {}
 
 simulate.usage = [[
 Usage: pigeon simulate [--rules FILE] [--against OTHER.lua] [--json] < keys
-Counts what the rules decide of a list, and publishes nothing. A line of it is a
-key, a row of an S3 inventory (CSV), or an event. The table is by verdict,
+Counts what the rules decide for a list, and publishes nothing. Each line is a
+key, a row of an S3 inventory (CSV), or an event. The tables are by verdict,
 reason and queue.
   --rules FILE    the script; else rules.lua beside the program, else the
                   repository's
-  --against FILE  another script: what would change with it, by from and to,
-                  with examples
+  --against FILE  another script: also shows which decisions would change with
+                  it, from what to what, with examples
   --json          one JSON object, for a program
-PIGEON_QUEUE names the queues; unset, there is one, normal.
+PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 1: something failed.
 ]]
 
 local KINDS = { "accept", "defer", "ignore", "fail" }
-local MOST_KINDS = 1000 -- of reasons, queues and changes: a script can make them up
+local MOST_KINDS = 1000 -- different reasons, queues and changes: a script can invent any number
 local MOST_EXAMPLES = 10
 local LONGEST = 200
 local OTHERS = "(others)"
@@ -90,16 +90,16 @@ local function bar(count, total, width)
 end
 
 -- Rows {name, count} under a title, each with its share of `total`.
-local function table_lines(said, title, rows, total, width)
+local function table_lines(lines, title, rows, total, width)
   if #rows == 0 then return end
-  said[#said + 1] = title
+  lines[#lines + 1] = title
   local widest, digits = 8, #tostring(total)
   for _, row in ipairs(rows) do widest = math.max(widest, math.min(utf8.len(clean(row.name)), 40)) end
   local room = math.max(10, width - widest - digits - 13)
   for _, row in ipairs(rows) do
     local name = clean(row.name)
     local gap = (" "):rep(widest - utf8.len(name))
-    said[#said + 1] = (("  %s%s %" .. digits .. "d %6.2f %% %s"):format(name, gap, row.count,
+    lines[#lines + 1] = (("  %s%s %" .. digits .. "d %6.2f %% %s"):format(name, gap, row.count,
       total > 0 and row.count * 100 / total or 0, bar(row.count, total, room)):gsub(" +$", ""))
   end
 end
@@ -120,44 +120,44 @@ local function reason_rows(totals)
   return rows
 end
 
-local function change_lines(said, totals)
-  said[#said + 1] = ("%d of %d would change"):format(totals.changed, totals.objects)
+local function change_lines(lines, totals)
+  lines[#lines + 1] = ("%d of %d would change"):format(totals.changed, totals.objects)
   if totals.skipped > 0 then
-    said[#said + 1] = ("  not asked about %d: the time was short"):format(totals.skipped)
+    lines[#lines + 1] = ("  %d not decided by the other script: out of time"):format(totals.skipped)
   end
   for _, row in ipairs(sorted(totals.changes)) do
-    said[#said + 1] = ("  %d  %s"):format(row.count, text.clean(row.name, 2 * LONGEST))
+    lines[#lines + 1] = ("  %d  %s"):format(row.count, text.clean(row.name, 2 * LONGEST))
     for _, example in ipairs(totals.examples[row.name] or {}) do
-      said[#said + 1] = "       " .. text.clean(example, 1024)
+      lines[#lines + 1] = "       " .. text.clean(example, 1024)
     end
   end
 end
 
-local function say(totals, against, width)
-  local said = {}
-  table_lines(said, ("%d objects, by verdict"):format(totals.objects), verdict_rows(totals), totals.objects, width)
-  table_lines(said, "by reason", reason_rows(totals), totals.objects, width)
-  table_lines(said, "by queue", sorted(totals.queues), totals.objects, width)
-  if against then change_lines(said, totals) end
-  return table.concat(said, "\n") .. "\n"
+local function text_of(totals, against, width)
+  local lines = {}
+  table_lines(lines, ("%d objects, by verdict"):format(totals.objects), verdict_rows(totals), totals.objects, width)
+  table_lines(lines, "by reason", reason_rows(totals), totals.objects, width)
+  table_lines(lines, "by queue", sorted(totals.queues), totals.objects, width)
+  if against then change_lines(lines, totals) end
+  return table.concat(lines, "\n") .. "\n"
 end
 
 local function json_of(totals, against)
-  local told = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
-  for _, kind in ipairs(KINDS) do told.reasons[kind] = totals.reasons[kind].counts end
+  local counted = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
+  for _, kind in ipairs(KINDS) do counted.reasons[kind] = totals.reasons[kind].counts end
   if against then
-    told.changed, told.skipped, told.changes = totals.changed, totals.skipped, {}
+    counted.changed, counted.skipped, counted.changes = totals.changed, totals.skipped, {}
     for i, row in ipairs(sorted(totals.changes)) do
       local keys = {}
       for j, key in ipairs(totals.examples[row.name] or {}) do keys[j] = text.clean(key, 1024) end
-      told.changes[i] = { change = text.clean(row.name, 2 * LONGEST), count = row.count, examples = keys }
+      counted.changes[i] = { change = text.clean(row.name, 2 * LONGEST), count = row.count, examples = keys }
     end
   end
-  return (json.encode(told):gsub("\\/", "/"):gsub('"changes":{}', '"changes":[]')) .. "\n"
+  return (json.encode(counted):gsub("\\/", "/"):gsub('"changes":{}', '"changes":[]')) .. "\n"
 end
 
---- {json, width} -> the report: it counts each batch, and says all at the end.
--- report.against is set where there is another script.
+--- {json, width} -> the report: conclude() counts each batch, finish() returns the tables and the
+-- exit status. report.against is set where there is another script.
 function simulate.open(settings)
   local report = {}
   local totals = {
@@ -178,7 +178,7 @@ function simulate.open(settings)
 
   function report.finish()
     local width = settings.width > 0 and settings.width or 80
-    return settings.json and json_of(totals, report.against) or say(totals, report.against, width),
+    return settings.json and json_of(totals, report.against) or text_of(totals, report.against, width),
       totals.verdicts.fail > 0 and 1 or 0
   end
 

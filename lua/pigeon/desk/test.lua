@@ -1,4 +1,4 @@
---- `pigeon test` is suite.lua in a Lua of its own; here is how it is used.
+--- `pigeon test`: its usage. busted.lua runs the specs, in a Lua of its own.
 return {
   usage = [[
 Usage: pigeon test [SPEC...]
@@ -12,7 +12,7 @@ An example:
   it("accepts a 1", function()
     assert.accepts(rules, "v2/raw_crash/.../00007bd0-...1180313", { "normal" })
   end)
-and assert.defers, assert.ignores, assert.fails(rules, key); a failing one shows
-the explanation of the key. Status 1: one failed.
+There are assert.defers, assert.ignores and assert.fails(rules, key) too; where
+one fails, the explanation of the key is shown. Status 1: a case failed.
 ]],
 }

@@ -1,50 +1,50 @@
---- JSON that somebody else wrote: each member is asked for with what it should be, and the
--- error says what stands where instead.
+--- Decoded JSON of other programs, read member by member: each function takes a value and its
+-- place, and raises an error that names both where the value is not what it must be.
 --
--- A place is a path as jq writes it, "Records[3].body"; "" is the event as a whole. One that
--- begins with a dot is within a record, and document.at() puts the record's own before it, which
--- is made only for what is wrong. Such errors are raised as a table, so that none can be taken
--- for a mistake of ours.
-local null = require "cjson".null -- and that of decode()
+-- A place is a path as jq writes it, "Records[3].body"; "" is the event as a whole. A place that
+-- begins with a dot is within a record: checked.at() puts the record's place before it, which is
+-- computed only for an error. Such errors are raised as a table, so that they cannot be confused
+-- with errors in our own code.
+local null = require "cjson".null -- the same value as in decode()
 local open_decoder = require "pigeon.decode" -- host/lua/decode.c
 
 local pcall, tointeger, type = pcall, math.tointeger, type
 
-local document = {}
+local checked = {}
 
---- How messages call a place.
-function document.name(place)
+--- A place -> its name in messages.
+function checked.name(place)
   return place == "" and "the event" or place
 end
 
---- The place of a member.
-function document.member(place, name)
+--- The place of an object, and a member's name -> the place of that member.
+function checked.member(place, name)
   return place == "" and name or place .. "." .. name
 end
 
---- What is wrong with a record at a place, with that place.
-function document.at(place, problem)
+--- The place of a record, and what is wrong within it -> the same with the whole place.
+function checked.at(place, problem)
   if problem:sub(1, 1) ~= "." then return problem end
   return place == "" and problem:sub(2) or place .. problem
 end
 
---- Raises what is wrong.
-function document.fail(message, ...)
+--- Raises what is wrong with the document: a format and its values.
+function checked.fail(message, ...)
   error({ message:format(...) }, 0)
 end
 
---- What pcall() caught -> what is wrong. Raises what is no fault of the document: a
--- lack of memory, our own mistakes.
-function document.problem(raised)
+--- What pcall() caught -> what is wrong with the document. Raises other errors again: a lack of
+-- memory, a mistake in our own code.
+function checked.problem(raised)
   if type(raised) ~= "table" then error(raised, 0) end
   return raised[1]
 end
 
---- Calls read(...) -> true, or false and what is wrong.
-function document.attempt(read, ...)
+--- Calls read(...) -> true, or false and what is wrong with the document. Raises other errors.
+function checked.attempt(read, ...)
   local ok, raised = pcall(read, ...)
   if ok then return true end
-  return false, document.problem(raised)
+  return false, checked.problem(raised)
 end
 
 local function kind_of(value)
@@ -54,52 +54,53 @@ local function kind_of(value)
   return "a " .. kind
 end
 
---- Raises that there is something else at a place, or nothing.
-function document.wrong(value, place, expected)
-  if value == nil then document.fail("%s is missing", place) end
-  document.fail("%s is %s, and should be %s", document.name(place), kind_of(value), expected)
+--- Raises that the value at a place is missing or is not what is expected.
+function checked.wrong(value, place, expected)
+  if value == nil then checked.fail("%s is missing", place) end
+  checked.fail("%s is %s, but must be %s", checked.name(place), kind_of(value), expected)
 end
 
---- The names of all members that are read -> decode: bytes and their place -> what they say,
--- without any other member.
-function document.decoder(names)
+--- The names of all members that are read -> decode(): bytes and their place -> the value without
+-- any other member. decode() raises where the bytes are not JSON.
+function checked.decoder(names)
   local decode = open_decoder(names)
   return function(bytes, place)
     local value, problem = decode(bytes)
-    if value == nil then document.fail("%s is not JSON: %s", document.name(place), problem) end
+    if value == nil then checked.fail("%s is not JSON: %s", checked.name(place), problem) end
     return value
   end
 end
 
---- Whether a member is not there, null or empty, as MinIO writes a region that it has not.
-function document.is_missing(value)
+--- Whether a member is missing, null or empty. MinIO writes an empty region where it has none.
+function checked.is_missing(value)
   return value == nil or value == null or value == ""
 end
 
---- A member that is an object (or a list), or an error.
-function document.object(value, place)
-  if type(value) ~= "table" then document.wrong(value, place, "an object") end
+--- Returns an object (or a list); raises where the value is something else.
+function checked.object(value, place)
+  if type(value) ~= "table" then checked.wrong(value, place, "an object") end
   return value
 end
 
---- A member that is a string with something in it, or an error.
-function document.string(value, place)
-  if type(value) ~= "string" then document.wrong(value, place, "a string") end
-  if value == "" then document.fail("%s is empty", place) end
+--- Returns a string that is not empty; raises where the value is something else.
+function checked.string(value, place)
+  if type(value) ~= "string" then checked.wrong(value, place, "a string") end
+  if value == "" then checked.fail("%s is empty", place) end
   return value
 end
 
---- A string or number that may be missing: then nil.
-function document.optional(value, place, kind)
+--- Returns a string or a number (kind), or nil where it is missing; raises for something else.
+function checked.optional(value, place, kind)
   if type(value) == kind and value ~= "" then return value end
-  if not document.is_missing(value) then document.wrong(value, place, "a " .. kind) end
+  if not checked.is_missing(value) then checked.wrong(value, place, "a " .. kind) end
   return nil
 end
 
---- The same for a whole number, as an integer: decoded ones are floats.
-function document.whole(value, place)
-  value = document.optional(value, place, "number")
-  return value and (tointeger(value) or document.wrong(value, place, "a whole one"))
+--- The same for a whole number, as an integer: decoded numbers are floats.
+function checked.whole(value, place)
+  local number = checked.optional(value, place, "number")
+  if not number then return nil end
+  return tointeger(number) or checked.fail("%s is %.14g, but must be a whole number", checked.name(place), number)
 end
 
-return document
+return checked

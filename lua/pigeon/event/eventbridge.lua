@@ -1,13 +1,13 @@
---- An event of S3 from EventBridge -> the object that it speaks of. Its key stands there
--- verbatim, and it names what happened in its own words.
+--- S3's event from EventBridge -> the object that it reports. The key is not encoded there, and
+-- EventBridge has its own names for what happened.
 -- https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-local document = require "pigeon.event.checked"
+local checked = require "pigeon.event.checked"
 local text = require "pigeon.text"
 
 local eventbridge = {}
 
---- detail-type, reason, and S3's own name for that; the first of a name is the one that AWS
--- documents.
+--- detail-type, reason, and S3's own event name; where two rows have the same event name, the
+-- first is the one that AWS documents.
 eventbridge.names = {
   { "Object Created", "PutObject", "ObjectCreated:Put" },
   { "Object Created", "POST Object", "ObjectCreated:Post" },
@@ -18,16 +18,16 @@ eventbridge.names = {
   { "Object Deleted", "Lifecycle Expiration", "LifecycleExpiration:Delete" },
 }
 
--- A reason that is not in the list is kept, so that rules for all creations see it.
+-- For a reason that is not in the list, so that rules for all creations still match.
 local FAMILIES = { ["Object Created"] = "ObjectCreated:", ["Object Deleted"] = "ObjectRemoved:" }
 
 local function event_name(event, detail)
   local kind = event["detail-type"]
-  if not FAMILIES[kind] then return kind end -- no creation, whatever it is
-  local reason = document.string(detail.reason, ".detail.reason")
+  if not FAMILIES[kind] then return kind end -- not a creation or deletion
+  local reason = checked.string(detail.reason, ".detail.reason")
   for _, row in ipairs(eventbridge.names) do
     if row[1] == kind and row[2] == reason then
-      -- a version was not removed but hidden
+      -- a delete marker hides the object and removes nothing
       return detail["deletion-type"] == "Delete Marker Created" and row[3] .. "MarkerCreated" or row[3]
     end
   end
@@ -39,23 +39,23 @@ function eventbridge.knows(event)
   return type(event.source) == "string" and type(event["detail-type"]) == "string"
 end
 
---- Raises where within the event what is wrong.
+--- An event -> the object {bucket, key, event_name, ...}. Raises what is wrong, by checked.fail().
 function eventbridge.read(event)
   if event.source ~= "aws.s3" then
-    document.fail('.source is "%s", and should be aws.s3', text.clean(event.source, 100))
+    checked.fail('.source is "%s", but must be "aws.s3"', text.clean(event.source, 100))
   end
-  local detail = document.object(event.detail, ".detail")
-  local bucket = document.object(detail.bucket, ".detail.bucket")
-  local object = document.object(detail.object, ".detail.object")
+  local detail = checked.object(event.detail, ".detail")
+  local bucket = checked.object(detail.bucket, ".detail.bucket")
+  local object = checked.object(detail.object, ".detail.object")
   return {
-    bucket = document.string(bucket.name, ".detail.bucket.name"),
-    key = document.string(object.key, ".detail.object.key"),
+    bucket = checked.string(bucket.name, ".detail.bucket.name"),
+    key = checked.string(object.key, ".detail.object.key"),
     event_name = event_name(event, detail),
-    time = document.optional(event.time, ".time", "string"),
-    size = document.whole(object.size, ".detail.object.size"),
-    region = document.optional(event.region, ".region", "string"),
-    version_id = document.optional(object["version-id"], ".detail.object.version-id", "string"),
-    sequencer = document.optional(object.sequencer, ".detail.object.sequencer", "string"),
+    time = checked.optional(event.time, ".time", "string"),
+    size = checked.whole(object.size, ".detail.object.size"),
+    region = checked.optional(event.region, ".region", "string"),
+    version_id = checked.optional(object["version-id"], ".detail.object.version-id", "string"),
+    sequencer = checked.optional(object.sequencer, ".detail.object.sequencer", "string"),
     source = "aws:s3",
   }
 end

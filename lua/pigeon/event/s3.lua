@@ -1,43 +1,43 @@
---- A record of S3's own notification -> the object that it speaks of. MinIO and LocalStack
--- write the same.
+--- A record of S3's own notification -> the object that it reports. MinIO and LocalStack write
+-- the same form.
 -- https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
-local document = require "pigeon.event.checked"
+local checked = require "pigeon.event.checked"
 local text = require "pigeon.text"
 
 local char, find, gsub = string.char, string.find, string.gsub
 
-local object_of, string_of, optional, whole = document.object, document.string, document.optional, document.whole
+local object_of, string_of, optional, whole = checked.object, checked.string, checked.optional, checked.whole
 
-local notification = {}
+local s3 = {}
 
 local function unescape(digits)
   return char(tonumber(digits, 16))
 end
 
---- A key as S3 writes it, application/x-www-form-urlencoded -> the key; a bad escape stays as
--- it is.
-function notification.form_decode(key)
+--- A key as S3 writes it, application/x-www-form-urlencoded -> the decoded key; a bad escape is
+-- kept as it is.
+function s3.form_decode(key)
   if not (find(key, "+", 1, true) or find(key, "%", 1, true)) then return key end
   return (gsub(gsub(key, "%+", " "), "%%(%x%x)", unescape))
 end
 
--- Within a major version members are only added.
+-- Within a major version, AWS only adds members.
 local function check_version(version)
   version = optional(version, ".eventVersion", "string")
   if version and not find(version, "^2%.") then
-    document.fail('.eventVersion is "%s", and Pigeon reads 2.x', text.clean(version, 20))
+    checked.fail('.eventVersion is "%s", but Pigeon reads only 2.x', text.clean(version, 20))
   end
 end
 
---- Raises where within the record what is wrong.
-function notification.read(record)
-  if record.eventVersion ~= "2.1" then check_version(record.eventVersion) end -- S3's own
-  local s3 = object_of(record.s3, ".s3")
-  local bucket, object = object_of(s3.bucket, ".s3.bucket"), object_of(s3.object, ".s3.object")
+--- A record -> the object {bucket, key, event_name, ...}. Raises what is wrong, by checked.fail().
+function s3.read(record)
+  if record.eventVersion ~= "2.1" then check_version(record.eventVersion) end -- S3's current version
+  local content = object_of(record.s3, ".s3")
+  local bucket, object = object_of(content.bucket, ".s3.bucket"), object_of(content.object, ".s3.object")
   return {
     bucket = string_of(bucket.name, ".s3.bucket.name"),
-    key = notification.form_decode(string_of(object.key, ".s3.object.key")),
-    event_name = gsub(string_of(record.eventName, ".eventName"), "^s3:", "", 1), -- MinIO's
+    key = s3.form_decode(string_of(object.key, ".s3.object.key")),
+    event_name = gsub(string_of(record.eventName, ".eventName"), "^s3:", "", 1), -- MinIO writes the prefix
     time = optional(record.eventTime, ".eventTime", "string"),
     size = whole(object.size, ".s3.object.size"),
     region = optional(record.awsRegion, ".awsRegion", "string"),
@@ -47,4 +47,4 @@ function notification.read(record)
   }
 end
 
-return notification
+return s3

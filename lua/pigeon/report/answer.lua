@@ -1,5 +1,5 @@
---- What Lambda is told: null when every object is done, which messages of an SQS batch failed
--- where that is understood, or else an error that says what failed, why, and what to do.
+--- The answer to Lambda: null when every object is done; the messages of an SQS batch that failed,
+-- where its trigger understands that; otherwise an error with what failed, why, and what to do.
 local cjson = require "cjson"
 local text = require "pigeon.text"
 
@@ -9,18 +9,18 @@ local MOST_NAMED = 20
 local json = cjson.new()
 
 -- Why an object can fail: the error's type for AWS, and the operator's next step where the
--- broker's part (host/amqp/failure.c) has not said it.
+-- failure's own text (host/amqp/failure.c) does not have it.
 local CAUSES = {
   record = { type = "Function.EventInvalid",
-    step = "look at what invokes this function: it expects S3 notifications" },
-  rules = { type = "Function.RulesFailed", step = "mend the rules script and deploy it" },
+    step = "check what invokes this function: it expects S3 notifications" },
+  rules = { type = "Function.RulesFailed", step = "fix the rules script and deploy it" },
   returned = { type = "Function.MessageUnroutable" },
   nacked = { type = "Function.MessageRefused" },
   unknown = { type = "Function.BrokerUnavailable" },
   time = { type = "Function.OutOfTime", step = "raise the function's timeout or its memory" },
 }
 
--- Which cause names the error where two hit equally often: first what no retry mends.
+-- Which cause gives the error its type where two are equally frequent: first those that no retry fixes.
 local ORDER = { "record", "rules", "returned", "nacked", "unknown", "time" }
 
 -- A JSON string. cjson writes "/" as "\/".
@@ -28,24 +28,24 @@ local function quote(value)
   return (json.encode(value):gsub("\\/", "/"))
 end
 
--- {}, as stackTrace, would be an object in cjson's hands.
+-- Not by cjson, which would write the empty list as {}.
 local function error_json(message, type)
   return ('{"errorMessage":%s,"errorType":%s,"stackTrace":[]}'):format(quote(message), quote(type))
 end
 
--- The failures of the entries -> how many each cause has, and what is said of them: equal
--- reasons once, with the names of those that they hit.
+-- The failures of the entries -> how many each cause has, and the texts: equal ones once, with the
+-- names of all that they hit.
 local function gather(entries)
   local counts, groups, group_of = {}, {}, {}
-  local failed, told, more = 0, 0, 0
+  local failed, named, more = 0, 0, 0
   for _, entry in ipairs(entries) do
     if entry.failures then failed = failed + 1 end
     for _, failure in ipairs(entry.failures or {}) do
       counts[failure.cause] = (counts[failure.cause] or 0) + 1
-      if told == MOST_NAMED then
+      if named == MOST_NAMED then
         more = more + 1
       else
-        told = told + 1
+        named = named + 1
         local group = group_of[failure.text]
         if not group then
           group = { why = failure.text }
@@ -58,7 +58,7 @@ local function gather(entries)
   return { counts = counts, groups = groups, failed = failed, more = more }
 end
 
-local function say_group(group)
+local function text_of(group)
   local names = {}
   for i, name in ipairs(group) do
     names[i] = text.clean(name, 300)
@@ -85,7 +85,7 @@ local function failure_of(entries, broker_wide)
   local found = gather(entries)
   local parts = {}
   for i, group in ipairs(found.groups) do
-    parts[i] = say_group(group)
+    parts[i] = text_of(group)
   end
   if found.more > 0 then parts[#parts + 1] = ("and %d more"):format(found.more) end
   local what = table.concat(parts, " | ")
@@ -97,25 +97,24 @@ local function failure_of(entries, broker_wide)
     broker_wide and "unknown" or main_cause(found.counts))
 end
 
--- Exactly the messages of which something failed, each once. An empty table would be {} in
--- cjson's hands, and that is another answer.
+-- Exactly the messages in which something failed, each once. Not by cjson, which would write an
+-- empty list as {}, and that is another answer.
 local function partial_answer(entries)
-  local items, told = {}, {}
+  local items, listed = {}, {}
   for _, entry in ipairs(entries) do
-    if entry.failures and not told[entry.message] then
-      told[entry.message] = true
+    if entry.failures and not listed[entry.message] then
+      listed[entry.message] = true
       items[#items + 1] = ('{"itemIdentifier":%s}'):format(quote(entry.message))
     end
   end
   return ('{"batchItemFailures":[%s]}'):format(table.concat(items, ","))
 end
 
---- A concluded batch, and what happened to it as a whole: {broker_wide, confirmed} -> the JSON
--- text, and nil or the type of the error for the header.
--- batch.problem says what is wrong with the event as a whole; an entry that failed has
--- failures, each {cause, text, name}, name being whom it hit, or nil where the text says it.
--- batch.partial: Lambda may be told which messages failed. Not where the broker took nothing at
--- all: after an error Lambda backs off, and its Errors metric shows it.
+--- A concluded batch, and facts {broker_wide, confirmed} about all of it -> the JSON text, and nil
+-- or the type of the error for the header.
+-- batch.problem is what is wrong with the event as a whole; an entry that failed has failures
+-- (fates.lua). With batch.partial the answer lists the messages that failed, but not where nothing
+-- at all could be published: after an error Lambda backs off, and its Errors metric shows it.
 function answer.make(batch, facts)
   if batch.problem then return make_error(text.clean(batch.problem, 1000), "record") end
   local nothing_went = facts.broker_wide and facts.confirmed == 0

@@ -1,19 +1,19 @@
---- What a concluded batch leaves in the log: what became of each object, with the facts.
--- An accepted id is info, what the policy left out is debug, what a retry mends is a warning,
--- and what a person has to mend is an error.
+--- The log lines of a concluded batch: what became of each object, with the facts.
+-- An accepted id is logged at info, a deferred or ignored object at debug, a failure that a retry
+-- can fix as a warning, and a failure that a person has to fix as an error.
 local text = require "pigeon.text"
 local verdict = require "pigeon.rules.verdict"
 
 local concat, match = table.concat, string.match
 
-local telemetry = {}
+local log_lines = {}
 
 local NONE = {}
 
 local LONGEST = 2048 -- bytes of a message
 local LONGEST_NAME = 300 -- of a key in front of the reason
 
--- A failure's cause -> the word that failures are counted by, and the level.
+-- A failure's cause -> the reason in the log's facts, and the level.
 local REASONS = {
   record = "bad record", rules = "rule error", returned = "unroutable",
   nacked = "nacked", unknown = "unknown", time = "out of time",
@@ -24,11 +24,11 @@ local LEVELS = {
 }
 local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 
--- AMQP's codes that no retry mends: access refused, a precondition failed, not allowed. The last
--- one is also said of a limit, which is.
+-- AMQP's codes for failures that no retry fixes: access refused, precondition failed, not allowed.
+-- The broker sends the last one for a limit too, and a retry may fix that.
 local LASTING = { [403] = true, [406] = true, [530] = true }
 
--- C makes fit for a line what is in a text, and shows no more than 1 KiB of a fact.
+-- C (host/lua/log_lines.c) makes texts fit for a line, and shows at most 1 KiB of a fact.
 local function line(level, message, facts)
   if #message > LONGEST then message = text.clean(message, LONGEST) end
   return { level = level, message = message, facts = facts }
@@ -38,15 +38,15 @@ local function rule_of(failure)
   return failure.cause == "rules" and match(failure.text, "^([^:]+:%d+): ")
 end
 
--- What is told of an entry, with the queue or queues, and with a failure where it is about one.
+-- The facts of an entry: with its queue or queues, and with its failure where the line is about one.
 local function facts_of(entry, queue, failure)
-  local object, says = entry.object or NONE, entry.verdict or NONE
+  local object, decision = entry.object or NONE, entry.verdict or NONE
   return {
-    "crash_id", says.id or false,
-    "verdict", says.kind or false,
+    "crash_id", decision.id or false,
+    "verdict", decision.kind or false,
     "queue", queue or false,
     "throttled", not failure and entry.throttled or false,
-    "reason", failure and REASONS[failure.cause] or says.reason or false,
+    "reason", failure and REASONS[failure.cause] or decision.reason or false,
     "error", failure and failure.text or false,
     "rule", failure and rule_of(failure) or false,
     "source", object.source or entry.source or false,
@@ -76,13 +76,13 @@ local function accepted_line(entry)
 end
 
 local function left_out_line(entry)
-  local says = entry.verdict
-  local word = says.kind == "defer" and "deferred" or "ignored"
+  local decision = entry.verdict
+  local word = decision.kind == "defer" and "deferred" or "ignored"
   local name = text.clean(entry.label, LONGEST_NAME)
-  return line("debug", ("%s: %s (%s)"):format(word, name, says.reason), facts_of(entry))
+  return line("debug", ("%s: %s (%s)"):format(word, name, decision.reason), facts_of(entry))
 end
 
--- An accepted entry has the destinations that confirmed; one whose messages all failed, none.
+-- An accepted entry has the destinations that confirmed: none, where all its messages failed.
 local function add_lines(lines, entry, rank)
   local failures = entry.failures or NONE
   for i = 1, #failures do
@@ -95,10 +95,10 @@ local function add_lines(lines, entry, rank)
   end
 end
 
---- A concluded batch, and the lowest level that is asked for -> a list of {level, message, facts},
--- facts being names and values by turns; a value is a string, a number, a list of strings, or false
+--- A concluded batch, and the lowest level that is logged -> a list of {level, message, facts}.
+-- facts are names and values in turn; a value is a string, a number, a list of strings, or false
 -- where there is none.
-function telemetry.lines(batch, level)
+function log_lines.of(batch, level)
   if batch.problem then
     return { line("error", "failed: " .. batch.problem, { "reason", REASONS.record, "error", batch.problem }) }
   end
@@ -109,4 +109,4 @@ function telemetry.lines(batch, level)
   return lines
 end
 
-return telemetry
+return log_lines

@@ -1,4 +1,4 @@
---- Times as S3's events write them.
+--- Reads times in the form of S3's events (RFC 3339).
 local match, sub = string.match, string.sub
 
 local rfc3339 = {}
@@ -26,19 +26,20 @@ local function minutes_until(start)
   return days_of(year, month, day) * 1440 + tonumber(hour) * 60 + tonumber(minute)
 end
 
--- The last one is kept: a batch's objects mostly are of the same minute.
-local kept_start, kept_minutes
-
---- "2016-09-18T12:34:56.789Z" -> milliseconds since 1970, or nil where it is no such time.
-function rfc3339.parse(text)
-  local second, fraction, zone = match(text, "^(%d%d)%.?(%d*)([Z+-].*)$", 18)
-  local offset = zone and minutes_of(zone)
-  if not offset then return nil end
-  local start = sub(text, 1, 17)
-  if start ~= kept_start then kept_start, kept_minutes = start, minutes_until(start) end
-  if not kept_minutes then return nil end
-  if #fraction ~= 3 then fraction = sub(fraction .. "000", 1, 3) end
-  return ((kept_minutes - offset) * 60 + tonumber(second)) * 1000 + tonumber(fraction)
+--- Returns parse(): "2016-09-18T12:34:56.789Z" -> milliseconds since 1970, or nil where the text is
+-- not such a time. The last minute is kept: the objects of a batch mostly have the same.
+function rfc3339.parser()
+  local kept_start, kept_minutes
+  return function(text)
+    local second, fraction, zone = match(text, "^(%d%d)%.?(%d*)([Z+-].*)$", 18)
+    local offset = zone and minutes_of(zone)
+    if not offset then return nil end
+    local start = sub(text, 1, 17)
+    if start ~= kept_start then kept_start, kept_minutes = start, minutes_until(start) end
+    if not kept_minutes then return nil end
+    if #fraction ~= 3 then fraction = sub(fraction .. "000", 1, 3) end
+    return ((kept_minutes - offset) * 60 + tonumber(second)) * 1000 + tonumber(fraction)
+  end
 end
 
 return rfc3339

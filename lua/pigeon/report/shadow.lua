@@ -1,5 +1,5 @@
---- Rules in shadow: what a second script, asked about the same objects, would have decided
--- otherwise. Counted, told in the log, and nothing else.
+--- Rules in shadow: a second script, the shadow script, decides the same objects. Where its
+-- decision differs, that is counted and logged, and has no other effect.
 local text = require "pigeon.text"
 local verdict = require "pigeon.rules.verdict"
 
@@ -7,11 +7,11 @@ local shadow = {}
 
 local LONGEST = 200 -- bytes of each part of a message
 
---- An entry that was decided -> how, in one word, and the reason where there is one.
+--- A decided entry -> its verdict in one word, and the reason where there is one.
 function shadow.outcome(entry)
-  local says = entry.verdict
-  if not says then return "fail", entry.problem or entry.failures[1].text end
-  return says.kind, says.reason
+  local decision = entry.verdict
+  if not decision then return "fail", entry.problem or entry.failures[1].text end
+  return decision.kind, decision.reason
 end
 
 -- The same in one line, to compare by.
@@ -29,8 +29,8 @@ local function id_of(entry)
   return entry.verdict and entry.verdict.id
 end
 
--- Both decisions, each in one line, or nil where they are the same. Two failures are: the object
--- fares no otherwise.
+-- Both decisions, each in one line, or nil where they are the same. Two failures are the same: the
+-- object fails either way.
 local function difference(entry, other)
   if not entry.verdict and not other.verdict then return nil end
   local from, to = summary(entry), summary(other)
@@ -38,8 +38,8 @@ local function difference(entry, other)
   return from, to
 end
 
---- A batch's entries -> what is known before any was asked about: {differences, skipped, changes},
--- how many were decided otherwise, how many were not asked about, and a list of {entry, other, from, to}.
+--- A batch's entries -> the tally before the shadow script runs: {differences, skipped, changes}, how
+-- many it decided differently, how many it did not decide, and a list of {entry, other, from, to}.
 function shadow.tally(entries)
   local objects = 0
   for _, entry in ipairs(entries) do
@@ -48,8 +48,8 @@ function shadow.tally(entries)
   return { differences = 0, skipped = objects, changes = {} }
 end
 
---- A decided entry, and how it was decided the second time: {verdict} or {problem}. The first `most`
--- differences are kept, and of the others nothing, whatever the second script makes up.
+--- Counts a decided entry, and the shadow script's decision {verdict} or {problem}. Only the first
+-- `most` differences are kept, so that no script can use up memory.
 function shadow.note(tally, entry, other, most)
   local from, to = difference(entry, other)
   if from and tally.differences < most then
@@ -80,7 +80,7 @@ local function change_line(change, version)
   })
 end
 
---- A tally, and the second script's version -> log lines, as telemetry.lines() makes them.
+--- A tally, and the shadow script's version -> log lines, as log_lines.of() makes them.
 function shadow.lines(tally, version)
   local lines = {}
   for i, change in ipairs(tally.changes) do
@@ -91,7 +91,7 @@ function shadow.lines(tally, version)
       { "differences", tally.differences, "shadow_version", version })
   end
   if tally.skipped > 0 then
-    lines[#lines + 1] = line(("shadow: %d not asked about: the time was short"):format(tally.skipped),
+    lines[#lines + 1] = line(("shadow: %d not decided: out of time"):format(tally.skipped),
       { "skipped", tally.skipped, "shadow_version", version })
   end
   return lines

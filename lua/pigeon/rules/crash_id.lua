@@ -1,4 +1,4 @@
---- What a crash id looks like, and where it stands in a key.
+--- The form of a crash id, and its place in a key.
 local find, lower, rep, sub = string.find, string.lower, string.rep, string.sub
 
 local crash_id = {}
@@ -10,13 +10,13 @@ local function hex(count)
 end
 
 -- Lower-case hex 8-4-4-4-12; the last six characters are a date, YYMMDD. %x takes capitals too,
--- but lower() and it together are faster than [0-9a-f].
+-- but with lower() it is faster than [0-9a-f].
 local PATTERN = hex(8) .. "%-" .. hex(4) .. "%-" .. hex(4) .. "%-" .. hex(4) .. "%-"
   .. hex(6) .. rep("%d", 6) .. "$"
 local WHOLE, LAST = "^" .. PATTERN, "^/" .. PATTERN
 
---- A key (a string) -> its last path element where that is a crash id, or nil.
--- Looks at the key's end alone, so a long key costs no more than a short one.
+--- A key (a string) -> its last path element where that is a crash id, or nil. Reads only the end
+-- of the key, so a long key costs no more than a short one.
 function crash_id.of_key(key)
   if not find(key, #key > LENGTH and LAST or WHOLE, -LENGTH - 1) then return nil end
   local id = sub(key, -LENGTH)

@@ -1,6 +1,6 @@
 --- The throttle's hash: a number in [0, 100) that is always the same for the same two strings.
 -- 64-bit FNV-1a over the id, a zero byte and the salt, then murmur3's fmix64: without that
--- step the samples of one id for two queues would rise and fall together.
+-- step the samples of one id for two queues would be correlated.
 local byte = string.byte
 
 local BASIS <const>, PRIME <const> = 0xcbf29ce484222325, 0x100000001b3
@@ -10,7 +10,7 @@ local NO_BYTES = {}
 local function fnv1a(hash, text)
   local length = #text
   local whole = length - length % 18
-  for i = 1, whole, 18 do -- each call of byte() takes as long as ten bytes, and an id has 36
+  for i = 1, whole, 18 do -- a call of byte() takes as long as ten bytes, and an id has 36
     local a, b, c, d, e, f, g, h, j, k, l, m, n, o, p, q, r, s = byte(text, i, i + 17)
     hash = ((((((hash ~ a) * PRIME ~ b) * PRIME ~ c) * PRIME ~ d) * PRIME ~ e) * PRIME ~ f) * PRIME
     hash = ((((((hash ~ g) * PRIME ~ h) * PRIME ~ j) * PRIME ~ k) * PRIME ~ l) * PRIME ~ m) * PRIME
@@ -26,13 +26,12 @@ end
 
 local sample = {}
 
---- The id's half of the hash, which is the same for every salt.
+--- An id -> its half of the hash, which is the same for every salt.
 function sample.begin(id)
   return fnv1a(BASIS, id) * PRIME -- xor with a zero byte changes nothing
 end
 
---- The other half: what begin() returned, and the salt as a list of its bytes -> a number from 0 to
--- below 100.
+--- What begin() returned, and the salt as a list of its bytes -> a number in [0, 100).
 function sample.finish_bytes(hash, bytes)
   for i = 1, #bytes do
     hash = (hash ~ bytes[i]) * PRIME
@@ -43,12 +42,12 @@ function sample.finish_bytes(hash, bytes)
   return (hash >> 11) * SCALE
 end
 
---- The same for a salt as it is, which takes longer.
+--- The same for a salt as a string, which takes longer.
 function sample.finish(hash, salt)
   return sample.finish_bytes(fnv1a(hash, salt), NO_BYTES)
 end
 
---- Two strings -> a number from 0 to below 100.
+--- Two strings -> a number in [0, 100).
 function sample.of(id, salt)
   return sample.finish(sample.begin(id), salt)
 end

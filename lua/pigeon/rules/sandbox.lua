@@ -1,25 +1,25 @@
 --- Runs a rules script with the words of words.lua, and nothing else.
 --
--- A run has a budget of instructions, counted by a debug hook. The hook raises only while
--- `running` says that the script runs. That flag, and the script's own `string` behind
--- s:method(), are set and cleared inside protected calls, and cleared by the hook and the
--- message handler as their first act, so that nothing fires in trusted code. While a hook is
--- set each instruction takes nearly three times as long, so it is set around the script's call alone.
--- Nothing here knows what a verdict means: `read` judges what the script returns.
-local library = require "pigeon.rules.environment"
+-- A run has a budget of instructions, counted by a debug hook. The hook raises only while the flag
+-- `running` is set. That flag, and the script's own `string` behind s:method(), are set and cleared
+-- inside protected calls; the hook and the message handler clear them first of all, so that the hook
+-- never raises in trusted code. A hook makes each instruction nearly three times as slow, so it is
+-- set around the script's call alone.
+-- The sandbox does not know what a verdict means: `read` judges what the script returns.
+local environment = require "pigeon.rules.environment"
 
 local find, format, sub = string.find, string.format, string.sub
 local getinfo, gethook, sethook = debug.getinfo, debug.gethook, debug.sethook
 
 local sandbox = {}
 
-local INSTRUCTIONS = 1000000 -- an object or a load
-local HOOK_CALLS = 100000 -- of a second look, where instructions cannot be counted
-local LONGEST = 1024 -- bytes of an error value that are looked at
-local SPENT = {} -- what the hook raises; no script can make it
+local INSTRUCTIONS = 1000000 -- for an object or a load
+local HOOK_CALLS = 100000 -- for a run whose lines are noted, where instructions cannot be counted
+local LONGEST = 1024 -- bytes of an error value that are kept
+local SPENT = {} -- the hook raises it; no script can make it
 local STRINGS = getmetatable("")
 
--- An error value as text; cut before anything else touches it.
+-- An error value as text; cut before anything else reads it.
 local function text_of(value)
   if value == SPENT then
     return format("spent its budget of %d instructions: is there an endless loop?", INSTRUCTIONS)
@@ -29,16 +29,16 @@ local function text_of(value)
   return "an error without a text: a " .. type(value)
 end
 
---- Loads a script: {name, source}, {queues = list, env = name or nil}, and `read`, which turns
--- what the script returned for an object into a verdict, or returns nil and what is wrong with it.
--- Returns decide: an object -> its verdict, or nil and what went wrong, with the
--- script's line. decide(object, true) looks closely, which takes twenty times as long: a third
--- result is {line = where it was decided, lines = a set of those that ran}, or nil where that
--- would have taken too long. Raises what went wrong with a script that does not load.
+--- Loads a script: {name, source}, what environment.globals() takes, and `read`, a function from
+-- what the script returned for an object to a verdict, or to nil and what is wrong with it.
+-- Returns decide(): an object -> its verdict, or nil and what went wrong, with the script's line.
+-- decide(object, true) takes twenty times as long, and has a third result: {line = where it was
+-- decided, lines = the set of lines that ran}, or nil where that would have taken too long.
+-- Raises why a script does not load.
 function sandbox.open(script, settings, read)
   local source = "@" .. script.name
-  local environment, strings = library.environment(settings)
-  local chunk, problem = load(script.source, source, "t", environment)
+  local globals, strings = environment.globals(settings)
+  local chunk, problem = load(script.source, source, "t", globals)
   if not chunk then
     problem = sub(problem, 1, LONGEST)
     error(find(problem, script.name, 1, true) == 1 and problem or script.name .. ": " .. problem, 0)
@@ -57,7 +57,7 @@ function sandbox.open(script, settings, read)
     error(SPENT, 0)
   end
 
-  -- Where the script is: its innermost frame.
+  -- The script's current line: that of its innermost frame.
   local function place()
     local level = 3 -- above this function and the message handler
     local frame = getinfo(level, "Sl")
@@ -84,18 +84,18 @@ function sandbox.open(script, settings, read)
 
   local function protected(call, argument, hook, mask, count)
     local ok, value = xpcall(enter, explain, call, argument, hook, mask, count)
-    if not ok then stop() end -- a lack of memory passes the message handler by
+    if not ok then stop() end -- without memory, Lua does not call the message handler
     return ok, value
   end
 
-  -- Calls it with a copy of the object, if there is one. True and what `judge` made of the result,
-  -- or false and the failure: explain's table, or Lua's own string where the handler was passed by.
+  -- Calls it with a copy of the object, if there is one -> true and what `judge` made of the result,
+  -- or false and the failure: explain's table, or Lua's own string where the handler was not called.
   local function run(hook, mask, count, call, object, judge)
     local old_hook, old_mask, old_count = gethook() -- a coverage tool's
-    debug.setupvalue(chunk, 1, environment) -- a script can assign to _ENV
-    local ended, ok, value = pcall(protected, call, object and library.object(object), hook, mask, count)
+    debug.setupvalue(chunk, 1, globals) -- a script can assign to _ENV
+    local ended, ok, value = pcall(protected, call, object and environment.object(object), hook, mask, count)
     if not ended or not ok or old_hook then
-      stop() -- without memory, not even the calls of it above are sure
+      stop() -- without memory, even the calls of stop() above can fail
       sethook(old_hook, old_mask, old_count)
     end
     if not ended then return false, { text = text_of(ok), spent = true } end
@@ -105,8 +105,8 @@ function sandbox.open(script, settings, read)
     return false, { text = wrong }
   end
 
-  -- Runs it with its lines noted: `lines` that ran, and the last `line` that ran or was
-  -- returned to, which no word called by `return` can hide.
+  -- Runs it and notes the lines that ran, and the last line that ran or was returned to: that one
+  -- is known even where a word was called by `return`.
   local function trace_run(call, object, judge)
     local trace = { calls = 0, lines = {} }
     local function note(event, current)
@@ -124,14 +124,14 @@ function sandbox.open(script, settings, read)
     return ok, value, trace
   end
 
-  -- Runs it once more, for the line alone.
+  -- Runs it again, only to find the line.
   local function second_look(call, object, judge)
     local _, _, trace = trace_run(call, object, judge)
     return trace.line and trace.calls <= HOOK_CALLS and format("%s:%d: ", name, trace.line) or nil
   end
 
-  -- A failure in words.
-  local function tell(failure, call, object, judge)
+  -- A failure as text, with its line.
+  local function describe(failure, call, object, judge)
     if type(failure) == "string" then return name .. ": " .. failure end
     local text, where = failure.text, failure.place
     if not where then
@@ -143,20 +143,20 @@ function sandbox.open(script, settings, read)
   local function look(call, object, judge)
     local ok, value = run(out_of_budget, "", INSTRUCTIONS, call, object, judge)
     if ok then return value end
-    return nil, tell(value, call, object, judge)
+    return nil, describe(value, call, object, judge)
   end
 
-  -- The same, with its lines noted. What is too long for that is decided without.
+  -- The same, with the lines noted. A run that is too long for that is repeated without.
   local function close_look(call, object, judge)
     local ok, value, trace = trace_run(call, object, judge)
     if trace.calls > HOOK_CALLS then return look(call, object, judge) end
     if ok then return value, nil, trace end
-    return nil, tell(value, call, object, judge), trace
+    return nil, describe(value, call, object, judge), trace
   end
 
   local function must_be_function(value)
     if type(value) == "function" then return value end
-    return nil, format("the script returns a %s, and has to return a function from an object to a verdict",
+    return nil, format("the script returns a %s, but must return a function from an object to a verdict",
       type(value))
   end
 

@@ -1,8 +1,8 @@
 --- Verdicts and destinations: tokens that only the words of a rules script can make.
 --
--- A token is an empty table whose metatable holds what it says. It cannot be forged, since a
--- script can neither set nor read a metatable; those of other tables have no `kind`. All that a script gives is
--- checked and copied when the word is called, so that the error is where the mistake is.
+-- A token is an empty table whose metatable has its contents. It cannot be forged, since a script
+-- can neither set nor read a metatable; the metatables of other tables have no `kind`. Arguments are
+-- checked and copied when the word is called, so that the error has the line of the mistake.
 -- Errors are raised without a position: the sandbox adds the script's line.
 local find, format, sub = string.find, string.format, string.sub
 local getmetatable, setmetatable, type = getmetatable, setmetatable, type
@@ -19,22 +19,22 @@ local function no_fields()
   error("a verdict or destination has no fields to read or set", 0)
 end
 
--- What a token says, or nil where the value is no token.
+-- The contents of a token, or nil where the value is not a token.
 local function read(value)
-  local says = getmetatable(value)
-  return says and says.kind and says
+  local contents = getmetatable(value)
+  return contents and contents.kind and contents
 end
 
 --- What a rule returned -> {kind="accept", id, destinations}, each {exchange, routing_key}, or
--- {kind="defer" or "ignore", reason}; nil and what is wrong when it is no verdict.
+-- {kind="defer" or "ignore", reason}. Returns nil and what is wrong where it is not a verdict.
 function verdict.judge(value)
-  local says = read(value)
-  if says and says.kind ~= "exchange" then return says end
-  return nil, format("the rule returned %s, and has to return accept(...), defer(...) or ignore(...)",
-    says and "an exchange" or value == nil and "nothing" or "a " .. type(value))
+  local contents = read(value)
+  if contents and contents.kind ~= "exchange" then return contents end
+  return nil, format("the rule returned %s, but must return accept(...), defer(...) or ignore(...)",
+    contents and "an exchange" or value == nil and "nothing" or "a " .. type(value))
 end
 
---- How a destination is called in messages.
+--- A destination -> its name in messages.
 function verdict.destination_name(destination)
   if destination.exchange == "" then return destination.routing_key end
   return destination.exchange .. "/" .. destination.routing_key
@@ -42,16 +42,16 @@ end
 
 -- What is wrong with a string of `least` to `most` bytes, or nil.
 local function string_problem(value, least, most)
-  if type(value) ~= "string" then return format("is a %s, and should be a string", type(value)) end
+  if type(value) ~= "string" then return format("is a %s, but must be a string", type(value)) end
   if #value < least or #value > most then
-    return format("has %d bytes, and should have %d to %d", #value, least, most)
+    return format("has %d bytes, but must have %d to %d", #value, least, most)
   end
 end
 
 local function name_problem(value)
   local problem = string_problem(value, 1, 255)
   if problem then return problem end
-  if sub(value, 1, 4) == "amq." then return "begins with amq., which is the broker's own" end
+  if sub(value, 1, 4) == "amq." then return "begins with amq., which the broker reserves" end
 end
 
 local function refuse(place, problem)
@@ -64,6 +64,8 @@ local function reason_of(word, reason)
   return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
 end
 
+--- The words defer, ignore and exchange of a script: each returns a token, and raises what is wrong
+-- with its arguments.
 function verdict.words.defer(reason)
   return reason_of("defer", reason)
 end
@@ -85,11 +87,11 @@ local function read_destination(value)
   if type(value) == "string" then
     return { exchange = "", routing_key = value }, name_problem(value)
   end
-  local says = read(value)
-  if says and says.kind == "exchange" then
-    return { exchange = says.exchange, routing_key = says.routing_key }
+  local contents = read(value)
+  if contents and contents.kind == "exchange" then
+    return { exchange = contents.exchange, routing_key = contents.routing_key }
   end
-  return nil, format("is a %s, and should be a queue's name or an exchange", type(value))
+  return nil, format("is a %s, but must be a queue's name or an exchange", type(value))
 end
 
 -- The position of the same destination among those before, or nil.
@@ -100,12 +102,12 @@ local function position_of(destination, destinations)
   end
 end
 
--- How many entries the list has: every key must be a position, so that none is overlooked.
+-- How many entries the list has. Raises for a key that is not a position, so that no entry is missed.
 local function length_of(list)
   local length = 0
   for key in next, list do
     if math.type(key) ~= "integer" then
-      fail("accept: the destinations have a %s as key, and should be a list", type(key))
+      fail("accept: the destinations have a %s as key, but must be a list", type(key))
     end
     length = length + 1
     if length > MOST_DESTINATIONS then
@@ -115,7 +117,7 @@ local function length_of(list)
   return length
 end
 
--- The list's destinations where every entry is one of `known`, by name; nil: it takes a closer look.
+-- The list's destinations where every entry is the name of a known one; nil: check each entry.
 local function known_destinations(known, list)
   local destinations, count = {}, 0
   for i, name in next, list do
@@ -128,8 +130,8 @@ local function known_destinations(known, list)
 end
 
 local function read_destinations(known, list)
-  if type(list) ~= "table" or getmetatable(list) then -- what has one is ours: queues, a token
-    fail("accept: the destinations are %s, and should be a list of queue names",
+  if type(list) ~= "table" or getmetatable(list) then -- one with a metatable is ours: queues, a token
+    fail("accept: the destinations are %s, but must be a list of queue names",
       type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
   end
   local destinations = known_destinations(known, list)
@@ -150,8 +152,8 @@ local function check_id(id)
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
 end
 
---- The word accept of a script. Two things spare it most of its checks: `queues`, a list of {name},
--- whose names are known to be good, and found.id, the same of an id (never nil).
+--- The word accept of a script, for `queues`, a list of {name}, and found.id, an id (never nil): these
+-- names and this id are known to be good, and are not checked again.
 function verdict.accept_word(queues, found)
   local known = {}
   for _, queue in ipairs(queues) do

@@ -1,9 +1,9 @@
 /* The spec of what becomes of a batch in host/amqp/broker.c, against a scripted broker
- * (spec/support/peer.h): how it is settled, how RabbitMQ and the network fail meanwhile,
- * and what no broker ought to say.
+ * (spec/support/fake_broker.h): how it is settled, how RabbitMQ and the network fail
+ * meanwhile, and what no broker should send.
  *
- * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
- * silent the deadline ends it, everywhere else it ends by itself. */
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
+ * silent the deadline ends it; all other cases end by themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,8 @@
 #include <arpa/inet.h>
 #include <string.h>
 
-#include "row.h"
+#include "broker_rows.h"
+#include "fake/recv.h"
 
 #define BLOCKED                                                                     \
     "the broker takes no messages (connection.blocked): low on memory; next: free " \
@@ -25,88 +26,88 @@
 static void stops_after_publish(struct session *s)
 {
     ready(s, 3);
-    peer_silence(s);
+    session_be_silent(s);
 }
 
 static void beats_after_publish(struct session *s)
 {
     ready(s, 3);
-    peer_flood(s);
+    session_flood(s);
 }
 
 static void says_trifles_after_publish(struct session *s)
 {
     ready(s, 3);
     do
-        peer_say_method(s, 0, 10, 61, "");
-    while (peer_flush(s));
+        session_send_method(s, 0, 10, 61, "");
+    while (session_flush(s));
 }
 
 static void acks_at_once_each(struct session *s)
 {
-    peer_log_in(s, STEP_READY);
-    for (uint64_t tag = 1; tag <= 3 && peer_hear_publishes(s, 1); tag++)
-        peer_say_ack(s, tag, false);
-    peer_silence(s);
+    session_log_in(s, STEP_READY);
+    for (uint64_t tag = 1; tag <= 3 && session_read_publishes(s, 1); tag++)
+        session_send_ack(s, tag, false);
+    session_be_silent(s);
 }
 
 static void acks_backwards_and_twice(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, false);
-    peer_say_ack(s, 3, false);
-    peer_say_nack(s, 2, true);
-    peer_say_ack(s, 2, true);
-    peer_silence(s);
+    session_send_ack(s, 3, false);
+    session_send_ack(s, 3, false);
+    session_send_nack(s, 2, true);
+    session_send_ack(s, 2, true);
+    session_be_silent(s);
 }
 
 static void nacks_all(struct session *s)
 {
     ready(s, 3);
-    peer_say_nack(s, 3, true);
-    peer_silence(s);
+    session_send_nack(s, 3, true);
+    session_be_silent(s);
 }
 
 static void acks_and_nacks(struct session *s)
 {
     ready(s, 3);
-    peer_say_nack(s, 2, false);
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+    session_send_nack(s, 2, false);
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
 
 static void acks_tag_0(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
-    peer_say_ack(s, 0, true);
-    peer_silence(s);
+    session_send_ack(s, 1, false);
+    session_send_ack(s, 0, true);
+    session_be_silent(s);
 }
 
 static void acks_tag_4(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 4, true);
-    peer_silence(s);
+    session_send_ack(s, 4, true);
+    session_be_silent(s);
 }
 
 static void returns_the_second(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
-    peer_say_return(s, 2, 312, "NO_ROUTE");
-    peer_say_ack(s, 3, false);
-    peer_say_ack(s, 2, false);
-    peer_silence(s);
+    session_send_ack(s, 1, false);
+    session_send_return(s, 2, 312, "NO_ROUTE");
+    session_send_ack(s, 3, false);
+    session_send_ack(s, 2, false);
+    session_be_silent(s);
 }
 
 static void returns_all_and_acks_once(struct session *s)
 {
     ready(s, 3);
     for (uint64_t tag = 1; tag <= 3; tag++)
-        peer_say_return(s, tag, 312, "NO_ROUTE");
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+        session_send_return(s, tag, 312, "NO_ROUTE");
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
 
 static void returns_in_small_pieces(struct session *s)
@@ -118,18 +119,18 @@ static void returns_in_small_pieces(struct session *s)
 static void returns_without_an_ack(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
-    peer_say_return(s, 2, 312, "NO_ROUTE");
-    peer_say_ack(s, 3, false);
-    peer_silence(s);
+    session_send_ack(s, 1, false);
+    session_send_return(s, 2, 312, "NO_ROUTE");
+    session_send_ack(s, 3, false);
+    session_be_silent(s);
 }
 
 static void say_return_method(struct session *s)
 {
-    peer_say_method(s, 1, 60, 50, "sSSS", 312, "NO_ROUTE", "", "queue");
+    session_send_method(s, 1, 60, 50, "sSSS", 312, "NO_ROUTE", "", "queue");
 }
 
-/* A header frame: this class, a body of so many bytes, a message id. */
+/* A header frame with this class, body length and message id. */
 static void say_header(struct session *s, int class_id, uint32_t body_len, const char *id)
 {
     unsigned char payload[64] = {0};
@@ -141,7 +142,7 @@ static void say_header(struct session *s, int class_id, uint32_t body_len, const
     payload[13] = 1 << 7; /* the flag of the message id */
     payload[14] = (unsigned char)len;
     memcpy(payload + 15, id, len);
-    peer_say_frame(s, 2, 1, payload, 15 + len);
+    session_send_frame(s, 2, 1, payload, 15 + len);
 }
 
 static void returns_what_was_never_sent(struct session *s)
@@ -149,27 +150,27 @@ static void returns_what_was_never_sent(struct session *s)
     ready(s, 3);
     say_return_method(s);
     say_header(s, 60, 0, "nobody");
-    peer_silence(s);
+    session_be_silent(s);
 }
 
 static void breaks_off_a_return(struct session *s)
 {
     ready(s, 3);
     say_return_method(s);
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
 
 static void sends_a_body_of_nothing(struct session *s)
 {
     ready(s, 3);
-    peer_say_frame(s, 3, 1, "body", 4);
-    peer_silence(s);
+    session_send_frame(s, 3, 1, "body", 4);
+    session_be_silent(s);
 }
 
-/* What rabbitmq-c decodes of the second is a smaller struct; what lies behind it in
- * memory is of the first one's body, zeros, and would pass for the properties of a
- * message. */
+/* rabbitmq-c decodes the second header to a smaller struct. The memory after the struct
+ * holds the first message's body, zeros, which could be read as a message's properties.
+ */
 static void returns_a_header_of_another_class(struct session *s)
 {
     static const char zeros[8000];
@@ -177,75 +178,103 @@ static void returns_a_header_of_another_class(struct session *s)
     ready(s, 3);
     say_return_method(s);
     say_header(s, 60, sizeof(zeros), "1");
-    peer_say_frame(s, 3, 1, zeros, sizeof(zeros));
+    session_send_frame(s, 3, 1, zeros, sizeof(zeros));
     say_return_method(s);
     say_header(s, 10, 0, "2");
-    peer_silence(s);
+    session_be_silent(s);
 }
 
 static void ends_after_an_ack(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
+    session_send_ack(s, 1, false);
 }
 
 static void resets_after_an_ack(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
-    peer_reset(s);
+    session_send_ack(s, 1, false);
+    session_reset(s);
 }
 
 static void forces_the_connection_shut(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 2, false);
-    peer_say_close(s, 320, "CONNECTION_FORCED - Closed via management plugin");
-    peer_hear(s, 10, 51);
+    session_send_ack(s, 2, false);
+    session_send_close(s, 320, "CONNECTION_FORCED - Closed via management plugin");
+    session_read(s, 10, 51);
 }
 
 static void misses_an_exchange(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
-    peer_say_channel_close(s, 404, "NOT_FOUND - no exchange 'x' in vhost 'crashes'");
-    peer_hear(s, 20, 41);
+    session_send_ack(s, 1, false);
+    session_send_channel_close(s, 404, "NOT_FOUND - no exchange 'x' in vhost 'crashes'");
+    session_read(s, 20, 41);
 }
 
 static void refuses_an_exchange(struct session *s)
 {
     ready(s, 3);
-    peer_say_channel_close(s, 403,
-                           "ACCESS_REFUSED - access to exchange 'amq.default' in vhost "
-                           "'crashes' refused for user 'pigeon'");
-    peer_hear(s, 20, 41);
+    session_send_channel_close(
+        s, 403,
+        "ACCESS_REFUSED - access to exchange 'amq.default' in vhost "
+        "'crashes' refused for user 'pigeon'");
+    session_read(s, 20, 41);
 }
 
 static void finds_it_too_big(struct session *s)
 {
     ready(s, 1);
-    peer_say_channel_close(s, 406,
-                           "PRECONDITION_FAILED - message size 17825792 is larger than "
-                           "configured max size 16777216");
-    peer_hear(s, 20, 41);
+    session_send_channel_close(
+        s, 406,
+        "PRECONDITION_FAILED - message size 17825792 is larger than "
+        "configured max size 16777216");
+    session_read(s, 20, 41);
 }
 
 static void is_blocked(struct session *s)
 {
     ready(s, 1);
-    peer_say_blocked(s, "low on memory");
-    peer_stall(s);
+    session_send_blocked(s, "low on memory");
+    session_stall(s);
+}
+
+static void is_blocked_with_acks_behind(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_ack(s, 3, true);
+    session_stall(s);
+}
+
+static void is_blocked_with_an_ack_behind(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_ack(s, 2, false);
+    session_stall(s);
+}
+
+static void is_blocked_for_a_moment(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_method(s, 0, 10, 61, ""); /* connection.unblocked */
+    session_send_ack(s, 2, true);
+    session_send_ack(s, 3, false);
+    session_be_silent(s);
 }
 
 static void says_other_things_too(struct session *s)
 {
     ready(s, 3);
-    peer_say_heartbeat(s);
-    peer_say_method(s, 1, 20, 20, "o", 1);         /* channel.flow */
-    peer_say_method(s, 1, 60, 30, "So", "tag", 1); /* basic.cancel */
-    peer_say_method(s, 0, 10, 61, "");             /* connection.unblocked */
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+    session_send_heartbeat(s);
+    session_send_method(s, 1, 20, 20, "o", 1);         /* channel.flow */
+    session_send_method(s, 1, 60, 30, "So", "tag", 1); /* basic.cancel */
+    session_send_method(s, 0, 10, 61, "");             /* connection.unblocked */
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
 
 static void sends_a_huge_frame(struct session *s)
@@ -253,8 +282,8 @@ static void sends_a_huge_frame(struct session *s)
     static const char head[] = "\3\0\1\x7f\xff\xff\xff";
 
     ready(s, 3);
-    peer_say_bytes(s, head, sizeof(head) - 1);
-    peer_silence(s);
+    session_send_bytes(s, head, sizeof(head) - 1);
+    session_be_silent(s);
 }
 
 static void sends_a_frame_over_frame_max(struct session *s)
@@ -262,51 +291,51 @@ static void sends_a_frame_over_frame_max(struct session *s)
     static char payload[131072];
 
     ready(s, 3);
-    peer_say_frame(s, 3, 1, payload, sizeof(payload));
-    peer_silence(s);
+    session_send_frame(s, 3, 1, payload, sizeof(payload));
+    session_be_silent(s);
 }
 
 static void sends_a_frame_without_its_end(struct session *s)
 {
     ready(s, 3);
-    peer_say_bytes(s, "\1\0\1\0\0\0\4\0\0\0\0\0", 12);
-    peer_silence(s);
+    session_send_bytes(s, "\1\0\1\0\0\0\4\0\0\0\0\0", 12);
+    session_be_silent(s);
 }
 
 static void sends_half_a_frame(struct session *s)
 {
     ready(s, 3);
-    peer_say_bytes(s, "\1\0\1\0\0\0", 6);
-    peer_silence(s);
+    session_send_bytes(s, "\1\0\1\0\0\0", 6);
+    session_be_silent(s);
 }
 
 static void sends_an_empty_method(struct session *s)
 {
     ready(s, 3);
-    peer_say_frame(s, 1, 1, NULL, 0);
-    peer_silence(s);
+    session_send_frame(s, 1, 1, NULL, 0);
+    session_be_silent(s);
 }
 
 static void sends_an_empty_header(struct session *s)
 {
     ready(s, 3);
     say_return_method(s);
-    peer_say_frame(s, 2, 1, "\0", 2);
-    peer_silence(s);
+    session_send_frame(s, 2, 1, "\0", 2);
+    session_be_silent(s);
 }
 
 static void sends_an_unknown_method(struct session *s)
 {
     ready(s, 3);
-    peer_say_method(s, 1, 99, 99, "");
-    peer_silence(s);
+    session_send_method(s, 1, 99, 99, "");
+    session_be_silent(s);
 }
 
 static void sends_an_ack_that_is_cut_short(struct session *s)
 {
     ready(s, 3);
-    peer_say_method(s, 1, 60, 80, "s", 1);
-    peer_silence(s);
+    session_send_method(s, 1, 60, 80, "s", 1);
+    session_be_silent(s);
 }
 
 static void sends_garbage(struct session *s)
@@ -315,8 +344,8 @@ static void sends_garbage(struct session *s)
 
     ready(s, 3);
     memset(garbage, 0xA5, sizeof(garbage));
-    peer_say_bytes(s, garbage, sizeof(garbage));
-    peer_silence(s);
+    session_send_bytes(s, garbage, sizeof(garbage));
+    session_be_silent(s);
 }
 
 static void says_everything_in_bytes(struct session *s)
@@ -384,6 +413,12 @@ static const struct row rows[] = {
      false},
     {"is blocked after the first publish", is_blocked, MINUTE_MS, "---", "confirm", 0,
      BLOCKED, true},
+    {"is blocked, with all acks behind it", is_blocked_with_acks_behind, MINUTE_MS, "ccc",
+     NULL, 0, NULL, false},
+    {"is blocked, with one ack behind it", is_blocked_with_an_ack_behind, MINUTE_MS,
+     "-c-", "confirm", 0, BLOCKED, true},
+    {"is blocked for a moment", is_blocked_for_a_moment, MINUTE_MS, "ccc", NULL, 0, NULL,
+     false},
     {"says other things, too", says_other_things_too, MINUTE_MS, "ccc", NULL, 0, NULL,
      false},
     {"sends a huge frame", sends_a_huge_frame, MINUTE_MS, "---", "confirm", 0,
@@ -421,7 +456,7 @@ static void breaks_off_a_return_once(struct session *s)
 static void half_a_return_does_not_reach_into_the_next_connection(void **state)
 {
     (void)state;
-    start_peer(breaks_off_a_return_once);
+    play_broker(breaks_off_a_return_once);
     fill(3, 36);
     assert_true(log_in(MINUTE_MS));
     assert_false(publish(MINUTE_MS));
@@ -432,6 +467,9 @@ static void half_a_return_does_not_reach_into_the_next_connection(void **state)
 
 /* ------------------------------------------------------------- main */
 
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, broker_rows_setup, broker_case_teardown)
+
 static const struct CMUnitTest single_cases[] = {
     CASE(half_a_return_does_not_reach_into_the_next_connection),
 };
@@ -441,7 +479,7 @@ int main(void)
     static struct CMUnitTest tests[2 * ROWS + SINGLE_CASES];
     static char names[ROWS][100];
 
-    add_rows(rows, ROWS, tests, names);
+    broker_rows_add(rows, ROWS, tests, names);
     memcpy(tests + 2 * ROWS, single_cases, sizeof(single_cases));
     return cmocka_run_group_tests_name("broker batch", tests, NULL, NULL);
 }

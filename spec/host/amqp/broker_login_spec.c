@@ -1,9 +1,9 @@
 /* The spec of host/amqp/broker.c's login, against a scripted broker
- * (spec/support/peer.h): what it says of itself, how RabbitMQ refuses it, and what is no
- * RabbitMQ at all.
+ * (spec/support/fake_broker.h): how it introduces itself, how RabbitMQ refuses it, and
+ * other servers than RabbitMQ.
  *
- * Most cases are rows of a table. Each must end long before HANG_MS: where the peer is
- * silent the deadline ends it, everywhere else it ends by itself. */
+ * Most cases are rows of a table. Each must end long before HANG_MS: where the fake is
+ * silent the deadline ends it; all other cases end by themselves. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,7 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "row.h"
+#include "broker_rows.h"
+#include "fake/recv.h"
 
 #define PORT                                                            \
     "; next: is PIGEON_PORT an AMQP port, and is the broker below its " \
@@ -24,123 +25,123 @@
 
 static void says_nothing(struct session *s)
 {
-    peer_silence(s);
+    session_be_silent(s);
 }
 
 static void stops_after_header(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
-    peer_silence(s);
+    session_log_in(s, STEP_HEADER);
+    session_be_silent(s);
 }
 
 static void stops_after_start_ok(struct session *s)
 {
-    peer_log_in(s, STEP_START_OK);
-    peer_silence(s);
+    session_log_in(s, STEP_START_OK);
+    session_be_silent(s);
 }
 
 static void stops_after_open(struct session *s)
 {
-    peer_log_in(s, STEP_OPEN);
-    peer_silence(s);
+    session_log_in(s, STEP_OPEN);
+    session_be_silent(s);
 }
 
 static void stops_after_channel_open(struct session *s)
 {
-    peer_log_in(s, STEP_CHANNEL_OPEN);
-    peer_silence(s);
+    session_log_in(s, STEP_CHANNEL_OPEN);
+    session_be_silent(s);
 }
 
 static void stops_after_confirm_select(struct session *s)
 {
-    peer_log_in(s, STEP_CONFIRM_SELECT);
-    peer_silence(s);
+    session_log_in(s, STEP_CONFIRM_SELECT);
+    session_be_silent(s);
 }
 
 static void beats_after_start_ok(struct session *s)
 {
-    peer_log_in(s, STEP_START_OK);
-    peer_flood(s);
+    session_log_in(s, STEP_START_OK);
+    session_flood(s);
 }
 
 static void ends_after_header(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
+    session_log_in(s, STEP_HEADER);
 }
 
 static void resets_after_header(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
-    peer_reset(s);
+    session_log_in(s, STEP_HEADER);
+    session_reset(s);
 }
 
 static void ends_after_start_ok(struct session *s)
 {
-    peer_log_in(s, STEP_START_OK);
+    session_log_in(s, STEP_START_OK);
 }
 
 static void ends_after_channel_open(struct session *s)
 {
-    peer_log_in(s, STEP_CHANNEL_OPEN);
-    peer_hear(s, 85, 10); /* or the system says that it was reset */
+    session_log_in(s, STEP_CHANNEL_OPEN);
+    session_read(s, 85, 10); /* or the close would be a reset */
 }
 
 static void speaks_http(struct session *s)
 {
     static const char words[] = "HTTP/1.1 400 Bad Request\r\n\r\n";
 
-    peer_log_in(s, STEP_HEADER);
-    peer_say_bytes(s, words, sizeof(words) - 1);
-    peer_silence(s);
+    session_log_in(s, STEP_HEADER);
+    session_send_bytes(s, words, sizeof(words) - 1);
+    session_be_silent(s);
 }
 
-/* What a TLS port answers to bytes that are no handshake. */
+/* What a TLS port answers to bytes that are not a handshake. */
 static void speaks_tls(struct session *s)
 {
     static const char alert[] = "\x15\x03\x01\x00\x02\x02\x46";
 
-    peer_log_in(s, STEP_HEADER);
-    peer_say_bytes(s, alert, sizeof(alert) - 1);
+    session_log_in(s, STEP_HEADER);
+    session_send_bytes(s, alert, sizeof(alert) - 1);
 }
 
 static void speaks_another_amqp(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
-    peer_say_bytes(s, "AMQP\0\1\0\0", 8);
+    session_log_in(s, STEP_HEADER);
+    session_send_bytes(s, "AMQP\0\1\0\0", 8);
 }
 
 static void speaks_another_amqp_and_stays(struct session *s)
 {
     speaks_another_amqp(s);
-    peer_silence(s);
+    session_be_silent(s);
 }
 
 static void offers_no_plain(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
-    peer_say_method(s, 0, 10, 10, "ooTTT", 0, 9, "", "EXTERNAL AMQPLAIN", "en_US");
-    peer_silence(s);
+    session_log_in(s, STEP_HEADER);
+    session_send_method(s, 0, 10, 10, "ooTTT", 0, 9, "", "EXTERNAL AMQPLAIN", "en_US");
+    session_be_silent(s);
 }
 
 static void starts_with_a_frame_that_never_ends(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
-    peer_say_bytes(s, "\1\0\0\0\0\1\0half", 11);
-    peer_silence(s);
+    session_log_in(s, STEP_HEADER);
+    session_send_bytes(s, "\1\0\0\0\0\1\0half", 11);
+    session_be_silent(s);
 }
 
 static void tunes_to_tiny_frames(struct session *s)
 {
-    peer_log_in(s, STEP_START_OK);
-    peer_say_method(s, 0, 10, 30, "sls", 2047, (uint32_t)8, 60);
-    peer_silence(s);
+    session_log_in(s, STEP_START_OK);
+    session_send_method(s, 0, 10, 30, "sls", 2047, (uint32_t)8, 60);
+    session_be_silent(s);
 }
 
 static void closes_login(struct session *s, enum step step, int code, const char *text)
 {
-    peer_log_in(s, step);
-    peer_say_close(s, code, text);
-    peer_hear(s, 10, 51);
+    session_log_in(s, step);
+    session_send_close(s, code, text);
+    session_read(s, 10, 51);
 }
 
 static void refuses_the_password(struct session *s)
@@ -263,11 +264,11 @@ static const struct row rows[] = {
      false},
 };
 
-/* ------------------------------------------------------------- what it says */
+/* ------------------------------------------------------------- what it sends */
 
 static void assert_start_ok_has(const char *text)
 {
-    assert_non_null(memmem(peer->start_ok, peer->start_ok_len, text, strlen(text)));
+    assert_non_null(memmem(fake->start_ok, fake->start_ok_len, text, strlen(text)));
 }
 
 static void it_says_who_it_is_and_what_it_understands(void **state)
@@ -275,13 +276,13 @@ static void it_says_who_it_is_and_what_it_understands(void **state)
     static const unsigned char tune_ok[8] = {0, 1, 0, 0, 32, 0, 0, 30};
 
     (void)state;
-    start_peer(acks_each);
+    play_broker(acks_each);
     fill(3, 36);
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
     broker_close(broker);
     broker = NULL;
-    peer_stop(peer);
+    fake_broker_stop(fake);
     assert_start_ok_has("productS");
     assert_start_ok_has("Pigeon");
     assert_start_ok_has("1.2.3");
@@ -291,25 +292,25 @@ static void it_says_who_it_is_and_what_it_understands(void **state)
     assert_start_ok_has("\x12"
                         "connection.blockedt\x01");
     assert_start_ok_has("PLAIN");
-    assert_memory_equal(peer->tune_ok, tune_ok, sizeof(tune_ok));
+    assert_memory_equal(fake->tune_ok, tune_ok, sizeof(tune_ok));
 }
 
-/* Answers open, channel.open and confirm.select only when it has heard all three. */
+/* Replies to open, channel.open and confirm.select only when all three have come. */
 static void hears_before_it_answers(struct session *s)
 {
-    peer_log_in(s, STEP_OPEN);
-    peer_hear(s, 20, 10);
-    peer_hear(s, 85, 10);
-    peer_say_method(s, 0, 10, 41, "S", "");
-    peer_say_method(s, 1, 20, 11, "T", "");
-    peer_say_method(s, 1, 85, 11, "");
-    peer_silence(s);
+    session_log_in(s, STEP_OPEN);
+    session_read(s, 20, 10);
+    session_read(s, 85, 10);
+    session_send_method(s, 0, 10, 41, "S", "");
+    session_send_method(s, 1, 20, 11, "T", "");
+    session_send_method(s, 1, 85, 11, "");
+    session_be_silent(s);
 }
 
 static void a_login_waits_for_no_answer_that_it_does_not_need(void **state)
 {
     (void)state;
-    start_peer(hears_before_it_answers);
+    play_broker(hears_before_it_answers);
     assert_true(log_in(HANG_MS));
 }
 
@@ -319,18 +320,21 @@ static void a_broker_is_greeted_once(void **state)
     int fd;
 
     (void)state;
-    start_peer(acks_each);
+    play_broker(acks_each);
     fill(3, 36);
-    fd = dial_peer(0);
+    fd = dial(0);
     broker_greet(broker, fd);
     assert_true(broker_connect(broker, fd, NULL, &deadline, &failure));
     assert_true(publish(MINUTE_MS));
     broker_drop(broker);
-    fd = dial_peer(0); /* most probably of the same number */
+    fd = dial(0); /* most probably of the same number */
     assert_true(broker_connect(broker, fd, NULL, &deadline, &failure));
 }
 
 /* ------------------------------------------------------------- main */
+
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, broker_rows_setup, broker_case_teardown)
 
 static const struct CMUnitTest single_cases[] = {
     CASE(it_says_who_it_is_and_what_it_understands),
@@ -343,7 +347,7 @@ int main(void)
     static struct CMUnitTest tests[2 * ROWS + SINGLE_CASES];
     static char names[ROWS][100];
 
-    add_rows(rows, ROWS, tests, names);
+    broker_rows_add(rows, ROWS, tests, names);
     memcpy(tests + 2 * ROWS, single_cases, sizeof(single_cases));
     if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */
         cmocka_set_skip_filter("speaks TLS*");

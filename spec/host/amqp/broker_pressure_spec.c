@@ -1,6 +1,6 @@
 /* The spec of host/amqp/broker.c under pressure, against a scripted broker
- * (spec/support/peer.h): more messages than the window holds, more frames than memory
- * should, and other ends that read no more or begin no handshake. */
+ * (spec/support/fake_broker.h): more messages than the window holds, more frames than
+ * may be kept, and servers that stop reading or never begin a handshake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -16,13 +17,13 @@
 #include <unistd.h>
 
 #include "amqp/confirms.h"
-#include "dialogue.h"
+#include "broker_case.h"
 
 /* ------------------------------------------------------------- a seam */
 
 static bool no_user_timeout;
 
-/* With the short user timeouts left out, other ways to end a connection show. */
+/* Without the short user timeouts, the other ways to end a connection can be tested. */
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (no_user_timeout && level == IPPROTO_TCP && name == TCP_USER_TIMEOUT)
@@ -30,11 +31,13 @@ int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
     return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
 }
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     no_user_timeout = false;
-    return begin(state);
+    return broker_case_setup(state);
 }
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, broker_case_teardown)
 
 /* ------------------------------------------------------------- the window */
 
@@ -45,29 +48,29 @@ static void acks_by_the_window(struct session *s)
     uint64_t tag = CONFIRMS_WINDOW;
 
     ready(s, CONFIRMS_WINDOW);
-    window_kept = peer_hears_nothing(s, 100);
-    peer_say_ack(s, 1, false);
-    window_kept = window_kept && peer_hear_publishes(s, 1) && peer_hears_nothing(s, 100);
-    peer_say_ack(s, tag, true);
-    for (tag += 2; tag <= 2500 && peer_hear_publishes(s, 1); tag++)
+    window_kept = session_is_quiet(s, 100);
+    session_send_ack(s, 1, false);
+    window_kept = window_kept && session_read_publishes(s, 1) && session_is_quiet(s, 100);
+    session_send_ack(s, tag, true);
+    for (tag += 2; tag <= 2500 && session_read_publishes(s, 1); tag++)
         if (tag % 500 == 0)
-            peer_say_ack(s, tag, true);
-    peer_silence(s);
+            session_send_ack(s, tag, true);
+    session_be_silent(s);
 }
 
 static void no_more_than_the_window_waits_for_a_confirm(void **state)
 {
     (void)state;
     window_kept = false;
-    no_user_timeout = true; /* no pace is asked of the peer */
-    start_peer(acks_by_the_window);
+    no_user_timeout = true; /* the fake may be slow */
+    play_broker(acks_by_the_window);
     fill(2500, 36);
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
     for (size_t i = 0; i < outbox.count; i++)
         assert_int_equal(outbox.messages[i].fate, FATE_CONFIRMED);
-    peer_stop(peer);
-    assert_int_equal(peer->count, 2500);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->count, 2500);
     assert_true(window_kept);
 }
 
@@ -75,21 +78,21 @@ static void says_trifles_before_the_ack(struct session *s)
 {
     ready(s, 3);
     for (int i = 0; i < 100000; i++) {
-        peer_say_method(s, 0, 10, 61, "");
+        session_send_method(s, 0, 10, 61, "");
         if (i % 1000 == 0)
-            peer_flush(s);
+            session_flush(s);
     }
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
 
-/* Each kept frame would be 40 bytes and more. (The sanitizer's malloc counts nothing.) */
+/* Each kept frame would be at least 40 bytes. (The sanitizer's malloc counts nothing.) */
 static void frames_are_not_kept(void **state)
 {
     size_t before;
 
     (void)state;
-    start_peer(says_trifles_before_the_ack);
+    play_broker(says_trifles_before_the_ack);
     fill(3, 36);
     assert_true(log_in(MINUTE_MS));
     before = mallinfo2().uordblks;
@@ -101,8 +104,8 @@ static void frames_are_not_kept(void **state)
 
 static void stalls(struct session *s)
 {
-    peer_log_in(s, STEP_READY);
-    peer_stall(s);
+    session_log_in(s, STEP_READY);
+    session_stall(s);
 }
 
 /* Login with small buffers on this side, then 5,000 messages of this size. */
@@ -111,7 +114,7 @@ static bool publish_much(size_t body_len, int64_t deadline_ms)
     struct deadline deadline = deadline_in(MINUTE_MS);
 
     fill(5000, body_len);
-    socket_fd = dial_peer(4096);
+    socket_fd = dial(4096);
     assert_true(broker_connect(broker, socket_fd, NULL, &deadline, &failure));
     return publish(deadline_ms);
 }
@@ -127,7 +130,7 @@ static void a_reader_that_stalls_is_left_by_the_deadline(void **state)
     int64_t start = clock_ms();
 
     (void)state;
-    start_peer(stalls);
+    play_broker(stalls);
     no_user_timeout = true;
     assert_false(publish_much(8192, SHORT_MS));
     assert_true(clock_ms() - start < HANG_MS);
@@ -138,13 +141,13 @@ static void a_reader_that_stalls_is_left_by_the_deadline(void **state)
     assert_false(broker_connected(broker));
 }
 
-/* So that time remains to connect again. */
+/* There must be time left for a reconnect. */
 static void a_reader_that_stalls_is_left_before_the_deadline(void **state)
 {
     int64_t start = clock_ms();
 
     (void)state;
-    start_peer(stalls);
+    play_broker(stalls);
     assert_false(publish_much(8192, MINUTE_MS));
     assert_true(clock_ms() - start < HANG_MS);
     assert_no_fate();
@@ -159,7 +162,7 @@ static void a_publish_that_blocks_is_ended_by_the_deadline(void **state)
     int64_t start = clock_ms();
 
     (void)state;
-    start_peer(stalls);
+    play_broker(stalls);
     fill(1, 32 << 20);
     assert_true(log_in(MINUTE_MS));
     no_user_timeout = true;
@@ -173,8 +176,8 @@ static void a_publish_that_blocks_is_ended_by_the_deadline(void **state)
 static void is_blocked_and_stalls(struct session *s)
 {
     ready(s, 1);
-    peer_say_blocked(s, "low on disk");
-    peer_stall(s);
+    session_send_blocked(s, "low on disk");
+    session_stall(s);
 }
 
 static void assert_blocked(void)
@@ -192,7 +195,7 @@ static void blocked_is_told_while_the_reader_stalls(void **state)
     int64_t start = clock_ms();
 
     (void)state;
-    start_peer(is_blocked_and_stalls);
+    play_broker(is_blocked_and_stalls);
     no_user_timeout = true;
     assert_false(publish_much(8192, MINUTE_MS));
     assert_true(clock_ms() - start < HANG_MS);
@@ -202,18 +205,18 @@ static void blocked_is_told_while_the_reader_stalls(void **state)
 static void is_blocked_in_the_second_publish(struct session *s)
 {
     ready(s, 1);
-    peer_hears_nothing(s, HANG_MS); /* until it begins */
-    peer_say_blocked(s, "low on disk");
-    peer_stall(s);
+    session_is_quiet(s, HANG_MS); /* until it begins */
+    session_send_blocked(s, "low on disk");
+    session_stall(s);
 }
 
-/* It comes while amqp_basic_publish() does not read. */
+/* The frame comes while amqp_basic_publish() does not read. */
 static void blocked_is_told_when_a_publish_blocks(void **state)
 {
     char *body = calloc(1, 32 << 20);
 
     (void)state;
-    start_peer(is_blocked_in_the_second_publish);
+    play_broker(is_blocked_in_the_second_publish);
     fill(1, 36);
     assert_true(outbox_add(&outbox, bytes_of(""), bytes_of("queue"), bytes_of("2"),
                            (struct bytes){body, 32 << 20}));
@@ -229,12 +232,12 @@ static void blocked_is_told_when_a_publish_blocks(void **state)
 static void is_no_tls_server(struct session *s)
 {
     if (s->number == 0)
-        peer_say_bytes(s, "AMQP\0\0\011\001", 8);
-    peer_stall(s);
+        session_send_bytes(s, "AMQP\0\0\011\001", 8);
+    session_stall(s);
 }
 
-/* The real ones are in spec/system. What the guard did to the connection before must not
- * explain this one. */
+/* Real TLS servers are in spec/system. That the guard ended the connection before must
+ * not show as the cause here. */
 static void a_handshake_with_no_tls_server_ends(void **state)
 {
     static const struct {
@@ -249,16 +252,15 @@ static void a_handshake_with_no_tls_server_ends(void **state)
     };
 
     (void)state;
-    start_peer(stalls);
+    play_broker(stalls);
     no_user_timeout = true;
     assert_false(publish_much(8192, SHORT_MS)); /* the guard has fired */
-    peer_free(peer);
-    start_peer(is_no_tls_server);
+    fake_broker_free(fake);
+    play_broker(is_no_tls_server);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct deadline deadline = deadline_in(cases[i].deadline_ms);
 
-        assert_false(
-            broker_connect(broker, dial_peer(0), "localhost", &deadline, &failure));
+        assert_false(broker_connect(broker, dial(0), "localhost", &deadline, &failure));
         assert_failure("tls", 0, cases[i].text);
         assert_null(broker_tls(broker));
     }

@@ -1,9 +1,8 @@
-/* The spec of host/amqp/broker.c, against a scripted broker (spec/support/peer.h): what
- * its messages say, how a connection is kept for the next batch and closed, and what it
- * asks.
+/* The spec of host/amqp/broker.c, against a scripted broker (spec/support/fake_broker.h):
+ * its messages, how a connection is kept for the next batch and closed, and broker_ask().
  *
- * How it logs in is in broker_login_spec, what becomes of a batch in broker_batch_spec,
- * and what it does where the other end does not keep up in broker_pressure_spec. */
+ * The login is in broker_login_spec, what becomes of a batch in broker_batch_spec, and
+ * other ends that do not keep up in broker_pressure_spec. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,59 +13,39 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "dialogue.h"
+#include "broker_case.h"
+#include "fake/clock.h"
+#include "fake/recv.h"
 
-/* ------------------------------------------------------------- seams */
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, broker_case_teardown)
 
-static int64_t ahead_ms; /* how far CLOCK_BOOTTIME is put forward */
-static bool recv_waits;  /* so that a flood never has a gap */
-
-int clock_gettime(clockid_t clock, struct timespec *now)
+static int setup(void **state)
 {
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-
-    if (clock == CLOCK_BOOTTIME)
-        now->tv_sec += ahead_ms / 1000;
-    return result;
+    fake_clock = (struct fake_clock){0};
+    fake_recv = (struct fake_recv){0};
+    return broker_case_setup(state);
 }
 
-ssize_t recv(int fd, void *bytes, size_t len, int flags)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLIN};
-
-    if (recv_waits)
-        poll(&ready, 1, HANG_MS);
-    return recvfrom(fd, bytes, len, flags, NULL, NULL);
-}
-
-static int set_up(void **state)
-{
-    ahead_ms = 0;
-    recv_waits = false;
-    return begin(state);
-}
-
-/* ------------------------------------------------------------- what it says */
+/* ------------------------------------------------------------- its messages */
 
 static void messages_are_mandatory_persistent_and_named(void **state)
 {
     time_t now = time(NULL);
 
     (void)state;
-    start_peer(acks_each);
+    play_broker(acks_each);
     fill(2, 36);
     assert_true(outbox_add(&outbox, bytes_of("exchange"), bytes_of("key"), bytes_of("id"),
                            bytes_of("")));
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
-    peer_stop(peer);
-    assert_int_equal(peer->count, 3);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->count, 3);
     for (size_t i = 0; i < 3; i++) {
-        const struct published *p = &peer->heard[i];
+        const struct published *p = &fake->published[i];
 
         assert_true(p->mandatory);
         assert_int_equal(p->delivery_mode, 2);
@@ -79,7 +58,7 @@ static void messages_are_mandatory_persistent_and_named(void **state)
         assert_string_equal(p->message_id, i == 2 ? "id" : i == 1 ? "2" : "1");
         assert_int_equal(p->body_len, i == 2 ? 0 : 36);
     }
-    assert_memory_equal(peer->heard[0].body, outbox.messages[0].body.data, 36);
+    assert_memory_equal(fake->published[0].body, outbox.messages[0].body.data, 36);
 }
 
 static void messages_say_which_rules_sent_them(void **state)
@@ -88,49 +67,49 @@ static void messages_say_which_rules_sent_them(void **state)
                                 "0123456789ab";
 
     (void)state;
-    start_peer(acks_each);
+    play_broker(acks_each);
     fill(3, 36);
     outbox.rules_version = "0123456789ab";
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
-    peer_stop(peer);
-    assert_int_equal(peer->count, 3);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->count, 3);
     for (size_t i = 0; i < 3; i++) {
-        assert_int_equal(peer->heard[i].headers_len, sizeof(table) - 1);
-        assert_memory_equal(peer->heard[i].headers, table, sizeof(table) - 1);
+        assert_int_equal(fake->published[i].headers_len, sizeof(table) - 1);
+        assert_memory_equal(fake->published[i].headers, table, sizeof(table) - 1);
     }
 }
 
 static void a_message_with_a_fate_is_not_sent(void **state)
 {
     (void)state;
-    start_peer(acks_each);
+    play_broker(acks_each);
     fill(5, 36);
     outbox_settle(&outbox.messages[0], FATE_CONFIRMED, NULL, 0, NULL);
     outbox_settle(&outbox.messages[3], FATE_RETURNED, "publish", 312, "NO_ROUTE");
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
     assert_string_equal(fates(), "cccrc");
-    peer_stop(peer);
-    assert_int_equal(peer->count, 3);
-    assert_string_equal(peer->heard[0].message_id, "2");
-    assert_string_equal(peer->heard[1].message_id, "3");
-    assert_string_equal(peer->heard[2].message_id, "5");
+    fake_broker_stop(fake);
+    assert_int_equal(fake->count, 3);
+    assert_string_equal(fake->published[0].message_id, "2");
+    assert_string_equal(fake->published[1].message_id, "3");
+    assert_string_equal(fake->published[2].message_id, "5");
 }
 
 /* ------------------------------------------------------------- kept warm */
 
 static void acks_batches(struct session *s)
 {
-    peer_log_in(s, STEP_READY);
-    for (uint64_t tag = 3; peer_hear_publishes(s, 3); tag += 3)
-        peer_say_ack(s, tag, true);
+    session_log_in(s, STEP_READY);
+    for (uint64_t tag = 3; session_read_publishes(s, 3); tag += 3)
+        session_send_ack(s, tag, true);
 }
 
 static void the_tags_go_on_with_the_next_batch(void **state)
 {
     (void)state;
-    start_peer(acks_batches);
+    play_broker(acks_batches);
     assert_true(log_in(MINUTE_MS));
     for (int i = 0; i < 3; i++) {
         fill(3, 36);
@@ -138,82 +117,82 @@ static void the_tags_go_on_with_the_next_batch(void **state)
         assert_true(publish(MINUTE_MS));
         assert_string_equal(fates(), "ccc");
     }
-    peer_stop(peer);
-    assert_int_equal(peer->connects, 1);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->connects, 1);
 }
 
 static void the_tags_begin_anew_with_a_connection(void **state)
 {
     (void)state;
-    start_peer(acks_each);
+    play_broker(acks_each);
     for (int i = 0; i < 3; i++) {
         fill(3, 36);
         assert_true(log_in(MINUTE_MS));
         assert_true(publish(MINUTE_MS));
         assert_string_equal(fates(), "ccc");
-        ahead_ms += 31000; /* so that the next needs a new connection */
+        fake_clock.ahead_ms += 31000; /* so that the next needs a new connection */
         assert_false(broker_connected(broker));
     }
-    peer_stop(peer);
-    assert_int_equal(peer->connects, 3);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->connects, 3);
 }
 
 static void idle_for_longer_than_the_heartbeat_means_no_connection(void **state)
 {
     (void)state;
-    start_peer(acks_batches);
+    play_broker(acks_batches);
     fill(3, 36);
     assert_false(broker_connected(broker));
     assert_true(log_in(MINUTE_MS));
-    ahead_ms = 29000;
+    fake_clock.ahead_ms = 29000;
     assert_true(broker_connected(broker));
     assert_true(publish(MINUTE_MS));
-    ahead_ms = 58000;
+    fake_clock.ahead_ms = 58000;
     assert_true(broker_connected(broker));
-    ahead_ms = 61000;
+    fake_clock.ahead_ms = 61000;
     assert_false(broker_connected(broker));
 }
 
-/* One write, so that the second frame has come when the first was read. */
+/* Sent in one write: the second frame is there when the first is read. */
 static void acks_and_closes(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_say_close(s, 320, "CONNECTION_FORCED - Node was put into maintenance mode");
-    peer_hear(s, 10, 51);
+    session_send_ack(s, 3, true);
+    session_send_close(s, 320, "CONNECTION_FORCED - Node was put into maintenance mode");
+    session_read(s, 10, 51);
 }
 
 static void acks_and_ends(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
+    session_send_ack(s, 3, true);
 }
 
 static void acks_and_acks_again(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_say_ack(s, 2, false);
-    peer_say_heartbeat(s);
-    peer_silence(s);
+    session_send_ack(s, 3, true);
+    session_send_ack(s, 2, false);
+    session_send_heartbeat(s);
+    session_be_silent(s);
 }
 
 static void acks_and_returns(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_say_return(s, 3, 312, "NO_ROUTE");
-    peer_silence(s);
+    session_send_ack(s, 3, true);
+    session_send_return(s, 3, 312, "NO_ROUTE");
+    session_be_silent(s);
 }
 
 static void publish_one_batch(void (*script)(struct session *session))
 {
-    start_peer(script);
+    play_broker(script);
     fill(3, 36);
     assert_true(log_in(MINUTE_MS));
     assert_true(publish(MINUTE_MS));
     assert_string_equal(fates(), "ccc");
-    outbox_clear(&outbox); /* what comes late must not touch it */
+    outbox_clear(&outbox); /* late frames must not touch it */
 }
 
 static void a_close_that_waits_is_seen_before_the_next_batch(void **state)
@@ -221,8 +200,8 @@ static void a_close_that_waits_is_seen_before_the_next_batch(void **state)
     (void)state;
     publish_one_batch(acks_and_closes);
     assert_false(broker_connected(broker));
-    peer_stop(peer);
-    assert_int_equal(peer->last_method, 10 << 16 | 51); /* and answered */
+    fake_broker_stop(fake);
+    assert_int_equal(fake->last_method, 10 << 16 | 51); /* and answered */
 }
 
 static void an_end_that_waits_is_seen_before_the_next_batch(void **state)
@@ -253,8 +232,8 @@ static void a_late_return_ends_the_connection(void **state)
 static void acks_and_floods(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_flood(s);
+    session_send_ack(s, 3, true);
+    session_flood(s);
 }
 
 static void a_flood_does_not_keep_the_next_batch_waiting(void **state)
@@ -266,7 +245,7 @@ static void a_flood_does_not_keep_the_next_batch_waiting(void **state)
     publish_one_batch(acks_and_floods);
     begun.fd = socket_fd;
     assert_int_equal(poll(&begun, 1, HANG_MS), 1);
-    recv_waits = true;
+    fake_recv.waits = true;
     assert_false(broker_connected(broker));
     assert_true(clock_ms() - start < HANG_MS);
 }
@@ -279,15 +258,15 @@ static void a_close_is_polite(void **state)
     publish_one_batch(acks_all);
     broker_close(broker);
     broker = NULL;
-    peer_stop(peer);
-    assert_int_equal(peer->last_method, 10 << 16 | 50);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->last_method, 10 << 16 | 50);
 }
 
 static void acks_and_stalls(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_stall(s);
+    session_send_ack(s, 3, true);
+    session_stall(s);
 }
 
 static void a_close_does_not_wait_for_ever(void **state)
@@ -315,18 +294,18 @@ static void closing_nothing_is_allowed(void **state)
 static void refuses_to_be_asked(struct session *s)
 {
     ready(s, 0);
-    if (peer_hear(s, 50, 10))
-        peer_say_channel_close(s, 403, REFUSED);
-    peer_hear(s, 20, 41);
+    if (session_read(s, 50, 10))
+        session_send_channel_close(s, 403, REFUSED);
+    session_read(s, 20, 41);
 }
 
-/* Newer brokers want a permission for it: reproduced from their words. */
+/* Newer brokers need a permission for it; the text is theirs. */
 static void a_queue_may_not_be_asked_for(void **state)
 {
     struct deadline deadline = deadline_in(MINUTE_MS);
 
     (void)state;
-    start_peer(refuses_to_be_asked);
+    play_broker(refuses_to_be_asked);
     assert_true(log_in(MINUTE_MS));
     assert_false(broker_ask(broker, "q", &deadline, &failure));
     assert_string_equal(failure.stage, "ask");

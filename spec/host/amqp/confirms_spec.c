@@ -1,7 +1,8 @@
-/* The spec of host/amqp/confirms.c: a few cases by hand, and random schedules against a
- * model that is as simple as it can be.
+/* The spec of host/amqp/confirms.c: a few cases by hand, and random schedules, checked
+ * against a model that is as simple as possible.
  *
- *   SEED=17 SCHEDULES=1 build/spec/confirms    the schedule of a failure once more */
+ *   SEED=17 SCHEDULES=1 build/spec/host/amqp/confirms_spec    the schedule of a failure
+ * once more */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,7 +20,7 @@
 
 #define SCHEDULES 1000000
 #define SMALL 8    /* messages of most schedules */
-#define BIG 2500   /* of one in RARE: more than two windows */
+#define BIG 2500   /* messages of one schedule in RARE: more than two windows */
 #define RARE 20000 /* so that the big ones take as long as the small ones */
 
 static struct confirms confirms;
@@ -32,7 +33,7 @@ static struct bytes bytes_of(const char *text)
 
 /* ------------------------------------------------------------- the model */
 
-/* Every tag has an entry for ever; nothing is a ring, and every search is a loop. */
+/* Keeps an entry for every tag; no ring, and each search is a loop. */
 static struct {
     size_t message[3 * BIG + 1]; /* by tag, from 1 */
     bool open[3 * BIG + 1];
@@ -50,7 +51,7 @@ static size_t model_open(void)
     return open;
 }
 
-/* How far apart the last tag and the first open one are. */
+/* The number of tags from the first open one to the last. */
 static uint64_t model_span(void)
 {
     uint64_t tag = 1;
@@ -141,7 +142,7 @@ static void start(size_t count)
     confirms_start(&confirms, &outbox);
 }
 
-/* Mostly an open tag or one near it, rarely none that was ever given out. */
+/* Mostly an open tag or one near it; rarely a tag that no publish had. */
 static uint64_t draw_tag(void)
 {
     if (draw(16) == 0)
@@ -151,7 +152,7 @@ static uint64_t draw_tag(void)
                : draw(model.last + 1);
 }
 
-/* One ack, nack or return, the same for both. */
+/* One ack, nack or return, for confirms and model alike. */
 static void receive(size_t count)
 {
     struct err err;
@@ -184,9 +185,9 @@ static void compare(size_t count)
     }
 }
 
-/* A batch is published while frames come; then some more come, and it may end with open
- * tags. What was nacked is in the next batch of the channel. */
-static void run_batch(size_t count, uint64_t patience)
+/* A batch is published while frames come; then more frames come. It may end with open
+ * tags. Nacked messages are in the next batch of the channel. */
+static void run_batch(size_t count, uint64_t frames)
 {
     for (size_t i = 0; i < count; i++) {
         if (model.fate[i] != FATE_NONE)
@@ -199,7 +200,7 @@ static void run_batch(size_t count, uint64_t patience)
         confirms_publish(&confirms, i);
         model_publish(i);
     }
-    for (uint64_t i = 0; i < patience && confirms.open > 0; i++)
+    for (uint64_t i = 0; i < frames && confirms.open > 0; i++)
         receive(count);
     compare(count);
 }
@@ -250,7 +251,9 @@ static void equals_the_model(void **state)
     fill_outbox();
     for (uint64_t i = 0; i < count; i++) {
         running = first + i;
-        seed = running * 0x9e3779b97f4a7c15; /* or neighbours would run alike */
+        seed =
+            running *
+            0x9e3779b97f4a7c15; /* or neighbouring seeds would give similar schedules */
         run_schedule();
     }
     running = 0;
@@ -318,7 +321,7 @@ static void a_tag_that_was_never_given_out_is_an_error_with_words(void **state)
     outbox_clear(&outbox);
 }
 
-/* The window is full because of its first tag, though all others are settled. */
+/* The window is full while its first tag is open, even if all others are settled. */
 static void the_window_has_a_thousand_tags(void **state)
 {
     struct err err;

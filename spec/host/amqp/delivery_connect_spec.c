@@ -1,6 +1,6 @@
 /* The spec of host/amqp/delivery.c's connects: which host, how long, and when not to try.
  *
- * Hosts and clock are those of spec/support/diary.h. */
+ * Hosts and clock are fakes: spec/support/fake/delivery_neighbours.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,11 @@
 
 #include <cmocka.h>
 
-#include "diary.h"
+#include <string.h>
+
+#include "delivery_case.h"
+#include "fake/clock.h"
+#include "fake/delivery_neighbours.h"
 
 /* ------------------------------------------------------------- pauses */
 
@@ -17,21 +21,22 @@ static void refuse(void)
     world.words[0] = "127.0.0.1: Connection refused";
 }
 
-/* A new event each 10 ms, for a minute, none with the time to wait. */
+/* A new event every 10 ms for a minute, each without time to wait. */
 static void connects_become_rare_while_the_broker_refuses(void **state)
 {
-    int64_t end_us = now_us + 60000000;
+    int64_t end_us = fake_clock.stopped_us + 60000000;
 
     (void)state;
     refuse();
-    while (now_us < end_us) {
+    while (fake_clock.stopped_us < end_us) {
         deliver("a b", 105, no_turn);
         assert_string_equal(fates(), "uu");
         assert_words(0, "connect", 0, "a:1: " REFUSED);
         assert_string_equal(facts.broker_wide, "connect: a:1: " REFUSED);
-        now_us += 10000;
+        fake_clock.stopped_us += 10000;
     }
-    assert_in_range(connects, 14, 19); /* at 0, 0.25, 0.75, 1.75, 3.75, 7.75, 11.75 ... */
+    assert_in_range(world.connects, 14,
+                    19); /* at 0, 0.25, 0.75, 1.75, 3.75, 7.75, 11.75 ... */
 }
 
 static void an_event_with_time_waits_for_the_pause(void **state)
@@ -39,7 +44,7 @@ static void an_event_with_time_waits_for_the_pause(void **state)
     (void)state;
     refuse();
     deliver("a", MINUTE_MS, no_turn);
-    now_us += 30000;
+    fake_clock.stopped_us += 30000;
     deliver("a", 319, no_turn); /* a millisecond too little */
     deliver("a", 320, no_turn);
     world.words[0] = NULL;
@@ -103,7 +108,7 @@ static void login_and_publish_failures_pause_too(void **state)
                         "login publish:a");
 }
 
-/* The jitter is drawn from the microseconds. */
+/* The jitter comes from the microseconds of the clock. */
 static void a_pause_is_up_to_a_quarter_longer(void **state)
 {
     int64_t longest = 0;
@@ -113,7 +118,7 @@ static void a_pause_is_up_to_a_quarter_longer(void **state)
     for (int i = 0; i < 2000; i++) {
         memset(&delivery, 0, sizeof(delivery));
         delivery.pause_ms = 4000;
-        now_us += 1007;
+        fake_clock.stopped_us += 1007;
         deliver("a", MINUTE_MS, no_turn);
         assert_in_range(delivery.next_try_ms - clock_ms(), 4000, 4999);
         if (delivery.next_try_ms - clock_ms() > longest)

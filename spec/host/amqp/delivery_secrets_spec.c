@@ -1,9 +1,10 @@
-/* The spec of host/amqp/delivery.c with secrets in AWS: when they are asked for, and what
- * a refused login leads to.
+/* The spec of host/amqp/delivery.c with secrets in AWS: when AWS is called, and what a
+ * refused login leads to.
  *
- * AWS is a fake, too, which adds its words to the diary of spec/support/diary.h:
+ * AWS is a fake, too, which writes into the diary of
+ * spec/support/fake/delivery_neighbours.h:
  *
- *   resolve  what secrets are not known        refresh      all of them */
+ *   resolve  secrets that are not known        refresh      all secrets */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +12,11 @@
 
 #include <cmocka.h>
 
-#include "diary.h"
+#include <string.h>
+
+#include "delivery_case.h"
+#include "fake/clock.h"
+#include "fake/delivery_neighbours.h"
 
 #define SAME " (AWS still has the same values)"
 #define CHECK_USER                                                                   \
@@ -23,15 +28,15 @@
 struct secrets {
     enum secrets_result result;
     const char *password;
-    const char *rotated; /* what it is after a refresh; NULL: the same */
-    bool refers;         /* the virtual host */
+    const char *rotated; /* the password after a refresh; NULL: the same */
+    bool refers;         /* the virtual host is a reference */
 };
 
 enum secrets_result secrets_resolve(struct secrets *secrets,
                                     const struct deadline *deadline, struct err *err)
 {
     (void)deadline;
-    note("resolve");
+    world_note("resolve");
     if (secrets->result != SECRETS_READY)
         err_set(err, "PIGEON_PASSWORD: ssm GetParameter: Throttled");
     return secrets->result;
@@ -41,7 +46,7 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
                      struct err *err)
 {
     (void)deadline;
-    note("refresh");
+    world_note("refresh");
     if (!secrets->rotated)
         return err_set(err, "AWS still has the same values");
     secrets->password = secrets->rotated;
@@ -152,8 +157,39 @@ static void one_host_of_several_that_refuses_the_login_is_enough(void **state)
     world.words[1] = "b: Connection refused";
     world.login = "ACCESS_REFUSED";
     deliver("a b c", MINUTE_MS, good);
-    assert_string_equal(diary, "resolve as:old connect:0 login connect:1 refresh "
-                               "as:new connect:0 login publish:abc");
+    assert_string_equal(diary, "resolve as:old connect:0 login refresh as:new "
+                               "connect:0 login publish:abc");
+}
+
+/* The first host answers 403 while the second one is silent. */
+static void a_silent_host_takes_no_time_from_a_refresh(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.hosts = 2;
+    world.takes_ms[1] = -1;
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", 10000, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(diary, "resolve as:old connect:0 login refresh as:new "
+                               "connect:0 login publish:abc");
+}
+
+static void a_refusal_that_aws_cannot_cure_leaves_the_other_hosts(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.hosts = 3;
+    world.words[1] = "b: Connection refused";
+    world.words[2] = "c: Connection refused";
+    world.login = "ACCESS_REFUSED";
+    deliver("a", MINUTE_MS, no_turn);
+    assert_string_equal(
+        diary, "resolve as:old connect:0 login refresh as:old connect:1 connect:2");
 }
 
 static void other_failures_refresh_nothing(void **state)
@@ -165,7 +201,7 @@ static void other_failures_refresh_nothing(void **state)
     world.words[0] = "127.0.0.1: Connection refused";
     deliver("a", MINUTE_MS, no_turn);
     assert_string_equal(diary, "resolve as:old connect:0");
-    set_up(NULL);
+    delivery_case_setup(NULL);
     delivery.secrets = &secrets;
     world.login = "NOT_ALLOWED - vhost crashes not found";
     world.code = 530;
@@ -209,6 +245,8 @@ int main(void)
         CASE(a_refused_login_is_tried_once_more_with_a_rotated_password),
         CASE(the_same_password_is_not_tried_again),
         CASE(one_host_of_several_that_refuses_the_login_is_enough),
+        CASE(a_silent_host_takes_no_time_from_a_refresh),
+        CASE(a_refusal_that_aws_cannot_cure_leaves_the_other_hosts),
         CASE(other_failures_refresh_nothing),
         CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
         CASE(the_brokers_words_show_no_secret),

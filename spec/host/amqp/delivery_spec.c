@@ -1,8 +1,8 @@
-/* The spec of host/amqp/delivery.c: what becomes of the messages where the broker takes,
+/* The spec of host/amqp/delivery.c: the fates of the messages where the broker confirms,
  * returns or refuses them, and where the connection ends.
  *
- * Broker and clock are those of spec/support/diary.h. reconnect_spec has the same in one
- * piece, with sockets. */
+ * Broker and clock are fakes: spec/support/fake/delivery_neighbours.h. reconnect_spec
+ * tests the same with sockets. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 
-#include "diary.h"
+#include "delivery_case.h"
+#include "fake/clock.h"
+#include "fake/delivery_neighbours.h"
 
 #define NO_TIME                                                                        \
     "no time left before the deadline to connect; next: give the function more time, " \
@@ -119,7 +121,7 @@ static void too_late_to_reconnect_keeps_the_first_cause(void **state)
     (void)state;
     deliver("a", 1000, late);
     assert_words(0, "confirm", 0, "gone" LOG);
-    set_up(NULL);
+    delivery_case_setup(NULL);
     deliver("a", 1000, too_late);
     assert_words(0, "confirm", 0, "gone" LOG);
     assert_string_equal(diary, "connect:0 login publish:a");
@@ -133,7 +135,7 @@ static void a_deadline_that_has_passed_touches_nothing(void **state)
     assert_string_equal(facts.broker_wide, "connect: " NO_TIME);
     world.words[0] = "127.0.0.1: Connection refused";
     deliver("a", MINUTE_MS, no_turn);
-    now_us += 100000000; /* longer than any pause */
+    fake_clock.stopped_us += 100000000; /* longer than any pause */
     deliver("a", -5000, no_turn);
     assert_words(0, "connect", 0, NO_TIME);
     assert_string_equal(diary, "connect:0");
@@ -157,6 +159,19 @@ static void a_nack_is_tried_five_times_more(void **state)
                         "publish:bd drop sleep:200 connect:0 login publish:d "
                         "drop sleep:400 connect:0 login publish:d "
                         "drop sleep:800 connect:0 login publish:d");
+}
+
+/* A round for nacks that fails, too, is followed by no other reconnect. */
+static void an_event_has_one_reconnect(void **state)
+{
+    const struct turn turns[] = {
+        {.fates = "-", .words = "lost"}, {.fates = "n"}, {.fates = "-", .words = "lost"}};
+
+    (void)state;
+    deliver("a", MINUTE_MS, turns);
+    assert_words(0, "confirm", 0, "lost" LOG);
+    assert_string_equal(diary, "connect:0 login publish:a connect:0 login publish:a "
+                               "sleep:50 publish:a");
 }
 
 static void nacks_end_after_three_seconds(void **state)
@@ -281,6 +296,7 @@ int main(void)
         CASE(too_late_to_reconnect_keeps_the_first_cause),
         CASE(a_deadline_that_has_passed_touches_nothing),
         CASE(a_nack_is_tried_five_times_more),
+        CASE(an_event_has_one_reconnect),
         CASE(nacks_end_after_three_seconds),
         CASE(nacks_end_with_the_deadline),
         CASE(a_nacked_message_whose_connection_then_ends_is_unknown),

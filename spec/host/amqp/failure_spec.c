@@ -1,7 +1,6 @@
-/* The spec of host/amqp/advice.c and failure.c: what RabbitMQ and the system say, and
- * what an operator is told to do. The file itself is included, so that a row that nothing
- * reaches shows.
- */
+/* The spec of host/amqp/advice.c and failure.c: the texts of RabbitMQ and of the
+ * system, and the advice for an operator. The .c file is included, so that the spec can
+ * find a row that no text matches. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,7 +19,7 @@ struct situation {
 };
 
 /* The order is that of a connection's life. The brokers' texts are those of RabbitMQ
- * 3.10, and 3.13 where it answers otherwise. */
+ * 3.10, and 3.13 where that answers differently. */
 static const struct situation situations[] = {
     {"secrets", 0,
      "PIGEON_PASSWORD: kms Decrypt: AccessDeniedException: User: arn:aws:sts::1:x is not "

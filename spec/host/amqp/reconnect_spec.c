@@ -1,7 +1,6 @@
-/* The spec of host/amqp/delivery.c, broker.c and connector.c in one piece, against
- * scripted brokers (spec/support/peer.h): what one event's messages become while
- * connections end.
- */
+/* The spec of host/amqp/delivery.c, broker.c and connector.c together, against
+ * scripted brokers (spec/support/fake_broker.h): the fates of one event's messages while
+ * connections end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,8 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "amqp/delivery.h"
-#include "peer.h"
+#include "case_outbox.h"
+#include "fake_broker.h"
+#include "publisher.h"
 
 #define MINUTE_MS 60000
 #define HANG_MS 30000
@@ -25,54 +25,47 @@
 
 /* ------------------------------------------------------------- a case */
 
-static struct peer *peer;
-static struct peer *other;
-static struct delivery delivery;
-static struct outbox outbox;
-static struct facts facts;
+static struct fake_broker *fake;
+static struct fake_broker *other;
+static struct publisher publisher;
 static int64_t start_ms;
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
-    memset(&delivery, 0, sizeof(delivery));
+    publisher = (struct publisher){0};
     start_ms = clock_ms();
     return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
     (void)state;
-    broker_close(delivery.broker);
-    connector_close(delivery.connector);
-    peer_free(peer);
-    peer_free(other);
-    peer = other = NULL;
+    publisher_close(&publisher);
+    fake_broker_free(fake);
+    fake_broker_free(other);
+    fake = other = NULL;
     outbox_clear(&outbox);
     return 0;
 }
 
-static struct peer *start_peer(void (*script)(struct session *session))
+static struct fake_broker *start_broker(void (*script)(struct session *session))
 {
-    struct peer *started = peer_start(script);
+    struct fake_broker *started = fake_broker_start(script);
 
     assert_non_null(started);
     return started;
 }
 
-static void open_delivery(const char *hosts)
+static void open_publisher(const char *hosts)
 {
     static const struct login settings = {.virtual_host = "/",
                                           .user = "pigeon",
                                           .password = "coo",
                                           .connection_name = "pigeon",
                                           .version = "1"};
-    struct err err;
 
-    delivery.connector = connector_open(hosts, 5672, NULL, &err);
-    assert_non_null(delivery.connector);
-    delivery.broker = broker_open(&settings);
-    assert_non_null(delivery.broker);
+    assert_true(publisher_open(&publisher, &settings, hosts, 5672));
 }
 
 /* One host, which plays this script. */
@@ -80,9 +73,9 @@ static void open_with(void (*script)(struct session *session))
 {
     char host[32];
 
-    peer = start_peer(script);
-    snprintf(host, sizeof(host), "127.0.0.1:%d", peer->port);
-    open_delivery(host);
+    fake = start_broker(script);
+    snprintf(host, sizeof(host), "127.0.0.1:%d", fake->port);
+    open_publisher(host);
 }
 
 /* An event with messages "1", "2" and "3", the second for exchange "x". */
@@ -96,39 +89,22 @@ static void deliver(int64_t deadline_ms)
         assert_true(outbox_add(&outbox, (struct bytes){"x", i == 1},
                                (struct bytes){"q", 1}, (struct bytes){&"123"[i], 1},
                                (struct bytes){"body", 4}));
-    delivery_publish(&delivery, &outbox, &deadline, &facts);
+    delivery_publish(&publisher.delivery, &outbox, &deadline, &facts);
     assert_true(clock_ms() - start_ms < HANG_MS);
 }
 
-static const char *fates(void)
-{
-    static char letters[4];
-
-    for (size_t i = 0; i < outbox.count; i++)
-        letters[i] = fate_name(outbox.messages[i].fate)[0];
-    return letters;
-}
-
-static void assert_words(size_t i, const char *stage, int code, const char *text)
-{
-    const struct message *message = &outbox.messages[i];
-
-    assert_string_equal(message->stage, stage);
-    assert_int_equal(message->code, code);
-    assert_string_equal(message->text, text);
-}
-
-/* The message ids in the order heard, with a bar where a new connection begins. */
+/* The message ids in the order of their arrival, with a bar where a new connection
+ * begins. */
 static void assert_heard(const char *expected)
 {
     char heard[64] = "";
 
-    peer_stop(peer);
-    for (size_t i = 0; i < peer->count; i++) {
-        if (i > 0 && peer->heard[i].session != peer->heard[i - 1].session)
+    fake_broker_stop(fake);
+    for (size_t i = 0; i < fake->count; i++) {
+        if (i > 0 && fake->published[i].session != fake->published[i - 1].session)
             strcat(heard, "|");
-        strcat(heard, peer->heard[i].message_id);
-        assert_memory_equal(peer->heard[i].body, "body", 5);
+        strcat(heard, fake->published[i].message_id);
+        assert_memory_equal(fake->published[i].body, "body", 5);
     }
     assert_string_equal(heard, expected);
 }
@@ -137,23 +113,23 @@ static void assert_heard(const char *expected)
 
 static void ready(struct session *s, size_t publishes)
 {
-    peer_log_in(s, STEP_READY);
-    peer_hear_publishes(s, publishes);
+    session_log_in(s, STEP_READY);
+    session_read_publishes(s, publishes);
 }
 
 static void acks_every_batch(struct session *s)
 {
-    peer_log_in(s, STEP_READY);
-    for (uint64_t tag = 3; peer_hear_publishes(s, 3); tag += 3)
-        peer_say_ack(s, tag, true);
+    session_log_in(s, STEP_READY);
+    for (uint64_t tag = 3; session_read_publishes(s, 3); tag += 3)
+        session_send_ack(s, tag, true);
 }
 
 static void ends_once(struct session *s)
 {
     ready(s, s->number == 0 ? 3 : 2);
-    peer_say_ack(s, s->number == 0 ? 1 : 2, true);
+    session_send_ack(s, s->number == 0 ? 1 : 2, true);
     if (s->number > 0)
-        peer_silence(s);
+        session_be_silent(s);
 }
 
 static void always_ends(struct session *s)
@@ -164,72 +140,72 @@ static void always_ends(struct session *s)
 static void ends_between_batches(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 3, true);
-    peer_say_close(s, 320, "CONNECTION_FORCED - Node was put into maintenance mode");
-    peer_hear(s, 10, 51);
+    session_send_ack(s, 3, true);
+    session_send_close(s, 320, "CONNECTION_FORCED - Node was put into maintenance mode");
+    session_read(s, 10, 51);
 }
 
 static void nacks_twice(struct session *s)
 {
     ready(s, 3);
-    peer_say_ack(s, 1, false);
-    peer_say_nack(s, 3, true);
-    peer_hear_publishes(s, 2);
-    peer_say_nack(s, 4, false);
-    peer_say_ack(s, 5, false);
-    peer_hear_publishes(s, 1);
-    peer_say_ack(s, 6, false);
-    peer_silence(s);
+    session_send_ack(s, 1, false);
+    session_send_nack(s, 3, true);
+    session_read_publishes(s, 2);
+    session_send_nack(s, 4, false);
+    session_send_ack(s, 5, false);
+    session_read_publishes(s, 1);
+    session_send_ack(s, 6, false);
+    session_be_silent(s);
 }
 
 static void returns_the_first(struct session *s)
 {
     ready(s, 3);
-    peer_say_return(s, 1, 312, "NO_ROUTE");
-    peer_say_ack(s, 3, true);
-    peer_silence(s);
+    session_send_return(s, 1, 312, "NO_ROUTE");
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
 }
 
 static void returns_the_first_and_ends_once(struct session *s)
 {
     if (s->number > 0) {
         ready(s, 2);
-        peer_say_ack(s, 2, true);
-        peer_silence(s);
+        session_send_ack(s, 2, true);
+        session_be_silent(s);
         return;
     }
     ready(s, 3);
-    peer_say_return(s, 1, 312, "NO_ROUTE");
+    session_send_return(s, 1, 312, "NO_ROUTE");
 }
 
 static void misses_x(struct session *s)
 {
     if (s->number > 0) {
         ready(s, 2);
-        peer_say_ack(s, 2, true);
-        peer_silence(s);
+        session_send_ack(s, 2, true);
+        session_be_silent(s);
         return;
     }
     ready(s, 3);
-    peer_say_channel_close(s, 404, "NOT_FOUND - no exchange 'x' in vhost '/'");
-    peer_hear(s, 20, 41);
+    session_send_channel_close(s, 404, "NOT_FOUND - no exchange 'x' in vhost '/'");
+    session_read(s, 20, 41);
 }
 
 static void is_blocked(struct session *s)
 {
     ready(s, 1);
-    peer_say_blocked(s, "low on memory & low on disk");
-    peer_silence(s);
+    session_send_blocked(s, "low on memory & low on disk");
+    session_be_silent(s);
 }
 
 static void hangs_up(struct session *s)
 {
-    peer_log_in(s, STEP_HEADER);
+    session_log_in(s, STEP_HEADER);
 }
 
 static void says_nothing(struct session *s)
 {
-    peer_silence(s);
+    session_be_silent(s);
 }
 
 /* ------------------------------------------------------------- cases */
@@ -326,8 +302,8 @@ static void a_blocked_broker_is_not_asked_again_at_once(void **state)
     assert_words(0, "confirm", 0, words);
     deliver(100);
     assert_words(2, "confirm", 0, words);
-    peer_stop(peer);
-    assert_int_equal(peer->connects, 1);
+    fake_broker_stop(fake);
+    assert_int_equal(fake->connects, 1);
 }
 
 static void a_broker_that_hangs_up_is_asked_rarely(void **state)
@@ -340,8 +316,8 @@ static void a_broker_that_hangs_up_is_asked_rarely(void **state)
         assert_words(0, "login", 0, outbox.messages[1].text);
         assert_non_null(strstr(outbox.messages[0].text, "closed the connection"));
     }
-    peer_stop(peer);
-    assert_in_range(peer->connects, 1, 1 + (clock_ms() - start_ms) / 250);
+    fake_broker_stop(fake);
+    assert_in_range(fake->connects, 1, 1 + (clock_ms() - start_ms) / 250);
 }
 
 /* A port of 127.0.0.1 at which nobody listens. */
@@ -365,17 +341,17 @@ static void refusing_and_silent_hosts_leave_time_for_the_one_that_works(void **s
     int refusing = bind_port(&port);
 
     (void)state;
-    peer = start_peer(acks_every_batch);
-    other = start_peer(says_nothing);
+    fake = start_broker(acks_every_batch);
+    other = start_broker(says_nothing);
     snprintf(hosts, sizeof(hosts), "127.0.0.1:%d,127.0.0.1:%d,127.0.0.1:%d", port,
-             other->port, peer->port);
-    open_delivery(hosts);
+             other->port, fake->port);
+    open_publisher(hosts);
     deliver(4000);
     assert_string_equal(fates(), "ccc");
-    assert_int_equal(delivery.host, 2);
+    assert_int_equal(publisher.delivery.host, 2);
     deliver(MINUTE_MS);
     assert_string_equal(fates(), "ccc");
-    peer_stop(other);
+    fake_broker_stop(other);
     assert_int_equal(other->connects, 1);
     assert_int_equal(facts.reconnects, 0);
     close(refusing);
@@ -389,9 +365,9 @@ static void every_host_has_its_words(void **state)
     int refusing = bind_port(&port);
 
     (void)state;
-    other = start_peer(says_nothing);
+    other = start_broker(says_nothing);
     snprintf(hosts, sizeof(hosts), "127.0.0.1:%d,127.0.0.1:%d", port, other->port);
-    open_delivery(hosts);
+    open_publisher(hosts);
     deliver(500);
     snprintf(
         expected, sizeof(expected),
@@ -404,7 +380,7 @@ static void every_host_has_its_words(void **state)
     close(refusing);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

@@ -1,4 +1,4 @@
-/* The spec of host/amqp/returned.c: the order of the frames, and what is kept of them. */
+/* The spec of host/amqp/returned.c: the order of the frames, and what is kept. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-/* The spec of host/aws/secrets.c: which values are references, what is asked for them,
- * and what becomes of the answers. AWS and the clock are fakes. A question is written
+/* The spec of host/aws/secrets.c: which values are references, the requests for them,
+ * and what follows from the responses. AWS and the clock are fakes. A request is written
  * into a diary: the service, the milliseconds it may take, and its body. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,10 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "aws/secrets.h"
 #include "aws/service.h"
+#include "fake/clock.h"
 
 #define CIPHERTEXT "AQICAHj+a/b="
 
@@ -29,16 +29,8 @@ struct turn {
 };
 
 static const struct turn *turn;
-static int64_t now_ms;
 static char diary[4096];
 static int hang_ups;
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    (void)clock;
-    *now = (struct timespec){.tv_sec = now_ms / 1000, .tv_nsec = now_ms % 1000 * 1000000};
-    return 0;
-}
 
 const char *service_name(enum service service)
 {
@@ -69,7 +61,7 @@ enum service_result service_call(struct service_client *client, enum service ser
     assert_true(reply->secret);
     sprintf(diary + strlen(diary), "%s:%" PRId64 ":%s ", service_name(service),
             timeout_ms, body->data);
-    now_ms += this->takes_ms;
+    fake_clock.stopped_us += this->takes_ms * 1000;
     if (this->answer)
         assert_true(buffer_append_text(reply, this->answer));
     else
@@ -89,10 +81,10 @@ static struct config config;
 static struct secrets *secrets;
 static struct err err;
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
-    now_ms = 1000000;
+    fake_clock.stopped_us = 1000000000;
     diary[0] = '\0';
     hang_ups = 0;
     err = (struct err){0};
@@ -104,7 +96,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
     (void)state;
     secrets_close(secrets);
@@ -148,7 +140,7 @@ static const char *password(void)
 
 static void anything_else_is_the_value_itself(void **state)
 {
-    /* the setting, and the password that it is */
+    /* the setting, and its password */
     static const char *const cases[][2] = {
         {"coo", "coo"},
         {"", ""},
@@ -171,7 +163,7 @@ static void anything_else_is_the_value_itself(void **state)
         assert_int_equal(resolve(NULL, 4000), SECRETS_READY);
         assert_string_equal(password(), cases[i][1]);
         assert_false(secrets_refers(secrets, SECRET_PASSWORD));
-        tear_down(NULL);
+        teardown(NULL);
     }
     assert_string_equal(diary, "");
 }
@@ -220,7 +212,7 @@ static void each_kind_is_asked_for_as_its_service_wants_it(void **state)
         assert_string_equal(diary, cases[i].question);
         assert_string_equal(password(), cases[i].password);
         assert_true(secrets_refers(secrets, SECRET_PASSWORD));
-        tear_down(NULL);
+        teardown(NULL);
     }
 }
 
@@ -381,7 +373,7 @@ static void an_answer_that_is_of_no_use_says_why(void **state)
         assert_null(strstr(err.text, "ses"));
         assert_string_equal(err.type, "Runtime.SecretUnavailable");
         assert_string_equal(password(), "(not known)");
-        tear_down(NULL);
+        teardown(NULL);
     }
 }
 
@@ -459,10 +451,10 @@ static void a_refresh_asks_for_all_anew_at_most_once_a_minute(void **state)
     assert_int_equal(resolve(first, 4000), SECRETS_READY);
     assert_false(refresh(same));
     assert_string_equal(err.text, "AWS still has the same values");
-    now_ms += 59999;
+    fake_clock.stopped_us += 59999000;
     assert_false(refresh(NULL));
     assert_string_equal(err.text, "AWS was asked less than a minute ago");
-    now_ms += 1;
+    fake_clock.stopped_us += 1000;
     assert_true(refresh(other));
     assert_string_equal(password(), "new");
 }
@@ -521,7 +513,7 @@ static void the_brokers_words_lose_what_came_from_references(void **state)
     strcpy(text, "to user 'coocoo'");
     secrets_hide(secrets, text, strlen(text) + 1);
     assert_null(strstr(text, "coocoo"));
-    tear_down(NULL);
+    teardown(NULL);
     config.virtual_host = "cra/shes";
     config.user = "coocoo";
     open_with("coo");
@@ -530,7 +522,7 @@ static void the_brokers_words_lose_what_came_from_references(void **state)
     assert_string_equal(text, cases[1][0]);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

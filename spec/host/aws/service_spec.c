@@ -1,5 +1,4 @@
-/* The spec of host/aws/service.c: where a service is. How it is called is spec/system's.
- */
+/* The spec of host/aws/service.c: the endpoints. The calls are in spec/system. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -56,7 +55,7 @@ static void an_endpoint_of_its_own_goes_before_the_one_for_all(void **state)
     assert_true(service_open(&client, &config, all, &err));
     assert_string_equal(client.url[AWS_SSM], "http://localhost:1/");
     assert_string_equal(client.url[AWS_SECRETS_MANAGER], "http://[::1]:2");
-    assert_null(client.bundle); /* nothing to pay for TLS */
+    assert_null(client.bundle); /* http needs none */
 }
 
 static void http_is_for_loopback_alone(void **state)
@@ -147,5 +146,5 @@ int main(void)
         cmocka_unit_test(a_region_is_no_way_into_another_host),
     };
 
-    return cmocka_run_group_tests_name("aws", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("service", tests, NULL, NULL);
 }

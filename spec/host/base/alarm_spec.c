@@ -44,7 +44,7 @@ static void wait_for(volatile sig_atomic_t *bell)
         nanosleep(&nap, NULL);
 }
 
-static int silence(void **state)
+static int setup(void **state)
 {
     (void)state;
     alarm_clear();
@@ -125,13 +125,13 @@ static void an_earlier_end_is_not_late(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(it_calls_the_function_at_the_end, silence),
+        cmocka_unit_test_setup(it_calls_the_function_at_the_end, setup),
         cmocka_unit_test_setup(it_calls_the_function_at_once_where_the_end_has_passed,
-                               silence),
-        cmocka_unit_test_setup(it_calls_the_function_once, silence),
-        cmocka_unit_test_setup(a_cleared_alarm_calls_nothing, silence),
-        cmocka_unit_test_setup(an_end_that_was_put_off_is_kept, silence),
-        cmocka_unit_test_setup(an_earlier_end_is_not_late, silence),
+                               setup),
+        cmocka_unit_test_setup(it_calls_the_function_once, setup),
+        cmocka_unit_test_setup(a_cleared_alarm_calls_nothing, setup),
+        cmocka_unit_test_setup(an_end_that_was_put_off_is_kept, setup),
+        cmocka_unit_test_setup(an_earlier_end_is_not_late, setup),
     };
 
     return cmocka_run_group_tests_name("alarm", tests, NULL, NULL);

@@ -186,7 +186,7 @@ static void reads_a_whole_file(void **state)
     buffer_free(&buffer);
 }
 
-/* In the place of wipe.c's: what they are given has to be wiped there. */
+/* Linked instead of wipe.c's: what they are given must be wiped already. */
 static int wiped;
 
 void wipe_free(void *memory)

@@ -25,7 +25,7 @@ int clock_gettime(clockid_t clock, struct timespec *now)
     return 0;
 }
 
-static int stop_the_clocks(void **state)
+static int setup(void **state)
 {
     (void)state;
     boot_ms = 50007;
@@ -33,7 +33,7 @@ static int stop_the_clocks(void **state)
     return 0;
 }
 
-static int start_the_clocks(void **state)
+static int teardown(void **state)
 {
     (void)state;
     boot_ms = 0;
@@ -147,19 +147,18 @@ static void microseconds_move_forward(void **state)
     assert_true(clock_us() - before >= 19000);
 }
 
-#define EXACTLY(name) \
-    cmocka_unit_test_setup_teardown(name, stop_the_clocks, start_the_clocks)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EXACTLY(clocks_count_milliseconds),
-        EXACTLY(an_invocation_keeps_a_margin_for_its_answer),
-        EXACTLY(a_missing_deadline_is_fifteen_minutes),
-        EXACTLY(what_is_left_is_never_negative),
-        EXACTLY(within_takes_the_earlier),
-        EXACTLY(half_is_spent_when_less_than_half_is_left),
-        EXACTLY(a_third_is_left_until_two_are_spent),
+        CASE(clocks_count_milliseconds),
+        CASE(an_invocation_keeps_a_margin_for_its_answer),
+        CASE(a_missing_deadline_is_fifteen_minutes),
+        CASE(what_is_left_is_never_negative),
+        CASE(within_takes_the_earlier),
+        CASE(half_is_spent_when_less_than_half_is_left),
+        CASE(a_third_is_left_until_two_are_spent),
         cmocka_unit_test(microseconds_move_forward),
     };
 

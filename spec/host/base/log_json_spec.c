@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "base/utf8.h"
-#include "writes.h"
+#include "fake/clock.h"
+#include "log_case.h"
 
 #define HEAD "{\"timestamp\":\"2026-11-24T12:00:00.123Z\",\"level\":"
 
@@ -20,7 +21,7 @@ static void a_line_of_json_has_the_same(void **state)
     const char fields[] = "{\"crash_id\":\"x\"}";
 
     (void)state;
-    log_as(LOG_JSON);
+    log_set_format(LOG_JSON);
     log_message(LOG_LEVEL_WARN, "ready in %d ms", 7);
     assert_string_equal(next_write(), HEAD "\"WARN\",\"message\":\"ready in 7 ms\"}\n");
     log_context("1f3c");
@@ -39,7 +40,7 @@ static void a_line_of_json_has_the_same(void **state)
 static void a_line_of_json_is_json_whatever_it_says(void **state)
 {
     (void)state;
-    log_as(LOG_JSON);
+    log_set_format(LOG_JSON);
     log_context("a\"b\n");
     log_message(LOG_LEVEL_INFO, "a\nb\"c\\d\x7f\xc2\x9f\xc2\xa0\xff\xed\xa0\x80/");
     assert_string_equal(next_write(),
@@ -75,7 +76,7 @@ static void a_million_random_bytes_break_no_line_of_json(void **state)
     const char *line;
 
     (void)state;
-    log_as(LOG_JSON);
+    log_set_format(LOG_JSON);
     for (int i = 0; i < 1000; i++) {
         for (size_t j = 0; j < sizeof(text); j++) {
             random = random * 1103515245 + 12345;
@@ -92,13 +93,13 @@ static void a_million_random_bytes_break_no_line_of_json(void **state)
 
 static void a_long_line_of_json_is_cut_inside_its_message(void **state)
 {
-    static char text[MANY];
-    static char fields[MANY];
+    static char text[LONGEST_WRITE];
+    static char fields[LONGEST_WRITE];
     const char *line;
     size_t i;
 
     (void)state;
-    log_as(LOG_JSON);
+    log_set_format(LOG_JSON);
     memset(text, '"', sizeof(text));
     for (i = 0; i < 2; i++) { /* an escape that fits, and one that just does not */
         log_message(LOG_LEVEL_INFO, "%.*s%.*s", (int)i, "a", (int)sizeof(text) - 9, text);
@@ -123,7 +124,7 @@ static void a_signal_handlers_line_is_json_too(void **state)
     const char *line;
 
     (void)state;
-    log_as(LOG_JSON);
+    log_set_format(LOG_JSON);
     log_rules("0123456789ab");
     log_from_signal("at \"key\"\n", 9);
     assert_string_equal(next_write(), HEAD "\"ERROR\",\"rules\":\"0123456789ab\","
@@ -139,7 +140,7 @@ static void metrics_pass_at_the_level_asked_for(void **state)
 {
     (void)state;
     log_context("1f3c");
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     log_metrics("{\"_aws\":{}}", 11);
     assert_string_equal(next_write(),
                         HEAD "\"ERROR\",\"requestId\":\"1f3c\",\"_aws\":{}}\n");
@@ -147,17 +148,18 @@ static void metrics_pass_at_the_level_asked_for(void **state)
     assert_string_equal(next_write(), "MONITORING|1\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, catch_writes, give_stdout_back)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, log_case_setup, log_case_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_of_json_has_the_same),
-        TEST(a_line_of_json_is_json_whatever_it_says),
-        TEST(a_million_random_bytes_break_no_line_of_json),
-        TEST(a_long_line_of_json_is_cut_inside_its_message),
-        TEST(a_signal_handlers_line_is_json_too),
-        TEST(metrics_pass_at_the_level_asked_for),
+        CASE(a_line_of_json_has_the_same),
+        CASE(a_line_of_json_is_json_whatever_it_says),
+        CASE(a_million_random_bytes_break_no_line_of_json),
+        CASE(a_long_line_of_json_is_cut_inside_its_message),
+        CASE(a_signal_handlers_line_is_json_too),
+        CASE(metrics_pass_at_the_level_asked_for),
     };
 
     return cmocka_run_group_tests_name("log json", tests, NULL, NULL);

@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "writes.h"
+#include "fake/clock.h"
+#include "log_case.h"
 
 static void a_line_has_time_level_and_message(void **state)
 {
@@ -78,7 +79,7 @@ static void levels_below_the_one_asked_for_are_dropped(void **state)
 
     (void)state;
     for (asked = LOG_LEVEL_DEBUG; asked <= LOG_LEVEL_ERROR; asked++) {
-        log_open((enum log_level)asked);
+        log_set_level((enum log_level)asked);
         for (level = LOG_LEVEL_DEBUG; level <= LOG_LEVEL_ERROR; level++) {
             log_message((enum log_level)level, "x");
             log_line((enum log_level)level, "x", 1, NULL, 0);
@@ -114,7 +115,7 @@ static void formats_have_names(void **state)
     assert_int_equal(log_format_named("json"), LOG_JSON);
     assert_int_equal(log_format_named(NULL), LOG_JSON);
     assert_int_equal(log_format_named(""), LOG_JSON);
-    log_open(LOG_LEVEL_WARN);
+    log_set_level(LOG_LEVEL_WARN);
     assert_string_equal(log_level(), "WARN");
 }
 
@@ -127,8 +128,10 @@ static void dates_are_right(void **state)
 
     (void)state;
     for (day = 1; day < 200 * 365; day++) {
-        frozen = (struct timespec){.tv_sec = day * 86400 + day % 86400};
-        gmtime_r(&frozen.tv_sec, &tm);
+        time_t now = day * 86400 + day % 86400;
+
+        fake_clock.stopped_us = now * 1000000;
+        gmtime_r(&now, &tm);
         strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%S.000Z WARN  x\n", &tm);
         log_message(LOG_LEVEL_WARN, "x");
         assert_string_equal(next_write(), expected);
@@ -137,7 +140,7 @@ static void dates_are_right(void **state)
 
 static void a_long_line_is_cut_between_characters(void **state)
 {
-    static char text[MANY];
+    static char text[LONGEST_WRITE];
     const char fields[] = "{\"objects\":2}";
     size_t i, len;
     const char *line;
@@ -174,7 +177,7 @@ static void a_signal_handler_may_say_a_line(void **state)
     assert_int_equal(strlen(line), 2048);
     assert_int_equal(line[2047], '\n');
     memcpy(text + 2009, "\xe2\x82\xacy",
-           4); /* does not fit, and nothing behind it is taken */
+           4); /* does not fit, and nothing after it is kept */
     log_from_signal(text, sizeof(text));
     assert_string_equal(next_write() + 2044, "x\n");
 }
@@ -274,7 +277,7 @@ static void write_while_interrupted(int out, const char *text)
 static void an_interrupted_line_arrives_whole(void **state)
 {
     static char text[200 * 1024];
-    static char got[MANY];
+    static char got[LONGEST_WRITE];
     char ticks[3];
     int out[2], in[2], status;
     size_t have = 0, i;
@@ -305,25 +308,26 @@ static void an_interrupted_line_arrives_whole(void **state)
     close(in[0]);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, catch_writes, give_stdout_back)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, log_case_setup, log_case_teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_line_has_time_level_and_message),
-        TEST(a_line_has_the_request_id_while_there_is_one),
-        TEST(a_line_has_facts),
-        TEST(a_line_stays_a_line),
-        TEST(levels_below_the_one_asked_for_are_dropped),
-        TEST(levels_have_names),
-        TEST(formats_have_names),
-        TEST(dates_are_right),
-        TEST(a_long_line_is_cut_between_characters),
-        TEST(a_signal_handler_may_say_a_line),
-        TEST(lines_that_are_held_come_together),
-        TEST(lines_that_are_held_stay_whole_and_in_order),
-        TEST(a_signal_handler_writes_what_is_held),
-        TEST(an_interrupted_line_arrives_whole),
+        CASE(a_line_has_time_level_and_message),
+        CASE(a_line_has_the_request_id_while_there_is_one),
+        CASE(a_line_has_facts),
+        CASE(a_line_stays_a_line),
+        CASE(levels_below_the_one_asked_for_are_dropped),
+        CASE(levels_have_names),
+        CASE(formats_have_names),
+        CASE(dates_are_right),
+        CASE(a_long_line_is_cut_between_characters),
+        CASE(a_signal_handler_may_say_a_line),
+        CASE(lines_that_are_held_come_together),
+        CASE(lines_that_are_held_stay_whole_and_in_order),
+        CASE(a_signal_handler_writes_what_is_held),
+        CASE(an_interrupted_line_arrives_whole),
     };
 
     return cmocka_run_group_tests_name("log", tests, NULL, NULL);

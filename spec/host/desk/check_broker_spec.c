@@ -1,4 +1,4 @@
-/* The spec of host/desk/check_broker.c. The broker is played here. */
+/* The spec of host/desk/check_broker.c. Broker and delivery are fakes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,7 +21,7 @@ bool delivery_connect(struct delivery *delivery, const struct deadline *deadline
     return connects || failure_set(failure, "connect", 0, "Connection refused");
 }
 
-/* A queue's name says what the broker answers. */
+/* The queue's name selects the broker's answer. */
 bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
                 struct failure *failure)
 {
@@ -38,7 +38,7 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
 static struct buffer found;
 static struct err err;
 
-static int set_up(void **state)
+static int setup(void **state)
 {
     (void)state;
     found = (struct buffer){.max = 65536};
@@ -48,7 +48,7 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
+static int teardown(void **state)
 {
     (void)state;
     buffer_free(&found);
@@ -142,7 +142,7 @@ static void variables_are_right_all_or_none(void **state)
     assert_memory_equal(err.text, "PIGEON_HOST", 11);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

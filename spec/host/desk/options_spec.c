@@ -30,10 +30,10 @@ static bool reads(const char *line)
 static void knows_its_commands(void **state)
 {
     (void)state;
-    assert_true(options_know("explain"));
-    assert_true(options_know("event"));
-    assert_false(options_know("nonsense"));
-    assert_false(options_know("--rules"));
+    assert_true(options_is_command("explain"));
+    assert_true(options_is_command("event"));
+    assert_false(options_is_command("nonsense"));
+    assert_false(options_is_command("--rules"));
 }
 
 static void options_and_words_come_in_any_order(void **state)

@@ -1,4 +1,4 @@
-/* The spec of host/lambda/loop.c, with a Runtime API and a handler of its own. */
+/* The spec of host/lambda/loop.c, with a fake runtime and a fake handler. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,10 +6,15 @@
 
 #include <cmocka.h>
 
-#include "../support/rules.h"
-#include "lambda/loop.h"
+#include <stdio.h>
+#include <string.h>
 
-/* What the made-up neighbours do, and the steps in their order. */
+#include "base/log.h"
+#include "captured_log.h"
+#include "lambda/loop.h"
+#include "s3_event.h"
+
+/* What the fakes do, and their calls in order. */
 static struct {
     int events;            /* how many come */
     enum runtime_next end; /* what follows them */
@@ -99,13 +104,23 @@ bool script_exhausted(const struct script *script)
     return made_up.exhausted;
 }
 
-static int open_loop(void **state)
+static int setup(void **state)
 {
+    (void)state;
     memset(&made_up, 0, sizeof(made_up));
     made_up.events = 1;
     made_up.end = RUNTIME_STOP;
     made_up.error_type = "";
-    return begin(state);
+    log_set_level(LOG_LEVEL_DEBUG);
+    log_set_format(LOG_TEXT);
+    return captured_log_start() ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    captured_log_stop();
+    return 0;
 }
 
 static bool run(void)
@@ -206,20 +221,20 @@ static void a_signal_between_events_ends_it_well(void **state)
     assert_string_equal(logged(), "");
 }
 
-#define OPENED(name) cmocka_unit_test_setup_teardown(name, open_loop, end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(each_event_is_answered_and_then_told),
-        OPENED(so_is_one_that_failed),
-        OPENED(what_is_told_has_its_events_request_id),
-        OPENED(an_answer_that_is_not_taken_is_told_all_the_same),
-        OPENED(the_answer_stands_where_the_telling_breaks),
-        OPENED(both_are_logged),
-        OPENED(what_broke_is_an_error_and_not_told),
-        OPENED(rules_that_hold_too_much_memory_end_it_after_the_event),
-        OPENED(a_signal_between_events_ends_it_well),
+        CASE(each_event_is_answered_and_then_told),
+        CASE(so_is_one_that_failed),
+        CASE(what_is_told_has_its_events_request_id),
+        CASE(an_answer_that_is_not_taken_is_told_all_the_same),
+        CASE(the_answer_stands_where_the_telling_breaks),
+        CASE(both_are_logged),
+        CASE(what_broke_is_an_error_and_not_told),
+        CASE(rules_that_hold_too_much_memory_end_it_after_the_event),
+        CASE(a_signal_between_events_ends_it_well),
     };
 
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);

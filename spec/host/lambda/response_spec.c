@@ -16,7 +16,7 @@ static struct response *response;
 static struct buffer body;
 static struct err err;
 
-static int begin(void **state)
+static int setup(void **state)
 {
     (void)state;
     response = response_open();
@@ -25,7 +25,7 @@ static int begin(void **state)
     return response ? 0 : -1;
 }
 
-static int end(void **state)
+static int teardown(void **state)
 {
     (void)state;
     response_close(response);
@@ -177,26 +177,25 @@ static void says_whether_the_connection_stays(void **state)
 static void one_without_a_length_is_refused(void **state)
 {
     (void)state;
-    assert_refused("HTTP/1.1 200 OK\r\n\r\nhalf",
-                   "an answer that does not say its length");
+    assert_refused("HTTP/1.1 200 OK\r\n\r\nhalf", "a response without its length");
 }
 
 static void what_is_not_http_is_refused(void **state)
 {
     (void)state;
     assert_refused("SSH-2.0-OpenSSH_9.2\r\n",
-                   "no answer in HTTP: invalid constant string");
+                   "not an HTTP response: invalid constant string");
     assert_refused("HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n",
-                   "no answer in HTTP: invalid character in content-length header");
+                   "not an HTTP response: invalid character in content-length header");
 }
 
-/* The cause of one is not that of the next. */
+/* The cause of one failure is not reported for the next. */
 static void bytes_behind_its_end_are_refused(void **state)
 {
     (void)state;
-    assert_refused("HTTP/1.1 200 OK\r\n\r\n", "an answer that does not say its length");
+    assert_refused("HTTP/1.1 200 OK\r\n\r\n", "a response without its length");
     assert_refused("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno!",
-                   "no answer in HTTP: bytes behind its end");
+                   "not an HTTP response: bytes after its end");
 }
 
 static void a_body_that_does_not_fit_is_refused_or_cut(void **state)
@@ -205,7 +204,7 @@ static void a_body_that_does_not_fit_is_refused_or_cut(void **state)
 
     (void)state;
     body.max = 8;
-    assert_refused(text, "an answer of more than 8 bytes");
+    assert_refused(text, "a response of more than 8 bytes");
     response_begin(response, &body, true);
     assert_true(take(text, sizeof(text) - 1));
     assert_true(response_whole(response));
@@ -227,22 +226,22 @@ static void headers_have_64_kilobytes(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(comes_in_pieces_cut_anywhere),
-        TEST(comes_in_chunks_cut_anywhere),
-        TEST(trailers_are_left_alone),
-        TEST(one_follows_the_other),
-        TEST(what_says_to_go_on_is_passed_over),
-        TEST(says_whether_the_connection_stays),
-        TEST(one_without_a_length_is_refused),
-        TEST(what_is_not_http_is_refused),
-        TEST(bytes_behind_its_end_are_refused),
-        TEST(a_body_that_does_not_fit_is_refused_or_cut),
-        TEST(headers_have_64_kilobytes),
+        CASE(comes_in_pieces_cut_anywhere),
+        CASE(comes_in_chunks_cut_anywhere),
+        CASE(trailers_are_left_alone),
+        CASE(one_follows_the_other),
+        CASE(what_says_to_go_on_is_passed_over),
+        CASE(says_whether_the_connection_stays),
+        CASE(one_without_a_length_is_refused),
+        CASE(what_is_not_http_is_refused),
+        CASE(bytes_behind_its_end_are_refused),
+        CASE(a_body_that_does_not_fit_is_refused_or_cut),
+        CASE(headers_have_64_kilobytes),
     };
 
     return cmocka_run_group_tests_name("response", tests, NULL, NULL);

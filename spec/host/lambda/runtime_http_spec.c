@@ -1,5 +1,5 @@
-/* The spec of what host/lambda/http.c does for host/lambda/runtime.c: how long an answer
- * is, when a connection is kept, and what becomes of one that ends. */
+/* The spec of what host/lambda/http.c does for host/lambda/runtime.c: the length of a
+ * response, when a connection is kept, and what follows when one ends. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,9 +7,13 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "../support/play.h"
+#include "asserts.h"
+#include "runtime_case.h"
 
 /* -------------------------------------------------------- the length of an answer */
 
@@ -22,7 +26,7 @@ static void the_biggest_payload_is_taken(void **state)
                  "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n"},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
     size_t i;
@@ -47,7 +51,7 @@ static void a_payload_without_end_is_the_end(void **state)
         {.head = OK(ID, "20000000", ""), .fill = 20000000, .close = true},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -77,15 +81,15 @@ static void half_an_answer_is_no_event(void **state)
     (void)state;
     for (i = 0; i < sizeof(halves) / sizeof(halves[0]); i++) {
         steps[0].head = halves[i];
-        runtime = play(steps);
+        runtime = play_api(steps);
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
         assert_int_equal(event.payload_len, 2);
         assert_string_equal(event.payload, "{}");
         assert_int_equal(seen->requests, 2);
         runtime_close(runtime);
     }
-    assert_has(log_text(), "try 1 of 3");
-    assert_has_not(log_text(), "try 2 of 3");
+    assert_has(logged(), "try 1 of 3");
+    assert_has_not(logged(), "try 2 of 3");
 }
 
 /* The server does not hang up. */
@@ -93,18 +97,18 @@ static void an_answer_without_a_length_is_not_waited_for(void **state)
 {
     static const struct step steps[] = {
         {.head = "HTTP/1.1 200 OK\r\n" ID "\r\n{}"}, EVENT, {0}};
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_int_equal(seen->requests, 2);
-    assert_has(log_text(), "an answer that does not say its length");
+    assert_has(logged(), "a response without its length");
     runtime_close(runtime);
 }
 
-/* Its path has no room in the head of a request. */
+/* The head of a request has no room for its path. */
 static void an_id_of_65_kilobytes_cannot_be_answered(void **state)
 {
     static char head[66000];
@@ -116,7 +120,7 @@ static void an_id_of_65_kilobytes_cannot_be_answered(void **state)
     (void)state;
     snprintf(head, sizeof(head),
              OK("Lambda-Runtime-Aws-Request-Id: %065450d\r\n", "2", "{}"), 7);
-    runtime = play(steps);
+    runtime = play_api(steps);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_int_equal(strlen(event.request_id), 65450);
     assert_false(respond(runtime, "null", 4, &err));
@@ -131,7 +135,7 @@ static void an_answer_to_come_is_waited_for(void **state)
         {.head = "HTTP/1.1 100 Continue\r\nX: 1\r\n\r\n" OK(ID, "2", "{}")},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -148,7 +152,7 @@ static void answers_may_be_empty_or_big(void **state)
 {
     static const struct step steps[] = {EVENT, ACCEPTED, EVENT, ACCEPTED, {0}};
     static char big[1500000];
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -173,15 +177,15 @@ static void a_long_reply_is_cut_and_the_connection_kept(void **state)
         EVENT,
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_true(respond(runtime, "{}", 2, &err));
-    assert_has(log_text(), "status 400: abcdefghijklmnopqrstuvwabc");
-    assert_true(strlen(log_text()) < 600);
+    assert_has(logged(), "status 400: abcdefghijklmnopqrstuvwabc");
+    assert_true(strlen(logged()) < 600);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_int_equal(seen->connections, 1);
     runtime_close(runtime);
@@ -196,7 +200,7 @@ static void an_answer_may_be_refused_before_it_was_read(void **state)
         EVENT,
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     size_t len = 64 * 1024 * 1024;
     char *body = calloc(1, len);
@@ -205,8 +209,8 @@ static void an_answer_may_be_refused_before_it_was_read(void **state)
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_true(respond(runtime, body, len, &err));
-    assert_has(log_text(), "too big: http://127.0.0.1:");
-    assert_has(log_text(), "/response: status 413: big");
+    assert_has(logged(), "too big: http://127.0.0.1:");
+    assert_has(logged(), "/response: status 413: big");
     free(body);
     runtime_close(runtime);
 }
@@ -224,7 +228,7 @@ static void one_connection_serves_every_call(void **state)
         {0},
     };
     const char *error = "{\"errorType\":\"x\"}";
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -254,7 +258,7 @@ static void one_connection_serves_every_call(void **state)
     assert_string_equal(seen->request[3].body, error);
     assert_has_not(seen->request[4].head, "Error-Type");
     assert_has_not(seen->request[4].head, "Content-");
-    assert_string_equal(log_text(), "");
+    assert_string_equal(logged(), "");
     runtime_close(runtime);
 }
 
@@ -267,7 +271,7 @@ static void a_connection_that_broke_meanwhile_is_made_anew(void **state)
         ACCEPTED,
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
     int i;
@@ -291,7 +295,7 @@ static void a_second_answer_that_comes_too_late_counts(void **state)
         {.head = "HTTP/1.1 403 Bad\r\nContent-Length: 0\r\n\r\n"},
         EVENT,
         {0}};
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -312,7 +316,7 @@ static void next_waits_as_long_as_it_takes(void **state)
         {.head = OK(ID, "2", "{}"), .pause_ms = 6000},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -356,7 +360,7 @@ static void a_proxy_in_the_environment_is_not_asked(void **state)
     for (i = 0; i < 4; i++)
         setenv(names[i], "http://127.0.0.1:1", 1);
     setenv("no_proxy", "", 1);
-    runtime = play(steps);
+    runtime = play_api(steps);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 2);
@@ -372,30 +376,29 @@ static void an_address_that_is_none_is_said(void **state)
 
     (void)state;
     assert_null(runtime_open("127.0.0.1:http", "pigeon/9.8.7", &err));
-    assert_string_equal(err.text,
-                        "AWS_LAMBDA_RUNTIME_API is `127.0.0.1:http`, and should "
-                        "be HOST:PORT");
+    assert_string_equal(
+        err.text, "AWS_LAMBDA_RUNTIME_API is `127.0.0.1:http`, but must be HOST:PORT");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(the_biggest_payload_is_taken),
-        TEST(a_payload_without_end_is_the_end),
-        TEST(half_an_answer_is_no_event),
-        TEST(an_answer_without_a_length_is_not_waited_for),
-        TEST(an_id_of_65_kilobytes_cannot_be_answered),
-        TEST(an_answer_to_come_is_waited_for),
-        TEST(answers_may_be_empty_or_big),
-        TEST(a_long_reply_is_cut_and_the_connection_kept),
-        TEST(an_answer_may_be_refused_before_it_was_read),
-        TEST(one_connection_serves_every_call),
-        TEST(a_connection_that_broke_meanwhile_is_made_anew),
-        TEST(a_second_answer_that_comes_too_late_counts),
-        TEST(next_waits_as_long_as_it_takes),
-        TEST(nobody_there_is_the_end),
-        TEST(a_proxy_in_the_environment_is_not_asked),
-        TEST(an_address_that_is_none_is_said),
+        CASE(the_biggest_payload_is_taken),
+        CASE(a_payload_without_end_is_the_end),
+        CASE(half_an_answer_is_no_event),
+        CASE(an_answer_without_a_length_is_not_waited_for),
+        CASE(an_id_of_65_kilobytes_cannot_be_answered),
+        CASE(an_answer_to_come_is_waited_for),
+        CASE(answers_may_be_empty_or_big),
+        CASE(a_long_reply_is_cut_and_the_connection_kept),
+        CASE(an_answer_may_be_refused_before_it_was_read),
+        CASE(one_connection_serves_every_call),
+        CASE(a_connection_that_broke_meanwhile_is_made_anew),
+        CASE(a_second_answer_that_comes_too_late_counts),
+        CASE(next_waits_as_long_as_it_takes),
+        CASE(nobody_there_is_the_end),
+        CASE(a_proxy_in_the_environment_is_not_asked),
+        CASE(an_address_that_is_none_is_said),
     };
 
     return cmocka_run_group_tests_name("runtime http", tests, NULL, NULL);

@@ -7,7 +7,11 @@
 
 #include <cmocka.h>
 
-#include "../support/play.h"
+#include <signal.h>
+#include <unistd.h>
+
+#include "asserts.h"
+#include "runtime_case.h"
 
 /* -------------------------------------------------------------------------- /next */
 
@@ -20,7 +24,7 @@ static void an_event_is_taken_with_its_headers(void **state)
                     "9", "{\"a\":\"\\0\"")},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -33,7 +37,7 @@ static void an_event_is_taken_with_its_headers(void **state)
     assert_has(seen->request[0].head,
                "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n");
     assert_has(seen->request[0].head, "\r\nUser-Agent: pigeon/9.8.7\r\n");
-    assert_string_equal(log_text(), "");
+    assert_string_equal(logged(), "");
     runtime_close(runtime);
 }
 
@@ -45,7 +49,7 @@ static void what_is_optional_may_be_missing(void **state)
         {.head = OK(ID "Lambda-Runtime-Deadline-Ms: -5\r\n", "0", "")},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
     int i;
@@ -66,7 +70,7 @@ static void an_event_without_a_request_id_is_the_end(void **state)
         {.head = OK("Lambda-Runtime-Trace-Id: x\r\n", "2", "{}")},
         {0},
     };
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -83,7 +87,7 @@ static void a_lost_next_is_tried_three_times(void **state)
 {
     static const struct step lost_twice[] = {BREAK, BREAK, EVENT, {0}};
     static const struct step lost[] = {BREAK, BREAK, BREAK, EVENT, {0}};
-    struct runtime *runtime = play(lost_twice);
+    struct runtime *runtime = play_api(lost_twice);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -91,13 +95,13 @@ static void a_lost_next_is_tried_three_times(void **state)
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
 
-    runtime = play(lost);
+    runtime = play_api(lost);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_GONE);
     assert_int_equal(seen->requests, 3);
     assert_has(err.text, api);
     assert_has(err.text, "/2018-06-01/runtime/invocation/next: ");
     assert_has(err.text, "the connection ended without an answer");
-    assert_has(log_text(), "try 3 of 3");
+    assert_has(logged(), "try 3 of 3");
     runtime_close(runtime);
 }
 
@@ -125,7 +129,7 @@ static void any_other_status_of_next_is_the_end(void **state)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         err = (struct err){0};
         steps[0].head = cases[i].head;
-        runtime = play(steps);
+        runtime = play_api(steps);
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_GONE);
         assert_int_equal(seen->requests, 1);
         assert_has(err.text, "/2018-06-01/runtime/invocation/next: ");
@@ -168,10 +172,10 @@ static void the_status_of_an_answer_decides(void **state)
     for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         err = (struct err){0};
         steps[1].head = cases[i].head;
-        runtime = play(steps);
+        runtime = play_api(steps);
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
         assert_int_equal(respond(runtime, "{}", 2, &err), cases[i].goes_on);
-        assert_has(cases[i].goes_on ? log_text() : err.text, cases[i].words);
+        assert_has(cases[i].goes_on ? logged() : err.text, cases[i].words);
         assert_int_equal(seen->requests, 2);
         if (cases[i].goes_on)
             assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
@@ -186,16 +190,16 @@ static void the_status_of_an_error_decides_too(void **state)
         EVENT, {.head = "HTTP/1.1 413 Big\r\nContent-Length: 0\r\n\r\n"}, {0}};
     static const struct step broken[] = {
         EVENT, {.head = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"}, {0}};
-    struct runtime *runtime = play(late);
+    struct runtime *runtime = play_api(late);
     struct runtime_event event = {0};
     struct err err = {0};
 
     (void)state;
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_true(respond_failed(runtime, "Function.X", "{}", 2, &err));
-    assert_has(log_text(), "too big");
+    assert_has(logged(), "too big");
     runtime_close(runtime);
-    runtime = play(broken);
+    runtime = play_api(broken);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_false(respond_failed(runtime, "Function.X", "{}", 2, &err));
     assert_has(err.text, "/invocation/1f3c-22/error: status 500");
@@ -221,7 +225,7 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
         {0}};
     static const struct step gone[] = {
         {.head = OK(ID, "2", "{}"), .close = true}, BREAK, BREAK, BREAK, BREAK, {0}};
-    struct runtime *runtime = play(lost);
+    struct runtime *runtime = play_api(lost);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -233,19 +237,19 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
 
-    runtime = play(arrived);
+    runtime = play_api(arrived);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
 
-    runtime = play(moved_on);
+    runtime = play_api(moved_on);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_true(respond(runtime, "{}", 2, &err));
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     runtime_close(runtime);
 
-    runtime = play(gone);
+    runtime = play_api(gone);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_EVENT);
     assert_false(respond(runtime, "{}", 2, &err));
     assert_int_equal(seen->requests, 3);
@@ -259,7 +263,7 @@ static void an_answer_that_may_be_lost_is_sent_again(void **state)
 static void an_init_error_is_json(void **state)
 {
     static const struct step steps[] = {ACCEPTED, {0}};
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct err err = {0};
 
     (void)state;
@@ -280,7 +284,7 @@ static void an_init_error_may_be_refused(void **state)
 {
     static const struct step steps[] = {
         {.head = "HTTP/1.1 403 No\r\nContent-Length: 5\r\n\r\nstate"}, {0}};
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct err err = {0};
 
     (void)state;
@@ -304,21 +308,21 @@ static void a_signal_ends_a_next_that_waits(void **state)
 
     for (i = 0; i < 2; i++) {
         steps[0].signal = signals[i];
-        runtime = play(steps);
+        runtime = play_api(steps);
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_STOP);
         assert_int_equal(seen->requests, 1);
         assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_STOP);
         assert_int_equal(seen->requests, 1);
         runtime_close(runtime);
-        end(state);
-        begin(state);
+        runtime_case_teardown(state);
+        runtime_case_setup(state);
     }
 }
 
 static void an_event_that_has_begun_is_finished_first(void **state)
 {
     static const struct step steps[] = {EVENT, ACCEPTED, EVENT, {0}};
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -335,7 +339,7 @@ static void an_event_that_has_begun_is_finished_first(void **state)
 static void a_signal_before_the_first_event_is_noticed(void **state)
 {
     static const struct step steps[] = {EVENT, {0}};
-    struct runtime *runtime = play(steps);
+    struct runtime *runtime = play_api(steps);
     struct runtime_event event = {0};
     struct err err = {0};
 
@@ -355,20 +359,20 @@ static void nothing_to_close_is_closed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(an_event_is_taken_with_its_headers),
-        TEST(what_is_optional_may_be_missing),
-        TEST(an_event_without_a_request_id_is_the_end),
-        TEST(a_lost_next_is_tried_three_times),
-        TEST(any_other_status_of_next_is_the_end),
-        TEST(the_status_of_an_answer_decides),
-        TEST(the_status_of_an_error_decides_too),
-        TEST(an_answer_that_may_be_lost_is_sent_again),
-        TEST(an_init_error_is_json),
-        TEST(an_init_error_may_be_refused),
-        TEST(a_signal_ends_a_next_that_waits),
-        TEST(an_event_that_has_begun_is_finished_first),
-        TEST(a_signal_before_the_first_event_is_noticed),
-        TEST(nothing_to_close_is_closed),
+        CASE(an_event_is_taken_with_its_headers),
+        CASE(what_is_optional_may_be_missing),
+        CASE(an_event_without_a_request_id_is_the_end),
+        CASE(a_lost_next_is_tried_three_times),
+        CASE(any_other_status_of_next_is_the_end),
+        CASE(the_status_of_an_answer_decides),
+        CASE(the_status_of_an_error_decides_too),
+        CASE(an_answer_that_may_be_lost_is_sent_again),
+        CASE(an_init_error_is_json),
+        CASE(an_init_error_may_be_refused),
+        CASE(a_signal_ends_a_next_that_waits),
+        CASE(an_event_that_has_begun_is_finished_first),
+        CASE(a_signal_before_the_first_event_is_noticed),
+        CASE(nothing_to_close_is_closed),
     };
 
     return cmocka_run_group_tests_name("runtime", tests, NULL, NULL);

@@ -15,7 +15,7 @@
 
 #define MEGABYTE ((size_t)1 << 20)
 #define ROOM (MEGABYTE / 4 * 3) /* of a function with 1 MB */
-#define REACH (ROOM / 8 * 7)    /* what of it the rules reach */
+#define REACH (ROOM / 8 * 7)    /* the part that the rules may use */
 
 /* Memory that runs out is tried here, so it must not end the program. */
 const char *__asan_default_options(void);
@@ -26,7 +26,7 @@ const char *__asan_default_options(void)
 
 static struct memory memory;
 
-static int open_small(void **state)
+static int setup(void **state)
 {
     (void)state;
     memory_open(&memory, 1);
@@ -153,7 +153,7 @@ static void above_the_ceiling_nothing_is_allowed_but_to_shrink(void **state)
     assert_false(memory.refused);
 }
 
-/* Of a new block, Lua says what it is for instead of how big it was. */
+/* For a new block, Lua passes its kind instead of an old size. */
 static void the_kind_of_a_new_block_is_not_counted(void **state)
 {
     void *block = resize(NULL, LUA_TTABLE, 100);
@@ -226,7 +226,7 @@ static void lua_collects_before_it_fails_and_goes_on_after_it(void **state)
                      LUA_OK);
     memory_allow(&memory, MEGABYTE);
     assert_int_equal(lua_pcall(L, 0, 0, 0), LUA_OK);
-    assert_true(memory.refused); /* and yet it went well */
+    assert_true(memory.refused); /* and the call succeeded */
 
     assert_int_equal(luaL_loadstring(L, "return ('x'):rep(2000000)"), LUA_OK);
     memory_allow(&memory, MEGABYTE);
@@ -242,22 +242,22 @@ static void lua_collects_before_it_fails_and_goes_on_after_it(void **state)
     assert_int_equal(memory.bytes, 0);
 }
 
-#define SMALL(name) cmocka_unit_test_setup(name, open_small)
+#define CASE(name) cmocka_unit_test_setup(name, setup)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_room_is_128_megabytes_or_less_in_a_small_function),
-        SMALL(a_visit_may_use_what_it_was_allowed_and_no_more),
-        SMALL(a_refusal_is_remembered_until_the_next_visit),
-        SMALL(the_rules_do_not_reach_the_last_eighth_of_the_room),
-        SMALL(what_was_loaded_and_the_input_lift_the_ceiling),
-        SMALL(above_the_ceiling_nothing_is_allowed_but_to_shrink),
-        SMALL(the_kind_of_a_new_block_is_not_counted),
-        SMALL(memory_that_the_system_refuses_is_refused),
-        SMALL(more_than_half_of_the_ceiling_is_a_strain),
-        SMALL(lua_gives_back_every_byte),
-        SMALL(lua_collects_before_it_fails_and_goes_on_after_it),
+        CASE(a_visit_may_use_what_it_was_allowed_and_no_more),
+        CASE(a_refusal_is_remembered_until_the_next_visit),
+        CASE(the_rules_do_not_reach_the_last_eighth_of_the_room),
+        CASE(what_was_loaded_and_the_input_lift_the_ceiling),
+        CASE(above_the_ceiling_nothing_is_allowed_but_to_shrink),
+        CASE(the_kind_of_a_new_block_is_not_counted),
+        CASE(memory_that_the_system_refuses_is_refused),
+        CASE(more_than_half_of_the_ceiling_is_a_strain),
+        CASE(lua_gives_back_every_byte),
+        CASE(lua_collects_before_it_fails_and_goes_on_after_it),
     };
 
     return cmocka_run_group_tests_name("allowance", tests, NULL, NULL);

@@ -18,14 +18,14 @@
 static char folder[32];
 static char path[320];
 
-static int make_folder(void **state)
+static int setup(void **state)
 {
     (void)state;
     strcpy(folder, "/tmp/source_spec.XXXXXX");
     return mkdtemp(folder) ? 0 : -1;
 }
 
-static int remove_folder(void **state)
+static int teardown(void **state)
 {
     (void)state;
     unlink(path);
@@ -200,21 +200,20 @@ static void the_longest_name_is_kept(void **state)
     rules_file_free(&source);
 }
 
-#define IN_A_FOLDER(name) \
-    cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        IN_A_FOLDER(reads_bytes_name_and_hash),
-        IN_A_FOLDER(the_hash_is_the_first_digits_of_sha256),
-        IN_A_FOLDER(an_empty_file_is_an_empty_text),
-        IN_A_FOLDER(a_file_of_one_mebibyte_is_the_longest),
-        IN_A_FOLDER(a_missing_file_is_named_and_so_is_the_setting),
-        IN_A_FOLDER(a_folder_is_no_script),
-        IN_A_FOLDER(a_program_is_no_script),
-        IN_A_FOLDER(a_path_without_folders_is_a_name),
-        IN_A_FOLDER(the_longest_name_is_kept),
+        CASE(reads_bytes_name_and_hash),
+        CASE(the_hash_is_the_first_digits_of_sha256),
+        CASE(an_empty_file_is_an_empty_text),
+        CASE(a_file_of_one_mebibyte_is_the_longest),
+        CASE(a_missing_file_is_named_and_so_is_the_setting),
+        CASE(a_folder_is_no_script),
+        CASE(a_program_is_no_script),
+        CASE(a_path_without_folders_is_a_name),
+        CASE(the_longest_name_is_kept),
     };
 
     return cmocka_run_group_tests_name("source", tests, NULL, NULL);

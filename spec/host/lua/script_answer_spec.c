@@ -8,8 +8,11 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <stdio.h>
+#include <string.h>
 
-#include "../support/opened.h"
+#include "base/log.h"
+#include "script_case.h"
 
 /* ------------------------------------------------------------------- concluding */
 
@@ -222,14 +225,14 @@ static size_t least_in_use(int events)
     return least;
 }
 
-/* Where malloc is another (a sanitizer's) mallinfo2() is all zero, and its own look for
- * leaks has to do. */
+/* With a sanitizer's malloc, mallinfo2() is all zero; the sanitizer looks for leaks
+ * itself. */
 static void thousands_of_events_leave_nothing_behind(void **state)
 {
     size_t before;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     add_object(&event, "a1");
     add_object(&event, "b2");
     add_object(&event, "junk");
@@ -248,27 +251,30 @@ static void nor_do_big_batches(void **state)
     size_t before;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     for (int i = 0; i < 1000; i++)
         add_object(&event, "a1");
     before = least_in_use(5);
     assert_in_range(least_in_use(5), 0, before + 4000000);
 }
 
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, script_case_setup_by_last, script_case_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(each_fate_reaches_the_answer),
-        OPENED(a_cause_for_all_is_named),
-        OPENED(nothing_is_told_before_the_answer),
-        OPENED(a_lines_facts_are_json),
-        OPENED(a_long_fact_is_cut_between_two_characters),
-        OPENED(what_breaks_the_telling_is_named),
-        OPENED(fates_that_do_not_add_up_break_it),
-        OPENED(a_message_without_a_fate_is_no_success),
-        OPENED(to_conclude_without_an_event_breaks_it),
-        OPENED(thousands_of_events_leave_nothing_behind),
-        OPENED(nor_do_big_batches),
+        CASE(each_fate_reaches_the_answer),
+        CASE(a_cause_for_all_is_named),
+        CASE(nothing_is_told_before_the_answer),
+        CASE(a_lines_facts_are_json),
+        CASE(a_long_fact_is_cut_between_two_characters),
+        CASE(what_breaks_the_telling_is_named),
+        CASE(fates_that_do_not_add_up_break_it),
+        CASE(a_message_without_a_fate_is_no_success),
+        CASE(to_conclude_without_an_event_breaks_it),
+        CASE(thousands_of_events_leave_nothing_behind),
+        CASE(nor_do_big_batches),
     };
 
     return cmocka_run_group_tests_name("script answer", tests, NULL, NULL);

@@ -1,8 +1,7 @@
-/* The spec of host/lua/script.c's limits: rules that take more memory or time than they
- * may.
+/* The spec of host/lua/script.c's limits: rules that take too much memory or time.
  *
- * What the watchdog ends is a program of its own: this one, started again with the work
- * and the rules' path as arguments. */
+ * The watchdog ends a program of its own: this one, started again with the work and the
+ * rules' path as arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,54 +10,19 @@
 #include <cmocka.h>
 
 #include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 
-#include "../support/rules.h"
+#include "base/log.h"
+#include "child.h"
+#include "script_case.h"
 
-static struct script *script;
-static struct outbox outbox;
-static struct facts facts;
-static struct answer answer;
-static struct buffer event;
-static struct err err;
-
-static int start(void **state)
-{
-    err = (struct err){0};
-    facts = (struct facts){0};
-    return begin(state);
-}
-
-static int stop(void **state)
-{
-    outbox_clear(&outbox);
-    buffer_free(&answer.body);
-    buffer_free(&event);
-    script_close(script);
-    script = NULL;
-    return end(state);
-}
-
-static void open_small(const char *rules, long memory_mb)
-{
-    script = open_with(rules, "normal", memory_mb, &err);
-    assert_string_equal(err.text, "");
-    assert_non_null(script);
-}
-
-static bool decide(void)
-{
-    struct invocation invocation = invocation_of(&event);
-
-    outbox_clear(&outbox);
-    return script_decide(script, &invocation, &outbox, &err);
-}
-
-static bool conclude(void)
+static bool confirm_and_conclude(void)
 {
     facts.confirmed = confirm(&outbox);
-    return script_conclude(script, &outbox, &facts, &answer, &err);
+    return conclude();
 }
 
 static void assert_told(const char *type, const char *words)
@@ -66,24 +30,6 @@ static void assert_told(const char *type, const char *words)
     assert_string_equal(answer.error_type, type);
     if (!strstr(member(&answer.body, "errorMessage"), words))
         fail_msg("\"%s\" is not in %s", words, answer.body.data);
-}
-
-/* Objects whose keys are these numbers. */
-static void add_objects(int first, int last)
-{
-    char key[32];
-
-    for (int i = first; i <= last; i++) {
-        snprintf(key, sizeof(key), "%d", i);
-        add_object(&event, key);
-    }
-}
-
-static void assert_id(size_t i, const char *id)
-{
-    assert_true(i < outbox.count);
-    if (!is(outbox.messages[i].body, id))
-        fail_msg("message %zu is %s, not %s", i, outbox.messages[i].body.data, id);
 }
 
 /* ----------------------------------------------------------------------- memory */
@@ -105,9 +51,9 @@ static void run_five(const char *third)
 
     snprintf(rules, sizeof(rules), COUNTING, third);
     script = open_rules(rules);
-    add_objects(1, 5);
+    add_objects(&event, 1, 5);
     assert_true(decide());
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
 }
 
 /* 16 MB, and 80 MB more at once. */
@@ -147,10 +93,10 @@ static void what_was_loaded_leaves_room_to_decide(void **state)
                "  return accept(object.key, {'normal'})\n"
                "end\n",
                96);
-    add_objects(1, 5);
+    add_objects(&event, 1, 5);
     assert_true(decide());
     assert_int_equal(outbox.count, 5);
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -192,7 +138,7 @@ static void garbage_is_collected_before_anything_fails(void **state)
     assert_string_equal(answer.body.data, "null");
 }
 
-/* Lua's collector rests while there is room. 11 GB are made, of which 16 MB are needed at
+/* Lua's collector rests while there is room. 11 GB are allocated, 16 MB of them in use at
  * a time, by a function that does not collect before it gives up. */
 static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state)
 {
@@ -204,11 +150,11 @@ static void garbage_of_a_big_event_is_collected_where_it_gets_tight(void **state
                         "  long:upper()\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
-    add_objects(1001, 1700);
+    add_objects(&event, 1001, 1700);
     assert_true(event.len > 65536);
     assert_true(decide());
     assert_int_equal(outbox.count, 700);
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -218,7 +164,7 @@ static size_t left_of_a_big_event(void)
     size_t before = mallinfo2().uordblks;
 
     assert_true(decide());
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_true(script_tell(script, &err));
     outbox_clear(&outbox);
     return mallinfo2().uordblks - before;
@@ -227,11 +173,11 @@ static size_t left_of_a_big_event(void)
 static void nothing_is_left_of_a_big_event_that_was_told(void **state)
 {
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
-    add_objects(1001, 3000);
+    add_objects(&event, 1001, 3000);
     left_of_a_big_event(); /* buffers have grown */
     assert_in_range(left_of_a_big_event() + 500000, 0, 1000000);
 }
@@ -249,13 +195,13 @@ static void what_is_hoarded_over_many_objects_is_freed(void **state)
                         "  kept[#kept + 1] = s\n"
                         "  return accept(object.key, {'normal'})\n"
                         "end\n");
-    add_objects(1001, 1400);
+    add_objects(&event, 1001, 1400);
     assert_true(decide());
     failed = 400 - outbox.count;
     assert_in_range(failed, 2, 6);
     assert_id(0, "1001");
     assert_id(outbox.count - 1, "1400");
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_told("Function.RulesFailed", "rules.lua: out of memory");
     assert_false(script_exhausted(script));
 }
@@ -272,10 +218,10 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
                "  return accept(object.key, {'normal'})\n"
                "end\n",
                4);
-    log_open(LOG_LEVEL_ERROR);
-    add_objects(1001, 1100);
+    log_set_level(LOG_LEVEL_ERROR);
+    add_objects(&event, 1001, 1100);
     for (int i = 0; i < 500; i++) {
-        if (!decide() || !conclude())
+        if (!decide() || !confirm_and_conclude())
             fail_msg("event %d: %s", i, err.text);
         failed += 100 - outbox.count;
     }
@@ -297,10 +243,10 @@ static void an_event_that_does_not_fit_is_told_and_the_next_one_decided(void **s
     assert_int_equal(outbox.count, 0);
 
     buffer_clear(&event);
-    add_objects(1, 2);
+    add_objects(&event, 1, 2);
     assert_true(decide());
     assert_int_equal(outbox.count, 2);
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -322,7 +268,7 @@ static void where_loading_anew_does_not_help_the_process_is_exhausted(void **sta
     }
 
     buffer_clear(&event);
-    add_objects(1, 2);
+    add_objects(&event, 1, 2);
     assert_true(decide());
     assert_int_equal(outbox.count, 0); /* it should have ended */
 }
@@ -333,7 +279,7 @@ static void an_event_of_6_megabytes_is_decided(void **state)
     size_t objects = 0;
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     open_small("return function(object)\n"
                "  return accept(object.key, {'normal'})\n"
                "end\n",
@@ -348,7 +294,7 @@ static void an_event_of_6_megabytes_is_decided(void **state)
         assert_int_equal(outbox.count, objects);
         assert_id(0, "1");
         assert_id(objects - 1, key);
-        assert_true(conclude());
+        assert_true(confirm_and_conclude());
         assert_string_equal(answer.body.data, "null");
         assert_false(script_exhausted(script));
     }
@@ -368,7 +314,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
     char *key = long_key(6000000);
 
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     script = open_rules("return function(object)\n"
                         "  return accept('of ' .. #object.key, {'normal'})\n"
                         "end\n");
@@ -377,7 +323,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
     assert_true(decide());
     assert_int_equal(outbox.count, 1);
     assert_id(0, "of 6000000");
-    assert_true(conclude());
+    assert_true(confirm_and_conclude());
     assert_string_equal(answer.body.data, "null");
 }
 
@@ -386,7 +332,7 @@ static void a_key_of_6_megabytes_is_decided(void **state)
 static void garbage_does_not_keep_events_from_being_received(void **state)
 {
     (void)state;
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     open_small("local s = 'x' for i = 1, 20 do s = s .. s end\n"
                "local kept = { s .. 1, s .. 2, s .. 3 }\n"
                "return function(object)\n"
@@ -402,7 +348,7 @@ static void garbage_does_not_keep_events_from_being_received(void **state)
         buffer_clear(&event);
         add_object(&event, key);
         free(key);
-        if (!decide() || !conclude())
+        if (!decide() || !confirm_and_conclude())
             fail_msg("event %zu: %s", i, err.text);
         assert_int_equal(outbox.count, 1);
     }
@@ -415,7 +361,7 @@ static void garbage_does_not_keep_events_from_being_received(void **state)
     "for i = 1, 12 do text = text .. text end\n" \
     "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
 
-/* What a child does. It ends only where nothing stops it. */
+/* The work of a child. It returns only where the watchdog fails. */
 static int work(const char *what, const char *path)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
@@ -427,7 +373,7 @@ static int work(const char *what, const char *path)
     script = script_open(&settings, &far, &err);
     if (!script)
         return 9;
-    add_objects(1, 3);
+    add_objects(&event, 1, 3);
     invocation = invocation_of(&event);
     if (strcmp(what, "deadline") == 0)
         invocation.deadline.end_ms = clock_ms() + 700;
@@ -435,16 +381,17 @@ static int work(const char *what, const char *path)
     return script_decide(script, &invocation, &outbox, &err) ? 8 : 7;
 }
 
-/* Status 1 and one line: what it says after time and level. */
+/* Status 1 and one line, which is this after time and level. */
 static void assert_stopped(const char *what, const char *rules, const char *line)
 {
-    char said[4096];
+    struct end end;
 
-    write_rules(rules);
-    assert_int_equal(run_again(what, rules_path, said, sizeof(said)), 1);
-    assert_true(strlen(said) > 31);
-    assert_memory_equal(said + 23, "Z ERROR ", 8);
-    assert_string_equal(said + 31, line);
+    write_script(rules_path, rules);
+    end = run_again(what, rules_path);
+    assert_int_equal(end.status, 1);
+    assert_true(strlen(end.said) > 31);
+    assert_memory_equal(end.said + 23, "Z ERROR ", 8);
+    assert_string_equal(end.said + 31, line);
 }
 
 static void a_pattern_without_end_is_stopped(void **state)
@@ -477,30 +424,31 @@ static void rules_that_stall_while_they_load_are_stopped(void **state)
                    "rules.lua was stopped after 1 s of CPU at key \"(loading)\"\n");
 }
 
-#define LIMITED(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, script_case_setup, script_case_teardown)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        LIMITED(a_decision_that_takes_96_megabytes_fails_alone),
-        LIMITED(a_decision_that_takes_48_megabytes_is_one_of_many),
-        LIMITED(what_was_loaded_leaves_room_to_decide),
-        LIMITED(a_table_without_end_fails_alone),
-        LIMITED(a_message_can_be_forged_a_refusal_cannot),
-        LIMITED(a_spent_budget_is_not_out_of_memory),
-        LIMITED(garbage_is_collected_before_anything_fails),
-        LIMITED(garbage_of_a_big_event_is_collected_where_it_gets_tight),
-        LIMITED(nothing_is_left_of_a_big_event_that_was_told),
-        LIMITED(what_is_hoarded_over_many_objects_is_freed),
-        LIMITED(what_is_hoarded_does_not_keep_events_from_being_concluded),
-        LIMITED(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
-        LIMITED(where_loading_anew_does_not_help_the_process_is_exhausted),
-        LIMITED(an_event_of_6_megabytes_is_decided),
-        LIMITED(a_key_of_6_megabytes_is_decided),
-        LIMITED(garbage_does_not_keep_events_from_being_received),
-        LIMITED(a_pattern_without_end_is_stopped),
-        LIMITED(at_the_deadline_it_is_stopped_sooner),
-        LIMITED(rules_that_stall_while_they_load_are_stopped),
+        CASE(a_decision_that_takes_96_megabytes_fails_alone),
+        CASE(a_decision_that_takes_48_megabytes_is_one_of_many),
+        CASE(what_was_loaded_leaves_room_to_decide),
+        CASE(a_table_without_end_fails_alone),
+        CASE(a_message_can_be_forged_a_refusal_cannot),
+        CASE(a_spent_budget_is_not_out_of_memory),
+        CASE(garbage_is_collected_before_anything_fails),
+        CASE(garbage_of_a_big_event_is_collected_where_it_gets_tight),
+        CASE(nothing_is_left_of_a_big_event_that_was_told),
+        CASE(what_is_hoarded_over_many_objects_is_freed),
+        CASE(what_is_hoarded_does_not_keep_events_from_being_concluded),
+        CASE(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
+        CASE(where_loading_anew_does_not_help_the_process_is_exhausted),
+        CASE(an_event_of_6_megabytes_is_decided),
+        CASE(a_key_of_6_megabytes_is_decided),
+        CASE(garbage_does_not_keep_events_from_being_received),
+        CASE(a_pattern_without_end_is_stopped),
+        CASE(at_the_deadline_it_is_stopped_sooner),
+        CASE(rules_that_stall_while_they_load_are_stopped),
     };
 
     if (argc == 3)

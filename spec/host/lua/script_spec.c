@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
-#include <sys/syscall.h>
-#include <time.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "../support/opened.h"
+#include "fake/clock.h"
+#include "script_case.h"
 
 static void assert_message(size_t i, const char *exchange, const char *routing_key,
                            const char *id)
@@ -46,8 +48,8 @@ static void what_is_wrong_is_told_when_opening(void **state)
         const char *type;
         const char *words;
     } cases[] = {
-        {RULES, "normal,,b", "ValueError", "PIGEON_QUEUE: entry 2"},
-        {RULES, "101:q", "ValueError", "PIGEON_QUEUE: entry 1, \"101:q\""},
+        {RULES_BY_LAST, "normal,,b", "ValueError", "PIGEON_QUEUE: entry 2"},
+        {RULES_BY_LAST, "101:q", "ValueError", "PIGEON_QUEUE: entry 1, \"101:q\""},
         {"syntax error", "101:q", "ValueError", "PIGEON_QUEUE"},
         {"\nreturn function( end", "q", "Runtime.RulesInvalid", "rules.lua:2:"},
         {"\n\nlocal x = nil .. 'a'", "q", "Runtime.RulesInvalid", "rules.lua:3:"},
@@ -225,7 +227,7 @@ static void events_follow_each_other(void **state)
     assert_success();
 }
 
-/* A message of SQS whose body says nothing that can be read. */
+/* A message of SQS whose body cannot be read. */
 #define SQS_EVENT                                                      \
     "{\"Records\":[{\"messageId\":\"m1\",\"eventSource\":\"aws:sqs\"," \
     "\"eventSourceARN\":\"arn:aws:sqs:us-west-2:1:crashes\",\"body\":\"x\"}]}"
@@ -283,7 +285,7 @@ static void a_command_without_rules_says_all_at_its_end(void **state)
     event_command = open_command("event", 0, NULL);
     assert_true(script_finish(event_command, &text, &status, &err));
     assert_int_equal(status, 2);
-    assert_memory_equal(text.data, "pigeon event: which kind?", 25);
+    assert_memory_equal(text.data, "pigeon event: KIND is missing", 29);
     script_close(event_command);
     buffer_free(&text);
 }
@@ -336,20 +338,6 @@ static void lines_are_explained(void **state)
 
 /* ------------------------------------------------------------------ half of the time */
 
-static int64_t jump_ms; /* how far each look at CLOCK_BOOTTIME moves it; 0: not at all */
-static int64_t jumped_ms;
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-
-    if (clock == CLOCK_BOOTTIME) {
-        jumped_ms += jump_ms;
-        now->tv_sec += jumped_ms / 1000;
-    }
-    return result;
-}
-
 static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
 {
     char key[32];
@@ -360,9 +348,9 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
         snprintf(key, sizeof(key), "%d/1", i);
         add_object(&event, key);
     }
-    jump_ms = 60000; /* of 600 s */
+    fake_clock.step_ms = 60000; /* of 600 s */
     assert_true(decide());
-    jump_ms = 0;
+    fake_clock.step_ms = 0;
     decided = outbox.count;
     assert_in_range(decided, 1, 6);
     facts.confirmed = confirm(&outbox);
@@ -370,34 +358,37 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
     assert_error("Function.OutOfTime", "objects failed");
     tell();
     assert_non_null(strstr(logged(), "INFO  published: id of 0/1 to normal"));
-    jumped_ms = 0;
+    fake_clock.ahead_ms = 0;
 
     run();
     assert_int_equal(outbox.count, 100);
     assert_success();
 }
 
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, script_case_setup_by_last, script_case_teardown)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        OPENED(knows_the_queues_and_the_hash),
-        OPENED(what_is_wrong_is_told_when_opening),
-        OPENED(a_bad_environment_is_a_bad_value),
-        OPENED(a_bad_list_of_sqs_queues_is_a_bad_value),
-        OPENED(rules_that_are_not_there_are_invalid),
+        CASE(knows_the_queues_and_the_hash),
+        CASE(what_is_wrong_is_told_when_opening),
+        CASE(a_bad_environment_is_a_bad_value),
+        CASE(a_bad_list_of_sqs_queues_is_a_bad_value),
+        CASE(rules_that_are_not_there_are_invalid),
         cmocka_unit_test(closing_nothing_is_allowed),
-        OPENED(what_is_accepted_is_in_the_outbox_byte_for_byte),
-        OPENED(an_event_without_objects_succeeds),
-        OPENED(what_is_wrong_with_an_event_is_told_when_concluding),
-        OPENED(a_record_that_cannot_be_read_fails_alone),
-        OPENED(hostile_keys_do_no_harm),
-        OPENED(one_of_2000_objects_fails_alone),
-        OPENED(events_follow_each_other),
-        OPENED(a_listed_queue_is_told_which_message_failed),
-        OPENED(a_command_without_rules_says_all_at_its_end),
-        OPENED(lines_are_explained),
-        OPENED(what_the_desk_cannot_do_is_an_error),
-        OPENED(when_half_of_the_time_is_spent_the_rest_fails),
+        CASE(what_is_accepted_is_in_the_outbox_byte_for_byte),
+        CASE(an_event_without_objects_succeeds),
+        CASE(what_is_wrong_with_an_event_is_told_when_concluding),
+        CASE(a_record_that_cannot_be_read_fails_alone),
+        CASE(hostile_keys_do_no_harm),
+        CASE(one_of_2000_objects_fails_alone),
+        CASE(events_follow_each_other),
+        CASE(a_listed_queue_is_told_which_message_failed),
+        CASE(a_command_without_rules_says_all_at_its_end),
+        CASE(lines_are_explained),
+        CASE(what_the_desk_cannot_do_is_an_error),
+        CASE(when_half_of_the_time_is_spent_the_rest_fails),
     };
 
     return cmocka_run_group_tests_name("script", tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* The spec of host/lua/script.c's second script: it is asked, and harms nothing.
  *
- * What the watchdog ends is a program of its own: this one, started again with the paths
- * of both scripts as arguments. */
+ * The watchdog ends a program of its own: this one, started again with the paths of both
+ * scripts as arguments. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,12 +9,16 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
+#include <unistd.h>
 
-#include "../support/rules.h"
+#include "asserts.h"
+#include "base/log.h"
+#include "child.h"
+#include "fake/clock.h"
+#include "script_case.h"
 
 /* The id says how often the rules decided since they were loaded. */
 #define RULES                                                   \
@@ -35,95 +39,52 @@
     "  return accept(object.key .. '/' .. count, {'normal'})\n" \
     "end\n"
 
-static struct script *script;
-static struct outbox outbox;
-static struct answer answer;
-static struct buffer event;
-static struct err err;
 static char shadow_path[64];
 
-static int start(void **state)
+static int setup(void **state)
 {
-    err = (struct err){0};
-    if (begin(state) != 0)
+    if (script_case_setup(state) != 0)
         return -1;
     snprintf(shadow_path, sizeof(shadow_path), "%s/candidate.lua", folder);
     return 0;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
-    outbox_clear(&outbox);
-    buffer_free(&answer.body);
-    buffer_free(&event);
-    script_close(script);
-    script = NULL;
     unlink(shadow_path);
-    return end(state);
-}
-
-static void write_shadow(const char *text)
-{
-    FILE *file = fopen(shadow_path, "w");
-
-    assert_non_null(file);
-    assert_true(fputs(text, file) >= 0);
-    assert_int_equal(fclose(file), 0);
+    return script_case_teardown(state);
 }
 
 static bool open_shadow(const char *text)
 {
     struct deadline deadline = deadline_in(600000);
 
-    write_shadow(text);
+    write_script(shadow_path, text);
     return script_open_shadow(script, shadow_path, &deadline, &err);
 }
 
 /* The rules with so much memory, and the candidate. */
 static void open_both(const char *rules, const char *candidate, long memory_mb)
 {
-    script = open_with(rules, "normal", memory_mb, &err);
-    assert_string_equal(err.text, "");
-    assert_non_null(script);
+    open_small(rules, memory_mb);
     if (!open_shadow(candidate))
         fail_msg("%s", err.text);
 }
 
-/* Objects whose keys are these numbers. */
-static void add_objects(int first, int last)
-{
-    char key[32];
-
-    for (int i = first; i <= last; i++) {
-        snprintf(key, sizeof(key), "%d", i);
-        add_object(&event, key);
-    }
-}
-
 /* The whole way of an event, all of it published: a success, whatever the shadow does. */
-static void run(void)
+static void run_both(void)
 {
     struct invocation invocation = invocation_of(&event);
-    struct facts facts = {0};
 
-    outbox_clear(&outbox);
-    if (!script_decide(script, &invocation, &outbox, &err))
+    if (!decide())
         fail_msg("%s", err.text);
+    facts = (struct facts){0};
     facts.confirmed = confirm(&outbox);
     script_shadow(script, &invocation.deadline);
-    if (!script_conclude(script, &outbox, &facts, &answer, &err) ||
-        !script_tell(script, &err))
+    if (!conclude() || !script_tell(script, &err))
         fail_msg("%s", err.text);
-    assert_string_equal(answer.body.data, "null");
-    assert_string_equal(answer.error_type, "");
+    assert_success();
     assert_false(script_exhausted(script));
-}
-
-static void assert_id(size_t i, const char *id)
-{
-    assert_true(i < outbox.count);
-    if (!is(outbox.messages[i].body, id))
-        fail_msg("message %zu is %s, not %s", i, outbox.messages[i].body.data, id);
 }
 
 /* What the candidate does at key 3 is told, as these words, and nothing else is. */
@@ -133,8 +94,8 @@ static void run_five(const char *third, const char *words)
 
     snprintf(candidate, sizeof(candidate), CANDIDATE, third);
     open_both(RULES, candidate, 0);
-    add_objects(1, 5);
-    run();
+    add_objects(&event, 1, 5);
+    run_both();
     assert_int_equal(outbox.count, 5);
     assert_id(4, "5/5"); /* not loaded anew */
     assert_logged(words);
@@ -174,8 +135,8 @@ static void twenty_differences_are_told_and_the_rest_is_counted(void **state)
 
     (void)state;
     open_both(RULES, "return function() return ignore('all') end", 0);
-    add_objects(1, 50);
-    run();
+    add_objects(&event, 1, 50);
+    run_both();
     assert_int_equal(outbox.count, 50);
     for (line = logged(); (line = strstr(line, "-> ignore: all")); line++)
         lines++;
@@ -188,53 +149,37 @@ static void without_one_nothing_is_said(void **state)
 {
     (void)state;
     script = open_rules(RULES);
-    add_objects(1, 5);
-    run();
+    add_objects(&event, 1, 5);
+    run_both();
     assert_null(strstr(logged(), "shadow"));
 }
 
 /* --------------------------------------------------------------------------- time */
 
-static int64_t jump_ms; /* how far each look at CLOCK_BOOTTIME moves it */
-static int64_t jumped_ms;
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int result = (int)syscall(SYS_clock_gettime, clock, now);
-
-    if (clock == CLOCK_BOOTTIME) {
-        jumped_ms += jump_ms;
-        now->tv_sec += jumped_ms / 1000;
-    }
-    return result;
-}
-
 /* 600 s, and each look takes 30. */
 static void when_two_thirds_are_spent_the_rest_is_skipped(void **state)
 {
     struct invocation invocation;
-    struct facts facts = {0};
     char words[64];
     int asked = 0;
 
     (void)state;
     open_both(RULES, "return function() return ignore('all') end", 0);
-    add_objects(1, 100);
+    add_objects(&event, 1, 100);
     invocation = invocation_of(&event);
     assert_true(script_decide(script, &invocation, &outbox, &err));
     facts.confirmed = confirm(&outbox);
-    jump_ms = 30000;
+    fake_clock.step_ms = 30000;
     script_shadow(script, &invocation.deadline);
-    jump_ms = 0;
-    jumped_ms = 0;
+    fake_clock.step_ms = 0;
+    fake_clock.ahead_ms = 0;
     assert_true(script_conclude(script, &outbox, &facts, &answer, &err));
     assert_string_equal(answer.body.data, "null");
     assert_true(script_tell(script, &err));
     for (const char *line = logged(); (line = strstr(line, "-> ignore: all")); line++)
         asked++;
     assert_in_range(asked, 8, 13);
-    snprintf(words, sizeof(words), "shadow: %d not asked about: the time was short",
-             100 - asked);
+    snprintf(words, sizeof(words), "shadow: %d not decided: out of time", 100 - asked);
     assert_logged(words);
 }
 
@@ -270,8 +215,8 @@ static void what_it_hoards_is_freed_and_the_rules_go_on(void **state)
 {
     (void)state;
     open_both(RULES, HOARDING, 0);
-    add_objects(1, 400);
-    run();
+    add_objects(&event, 1, 400);
+    run_both();
     assert_int_equal(outbox.count, 400);
     assert_id(399, "400/400");
     assert_logged("shadow: 380 more differences");
@@ -289,10 +234,10 @@ static void what_it_hoards_is_not_there_while_the_rules_decide(void **state)
               "  return accept(object.key .. '/' .. count, {'normal'})\n"
               "end\n",
               HOARDING, 0);
-    log_open(LOG_LEVEL_ERROR);
-    add_objects(1, 60);
+    log_set_level(LOG_LEVEL_ERROR);
+    add_objects(&event, 1, 60);
     for (int i = 0; i < 3; i++) {
-        run();
+        run_both();
         assert_int_equal(outbox.count, 60);
     }
     assert_id(59, "60/180");
@@ -314,9 +259,9 @@ static void what_it_makes_up_is_not_kept(void **state)
               "  return accept(object.key, list)\n"
               "end\n",
               16);
-    log_open(LOG_LEVEL_INFO);
-    add_objects(1, 4000);
-    run();
+    log_set_level(LOG_LEVEL_INFO);
+    add_objects(&event, 1, 4000);
+    run_both();
     assert_logged("shadow: 3980 more differences");
 }
 
@@ -338,13 +283,13 @@ static void what_does_not_load_is_named_and_the_rules_go_on(void **state)
 
     (void)state;
     script = open_rules(RULES);
-    add_objects(1, 2);
+    add_objects(&event, 1, 2);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         assert_false(open_shadow(cases[i].text));
         if (!strstr(err.text, cases[i].words) || strstr(err.text, "traceback"))
             fail_msg("%s", err.text);
         assert_null(script_shadow_hash(script));
-        run();
+        run_both();
         assert_int_equal(outbox.count, 2);
     }
     assert_id(1, "2/12");
@@ -361,8 +306,8 @@ static void one_that_is_not_there_is_named(void **state)
     assert_non_null(strstr(err.text, "candidate.lua"));
     assert_non_null(strstr(err.text, "No such file"));
     assert_null(strstr(err.text, "handler"));
-    add_objects(1, 2);
-    run();
+    add_objects(&event, 1, 2);
+    run_both();
     assert_int_equal(outbox.count, 2);
 }
 
@@ -373,7 +318,7 @@ static void one_that_is_not_there_is_named(void **state)
     "for i = 1, 12 do text = text .. text end\n" \
     "local function stall() text:find('.-.-.-.-.-.-.-.-y') end\n"
 
-/* What a child does. It ends only where nothing stops it. */
+/* The work of a child. It returns only where the watchdog fails. */
 static int work(const char *path, const char *shadow)
 {
     struct script_settings settings = {.command = "lambda", .path = path, .queue = "q"};
@@ -396,14 +341,14 @@ static int work(const char *path, const char *shadow)
 /* Starts this program with both scripts; it has to end with status 1, and these words. */
 static void assert_stopped(const char *candidate, const char *const words[3])
 {
-    char said[4096];
+    struct end end;
 
-    write_rules(RULES);
-    write_shadow(candidate);
-    assert_int_equal(run_again(rules_path, shadow_path, said, sizeof(said)), 1);
+    write_script(rules_path, RULES);
+    write_script(shadow_path, candidate);
+    end = run_again(rules_path, shadow_path);
+    assert_int_equal(end.status, 1);
     for (size_t i = 0; i < 3 && words[i]; i++)
-        if (!strstr(said, words[i]))
-            fail_msg("\"%s\" is not in %s", words[i], said);
+        assert_has(end.said, words[i]);
 }
 
 static void a_pattern_without_end_is_stopped_and_the_way_out_named(void **state)
@@ -430,26 +375,26 @@ static void a_shadow_that_stalls_while_it_loads_is_stopped(void **state)
     assert_stopped(STALLING "stall()", words);
 }
 
-#define SHADOWED(name) cmocka_unit_test_setup_teardown(name, start, stop)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        SHADOWED(a_difference_is_told_and_publishes_nothing),
-        SHADOWED(its_hash_is_known),
-        SHADOWED(an_error_is_a_difference),
-        SHADOWED(twenty_differences_are_told_and_the_rest_is_counted),
-        SHADOWED(without_one_nothing_is_said),
-        SHADOWED(when_two_thirds_are_spent_the_rest_is_skipped),
-        SHADOWED(a_loop_without_end_is_a_difference),
-        SHADOWED(a_decision_that_takes_96_megabytes_is_a_difference),
-        SHADOWED(what_it_hoards_is_freed_and_the_rules_go_on),
-        SHADOWED(what_it_hoards_is_not_there_while_the_rules_decide),
-        SHADOWED(what_it_makes_up_is_not_kept),
-        SHADOWED(what_does_not_load_is_named_and_the_rules_go_on),
-        SHADOWED(one_that_is_not_there_is_named),
-        SHADOWED(a_pattern_without_end_is_stopped_and_the_way_out_named),
-        SHADOWED(a_shadow_that_stalls_while_it_loads_is_stopped),
+        CASE(a_difference_is_told_and_publishes_nothing),
+        CASE(its_hash_is_known),
+        CASE(an_error_is_a_difference),
+        CASE(twenty_differences_are_told_and_the_rest_is_counted),
+        CASE(without_one_nothing_is_said),
+        CASE(when_two_thirds_are_spent_the_rest_is_skipped),
+        CASE(a_loop_without_end_is_a_difference),
+        CASE(a_decision_that_takes_96_megabytes_is_a_difference),
+        CASE(what_it_hoards_is_freed_and_the_rules_go_on),
+        CASE(what_it_hoards_is_not_there_while_the_rules_decide),
+        CASE(what_it_makes_up_is_not_kept),
+        CASE(what_does_not_load_is_named_and_the_rules_go_on),
+        CASE(one_that_is_not_there_is_named),
+        CASE(a_pattern_without_end_is_stopped_and_the_way_out_named),
+        CASE(a_shadow_that_stalls_while_it_loads_is_stopped),
     };
 
     if (argc == 3)

@@ -44,7 +44,7 @@ static void an_object_that_keeps_the_processor_ends_the_process(void **state)
 
 static void loop_within_a_request(void)
 {
-    log_open(LOG_LEVEL_ERROR);
+    log_set_level(LOG_LEVEL_ERROR);
     log_context("1f3c-22");
     start_watching(far(), "k", 1);
     for (;;)

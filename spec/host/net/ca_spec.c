@@ -1,5 +1,4 @@
-/* The spec of host/net/ca.c. The bundles are written here; the verdict on a chain is
- * OpenSSL's. */
+/* The spec of host/net/ca.c. It writes bundles, and lets OpenSSL verify chains. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -27,7 +26,7 @@ static FILE *file;
 
 /* ------------------------------------------------------------- certificates */
 
-/* A name as "CN=...", its string of an ASN.1 type. */
+/* The name "CN=...", as a string of this ASN.1 type. */
 static X509_NAME *name_of(const char *common_name, int type)
 {
     X509_NAME *name = X509_NAME_new();
@@ -38,7 +37,7 @@ static X509_NAME *name_of(const char *common_name, int type)
     return name;
 }
 
-/* Says whose key it is, or signed: how OpenSSL tells CAs of the same name apart. */
+/* The id of the own or the issuer's key: how OpenSSL tells CAs of the same name apart. */
 static void add_key_id(X509 *x, int extension, EVP_PKEY *whose)
 {
     ASN1_OCTET_STRING *id = ASN1_OCTET_STRING_new();
@@ -56,7 +55,7 @@ static void add_key_id(X509 *x, int extension, EVP_PKEY *whose)
     OPENSSL_free(der);
 }
 
-/* `days` to live from yesterday on; less than 1: it has expired. */
+/* Valid for `days` from yesterday on; less than 1: it has expired. */
 static X509 *certify(const char *subject, EVP_PKEY *own_key, const char *issuer,
                      EVP_PKEY *issuer_key, bool ca, long days)
 {
@@ -84,7 +83,7 @@ static X509 *certify(const char *subject, EVP_PKEY *own_key, const char *issuer,
     return x;
 }
 
-/* A CA that certifies itself. */
+/* A self-signed CA. */
 static X509 *root(const char *name, EVP_PKEY *own_key)
 {
     return certify(name, own_key, name, own_key, true, 30);
@@ -94,7 +93,7 @@ static EVP_PKEY *key, *other_key;
 
 /* ------------------------------------------------------------- a bundle */
 
-static int make_folder(void **state)
+static int setup(void **state)
 {
     (void)state;
     strcpy(folder, "/tmp/trust_spec.XXXXXX");
@@ -107,7 +106,7 @@ static int make_folder(void **state)
     return file && key && other_key ? 0 : -1;
 }
 
-static int remove_folder(void **state)
+static int teardown(void **state)
 {
     (void)state;
     if (file)
@@ -118,7 +117,7 @@ static int remove_folder(void **state)
     return rmdir(folder);
 }
 
-/* Appends a certificate that is of no further use. */
+/* Appends a certificate, and frees it. */
 static void put(X509 *x)
 {
     assert_int_equal(PEM_write_X509(file, x), 1);
@@ -130,7 +129,7 @@ static void put_text(const char *text)
     assert_true(fputs(text, file) >= 0);
 }
 
-/* Replaces the bundle by its text with each `from` as `to`. */
+/* Replaces each `from` in the bundle by `to`. */
 static void rewrite(const char *from, const char *to)
 {
     static char text[65536];
@@ -149,8 +148,8 @@ static void rewrite(const char *from, const char *to)
     fputs(at, file);
 }
 
-/* What OpenSSL says of a chain against the bundle: X509_V_OK or why not. The chain's
- * certificates are freed. */
+/* OpenSSL's result for a chain against the bundle: X509_V_OK or an error. Frees the
+ * chain's certificates. */
 static int verdict(X509 *leaf, X509 *intermediate)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
@@ -208,7 +207,7 @@ static void finds_the_issuer_of_an_intermediate(void **state)
     EVP_PKEY_free(own);
 }
 
-/* Both keys' CAs have the same name: the one that signed is found in either order. */
+/* CAs of both keys have the same name; the signer is found in either order. */
 static void finds_every_certificate_of_a_subject(void **state)
 {
     (void)state;
@@ -310,7 +309,7 @@ static void broken_blocks_are_passed_over(void **state)
     assert_int_equal(ERR_peek_error(), 0);
 }
 
-/* One whose subject is right and whose key is not is none: the other is found. */
+/* Where the subject is right, but the key is broken, another certificate is found. */
 static void a_match_that_does_not_decode_is_passed_over(void **state)
 {
     unsigned char *der = NULL;
@@ -318,7 +317,7 @@ static void a_match_that_does_not_decode_is_passed_over(void **state)
     int len = i2d_X509(half, &der);
 
     (void)state;
-    memset(der + len / 2, 0xff, 60); /* behind the subject: in the public key */
+    memset(der + len / 2, 0xff, 60); /* after the subject: the public key */
     PEM_write(file, "CERTIFICATE", "", der, len);
     OPENSSL_free(der);
     X509_free(half);
@@ -409,25 +408,25 @@ static void a_named_file_that_cannot_be_read_is_an_error(void **state)
 
 int main(void)
 {
-#define SPEC(name) cmocka_unit_test_setup_teardown(name, make_folder, remove_folder)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest specs[] = {
-        SPEC(finds_the_issuer_among_others),
-        SPEC(finds_the_issuer_of_an_intermediate),
-        SPEC(finds_every_certificate_of_a_subject),
-        SPEC(prefers_the_renewed_one),
-        SPEC(takes_one_that_is_there_twice),
-        SPEC(names_need_not_be_the_same_bytes),
-        SPEC(an_old_certificate_has_no_version),
-        SPEC(text_between_the_blocks_is_no_matter),
-        SPEC(lines_may_end_as_on_windows),
-        SPEC(broken_blocks_are_passed_over),
-        SPEC(a_match_that_does_not_decode_is_passed_over),
-        SPEC(knows_openssls_own_kind_of_block),
-        SPEC(a_bundle_without_a_certificate_is_an_error),
-        SPEC(the_machines_own_bundle_is_read),
-        SPEC(the_named_file_is_taken),
-        SPEC(a_named_file_that_cannot_be_read_is_an_error),
+        CASE(finds_the_issuer_among_others),
+        CASE(finds_the_issuer_of_an_intermediate),
+        CASE(finds_every_certificate_of_a_subject),
+        CASE(prefers_the_renewed_one),
+        CASE(takes_one_that_is_there_twice),
+        CASE(names_need_not_be_the_same_bytes),
+        CASE(an_old_certificate_has_no_version),
+        CASE(text_between_the_blocks_is_no_matter),
+        CASE(lines_may_end_as_on_windows),
+        CASE(broken_blocks_are_passed_over),
+        CASE(a_match_that_does_not_decode_is_passed_over),
+        CASE(knows_openssls_own_kind_of_block),
+        CASE(a_bundle_without_a_certificate_is_an_error),
+        CASE(the_machines_own_bundle_is_read),
+        CASE(the_named_file_is_taken),
+        CASE(a_named_file_that_cannot_be_read_is_an_error),
     };
 
-    return cmocka_run_group_tests_name("trust", specs, NULL, NULL);
+    return cmocka_run_group_tests_name("ca", specs, NULL, NULL);
 }

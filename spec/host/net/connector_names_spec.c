@@ -1,5 +1,5 @@
 /* The spec of host/net/connector.c's names: PIGEON_HOST's forms, and look-ups of which
- * some never end (spec/support/lookup.h). */
+ * some never end (spec/support/fake/dns.h). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lookup.h"
+#include "connector_case.h"
+#include "fake/clock.h"
+#include "fake/dns.h"
 
 /* ------------------------------------------------------------- PIGEON_HOST */
 
@@ -139,12 +141,12 @@ static void an_unknown_name_is_told(void **state)
     struct err err;
 
     (void)state;
-    lookup.status = EAI_NONAME;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
+    fake_dns.status = EAI_NONAME;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", &err), -1);
     assert_string_equal(err.text, "Name or service not known");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    assert_int_equal(lookup.count, 2);
+    assert_int_equal(connect_first("resolve", &err), -1);
+    assert_int_equal(fake_dns.count, 2);
 }
 
 static void a_look_up_that_cannot_begin_is_told(void **state)
@@ -152,9 +154,9 @@ static void a_look_up_that_cannot_begin_is_told(void **state)
     struct err err;
 
     (void)state;
-    lookup.refused = EAI_MEMORY;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
+    fake_dns.refused = EAI_MEMORY;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", &err), -1);
     assert_string_equal(err.text, "Memory allocation failure");
 }
 
@@ -166,47 +168,48 @@ static void a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again(void 
 
     (void)state;
     bind_port(8);
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.hangs = true;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.hangs = true;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", &err), -1);
     assert_string_equal(err.text, "the name look-up took too long");
     assert_in_range(clock_ms() - start, MINUTE_MS, MINUTE_MS + 30000);
-    assert_int_equal(dial_first("resolve", &err), -1);
-    lookup.hangs = false;
-    fd = dial_first("connect", &err);
+    assert_int_equal(connect_first("resolve", &err), -1);
+    fake_dns.hangs = false;
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 1);
+    assert_int_equal(fake_dns.count, 1);
     close(fd);
-    fd = dial_first("connect", &err); /* and what was found is not kept */
+    fd = connect_first("connect", &err); /* and what was found is not kept */
     assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 2);
+    assert_int_equal(fake_dns.count, 2);
     close(fd);
 }
 
-/* The leak sanitizer sees the first, and the address sanitizer the second of these. */
+/* The leak sanitizer checks the first part, the address sanitizer the second. */
 static void a_look_up_may_end_after_the_close_or_before_it(void **state)
 {
     struct err err;
 
     (void)state;
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.hangs = true;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
-    lookup.hangs = false;
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.hangs = true;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", &err), -1);
+    fake_dns.hangs = false;
     connector_close(connector);
-    lookup.hangs = true;
-    open_dial("rabbit");
-    assert_int_equal(dial_first("resolve", &err), -1);
+    fake_dns.hangs = true;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", &err), -1);
     connector_close(connector);
     connector = NULL;
-    lookup.hangs = false;
-    assert_int_equal(gai_error(lookup.last), 0);
-    freeaddrinfo(lookup.last->ar_result);
+    fake_dns.hangs = false;
+    assert_int_equal(gai_error(fake_dns.last), 0);
+    freeaddrinfo(fake_dns.last->ar_result);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define CASE(name) \
+    cmocka_unit_test_setup_teardown(name, connector_case_setup, connector_case_teardown)
 
 int main(void)
 {

@@ -1,9 +1,10 @@
 /* The spec of host/net/connector.c: connects of which some never end, and those that
- * began before they were needed. PIGEON_HOST and the look-ups are in dial_names_spec.c.
+ * began before they were needed. PIGEON_HOST and the look-ups are in
+ * connector_names_spec.c.
  *
- * poll() waits for 50 ms at most; where nothing came in that time, the clock is put
- * forward by what it was asked to wait, so a minute of silence is short, and how the time
- * is shared can be told exactly. */
+ * poll() is a fake that waits for 50 ms at most; where nothing came in that time, it puts
+ * the clock forward by the time it was asked to wait. So a minute of silence is short,
+ * and the shares of the time can be asserted exactly. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +12,18 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "lookup.h"
+#include "connector_case.h"
+#include "fake/clock.h"
+#include "fake/dns.h"
 
 /* ------------------------------------------------------------- the waits */
 
@@ -30,7 +36,7 @@ int poll(struct pollfd *fds, nfds_t count, int ms)
     int n = ppoll(fds, count, &most, NULL);
 
     if (n == 0) {
-        ahead_ms += ms;
+        fake_clock.ahead_ms += ms;
         waited_ms[waits++ % 300] = ms;
     }
     return n;
@@ -49,17 +55,17 @@ static void fill_queue(void)
     }
 }
 
-static int begin(void **state)
+static int setup(void **state)
 {
     waits = 0;
-    return set_up(state);
+    return connector_case_setup(state);
 }
 
-static int end(void **state)
+static int teardown(void **state)
 {
     close_fd(&fillers[0]);
     close_fd(&fillers[1]);
-    return tear_down(state);
+    return connector_case_teardown(state);
 }
 
 /* ------------------------------------------------------------- connecting */
@@ -82,10 +88,10 @@ static void connects_to_an_address_without_a_look_up(void **state)
 
     (void)state;
     bind_port(8);
-    open_dial("127.0.0.1");
-    fd = dial_first("connect", &err);
+    open_connector("127.0.0.1");
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 0);
+    assert_int_equal(fake_dns.count, 0);
     assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
     assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
     assert_true(option_of(fd, IPPROTO_TCP, TCP_NODELAY));
@@ -108,8 +114,8 @@ static void counts_what_it_heard(void **state)
 
     (void)state;
     bind_port(8);
-    open_dial("127.0.0.1");
-    fd = dial_first("connect", &err);
+    open_connector("127.0.0.1");
+    fd = connect_first("connect", &err);
     other = accept(listener, NULL, NULL);
     assert_int_equal(connector_heard(fd), 0);
     assert_int_equal(send(other, "1234567", 7, 0), 7);
@@ -131,12 +137,12 @@ static void connects_to_a_name(void **state)
 
     (void)state;
     bind_port(8);
-    lookup.addresses[0] = "127.0.0.1";
-    open_dial("rabbit");
-    fd = dial_first("connect", &err);
+    fake_dns.addresses[0] = "127.0.0.1";
+    open_connector("rabbit");
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 1);
-    assert_string_equal(lookup.last->ar_name, "rabbit");
+    assert_int_equal(fake_dns.count, 1);
+    assert_string_equal(fake_dns.last->ar_name, "rabbit");
     close(fd);
 }
 
@@ -146,10 +152,10 @@ static void refused_is_said_for_each_address(void **state)
 
     (void)state;
     bind_port(-1);
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.addresses[1] = "127.0.0.2";
-    open_dial("rabbit");
-    assert_int_equal(dial_first("connect", &err), -1);
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.addresses[1] = "127.0.0.2";
+    open_connector("rabbit");
+    assert_int_equal(connect_first("connect", &err), -1);
     assert_string_equal(err.text, "127.0.0.1: Connection refused; "
                                   "127.0.0.2: Connection refused");
     assert_int_equal(waits, 0);
@@ -162,8 +168,8 @@ static void no_answer_is_said_after_all_of_the_time(void **state)
     (void)state;
     bind_port(0);
     fill_queue();
-    open_dial("127.0.0.1");
-    assert_int_equal(dial_first("connect", &err), -1);
+    open_connector("127.0.0.1");
+    assert_int_equal(connect_first("connect", &err), -1);
     assert_string_equal(err.text, "127.0.0.1: no answer to the connect");
     assert_int_equal(waits, 1);
     assert_in_range(waited_ms[0], MINUTE_MS - 5000, MINUTE_MS);
@@ -176,15 +182,15 @@ static void the_second_address_is_tried_when_the_first_refuses(void **state)
 
     (void)state;
     bind_port(8);
-    lookup.addresses[0] = "127.0.0.2";
-    lookup.addresses[1] = "127.0.0.1";
-    open_dial("rabbit");
-    fd = dial_first("connect", &err);
+    fake_dns.addresses[0] = "127.0.0.2";
+    fake_dns.addresses[1] = "127.0.0.1";
+    open_connector("rabbit");
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
     close(fd);
 }
 
-/* The first of three gets a third, the second half of the rest, and so on. */
+/* The first of three gets a third, the second half of the rest, the last all of it. */
 static void a_silent_address_leaves_the_others_their_share(void **state)
 {
     struct err err;
@@ -193,9 +199,9 @@ static void a_silent_address_leaves_the_others_their_share(void **state)
     bind_port(0);
     fill_queue();
     for (int i = 0; i < 3; i++)
-        lookup.addresses[i] = "127.0.0.1";
-    open_dial("rabbit");
-    assert_int_equal(dial_first("connect", &err), -1);
+        fake_dns.addresses[i] = "127.0.0.1";
+    open_connector("rabbit");
+    assert_int_equal(connect_first("connect", &err), -1);
     assert_string_equal(err.text, "127.0.0.1: no answer to the connect; "
                                   "127.0.0.1: no answer to the connect; "
                                   "127.0.0.1: no answer to the connect");
@@ -218,10 +224,10 @@ static void a_silent_address_does_not_hide_one_that_listens(void **state)
     second.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     assert_int_equal(bind(other, (struct sockaddr *)&second, sizeof(second)), 0);
     assert_int_equal(listen(other, 1), 0);
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.addresses[1] = "127.0.0.2";
-    open_dial("rabbit");
-    fd = dial_first("connect", &err);
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.addresses[1] = "127.0.0.2";
+    open_connector("rabbit");
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
     assert_int_equal(waits, 1);
     close(fd);
@@ -237,14 +243,14 @@ static void nothing_waits_when_the_deadline_has_passed(void **state)
     (void)state;
     bind_port(0);
     fill_queue();
-    lookup.hangs = true;
-    open_dial("127.0.0.1,rabbit");
+    fake_dns.hangs = true;
+    open_connector("127.0.0.1,rabbit");
     assert_int_equal(connector_connect(connector, 0, &past, &stage, &err), -1);
     assert_string_equal(err.text, "127.0.0.1: no answer to the connect");
     assert_int_equal(waited_ms[0], 0);
     assert_int_equal(connector_connect(connector, 1, &past, &stage, &err), -1);
     assert_string_equal(err.text, "the name look-up took too long");
-    lookup.hangs = false;
+    fake_dns.hangs = false;
 }
 
 /* ------------------------------------------------------------- a head start */
@@ -265,12 +271,12 @@ static void a_connect_that_is_there_at_once_is_kept(void **state)
 
     (void)state;
     bind_port(8);
-    open_dial("127.0.0.1");
+    open_connector("127.0.0.1");
     begun = connector_begin(connector, 0);
     assert_true(begun >= 0);
     assert_int_equal(send(begun, "hello", 5, 0), 5);
-    assert_int_equal(dial_first("", &err), begun);
-    fd = dial_first("connect", &err); /* and it is handed out once */
+    assert_int_equal(connect_first("", &err), begun);
+    fd = connect_first("connect", &err); /* and it is handed out once */
     assert_true(fd >= 0 && fd != begun);
     close(begun);
     close(fd);
@@ -285,7 +291,7 @@ static void a_connect_that_lasts_goes_on(void **state)
     (void)state;
     bind_port(0);
     fill_queue();
-    open_dial("127.0.0.1");
+    open_connector("127.0.0.1");
     before = count_fds();
     assert_int_equal(connector_begin(connector, 0), -1);
     assert_int_equal(count_fds(), before + 1);
@@ -294,7 +300,7 @@ static void a_connect_that_lasts_goes_on(void **state)
         fd = accept(listener, NULL, NULL);
         close(fd);
     }
-    fd = dial_first("connect", &err);
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
     assert_int_equal(count_fds(), before + 1);
     close(fd);
@@ -306,9 +312,9 @@ static void a_connect_that_was_refused_is_told_later(void **state)
 
     (void)state;
     bind_port(-1);
-    open_dial("127.0.0.1");
+    open_connector("127.0.0.1");
     assert_int_equal(connector_begin(connector, 0), -1);
-    assert_int_equal(dial_first("connect", &err), -1);
+    assert_int_equal(connect_first("connect", &err), -1);
     assert_string_equal(err.text, "127.0.0.1: Connection refused");
 }
 
@@ -319,14 +325,14 @@ static void a_look_up_that_began_is_asked_after(void **state)
 
     (void)state;
     bind_port(8);
-    lookup.addresses[0] = "127.0.0.1";
-    lookup.hangs = true;
-    open_dial("rabbit");
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.hangs = true;
+    open_connector("rabbit");
     assert_int_equal(connector_begin(connector, 0), -1);
-    lookup.hangs = false;
-    fd = dial_first("connect", &err);
+    fake_dns.hangs = false;
+    fd = connect_first("connect", &err);
     assert_true(fd >= 0);
-    assert_int_equal(lookup.count, 1);
+    assert_int_equal(fake_dns.count, 1);
     close(fd);
 }
 
@@ -337,14 +343,14 @@ static void what_began_ends_with_the_dial(void **state)
     (void)state;
     bind_port(8);
     before = count_fds();
-    open_dial("127.0.0.1");
+    open_connector("127.0.0.1");
     connector_begin(connector, 0);
     connector_close(connector);
     connector = NULL;
     assert_int_equal(count_fds(), before);
 }
 
-#define CASE(function) cmocka_unit_test_setup_teardown(function, begin, end)
+#define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {

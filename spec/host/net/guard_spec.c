@@ -22,7 +22,7 @@ static void start_guard(int fd, struct deadline deadline)
         _exit(9);
 }
 
-/* The one's early end is not the other's. */
+/* The guard's early end does not count for the watchdog. */
 static void watch_after_a_guard(void)
 {
     start_guard(STDIN_FILENO, soon());

@@ -1,5 +1,5 @@
-/* The spec of the fault proxy in spec/support, before a server that sends back what it
- * gets: what other specs rest on has to break connections exactly as told. */
+/* The spec of host/tools/proxy, in front of a server that echoes: other specs rely on it
+ * to break connections exactly as ordered. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -60,7 +60,7 @@ static void serve_echo(void)
     }
 }
 
-static int start(void **state)
+static int setup(void **state)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -79,7 +79,7 @@ static int start(void **state)
     return spec.proxy ? 0 : -1;
 }
 
-static int stop(void **state)
+static int teardown(void **state)
 {
     (void)state;
     proxy_close(spec.proxy);
@@ -416,5 +416,5 @@ int main(void)
         cmocka_unit_test(what_is_no_command_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

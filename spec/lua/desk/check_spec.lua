@@ -1,8 +1,8 @@
 local cjson = require "cjson"
 local pigeon = require "pigeon"
 
--- Checks a script; returns what is said of the setup and the text, of the probes, the last text
--- and the status. `more` are further settings, of which `setup` is what the broker said.
+-- Checks a script; returns the text about the setup and the script, about the probes, the last text
+-- and the status. `more` has further settings; `setup` in it is what --connect found.
 local function check(source, more)
   local settings = { command = "check", PIGEON_QUEUE = "normal,15:submitter", arguments = {},
     rules = { name = "rules.lua", path = os.tmpname(), source = source } }
@@ -63,7 +63,7 @@ end
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
       "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/20180313/0000[^\n]*\"%)\n$" },
     { "fails by its reason's length", "return ignore(object.key)",
-      "^rules%.lua:2: ignore: the reason has 1024 bytes, and should have 1 to 200 %(key \"////" },
+      "^rules%.lua:2: ignore: the reason has 1024 bytes, but must have 1 to 200 %(key \"////" },
     { "returns nothing", "if object.key == 'a' then return end\nreturn ignore('b')",
       "^rules%.lua:2: the rule returned nothing, .* %(key \"a\"%)\n$" },
     { "sets a global", "seen = {}\nreturn ignore('b')", '^rules%.lua:2: .* setting "seen"' },
@@ -88,7 +88,7 @@ end
       probes)
   end)
 
-  -- CPU time, so it does not matter what else runs; this takes 10 times as long as is allowed
+  -- CPU time, so that other processes do not matter; this takes 10 times what is allowed
   it("finds a rule that takes too long, and its line", function()
     local _, probes = check([[
 local big = {}
@@ -119,7 +119,7 @@ end
       os.remove(folder)
       assert(os.execute("mkdir " .. folder))
       local first = check(LITTLE, { rules = { name = "rules.lua", path = folder .. path, source = LITTLE } })
-      assert(os.execute("rmdir " .. folder)) -- and nothing else came to be there
+      assert(os.execute("rmdir " .. folder)) -- and no other file was made there
       assert.equal("rules.lua:1: unused variable 'unused'\n", first)
     end)
   end
@@ -132,7 +132,7 @@ end
     pigeon.receive("", { kind = "setup" })
     assert.equal("", (pigeon.conclude({}, { confirmed = 0 })))
     local last = pigeon.finish()
-    assert.matches("nothing found; luacheck failed, with status %d+, so the text was not looked at\n$", last)
+    assert.matches("nothing found; luacheck failed, with status %d+, so it did not check the script\n$", last)
   end)
 
   local FAULTY = "return function(object)\n  local unused\n  return ignore(object.key)\nend\n"

@@ -14,8 +14,8 @@ local function made(...)
   return text
 end
 
--- The names of all members, whatever they hold; a list counts as its first element, and a
--- string of JSON as what it says.
+-- The names of all members at any depth; a list counts as its first element, and a string of
+-- JSON as its value.
 local function members(value, place, names)
   if type(value) == "string" and value:find("^{") then value = cjson.decode(value) end
   if type(value) ~= "table" then return names end
@@ -69,22 +69,26 @@ describe("pigeon event", function()
   end)
 
   for problem, arguments in pairs {
-    ["which kind?"] = {},
+    ["KIND is missing"] = {},
     ["unknown kind: kafka"] = { "kafka", "--key", "k" },
     ["--key is missing"] = { "s3" },
     ["--key has no value"] = { "s3", "--key" },
     ["--bucket has no value"] = { "s3", "--key", "k", "--bucket", "" },
     ["unknown argument: --nonsense"] = { "s3", "--key", "k", "--nonsense", "x" },
     ["unknown argument: x"] = { "s3", "x", "--key" },
-    ["--count is no number from 1, for 10000 objects in all: 0"] = { "s3", "--key", "k", "--count", "0" },
-    ["--count is no number from 1, for 10000 objects in all: -1"] = { "s3", "--key", "k", "--count", "-1" },
-    ["--count is no number from 1, for 10000 objects in all: 1.0"] = { "s3", "--key", "k", "--count", "1.0" },
-    ["--count is no number from 1, for 10000 objects in all: 10001"] = { "s3", "--key", "k", "--count", "10001" },
-    ["--count is no number from 1, for 10000 objects in all: 99999999999999999999"] =
+    ["--count is 0, but must be a whole number from 1, and make at most 10000 objects in all"] =
+      { "s3", "--key", "k", "--count", "0" },
+    ["--count is -1, but must be a whole number from 1, and make at most 10000 objects in all"] =
+      { "s3", "--key", "k", "--count", "-1" },
+    ["--count is 1.0, but must be a whole number from 1, and make at most 10000 objects in all"] =
+      { "s3", "--key", "k", "--count", "1.0" },
+    ["--count is 10001, but must be a whole number from 1, and make at most 10000 objects in all"] =
+      { "s3", "--key", "k", "--count", "10001" },
+    ["--count is 99999999999999999999, but must be a whole number from 1, and make at most 10000 objects in all"] =
       { "s3", "--key", "k", "--count", "99999999999999999999" },
-    ["--count is no number from 1, for 10000 objects in all: 9223372036854775807"] =
+    ["--count is 9223372036854775807, but must be a whole number from 1, and make at most 10000 objects in all"] =
       { "s3", "--key", "k", "--key", "k", "--count", "9223372036854775807" },
-    ["EventBridge tells of no creation by this name: ObjectRemoved:Delete"] =
+    ["EventBridge has no creation event named ObjectRemoved:Delete"] =
       { "eventbridge", "--key", "k", "--eventname", "ObjectRemoved:Delete" },
   } do
     it("refuses what it cannot do: " .. problem, function()

@@ -1,9 +1,9 @@
-local lines = require "pigeon.desk.lists"
+local lists = require "pigeon.desk.lists"
 
 -- {bucket, key, line} of each object
 local function objects(input, number)
   local list = {}
-  for i, entry in ipairs(lines.read(input, number or 1).entries) do
+  for i, entry in ipairs(lists.read(input, number or 1).entries) do
     list[i] = { entry.object.bucket, entry.object.key, entry.line }
   end
   return list
@@ -26,7 +26,7 @@ describe("a line", function()
   end
 
   it("that is a key is an object that was put", function()
-    local entry = lines.read("k", 1).entries[1]
+    local entry = lists.read("k", 1).entries[1]
     assert.same({ bucket = "-", key = "k", event_name = "ObjectCreated:Put", source = "aws:s3" }, entry.object)
     assert.equal("k", entry.label)
   end)
@@ -36,15 +36,15 @@ describe("a line", function()
     assert.same({}, objects("", 1))
   end)
 
-  it("that is no event says so", function()
-    local entry = lines.read('{"x"', 1).entries[1]
+  it("that is not an event says so", function()
+    local entry = lists.read('{"x"', 1).entries[1]
     assert.equal('{"x"', entry.label)
     assert.matches("not JSON", entry.problem)
     assert.equal(1, entry.line)
   end)
 
   it("may hold several objects", function()
-    local list = lines.read('[{"source":"aws.s3"},{"source":"aws.s3"}]\nk', 3).entries
+    local list = lists.read('[{"source":"aws.s3"},{"source":"aws.s3"}]\nk', 3).entries
     assert.equal(3, list[1].line)
     assert.equal(4, list[#list].line)
   end)
@@ -56,7 +56,7 @@ describe("a key that was typed", function()
     ["two lines"] = "a\nb\n", ["nothing"] = "", ["a key"] = "v2/raw_crash/a+b%20c", ["junk"] = "\xFF\r",
   } do
     it("is a key, also where it looks like " .. name, function()
-      local entries = lines.keys("before\0" .. key .. "\0after\0").entries
+      local entries = lists.keys("before\0" .. key .. "\0after\0").entries
       assert.equal(3, #entries)
       assert.equal(key, entries[2].label)
       assert.same({ bucket = "-", key = key, event_name = "ObjectCreated:Put", source = "aws:s3" }, entries[2].object)
@@ -64,6 +64,6 @@ describe("a key that was typed", function()
   end
 
   it("may be none", function()
-    assert.same({}, lines.keys("").entries)
+    assert.same({}, lists.keys("").entries)
   end)
 end)

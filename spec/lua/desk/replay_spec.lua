@@ -9,7 +9,7 @@ return function(object)
 end
 ]]
 
--- Replays batches {first line, keys, fates}; returns what each said, what stopped it, the last
+-- Replays batches {first line, keys, fates}; returns the text of each, what stopped it, the last
 -- text and the status.
 local function replay(batches, dry_run)
   pigeon.open { command = "replay", PIGEON_QUEUE = "normal", dry_run = dry_run,
@@ -32,7 +32,7 @@ describe("pigeon replay", function()
     assert.same({ "", "" }, said)
     assert.is_nil(stop)
     assert.equal("published 2 messages of 3 objects: 2 accepted, 1 deferred, 0 ignored\n"
-      .. "line 4 was confirmed last; --from 5 goes on behind it\n", last)
+      .. "line 4 was confirmed last; --from 5 continues after it\n", last)
     assert.equal(0, status)
   end)
 
@@ -42,8 +42,8 @@ describe("pigeon replay", function()
     assert.equal("line 12 failed: b to normal: returned at publish: 312 NO_ROUTE\n", said[1])
     assert.equal("failed", stop)
     assert.equal("published 2 messages of 2 objects: 2 accepted, 0 deferred, 0 ignored\n"
-      .. "line 11 was confirmed last; --from 12 goes on behind it\n"
-      .. "1 messages behind the failure were confirmed, and will be published again\n", last)
+      .. "line 11 was confirmed last; --from 12 continues after it\n"
+      .. "1 messages after the failed line were confirmed, and will be published again\n", last)
     assert.equal(1, status)
   end)
 
@@ -57,20 +57,20 @@ describe("pigeon replay", function()
     local fates = { [4] = { fate = "unknown", stage = "confirm", text = "closed" } } -- the second of "two"
     local _, _, last = replay { { 1, "x\ny\n" }, { 3, event .. "\ntwo\n", fates } }
     assert.matches("^published 7 messages of 5 objects: 5 accepted", last)
-    assert.matches("\nline 2 was confirmed last; %-%-from 3 goes on behind it\n"
-      .. "5 messages behind the failure were confirmed, and", last)
+    assert.matches("\nline 2 was confirmed last; %-%-from 3 continues after it\n"
+      .. "5 messages after the failed line were confirmed, and", last)
   end)
 
   it("confirms an empty line with what is behind it", function()
     local _, _, last = replay { { 1, "a\n\n\nbad\n" } }
-    assert.matches("\nline 1 was confirmed last; %-%-from 2 goes on behind it\n$", last)
+    assert.matches("\nline 1 was confirmed last; %-%-from 2 continues after it\n$", last)
   end)
 
   it("stops at a rule that failed, at the very first line", function()
     local said, stop, last, status = replay { { 1, "bad\nb" } }
     assert.equal("line 1 failed: bad: rules.lua:2: boom\n", said[1])
     assert.equal("failed", stop)
-    assert.matches("\nno line was confirmed\n1 messages behind the failure were confirmed, and", last)
+    assert.matches("\nno line was confirmed\n1 messages after the failed line were confirmed, and", last)
     assert.equal(1, status)
   end)
 

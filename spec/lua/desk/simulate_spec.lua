@@ -95,7 +95,8 @@ by queue
     for i = 1, 3 do pigeon.decide(i) end
     pigeon.decide(3, true)
     pigeon.conclude({}, { confirmed = 0 })
-    assert.matches("\n1 of 3 would change\n  not asked about 2: the time was short\n  1  defer", (pigeon.finish()))
+    assert.matches("\n1 of 3 would change\n  2 not decided by the other script: out of time\n  1  defer",
+      (pigeon.finish()))
   end)
 
   it("is JSON where a program reads it", function()

@@ -1,31 +1,31 @@
-local document = require "pigeon.event.checked"
+local checked = require "pigeon.event.checked"
 
-describe("document.attempt", function()
+describe("checked.attempt", function()
   it("gives what is wrong with a document", function()
-    local ok, problem = document.attempt(document.fail, "%s is %d", "x", 7)
+    local ok, problem = checked.attempt(checked.fail, "%s is %d", "x", 7)
     assert.is_false(ok)
     assert.equal("x is 7", problem)
-    assert.is_true((document.attempt(document.decoder {}, "{}", "x")))
+    assert.is_true((checked.attempt(checked.decoder {}, "{}", "x")))
   end)
 
   it("raises what is our own mistake, or a lack of memory", function()
-    for _, mistake in ipairs { "document.lua:1: attempt to index a nil value", "not enough memory" } do
-      local ok, raised = pcall(document.attempt, error, mistake, 0)
+    for _, mistake in ipairs { "checked.lua:1: attempt to index a nil value", "not enough memory" } do
+      local ok, raised = pcall(checked.attempt, error, mistake, 0)
       assert.is_false(ok)
       assert.equal(mistake, raised)
     end
   end)
 end)
 
-describe("document.at", function()
+describe("checked.at", function()
   it("puts the place of a record before that within it, and before no other", function()
-    assert.equal("Records[3].s3 is missing", document.at("Records[3]", ".s3 is missing"))
-    assert.equal("detail is missing", document.at("", ".detail is missing"))
-    assert.equal("Records[0].body is empty", document.at("Records[0]", "Records[0].body is empty"))
+    assert.equal("Records[3].s3 is missing", checked.at("Records[3]", ".s3 is missing"))
+    assert.equal("detail is missing", checked.at("", ".detail is missing"))
+    assert.equal("Records[0].body is empty", checked.at("Records[0]", "Records[0].body is empty"))
   end)
 end)
 
--- The same as decode() has to make of a value that cjson decoded.
+-- What decode() must return for a value that cjson decoded.
 local function without_others(value, names)
   if type(value) ~= "table" then return value end
   local kept, dropped = {}, false
@@ -40,10 +40,10 @@ local function without_others(value, names)
   return kept
 end
 
-describe("document.decoder", function()
+describe("checked.decoder", function()
   local cjson = require "cjson"
   local long = ("n"):rep(31)
-  local decode = document.decoder { "a", "b", "name", "other", "é", long }
+  local decode = checked.decoder { "a", "b", "name", "other", "é", long }
 
   for bytes, problem in pairs {
     ["{"] = "parse error: premature EOF at byte 1", [""] = "parse error: premature EOF at byte 0",
@@ -62,7 +62,7 @@ describe("document.decoder", function()
     ['{"x":' .. ("["):rep(64) .. ("]"):rep(64) .. "}"] = "more than 64 levels at byte",
   } do
     it(("refuses %q"):format(bytes:sub(1, 20)), function()
-      local ok, why = document.attempt(decode, bytes, "Records[0].body")
+      local ok, why = checked.attempt(decode, bytes, "Records[0].body")
       assert.is_false(ok)
       assert.equal("Records[0].body is not JSON: " .. problem, why:sub(1, 29 + #problem))
       assert.is_nil(why:find("\n"))
@@ -79,7 +79,7 @@ describe("document.decoder", function()
     assert.same({ ["é"] = "\u{1F4A5}\0/" }, decode('{"\\u00e9":"\\ud83d\\udca5\\u0000\\/"}', ""))
   end)
 
-  it("keeps 64 levels, and strings that are no UTF-8", function()
+  it("keeps 64 levels, and strings that are not UTF-8", function()
     local value = decode(("["):rep(63) .. '{"a":"\xff"}' .. ("]"):rep(63), "")
     for _ = 1, 63 do value = value[1] end
     assert.equal("\xff", value.a)

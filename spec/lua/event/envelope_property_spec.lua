@@ -1,5 +1,5 @@
---- Random objects in random envelopes: whatever they came in, the same objects come out.
--- SEED=n busted ... begins with round n, which a failure names.
+--- Random objects in random envelopes: the same objects are read from each.
+-- A failure names its round n; SEED=n busted ... begins with it.
 local cjson = require "cjson"
 local envelope = require "pigeon.event.envelope"
 
@@ -103,7 +103,7 @@ local function split(objects)
 end
 
 local WRAPPERS = {
-  function(objects, depth) -- SQS, now and then with a test event between
+  function(objects, depth) -- SQS, sometimes with a test event between
     local records = {}
     local function message(content)
       records[#records + 1] = { eventSource = "aws:sqs", messageId = "m" .. #records, body = cjson.encode(content),
@@ -122,7 +122,7 @@ local WRAPPERS = {
     return { Type = "Notification", TopicArn = "arn:aws:sns:us-west-2:1:t",
       Message = cjson.encode(wrap(objects, depth)) }
   end,
-  function(objects, depth) -- an invocation that failed
+  function(objects, depth) -- a failed invocation
     return { requestContext = { condition = "RetriesExhausted" }, requestPayload = wrap(objects, depth) }
   end,
 }

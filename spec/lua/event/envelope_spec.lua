@@ -11,7 +11,7 @@ local function changed(table, changes)
   return copy
 end
 
--- What each fixture speaks of, but for what a line says.
+-- The object in each fixture: this one, with the changes of its line.
 local OBJECT = {
   bucket = "crashes", key = KEY, event_name = "ObjectCreated:Put", time = "2016-09-18T12:34:56.789Z",
   size = 1024, region = "us-west-2", version_id = "096fKKXTRTtl3on89fVO.nfljtsv6qko",
@@ -42,7 +42,7 @@ local SHAPES = {
   localstack = { changed(OBJECT, { key = "a b+c", region = "us-east-1", version_id = false }) },
 }
 
--- Those of which something cannot be read have specs of their own.
+-- The fixtures with unreadable parts have specs of their own.
 local NOT_HERE = { s3_mixed = true, sqs_failure_without_payload = true }
 
 local function only_entry(input)
@@ -114,20 +114,20 @@ describe("an SQS batch", function()
   for _, case in ipairs {
     { "not JSON", "not JSON", "Records[0].body is not JSON: " },
     { "empty", "", "Records[0].body is empty" },
-    { "a number", "7", "Records[0].body is a number, and should be an object with Records" },
-    { "no S3 event", '{"hello":"world"}', "Records[0].body has no Records, and is no other event of S3" },
+    { "a number", "7", "Records[0].body is a number, but must be an object with Records" },
+    { "no S3 event", '{"hello":"world"}', "Records[0].body has no Records, and is not another event of S3" },
     { "an event of EventBridge of others", '{"source":"aws.ec2","detail-type":"x"}',
-      'Records[0].body.source is "aws.ec2", and should be aws.s3' },
+      'Records[0].body.source is "aws.ec2", but must be "aws.s3"' },
     { "a bad notification", '{"Records":[{"eventSource":"aws:s3"}]}', "Records[0].body.Records[0].s3 is missing" },
     { "SNS without JSON", in_sns("hello"), "Records[0].body.Message is not JSON: " },
-    { "a list of others", '[{"a":1}]', "Records[0].body[0] is no event from EventBridge, and nothing else comes in" },
-    { "a list of no objects", "[7]", "Records[0].body[0] is no event from EventBridge, and nothing else comes in" },
+    { "a list of others", '[{"a":1}]', "Records[0].body[0] is not an event from EventBridge, and a list" },
+    { "a list of no objects", "[7]", "Records[0].body[0] is not an event from EventBridge, and a list" },
     { "a failure without its event", fixtures.event("sqs_failure_without_payload").Records[1].body,
-      "Records[0].body.requestPayload is missing: SNS drops one over 256 KB" },
+      "Records[0].body.requestPayload is missing: SNS drops a payload over 256 KB" },
     { "a failure whose event is null", '{"requestContext":{"condition":"x"},"requestPayload":null}',
       "Records[0].body.requestPayload is missing" },
     { "a failure whose event is a number", '{"requestContext":{"condition":"x"},"requestPayload":7}',
-      "Records[0].body.requestPayload is a number, and should be an object with Records" },
+      "Records[0].body.requestPayload is a number, but must be an object with Records" },
   } do
     it("with a body that is " .. case[1] .. " fails in that message alone", function()
       local entries = envelope.read(in_sqs(case[2], fixtures.text("s3_put"))).entries
@@ -152,10 +152,10 @@ describe("an SQS batch", function()
     ["an id that is not UTF-8"] = function(records) records[1].messageId = "m\xFF" end,
     ["a message without an ARN"] = function(records) records[2].eventSourceARN = nil end,
     ["messages of two queues"] = function(records) records[2].eventSourceARN = "arn:aws:sqs:us-west-2:1:crashes" end,
-    ["a record that is no message"] = function(records) records[3] = { eventSource = "aws:s3" } end,
+    ["a record that is not a message"] = function(records) records[3] = { eventSource = "aws:s3" } end,
     ["null between"] = function(records) records[3] = cjson.null end,
   } do
-    it("with " .. what .. " is no queue's: nothing in it can be told apart", function()
+    it("with " .. what .. " has no queue: nothing in it can be told apart", function()
       local event = batch(fixtures.text("s3_put"), "{")
       change(event.Records)
       local read = envelope.read(cjson.encode(event))
@@ -171,7 +171,7 @@ describe("an SQS batch", function()
       event.Records[1].eventSourceARN = case[1]
       assert.equal(case[2] or case[1], envelope.read(cjson.encode(event)).queue)
     end
-    assert.is_true(os.clock() - start < 2)
+    assert.is_true(os.clock() - start < 5) -- of CPU; it was 50 s
   end)
 
   it("of more than 100 that cannot be read has an entry for each", function()
@@ -182,7 +182,7 @@ describe("an SQS batch", function()
     assert.equal("m150", entries[150].message)
   end)
 
-  it("inside something else is no queue's either", function()
+  it("inside something else has no queue either", function()
     local read = envelope.read(cjson.encode {
       requestContext = { condition = "RetriesExhausted" }, requestPayload = batch(fixtures.text("s3_put")) })
     assert.is_nil(read.queue)
@@ -192,7 +192,7 @@ describe("an SQS batch", function()
 end)
 
 describe("a member of a record", function()
-  -- JSON, and what errors call it
+  -- JSON, and its name in errors
   local VALUES = { ["null"] = "null", ["7"] = "a number", ["true"] = "a boolean", ['"x"'] = "a string",
     ['""'] = "a string", ["{}"] = "an object", ["[7]"] = "a list" }
 
@@ -204,7 +204,7 @@ describe("a member of a record", function()
     return (cjson.encode(record):gsub('"THIS"', json or ""))
   end
 
-  -- Where the second record stands, and the entries of an event with a good one on each side.
+  -- The place of the second record, and the entries of an event with a good record on each side.
   local WAYS = {
     { "Records[1]", function(record)
       local good = cjson.encode(fixtures.event("s3_put").Records[1])
@@ -245,7 +245,7 @@ describe("a member of a record", function()
       for json, name in pairs(VALUES) do
         local fits = name == kind or kind == "an object" and name == "a list"
         local missing = not due and (json == "null" or json == '""')
-        if not fits and not missing then check(path, json, (" is %s, and should be %s"):format(name, kind)) end
+        if not fits and not missing then check(path, json, (" is %s, but must be %s"):format(name, kind)) end
         if missing then check(path, json) end
       end
       if due and kind == "a string" then check(path, '""', " is empty") end
@@ -254,9 +254,9 @@ describe("a member of a record", function()
 
   it("eventSource, where it is something else, is called so, unless EventSource says what the record is", function()
     check("eventSource", nil, " is missing")
-    check("eventSource", "null", " is null, and should be a string")
+    check("eventSource", "null", " is null, but must be a string")
     check("eventSource", '""', " is empty")
-    check("eventSource", "{}", " is an object, and should be a string")
+    check("eventSource", "{}", " is an object, but must be a string")
     check("EventSource", "7")
     check("EventSource", '"aws:s3"')
     assert.equal("", only_entry('{"Records":[{"EventSource":"","eventSource":7}]}').source)
@@ -293,7 +293,7 @@ describe("envelope.read", function()
   for _, record in ipairs { "null", "1", '"x"', "true" } do
     it("says that a record is " .. record, function()
       local entry = only_entry('{"Records":[' .. record .. "]}")
-      assert.matches("^Records%[0%] is .*, and should be an object$", entry.problem)
+      assert.matches("^Records%[0%] is .*, but must be an object$", entry.problem)
     end)
   end
 
@@ -309,7 +309,8 @@ describe("envelope.read", function()
   for what, case in pairs {
     ["that is not an object"] = { "[0,", "0,", "0]", '{"Records":%s}', "201 more entries of Records cannot be read" },
     ["without a source"] = { "[{},", "{},", "{}]", '{"Records":%s}', "201 more entries of Records cannot be read" },
-    ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s", "201 more entries of the event cannot be read" },
+    ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s",
+      "201 more entries of the event cannot be read" },
   } do
     it("says of 100 records " .. what .. " that they are wrong, and how many more there are", function()
       local list = case[1] .. case[2]:rep(299) .. case[3]
@@ -342,15 +343,15 @@ describe("envelope.read", function()
     ['{"Records":[NaN]}'] = "the event is not JSON: ",
     ['{"Records":[]} x'] = "the event is not JSON: ",
     ['{"Records":' .. ("["):rep(65) .. ("]"):rep(65) .. "}"] = "the event is not JSON: more than 64 levels",
-    ["null"] = "the event is null, and should be an object with Records",
-    ["7"] = "the event is a number, and should be an object with Records",
-    ['"Records"'] = "the event is a string, and should be an object with Records",
+    ["null"] = "the event is null, but must be an object with Records",
+    ["7"] = "the event is a number, but must be an object with Records",
+    ['"Records"'] = "the event is a string, but must be an object with Records",
     ["[]"] = "the event has no Records",
     ["{}"] = "the event has no Records",
     ['{"records":[]}'] = "the event has no Records",
-    ['{"Records":null}'] = "the event's Records is null, and should be a list",
-    ['{"Records":"x"}'] = "the event's Records is a string, and should be a list",
-    ['{"Records":{"a":1}}'] = "the event's Records is an object, and should be a list",
+    ['{"Records":null}'] = "the event's Records is null, but must be a list",
+    ['{"Records":"x"}'] = "the event's Records is a string, but must be a list",
+    ['{"Records":{"a":1}}'] = "the event's Records is an object, but must be a list",
   } do
     it(("refuses the event %q"):format(input:sub(1, 40)), function()
       local read, why = envelope.read(input)

@@ -1,4 +1,4 @@
-local document = require "pigeon.event.checked"
+local checked = require "pigeon.event.checked"
 local eventbridge = require "pigeon.event.eventbridge"
 local fixtures = require "spec.support.fixtures"
 
@@ -49,13 +49,13 @@ describe("eventbridge.read", function()
     { "a missing detail", "detail is missing", function(e) e.detail = nil end },
     { "a missing bucket", "detail.bucket is missing", function(_, d) d.bucket = nil end },
     { "a missing key", "detail.object.key is missing", function(_, d) d.object.key = nil end },
-    { "a string as size", "detail.object.size is a string, and should be a number",
+    { "a string as size", "detail.object.size is a string, but must be a number",
       function(_, d) d.object.size = "1" end },
     { "no reason", "detail.reason is missing", function(_, d) d.reason = nil end },
-    { "another source", 'source is "aws.ec2", and should be aws.s3', function(e) e.source = "aws.ec2" end },
+    { "another source", 'source is "aws.ec2", but must be "aws.s3"', function(e) e.source = "aws.ec2" end },
   } do
     it("says where there is " .. case[1], function()
-      local ok, problem = document.attempt(eventbridge.read, event_with(case[3]))
+      local ok, problem = checked.attempt(eventbridge.read, event_with(case[3]))
       assert.is_false(ok)
       assert.equal("." .. case[2], problem)
     end)

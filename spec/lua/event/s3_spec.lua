@@ -1,7 +1,7 @@
 local cjson = require "cjson"
-local document = require "pigeon.event.checked"
+local checked = require "pigeon.event.checked"
 local fixtures = require "spec.support.fixtures"
-local notification = require "pigeon.event.s3"
+local s3 = require "pigeon.event.s3"
 
 -- A good record, changed by `change`.
 local function record_with(change)
@@ -11,16 +11,16 @@ local function record_with(change)
 end
 
 local function read(change)
-  return notification.read(record_with(change))
+  return s3.read(record_with(change))
 end
 
-describe("notification.read", function()
+describe("s3.read", function()
   it("gives a size as an integer", function()
     assert.equal("integer", math.type(read(function() end).size))
   end)
 
   it("takes a deletion, which has no size", function()
-    local object = notification.read(fixtures.event("s3_deleted").Records[1])
+    local object = s3.read(fixtures.event("s3_deleted").Records[1])
     assert.equal("ObjectRemoved:Delete", object.event_name)
     assert.is_nil(object.size)
   end)
@@ -66,40 +66,40 @@ describe("notification.read", function()
 
   for _, case in ipairs {
     { "a missing key", "s3.object.key is missing", function(r) r.s3.object.key = nil end },
-    { "a key of null", "s3.object.key is null, and should be a string",
+    { "a key of null", "s3.object.key is null, but must be a string",
       function(r) r.s3.object.key = cjson.null end },
     { "an empty key", "s3.object.key is empty", function(r) r.s3.object.key = "" end },
-    { "a number as key", "s3.object.key is a number, and should be a string",
+    { "a number as key", "s3.object.key is a number, but must be a string",
       function(r) r.s3.object.key = 7 end },
     { "a list as object", "s3.object.key is missing", function(r) r.s3.object = { "x" } end },
-    { "a string as object", "s3.object is a string, and should be an object",
+    { "a string as object", "s3.object is a string, but must be an object",
       function(r) r.s3.object = "x" end },
     { "a missing object", "s3.object is missing", function(r) r.s3.object = nil end },
     { "a missing bucket", "s3.bucket is missing", function(r) r.s3.bucket = nil end },
     { "a bucket without a name", "s3.bucket.name is missing", function(r) r.s3.bucket.name = nil end },
-    { "an object as bucket's name", "s3.bucket.name is an object, and should be a string",
+    { "an object as bucket's name", "s3.bucket.name is an object, but must be a string",
       function(r) r.s3.bucket.name = { a = 1 } end },
     { "a missing s3", "s3 is missing", function(r) r.s3 = nil end },
-    { "s3 of null", "s3 is null, and should be an object", function(r) r.s3 = cjson.null end },
+    { "s3 of null", "s3 is null, but must be an object", function(r) r.s3 = cjson.null end },
     { "a missing event name", "eventName is missing", function(r) r.eventName = nil end },
-    { "a boolean as event name", "eventName is a boolean, and should be a string",
+    { "a boolean as event name", "eventName is a boolean, but must be a string",
       function(r) r.eventName = true end },
-    { "a string as size", "s3.object.size is a string, and should be a number",
+    { "a string as size", "s3.object.size is a string, but must be a number",
       function(r) r.s3.object.size = "1" end },
-    { "half a byte as size", "s3.object.size is a number, and should be a whole one",
+    { "half a byte as size", "s3.object.size is 0.5, but must be a whole number",
       function(r) r.s3.object.size = 0.5 end },
-    { "a list as time", "eventTime is a list, and should be a string", function(r) r.eventTime = { 1 } end },
-    { "a number as version", "s3.object.versionId is a number, and should be a string",
+    { "a list as time", "eventTime is a list, but must be a string", function(r) r.eventTime = { 1 } end },
+    { "a number as version", "s3.object.versionId is a number, but must be a string",
       function(r) r.s3.object.versionId = 1 end },
-    { "another major version", 'eventVersion is "3.0", and Pigeon reads 2.x',
+    { "another major version", 'eventVersion is "3.0", but Pigeon reads only 2.x',
       function(r) r.eventVersion = "3.0" end },
-    { "a version that only begins alike", 'eventVersion is "20.1", and Pigeon reads 2.x',
+    { "a version that only begins alike", 'eventVersion is "20.1", but Pigeon reads only 2.x',
       function(r) r.eventVersion = "20.1" end },
-    { "a number as eventVersion", "eventVersion is a number, and should be a string",
+    { "a number as eventVersion", "eventVersion is a number, but must be a string",
       function(r) r.eventVersion = 2.1 end },
   } do
     it("says where there is " .. case[1], function()
-      local ok, problem = document.attempt(notification.read, record_with(case[3]))
+      local ok, problem = checked.attempt(s3.read, record_with(case[3]))
       assert.is_false(ok)
       assert.equal("." .. case[2], problem)
     end)

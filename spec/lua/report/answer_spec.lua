@@ -23,9 +23,9 @@ describe("answer.make", function()
   end)
 
   for cause, case in pairs {
-    record = { "Function.EventInvalid", "look at what invokes this function: it expects S3 notifications" },
-    rules = { "Function.RulesFailed", "mend the rules script and deploy it" },
-    -- the broker's text has its own
+    record = { "Function.EventInvalid", "check what invokes this function: it expects S3 notifications" },
+    rules = { "Function.RulesFailed", "fix the rules script and deploy it" },
+    -- the broker's text has its own next step
     returned = { "Function.MessageUnroutable" }, nacked = { "Function.MessageRefused" },
     unknown = { "Function.BrokerUnavailable" },
     time = { "Function.OutOfTime", "raise the function's timeout or its memory" },
@@ -48,7 +48,7 @@ describe("answer.make", function()
     }))
   end)
 
-  it("takes the cause that hit most, and of two the one that no retry mends", function()
+  it("takes the cause that hit most, and of two the one that no retry fixes", function()
     local function type_of(...)
       local entries = {}
       for i, cause in ipairs { ... } do
@@ -105,7 +105,7 @@ describe("answer.make", function()
     local body, error_type = answer.make({ entries = {}, problem = "the event has no Records" }, {})
     assert.same({
       errorMessage = "the event has no Records"
-        .. "; next: look at what invokes this function: it expects S3 notifications",
+        .. "; next: check what invokes this function: it expects S3 notifications",
       errorType = "Function.EventInvalid", stackTrace = {},
     }, cjson.decode(body))
     assert.equal("Function.EventInvalid", error_type)

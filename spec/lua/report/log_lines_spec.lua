@@ -1,5 +1,5 @@
 local facts_of = require "spec.support.facts"
-local telemetry = require "pigeon.report.log_lines"
+local log_lines = require "pigeon.report.log_lines"
 
 local KEY = "v2/x"
 local OBJECT = { key = KEY, bucket = "crashes", source = "aws:s3" }
@@ -12,7 +12,7 @@ local function accepted(entry)
 end
 
 local function lines_of(entry, level)
-  return telemetry.lines({ entries = { entry } }, level or "debug")
+  return log_lines.of({ entries = { entry } }, level or "debug")
 end
 
 local function only_line(entry)
@@ -21,7 +21,7 @@ local function only_line(entry)
   return lines[1].level, lines[1].message, facts_of(lines[1]), lines[1].facts
 end
 
-describe("telemetry.lines", function()
+describe("log_lines.of", function()
   it("tells at info what was published where", function()
     local level, message, facts, ordered = only_line(accepted { destinations = { "normal", "ex/key" } })
     assert.equal("info", level)
@@ -60,7 +60,7 @@ describe("telemetry.lines", function()
     end)
   end
 
-  it("tells of a record that is no object", function()
+  it("tells of a record that is not an object", function()
     local level, message, facts = only_line {
       label = "Records[3]", source = "aws:ses", verdict = { kind = "ignore", reason = "other" },
     }
@@ -73,7 +73,7 @@ describe("telemetry.lines", function()
     { "record", "error", "bad record" }, { "rules", "error", "rule error" },
     { "returned", "error", "unroutable", 312 }, { "nacked", "warn", "nacked", 0 },
     { "unknown", "warn", "unknown", 320 }, { "time", "warn", "out of time" },
-    -- what no retry mends
+    -- no retry fixes these
     { "unknown", "error", "unknown", 403 }, { "unknown", "error", "unknown", 406 },
     { "unknown", "error", "unknown", 530 },
   } do
@@ -89,7 +89,7 @@ describe("telemetry.lines", function()
     end)
   end
 
-  it("warns of a limit, which a retry may mend", function()
+  it("warns of a limit, which a retry may fix", function()
     local level = only_line(accepted { destinations = {}, failures = {
       { cause = "unknown", code = 530, text = "530 NOT_ALLOWED: connection limit (1) is reached" },
     } })
@@ -120,7 +120,7 @@ describe("telemetry.lines", function()
   end)
 
   it("tells of an event that is wrong as a whole", function()
-    local lines = telemetry.lines({ entries = {}, problem = "the event has no Records" }, "error")
+    local lines = log_lines.of({ entries = {}, problem = "the event has no Records" }, "error")
     assert.equal("error", lines[1].level)
     assert.equal("failed: the event has no Records", lines[1].message)
     assert.same({ reason = "bad record", error = "the event has no Records" }, facts_of(lines[1]))
@@ -134,7 +134,7 @@ describe("telemetry.lines", function()
       accepted { destinations = {}, failures = { { cause = "returned", text = "b" } } },
     }
     for level, count in pairs { debug = 4, info = 3, warn = 2, error = 1 } do
-      assert.equal(count, #telemetry.lines({ entries = entries }, level), level)
+      assert.equal(count, #log_lines.of({ entries = entries }, level), level)
     end
   end)
 
@@ -144,7 +144,7 @@ describe("telemetry.lines", function()
     assert.matches("boom$", message)
   end)
 
-  -- What else is in a line, and its facts, C makes fit for it: spec/host/lua/script_answer_spec.c.
+  -- C cleans the rest of a line, and its facts: spec/host/lua/script_answer_spec.c.
   it("has no message that is longer than anybody reads", function()
     local long = ("\u{20AC}\n"):rep(2000)
     local entry = accepted { destinations = { "normal", long }, failures = {
@@ -157,6 +157,6 @@ describe("telemetry.lines", function()
     end
     local _, message = only_line { label = long, object = OBJECT, verdict = { kind = "defer", reason = "later" } }
     assert.matches("%.%.%. %(later%)$", message)
-    assert.is_true(#telemetry.lines({ entries = {}, problem = long }, "error")[1].message < 2100)
+    assert.is_true(#log_lines.of({ entries = {}, problem = long }, "error")[1].message < 2100)
   end)
 end)

@@ -11,7 +11,7 @@ local function accepted(id, ...)
   return { kind = "accept", id = id, destinations = destinations }
 end
 
--- An object that was decided so; a text is a failure of the rules.
+-- An object with this verdict; a text is a failure of the rules.
 local function entry(verdict)
   local object = { key = "v2/k", bucket = "crashes" }
   if type(verdict) == "table" then return { label = "v2/k", object = object, verdict = verdict } end
@@ -36,7 +36,7 @@ end
 local DEFER, JUNK = { kind = "defer", reason = "later" }, { kind = "ignore", reason = "junk" }
 
 describe("a second decision", function()
-  -- the first, the second, and both in words where they differ
+  -- the first, the second, and both as text where they differ
   for name, case in pairs {
     ["the same reason"] = { DEFER, { kind = "defer", reason = "later" } },
     ["another reason"] = { DEFER, { kind = "defer", reason = "soon" }, "defer: later", "defer: soon" },
@@ -112,7 +112,7 @@ describe("shadow.lines", function()
     assert.equal("shadow: v2/k: defer: later -> ignore: junk", lines[20].message)
     assert.equal("shadow: 5 more differences", lines[21].message)
     assert.same({ differences = 25, shadow_version = VERSION }, facts_of(lines[21]))
-    assert.equal("shadow: 5 not asked about: the time was short", lines[22].message)
+    assert.equal("shadow: 5 not decided: out of time", lines[22].message)
     assert.same({ skipped = 5, shadow_version = VERSION }, facts_of(lines[22]))
     for _, line in ipairs(lines) do assert.equal("info", line.level) end
   end)
@@ -162,8 +162,8 @@ end]]
     return pigeon.receive(cjson.encode { Records = records }, { kind = "event" })
   end
 
-  -- Decides these by the rules, those by the second script, concludes and tells: the answer, and
-  -- what was said of the second script.
+  -- The rules decide so many objects, the second script so many -> the answer, and the log lines
+  -- about the second script.
   local function conclude(decided, asked)
     local messages = 0
     for i = 1, decided do messages = messages + #(pigeon.decide(i) or {}) end
@@ -193,7 +193,7 @@ end]]
     open(CANDIDATE)
     receive("one", "raises", "two")
     assert.same({ "shadow: raises: fail: rules.lua:2: boom -> accept: normal",
-      "shadow: 1 not asked about: the time was short" }, select(2, conclude(2, 4)))
+      "shadow: 1 not decided: out of time" }, select(2, conclude(2, 4)))
   end)
 
   it("begins anew with each event", function()
@@ -242,10 +242,10 @@ end]]
 
   for what, script in pairs { ["that cannot be read"] = false, ["that is there"] = CANDIDATE } do
     it(what .. " leaves what the metrics count", function()
-      local telemetry, kept = require "pigeon.report.log_lines", nil
-      local lines = telemetry.lines
-      telemetry.lines = function(batch, ...) kept = batch.shadow return lines(batch, ...) end
-      finally(function() telemetry.lines = lines end)
+      local log_lines, kept = require "pigeon.report.log_lines", nil
+      local lines_of = log_lines.of
+      log_lines.of = function(batch, ...) kept = batch.shadow return lines_of(batch, ...) end
+      finally(function() log_lines.of = lines_of end)
       open(script)
       receive("counted", "one", "two")
       conclude(3, script and 2 or 0)

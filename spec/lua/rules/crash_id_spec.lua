@@ -23,7 +23,7 @@ describe("crash_id.of_key", function()
     "", "/", "v2/raw_crash/", "x" .. ID, ID .. "/", ID .. "\n", ID .. "\0", ID .. " ", " " .. ID,
     "a/" .. ID:upper(), "a/" .. ID:sub(2), "a/0" .. ID, "a/" .. ID:gsub("-", "_"), "a\\" .. ID,
     "a/" .. ID .. ".json",
-    "a/00007bd0-2d1c-4865-af09-80bc0118031a", -- the last six have to be digits
+    "a/00007bd0-2d1c-4865-af09-80bc0118031a", -- the last six must be digits
     "a/g0007bd0-2d1c-4865-af09-80bc01180313",
     "a/00007bd02d1c-4865-af09--80bc01180313",
     "a/00007bd0-2d1c-4865-af09-80b/01180313",

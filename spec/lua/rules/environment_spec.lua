@@ -1,10 +1,10 @@
-local library = require "pigeon.rules.environment"
+local environment = require "pigeon.rules.environment"
 local sample = require "pigeon.rules.sample"
 
 local LIST = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
 
 describe("a script's environment", function()
-  local words = library.environment { queues = LIST, env = "prod" }
+  local words = environment.globals { queues = LIST, env = "prod" }
 
   local function refused(call, ...)
     local ok, message = pcall(call, ...)
@@ -43,13 +43,13 @@ describe("a script's environment", function()
   it("has env also where it is not set", function()
     assert.equal("prod", words.env)
     rawset(_G, "env", "Lua's own")
-    local unset = library.environment { queues = {} }
+    local unset = environment.globals { queues = {} }
     rawset(_G, "env", nil)
     assert.is_nil(unset.env)
   end)
 
   it("keeps its tables apart from those of another script", function()
-    local other = library.environment { queues = LIST }
+    local other = environment.globals { queues = LIST }
     assert.are_not.equal(words.string, other.string)
     assert.are_not.equal(string, words.string)
   end)
@@ -138,34 +138,34 @@ describe("a script's environment", function()
   end)
 
   it("checks what crash_id and sample are given", function()
-    assert.equal("crash_id: the key is a nil, and should be a string", refused(words.crash_id))
-    assert.equal("sample: the id is a nil, and should be a string", refused(words.sample, nil, "x"))
-    assert.equal("sample: the salt is a number, and should be a string", refused(words.sample, "x", 1))
+    assert.equal("crash_id: the key is a nil, but must be a string", refused(words.crash_id))
+    assert.equal("sample: the id is a nil, but must be a string", refused(words.sample, nil, "x"))
+    assert.equal("sample: the salt is a number, but must be a string", refused(words.sample, "x", 1))
     assert.equal(72.27064863403389, words.sample("", ""))
   end)
 
   it("checks what sample is given also where it knows the queue, or the id", function()
     local ID = "00000001-2d1c-4865-af09-80bc01180313"
-    local fresh = library.environment { queues = LIST }
-    assert.equal("sample: the id is a nil, and should be a string", refused(fresh.sample, nil, "normal"))
-    assert.equal("sample: the id is a boolean, and should be a string", refused(fresh.sample, false, "normal"))
+    local fresh = environment.globals { queues = LIST }
+    assert.equal("sample: the id is a nil, but must be a string", refused(fresh.sample, nil, "normal"))
+    assert.equal("sample: the id is a boolean, but must be a string", refused(fresh.sample, false, "normal"))
     assert.equal(ID, fresh.crash_id("x/" .. ID))
-    assert.equal("sample: the salt is a nil, and should be a string", refused(fresh.sample, ID))
+    assert.equal("sample: the salt is a nil, but must be a string", refused(fresh.sample, ID))
     fresh.sample(ID, "normal")
-    assert.equal("sample: the salt is a nil, and should be a string", refused(fresh.sample, ID))
-    assert.equal("sample: the id is a nil, and should be a string", refused(fresh.sample, nil, "normal"))
-    assert.equal("sample: the id is a number, and should be a string", refused(fresh.sample, 7, "normal"))
+    assert.equal("sample: the salt is a nil, but must be a string", refused(fresh.sample, ID))
+    assert.equal("sample: the id is a nil, but must be a string", refused(fresh.sample, nil, "normal"))
+    assert.equal("sample: the id is a number, but must be a string", refused(fresh.sample, 7, "normal"))
     assert.is_nil(fresh.crash_id("no id"))
-    assert.equal("sample: the id is a nil, and should be a string", refused(fresh.sample, nil, "normal"))
+    assert.equal("sample: the id is a nil, but must be a string", refused(fresh.sample, nil, "normal"))
   end)
 
   it("checks the id that is accepted also after one that crash_id found", function()
     local ID = "00000001-2d1c-4865-af09-80bc01180313"
-    local fresh = library.environment { queues = LIST }
-    assert.equal("accept: the id is a nil, and should be a string", refused(fresh.accept, nil, {}))
+    local fresh = environment.globals { queues = LIST }
+    assert.equal("accept: the id is a nil, but must be a string", refused(fresh.accept, nil, {}))
     fresh.crash_id(ID)
     assert.equal("accept: the id has a byte that cannot be printed", refused(fresh.accept, ID .. "\n", {}))
-    assert.equal("accept: the id is a nil, and should be a string", refused(fresh.accept, nil, {}))
+    assert.equal("accept: the id is a nil, but must be a string", refused(fresh.accept, nil, {}))
   end)
 
   it("samples the same, whichever id was asked for before", function()
@@ -180,7 +180,7 @@ describe("a script's environment", function()
 
   it("gives an object that is strict about its fields and a copy", function()
     local original = { key = "k", bucket = "b" }
-    local copy = library.object(original)
+    local copy = environment.object(original)
     copy.key = "changed"
     assert.equal("k", original.key)
     assert.is_nil(copy.version_id)

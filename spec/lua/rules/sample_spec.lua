@@ -3,7 +3,7 @@ local sample = module.of
 
 local COUNT = 4000
 
--- Ids as they come: random, with the same date at their end.
+-- Ids as in production: random, with the same date at the end.
 local function ids()
   math.randomseed(20180313)
   local list = {}

@@ -12,7 +12,7 @@ local function object()
   return { key = "v2/raw_crash/x", bucket = "crashes", event_name = "ObjectCreated:Put" }
 end
 
--- The body of a rule, from line 2 on -> what went wrong.
+-- The body of a rule, which begins at line 2 -> what went wrong.
 local function failure(body, head)
   local says, why = open((head or "") .. "return function(object)\n" .. body .. "\nend")(object())
   assert.is_nil(says)
@@ -25,7 +25,7 @@ local function load_failure(source)
   return why
 end
 
--- Nothing of a run may stay: the strings' methods, a hook, the libraries.
+-- A run must restore the strings' methods, the hook and the libraries.
 local function assert_clean()
   assert.equal(string, getmetatable("").__index)
   assert.is_nil((debug.gethook()))
@@ -58,9 +58,9 @@ describe("the sandbox", function()
       ["\nreturn error('boom')"] = "^rules%.lua:2: boom$",
       ["\nx = 1"] = '^rules%.lua:2: the environment cannot be changed: setting "x"$',
       ["\nlocal s = string.rep"] = '^rules%.lua:2: string has no "rep"$',
-      [""] = "^rules%.lua:1: the script returns a nil, and has to return a function",
-      ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, and has to return a function",
-      ["\nreturn 'x'"] = "^rules%.lua:2: the script returns a string, and has to return a function",
+      [""] = "^rules%.lua:1: the script returns a nil, but must return a function",
+      ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, but must return a function",
+      ["\nreturn 'x'"] = "^rules%.lua:2: the script returns a string, but must return a function",
       ["\27Lua"] = "^rules%.lua: attempt to load a binary chunk",
       ["\nwhile true do end"] = "^rules%.lua:2: spent its budget of 1000000 instructions",
       ["\nlocal s = ('x'):gsub('x', function() while true do end end)"] = "^rules%.lua:2: spent its budget",
@@ -107,8 +107,8 @@ describe("the sandbox", function()
         failure("local function f() return (('x'):gsub('x', f)) end\nf()"))
     end)
 
-    -- Whether a loop of so many turns in this script spends the budget. Whatever it does, the
-    -- next object is decided.
+    -- Whether a loop of so many turns in this script spends the budget. In either case the next
+    -- object is decided.
     local function is_spent(script, turns)
       local loaded, decide = pcall(open, (script:gsub("LOOP", ("for _ = 1, %d do end"):format(turns))))
       assert_clean()
@@ -122,7 +122,7 @@ describe("the sandbox", function()
       return not says and why:find("spent", 1, true) ~= nil
     end
 
-    -- The fewest turns that do.
+    -- The fewest turns that spend it.
     local function edge_of(script)
       local enough, most = 0, 1000000
       while most - enough > 1 do
@@ -264,7 +264,7 @@ describe("the sandbox", function()
     end)
   end)
 
-  -- Each is tried by one object; the one after it is decided by a script that uses all there is.
+  -- One object tries each; a script that uses every word decides the object after it.
   describe("decides the next object as if nothing had happened, after", function()
     local HEAD = [[
 local kept = { "kept" }
@@ -345,31 +345,31 @@ return function(object)
       { "at error() with a level", "\nerror('boom', 2)", "rules.lua:3: boom" },
       { "at assert by return", "\nreturn assert(false, 'boom')", "rules.lua:3: boom" },
       { "at assert without words by return", "\nreturn assert(nil)", "rules.lua:3: assertion failed!" },
-      { "at a word", "\naccept(1)", "rules.lua:3: accept: the id is a number, and should be a string" },
+      { "at a word", "\naccept(1)", "rules.lua:3: accept: the id is a number, but must be a string" },
       { "at a word by return", "\nreturn accept(1)",
-        "rules.lua:3: accept: the id is a number, and should be a string" },
+        "rules.lua:3: accept: the id is a number, but must be a string" },
       { "at a word by return, after a call on the same line", "\nreturn accept(#object.key:gsub('x', 'y'), {})",
-        "rules.lua:3: accept: the id is a number, and should be a string" },
+        "rules.lua:3: accept: the id is a number, but must be a string" },
       { "at a word by return in a helper", "local function f()\nreturn accept(1)\nend\nreturn f()",
-        "rules.lua:3: accept: the id is a number, and should be a string" },
+        "rules.lua:3: accept: the id is a number, but must be a string" },
       { "at a word by return, after a helper on the same line",
         "local function id()\nreturn 7\nend\nreturn accept(id())",
-        "rules.lua:5: accept: the id is a number, and should be a string" },
+        "rules.lua:5: accept: the id is a number, but must be a string" },
       { "at a word by return, over several lines", "local function id()\nreturn 7\nend\nreturn accept(\nid(),\n{})",
-        "rules.lua:5: accept: the id is a number, and should be a string" },
+        "rules.lua:5: accept: the id is a number, but must be a string" },
       { "at a C function", "local s = table.concat({ {} })",
         "rules.lua:2: invalid value (table) at index 1 in table for 'concat'" },
       { "at a C function by return", "\nreturn table.concat({ {} })",
         "rules.lua:3: invalid value (table) at index 1 in table for 'concat'" },
       { "at a misspelt field", "\nreturn ignore(object.reason)", 'rules.lua:3: an object has no "reason"' },
       { "at an end without a verdict", "local x = 1\n",
-        "rules.lua:4: the rule returned nothing, and has to return accept(...), defer(...) or ignore(...)" },
+        "rules.lua:4: the rule returned nothing, but must return accept(...), defer(...) or ignore(...)" },
       { "at a return without a verdict", "\nreturn 'accept'\n",
-        "rules.lua:3: the rule returned a string, and has to return accept(...), defer(...) or ignore(...)" },
+        "rules.lua:3: the rule returned a string, but must return accept(...), defer(...) or ignore(...)" },
       { "at a forged verdict", "return { kind = 'accept', id = 'x', destinations = {} }",
-        "rules.lua:2: the rule returned a table, and has to return accept(...), defer(...) or ignore(...)" },
+        "rules.lua:2: the rule returned a table, but must return accept(...), defer(...) or ignore(...)" },
       { "at an exchange as verdict", "return exchange('a', 'b')",
-        "rules.lua:2: the rule returned an exchange, and has to return accept(...), defer(...) or ignore(...)" },
+        "rules.lua:2: the rule returned an exchange, but must return accept(...), defer(...) or ignore(...)" },
     } do
       it(case[1], function()
         assert.equal(case[3], failure(case[2]))
@@ -414,7 +414,7 @@ return function(object)
       assert.equal(3, trace.line)
     end)
 
-    -- What is decided must not depend on who looks.
+    -- A close look must decide the same.
     it("and decides what takes too long for that without", function()
       local says, why, trace = closely("for i = 1, 300000 do end\nreturn ignore('x')")
       assert.equal("x", says.reason)
@@ -454,7 +454,7 @@ return function(object)
       end)
     end
 
-    -- Lua takes this text for its own: the message handler is passed by, as it is when memory is out
+    -- Lua takes this text for its own and does not call the message handler, as without memory
     it("a forged lack of memory, and puts everything back", function()
       assert.equal("rules.lua: not enough memory", failure("error('not enough memory')"))
       assert_clean()

@@ -18,7 +18,7 @@ local function to(exchange_name, routing_key)
   return { exchange = exchange_name, routing_key = routing_key }
 end
 
--- The word of a script with these queues, which crash_id() gave this id.
+-- The word accept of a script with these queues, for which crash_id() returned this id.
 local function accept_of(queues, id)
   local list = {}
   for i, name in ipairs(queues) do
@@ -30,7 +30,7 @@ end
 local SOME = names(40)
 table.move({ "a", "b", "c" }, 1, 3, #SOME + 1, SOME)
 
--- Whatever accept() knows already, it says the same.
+-- The result does not depend on what accept() knows already.
 local ACCEPTS = {
   ["that knows nothing"] = accept_of({}, {}), ["that knows the id"] = accept_of({}, "x"),
   ["that knows the queues"] = accept_of(SOME, {}), ["that knows both"] = accept_of(SOME, "x"),
@@ -68,36 +68,36 @@ for what, accept in pairs(ACCEPTS) do
     end)
 
     for _, case in ipairs {
-      { "the id is a nil, and should be a string" },
-      { "the id is a number, and should be a string", 7, {} },
-      { "the id has 0 bytes, and should have 1 to 255", "", {} },
-      { "the id has 256 bytes, and should have 1 to 255", ("x"):rep(256), {} },
+      { "the id is a nil, but must be a string" },
+      { "the id is a number, but must be a string", 7, {} },
+      { "the id has 0 bytes, but must have 1 to 255", "", {} },
+      { "the id has 256 bytes, but must have 1 to 255", ("x"):rep(256), {} },
       { "the id has a byte that cannot be printed", "a\n", {} },
       { "the id has a byte that cannot be printed", "é", {} },
-      { "the destinations are a nil, and should be a list of queue names", "x" },
-      { "the destinations are a string, and should be a list of queue names", "x", "normal" },
-      { "the destinations are queues, a verdict or an exchange, and should be a list of queue names",
+      { "the destinations are a nil, but must be a list of queue names", "x" },
+      { "the destinations are a string, but must be a list of queue names", "x", "normal" },
+      { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
         "x", exchange("a", "b") },
-      { "the destinations have a string as key, and should be a list", "x", { a = "b" } },
-      { "the destinations have a number as key, and should be a list", "x", { [1.5] = "b" } },
-      { "destinations[1] is a nil, and should be a queue's name or an exchange", "x", { nil, "b" } },
-      { "destinations[2] is a table, and should be a queue's name or an exchange", "x", { "a", {} } },
-      { "destinations[1] is a table, and should be a queue's name or an exchange",
+      { "the destinations have a string as key, but must be a list", "x", { a = "b" } },
+      { "the destinations have a number as key, but must be a list", "x", { [1.5] = "b" } },
+      { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { nil, "b" } },
+      { "destinations[2] is a table, but must be a queue's name or an exchange", "x", { "a", {} } },
+      { "destinations[1] is a table, but must be a queue's name or an exchange",
         "x", { defer("later") } },
-      { "destinations[1] has 0 bytes, and should have 1 to 255", "x", { "" } },
-      { "destinations[1] has 256 bytes, and should have 1 to 255", "x", { ("q"):rep(256) } },
-      { "destinations[1] begins with amq., which is the broker's own", "x", { "amq.gen-1" } },
+      { "destinations[1] has 0 bytes, but must have 1 to 255", "x", { "" } },
+      { "destinations[1] has 256 bytes, but must have 1 to 255", "x", { ("q"):rep(256) } },
+      { "destinations[1] begins with amq., which the broker reserves", "x", { "amq.gen-1" } },
       { "destinations[3] is the same as destinations[1]", "x", { "a", "b", "a" } },
       { "destinations[2] is the same as destinations[1]",
         "x", { exchange("a", "b"), exchange("a", "b") } },
       { "more than 32 destinations", "x", names(33) },
-      { "the id is a boolean, and should be a string", false, { "a" } },
-      { "the destinations have a string as key, and should be a list", "x", { "a", b = "b" } },
-      { "the destinations have a boolean as key, and should be a list", "x", { "", [true] = "b" } },
-      { "the destinations are queues, a verdict or an exchange, and should be a list of queue names",
+      { "the id is a boolean, but must be a string", false, { "a" } },
+      { "the destinations have a string as key, but must be a list", "x", { "a", b = "b" } },
+      { "the destinations have a boolean as key, but must be a list", "x", { "", [true] = "b" } },
+      { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
         "x", setmetatable({ "a" }, {}) },
-      { "destinations[2] is a nil, and should be a queue's name or an exchange", "x", { "a", [3] = "b" } },
-      { "destinations[1] is a nil, and should be a queue's name or an exchange", "x", { [0] = "b" } },
+      { "destinations[2] is a nil, but must be a queue's name or an exchange", "x", { "a", [3] = "b" } },
+      { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { [0] = "b" } },
       { "destinations[2] is the same as destinations[1]", "x", { "b", "b" } },
     } do
       it("raises: " .. case[1], function()
@@ -125,7 +125,7 @@ describe("verdicts", function()
   end)
 
   it("cannot be forged", function()
-    local REST = ", and has to return accept(...), defer(...) or ignore(...)"
+    local REST = ", but must return accept(...), defer(...) or ignore(...)"
     for what, value in pairs {
       ["a table"] = { kind = "accept", id = "x", destinations = {} },
       ["a string"] = "accept", ["a boolean"] = true, ["a number"] = 1, ["a function"] = accept,
@@ -137,15 +137,15 @@ describe("verdicts", function()
   end)
 
   for _, case in ipairs {
-    { "exchange: the name is a nil, and should be a string", exchange },
-    { "exchange: the name has 0 bytes, and should have 1 to 255", exchange, "", "key" },
-    { "exchange: the name begins with amq., which is the broker's own", exchange, "amq.topic", "key" },
-    { "exchange: the routing key is a nil, and should be a string", exchange, "a" },
-    { "exchange: the routing key has 256 bytes, and should have 0 to 255", exchange, "a", ("k"):rep(256) },
-    { "defer: the reason is a nil, and should be a string", defer },
-    { "ignore: the reason is a table, and should be a string", ignore, {} },
-    { "ignore: the reason has 0 bytes, and should have 1 to 200", ignore, "" },
-    { "ignore: the reason has 201 bytes, and should have 1 to 200", ignore, ("r"):rep(201) },
+    { "exchange: the name is a nil, but must be a string", exchange },
+    { "exchange: the name has 0 bytes, but must have 1 to 255", exchange, "", "key" },
+    { "exchange: the name begins with amq., which the broker reserves", exchange, "amq.topic", "key" },
+    { "exchange: the routing key is a nil, but must be a string", exchange, "a" },
+    { "exchange: the routing key has 256 bytes, but must have 0 to 255", exchange, "a", ("k"):rep(256) },
+    { "defer: the reason is a nil, but must be a string", defer },
+    { "ignore: the reason is a table, but must be a string", ignore, {} },
+    { "ignore: the reason has 0 bytes, but must have 1 to 200", ignore, "" },
+    { "ignore: the reason has 201 bytes, but must have 1 to 200", ignore, ("r"):rep(201) },
   } do
     it("raise: " .. case[1], function()
       local ok, problem = pcall(case[2], case[3], case[4])

@@ -17,7 +17,7 @@ describe("batch_failures.parse", function()
     assert.same({}, batch_failures.parse(nil))
   end)
 
-  local NO_NAME = ", is no name of an SQS queue, which is the last part of its ARN: letters, digits, - and _"
+  local NO_NAME = ", is not the name of an SQS queue, which is the last part of its ARN: letters, digits, - and _"
   for setting, problem in pairs {
     [" "] = 'entry 1 of " " is empty',
     ["a,"] = 'entry 2 of "a," is empty',
@@ -27,7 +27,7 @@ describe("batch_failures.parse", function()
     ["x,arn:aws:sqs:us-west-2:1:crashes"] = 'entry 2, "arn:aws:sqs:us-west-2:1:crashes"' .. NO_NAME,
     ["a.fifo.b"] = 'entry 1, "a.fifo.b"' .. NO_NAME,
     ["*"] = 'entry 1, "*"' .. NO_NAME,
-    [("q"):rep(81)] = ('entry 1, "%s", has 81 bytes, and 80 is the most'):format(("q"):rep(81)),
+    [("q"):rep(81)] = ('entry 1, "%s", has 81 bytes; at most 80 are allowed'):format(("q"):rep(81)),
   } do
     it(("refuses %q"):format(setting:sub(1, 40)), function()
       local partial, why = batch_failures.parse(setting)

@@ -1,13 +1,13 @@
-local list = require "pigeon.settings.comma_list"
+local comma_list = require "pigeon.settings.comma_list"
 
 local function parse(setting)
-  return list.parse("VARIABLE", setting, "thing", function(value)
+  return comma_list.parse("VARIABLE", setting, "thing", function(value)
     if value:find("!") then return nil, "shouts" end
     return { name = value:lower() }
   end)
 end
 
-describe("list.parse", function()
+describe("comma_list.parse", function()
   it("makes an entry of each part, without the white space around it", function()
     assert.same({ { name = "a" }, { name = "b c" } }, parse(" A ,\tb c\n"))
   end)

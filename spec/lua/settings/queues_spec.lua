@@ -34,8 +34,8 @@ describe("queues.parse", function()
     ["a,"] = 'entry 2 of "a," is empty',
     ["a, ,b"] = 'entry 2 of "a, ,b" is empty',
     [":q"] = 'entry 1, ":q", has no throttle before its colon',
-    [" : "] = 'entry 1, ":", names no queue',
-    ["a,10:"] = 'entry 2, "10:", names no queue',
+    [" : "] = 'entry 1, ":", has no queue name after its colon',
+    ["a,10:"] = 'entry 2, "10:", has no queue name after its colon',
     ["abc:q"] = 'entry 1, "abc:q", has the throttle "abc"' .. THROTTLE,
     ["a,101:q"] = 'entry 2, "101:q", has the throttle "101"' .. THROTTLE,
     ["-1:q"] = 'entry 1, "-1:q", has the throttle "-1"' .. THROTTLE,
@@ -45,9 +45,9 @@ describe("queues.parse", function()
     ["1e1:q"] = 'entry 1, "1e1:q", has the throttle "1e1"' .. THROTTLE,
     ["99999999999999999999:q"] =
       'entry 1, "99999999999999999999:q", has the throttle "99999999999999999999"' .. THROTTLE,
-    ["15:a:b"] = 'entry 1, "15:a:b", has a second colon; a queue\'s name cannot have one here',
+    ["15:a:b"] = 'entry 1, "15:a:b", has a second colon; a queue name cannot contain one here',
     ["a,b,15:a"] = 'entry 3, "15:a", names the queue of entry 1 again',
-    ["amq.gen-1"] = 'entry 1, "amq.gen-1", has a name that begins with amq., which is the broker\'s own',
+    ["amq.gen-1"] = 'entry 1, "amq.gen-1", has a name that begins with amq., which the broker reserves',
   } do
     it(("refuses %q"):format(setting), function()
       local list, why = queues.parse(setting)
@@ -59,6 +59,6 @@ describe("queues.parse", function()
   it("refuses a name over 255 bytes and shows its beginning", function()
     local list, why = queues.parse("a," .. ("n"):rep(256))
     assert.is_nil(list)
-    assert.matches('^PIGEON_QUEUE: entry 2, "nnn.*", has a name of 256 bytes, and 255 is the most$', why)
+    assert.matches('^PIGEON_QUEUE: entry 2, "nnn.*", has a name of 256 bytes; at most 255 are allowed$', why)
   end)
 end)

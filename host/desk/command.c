@@ -1,0 +1,106 @@
+/* command.c -- opens what a command needs, and prints. */
+#include "desk/command.h"
+
+#include <libgen.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "lua/watchdog.h"
+
+#define OPEN_MS 60000
+
+bool command_is(const struct command *command, const char *name)
+{
+    return strcmp(command->options->command, name) == 0;
+}
+
+bool command_print(const struct buffer *text, FILE *stream, struct err *err)
+{
+    size_t written = text->len ? fwrite(text->data, 1, text->len, stream) : 0;
+
+    if (written == text->len && fflush(stream) == 0)
+        return true;
+    return err_set(err, "the output could not be written completely");
+}
+
+bool command_find_rules(struct command *command, struct err *err)
+{
+    static const char *const places[] = {"rules.lua", "../rules/rules.lua",
+                                         "../../rules/rules.lua"};
+    char program[PATH_MAX - 32] = "";
+    ssize_t len = readlink("/proc/self/exe", program, sizeof(program) - 1);
+    const char *folder = len > 0 ? dirname(program) : ".";
+
+    if (command->options->rules) {
+        snprintf(command->rules, sizeof(command->rules), "%s", command->options->rules);
+        return true;
+    }
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        snprintf(command->rules, sizeof(command->rules), "%s/%s", folder, places[i]);
+        if (access(command->rules, R_OK) == 0)
+            return true;
+    }
+    return err_set(err, "no rules.lua beside the program; name one with --rules FILE");
+}
+
+static int terminal_width(void)
+{
+    struct winsize size;
+
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void command_set_last_line(const struct command *command)
+{
+    static char form[128];
+    const struct buffer *printed = &command->answer.body;
+    const char *before = ",\n"; /* in the list of findings */
+
+    if (printed->len == 0)
+        before = "{\"findings\":[";
+    else if (printed->data[printed->len - 1] == '[')
+        before = "";
+    if (command_is(command, "check") && command->options->json) {
+        snprintf(form, sizeof(form),
+                 "%s{\"file\":\"%%s\",\"what\":\"%%s\",\"key\":\"%%s\"}]}\n", before);
+        watchdog_say(form, STDOUT_FILENO, true);
+    } else if (command_is(command, "check")) {
+        watchdog_say("%s: %s (key \"%s\")\n", STDOUT_FILENO, false);
+    } else if (!command_is(command, "replay")) {
+        snprintf(form, sizeof(form), "pigeon %s: %%s %%s at key \"%%s\"\n",
+                 command->options->command);
+        watchdog_say(form, STDERR_FILENO, false);
+    }
+}
+
+bool command_open(struct command *command, const struct config *config, struct err *err)
+{
+    const struct options *options = command->options;
+    struct deadline deadline = deadline_in(OPEN_MS);
+    struct script_settings settings = {
+        .command = options->command,
+        .path = command->rules[0] ? command->rules : NULL,
+        .env = config->env,
+        .batch_failures = config->batch_failures,
+        .metrics = config->metrics,
+        .count = options->count,
+        .arguments = options->words,
+        .help = options->help,
+        .json = options->json,
+        .trace = options->trace,
+        .dry_run = options->dry_run,
+        .width = terminal_width(),
+    };
+
+    settings.queue = config->queue && config->queue[0] ? config->queue : "normal";
+    if (settings.path && settings.queue != config->queue)
+        fprintf(stderr,
+                "pigeon %s: PIGEON_QUEUE is not set, so there is one queue: normal\n",
+                options->command);
+    command_set_last_line(command);
+    command->handler.script = script_open(&settings, &deadline, err);
+    return command->handler.script &&
+           (!options->against || script_open_shadow(command->handler.script,
+                                                    options->against, &deadline, err));
+}

@@ -1,0 +1,345 @@
+/* sandbox.c -- one thread: each wait on the way of an event is wait_until(), which serves
+ * the Runtime API (api.c), reads stdin (events.c) and notices the end of the process
+ * (function.c). */
+#include "tools/lambda/sandbox.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/select.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define INIT_MS 10000 /* that Lambda grants to the init phase */
+#define LONG_MS 60000 /* one of many waits without an end */
+
+void sandbox_log(const char *fmt, ...)
+{
+    char line[512];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(line, sizeof(line), fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "lambda: %s\n", line);
+}
+
+static int64_t now_ms(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t in_ms(long ms)
+{
+    return now_ms(CLOCK_MONOTONIC) + ms;
+}
+
+/* Sleeps until something happens, wait_ms at most, and takes signals and stdin in. */
+static void wait_once(struct lambda *lambda, int64_t wait_ms)
+{
+    struct signalfd_siginfo signal;
+    struct timeval wait;
+    fd_set in, out, bad;
+    int max = lambda->signal_fd;
+
+    FD_ZERO(&in);
+    FD_ZERO(&out);
+    FD_ZERO(&bad);
+    FD_SET(lambda->signal_fd, &in);
+    if (lambda->reading)
+        FD_SET(0, &in);
+    api_watch(&lambda->api, &in, &out, &bad, &max, &wait_ms);
+    wait = (struct timeval){wait_ms / 1000, wait_ms % 1000 * 1000};
+    if (select(max + 1, &in, &out, &bad, &wait) <= 0)
+        return;
+    if (FD_ISSET(lambda->signal_fd, &in) &&
+        read(lambda->signal_fd, &signal, sizeof(signal)) > 0 &&
+        signal.ssi_signo != SIGCHLD)
+        lambda->signal = (int)signal.ssi_signo;
+    if (FD_ISSET(0, &in)) {
+        events_read(&lambda->events);
+        lambda->reading = false;
+    }
+}
+
+/* Whether `done` came true before the clock of in_ms() says end_ms, and no signal. */
+static bool wait_until(struct lambda *lambda, bool (*done)(const struct lambda *),
+                       int64_t end_ms)
+{
+    int64_t left_ms;
+
+    for (;;) {
+        api_run(&lambda->api);
+        if (function_ended(&lambda->function))
+            api_reset(&lambda->api);
+        if (lambda->signal)
+            return false;
+        if (done(lambda))
+            return true;
+        left_ms = end_ms - in_ms(0);
+        if (left_ms <= 0)
+            return false;
+        wait_once(lambda, left_ms < LONG_MS ? left_ms : LONG_MS);
+    }
+}
+
+static bool is_gone(const struct lambda *lambda)
+{
+    return !lambda->function.pid;
+}
+
+static bool is_initialized(const struct lambda *lambda)
+{
+    return is_gone(lambda) || lambda->api.state != API_STARTED;
+}
+
+static bool is_answered(const struct lambda *lambda)
+{
+    return is_gone(lambda) || lambda->api.answered;
+}
+
+static bool is_ready(const struct lambda *lambda)
+{
+    return is_gone(lambda) || lambda->api.state == API_READY;
+}
+
+static bool has_read(const struct lambda *lambda)
+{
+    return !lambda->reading;
+}
+
+static bool never(const struct lambda *lambda)
+{
+    (void)lambda;
+    return false;
+}
+
+static void start_function(struct lambda *lambda)
+{
+    api_reset(&lambda->api);
+    if (function_start(&lambda->function, lambda->command))
+        return;
+    sandbox_log("fork: %s", strerror(errno));
+    lambda->over = true;
+    lambda->status = 1;
+}
+
+static void kill_function(struct lambda *lambda)
+{
+    function_kill(&lambda->function);
+    api_reset(&lambda->api);
+}
+
+/* An end without an answer to an event. */
+static void report_end(struct lambda *lambda, const char *when)
+{
+    if (!lambda->function.unasked)
+        return;
+    sandbox_log("%s: %s", when, function_ending(&lambda->function));
+    lambda->function.unasked = false;
+    lambda->status = 1;
+}
+
+static void print_answer(struct lambda *lambda)
+{
+    if (lambda->api.error_type[0]) {
+        sandbox_log("%s", lambda->api.error_type);
+        lambda->status = 1;
+    }
+    if (lambda->api.answer.len > 0)
+        fwrite(lambda->api.answer.data, 1, lambda->api.answer.len, stdout);
+    if (putchar('\n') == EOF || fflush(stdout) == EOF) {
+        sandbox_log("stdout: %s", strerror(errno));
+        lambda->over = true;
+        lambda->status = 1;
+    }
+}
+
+static void print_own_answer(struct lambda *lambda, const char *type, const char *cause)
+{
+    char message[256];
+
+    snprintf(message, sizeof(message), "RequestId: %s Error: %s", lambda->api.event.id,
+             cause);
+    api_answer_instead(&lambda->api, type, message);
+    print_answer(lambda);
+}
+
+static void print_exit(struct lambda *lambda)
+{
+    lambda->ended_in_init = false;
+    lambda->function.unasked = false;
+    print_own_answer(lambda, "Runtime.ExitError", function_ending(&lambda->function));
+}
+
+static void new_request_id(char id[37])
+{
+    unsigned char b[16] = {0};
+
+    if (getrandom(b, sizeof(b), 0) < 0)
+        sandbox_log("getrandom: %s", strerror(errno));
+    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* a version 4 UUID */
+    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
+    snprintf(id, 37,
+             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
+             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
+             b[13], b[14], b[15]);
+}
+
+/* After /init/error the function has to end by itself. */
+static void conclude_init_error(struct lambda *lambda)
+{
+    print_answer(lambda);
+    lambda->over = true;
+    wait_until(lambda, is_gone, in_ms(lambda->grace_ms));
+    if (lambda->function.pid)
+        sandbox_log("the function did not exit after its init error");
+    report_end(lambda, "after its init error");
+}
+
+static void initialize(struct lambda *lambda)
+{
+    bool in_time;
+
+    new_request_id(lambda->api.event.id);
+    start_function(lambda);
+    in_time = wait_until(lambda, is_initialized, in_ms(INIT_MS));
+    if (lambda->signal)
+        return;
+    if (lambda->api.answered) {
+        conclude_init_error(lambda);
+    } else if (lambda->function.unasked) {
+        lambda->ended_in_init = true;
+    } else if (!in_time) {
+        sandbox_log("init took longer than %d ms; it begins anew with the first event",
+                    INIT_MS);
+        kill_function(lambda);
+    }
+}
+
+/* The invocation ends when the function asks for the next event. So once the answer is
+ * printed, the log is complete. */
+static void conclude_invocation(struct lambda *lambda, int64_t end_ms)
+{
+    bool ready = wait_until(lambda, is_ready, end_ms);
+
+    print_answer(lambda);
+    if (!ready && !lambda->signal) {
+        sandbox_log("the function did not ask for the next event in time and was killed");
+        kill_function(lambda);
+        lambda->status = 1;
+    }
+    report_end(lambda, "after its answer");
+}
+
+static void conclude_timeout(struct lambda *lambda)
+{
+    char cause[64];
+
+    kill_function(lambda);
+    snprintf(cause, sizeof(cause), "Task timed out after %.2f seconds",
+             (double)lambda->deadline_ms / 1000);
+    print_own_answer(lambda, "Sandbox.Timedout", cause);
+}
+
+static void invoke(struct lambda *lambda)
+{
+    struct api_event event = {.data = lambda->events.data,
+                              .len = lambda->events.len,
+                              .ends_unix_ms =
+                                  now_ms(CLOCK_REALTIME) + lambda->deadline_ms};
+    int64_t end_ms = in_ms(lambda->deadline_ms);
+
+    if (lambda->ended_in_init) {
+        print_exit(lambda);
+        return;
+    }
+    report_end(lambda, "between events");
+    new_request_id(event.id);
+    if (!lambda->function.pid)
+        start_function(lambda);
+    api_offer(&lambda->api, &event);
+    wait_until(lambda, is_answered, end_ms);
+    api_withdraw(&lambda->api);
+    if (lambda->signal)
+        return;
+    if (lambda->api.answered && lambda->api.state == API_INIT_ERROR)
+        conclude_init_error(lambda);
+    else if (lambda->api.answered)
+        conclude_invocation(lambda, end_ms);
+    else if (lambda->function.pid)
+        conclude_timeout(lambda);
+    else if (!lambda->over)
+        print_exit(lambda);
+}
+
+static bool is_done(const struct lambda *lambda)
+{
+    return lambda->over || lambda->signal;
+}
+
+/* False: there are no more. */
+static bool next_event(struct lambda *lambda)
+{
+    while (!is_done(lambda) && !events_take(&lambda->events)) {
+        if (lambda->events.ended)
+            return false;
+        lambda->reading = true;
+        while (!wait_until(lambda, has_read, in_ms(LONG_MS)) && !lambda->signal)
+            continue;
+        lambda->reading = false;
+    }
+    return !is_done(lambda);
+}
+
+void sandbox_run(struct lambda *lambda)
+{
+    bool first = true;
+    long i;
+
+    initialize(lambda);
+    while (next_event(lambda))
+        for (i = 0; i < lambda->repeat && !is_done(lambda); i++) {
+            if (!first)
+                wait_until(lambda, never, in_ms(lambda->pause_ms));
+            first = false;
+            if (!lambda->signal)
+                invoke(lambda);
+        }
+    if (lambda->ended_in_init && !lambda->signal) /* and no event came to be told */
+        print_exit(lambda);
+}
+
+static bool ended_well(int ending)
+{
+    return WIFEXITED(ending) ? WEXITSTATUS(ending) == 0 : WTERMSIG(ending) == SIGTERM;
+}
+
+void sandbox_stop(struct lambda *lambda)
+{
+    int signal = lambda->signal;
+
+    report_end(lambda, "between events");
+    if (!lambda->function.pid)
+        return;
+    lambda->signal = 0; /* another one cuts the wait short */
+    kill(-lambda->function.pid, SIGTERM);
+    if (!wait_until(lambda, is_gone, in_ms(lambda->grace_ms))) {
+        sandbox_log("the function did not end after SIGTERM and was killed");
+        lambda->status = 1;
+        kill_function(lambda);
+    } else if (!ended_well(lambda->function.ending)) {
+        report_end(lambda, "after SIGTERM");
+    }
+    lambda->signal = signal ? signal : lambda->signal;
+}

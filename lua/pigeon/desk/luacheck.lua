@@ -1,0 +1,39 @@
+--- Runs luacheck on a rules script, with the words of words.lua as its only globals.
+local words = require "pigeon.rules.words"
+
+local luacheck = {}
+
+-- A text -> the same as one word of the shell.
+local function quote(word)
+  return "'" .. word:gsub("'", "'\\''") .. "'"
+end
+
+-- The words of words.lua, as luacheck's command line takes them.
+local function globals()
+  local list = {}
+  for _, word in ipairs(words) do list[#list + 1] = word end
+  for library, part in pairs(words) do
+    if type(library) == "string" then
+      for _, field in ipairs(part.fields) do list[#list + 1] = library .. "." .. field end
+    end
+  end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
+--- A script's path -> its warnings, a list of {line, what}; or nil and why there are none.
+function luacheck.run(path)
+  local pipe = io.popen(("luacheck --no-config --no-color --formatter plain --no-unused-args --no-max-line-length "
+    .. "--std none --read-globals %s --filename rules - 2>/dev/null <%s"):format(globals(), quote(path)))
+  local warnings = {}
+  for text in pipe:lines() do
+    local line, what = text:match("^rules:(%d+):%d+: (.*)$")
+    if line then warnings[#warnings + 1] = { line = line, what = what } end
+  end
+  local _, _, status = pipe:close() -- 1 for warnings, 2 for errors; the shell's is 127 without luacheck
+  if status == 127 then return nil, "luacheck is not installed (apt-get install lua-check)" end
+  if status > 2 or status > 0 and #warnings == 0 then return nil, ("luacheck failed, with status %d"):format(status) end
+  return warnings
+end
+
+return luacheck

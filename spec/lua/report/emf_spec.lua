@@ -1,0 +1,160 @@
+local assert_emf = require "spec.support.emf"
+local metered = require "spec.support.metered"
+
+local NOW, FACTS = metered.NOW, metered.FACTS
+local accept, failure, mixed, open, with = metered.accept, metered.failure, metered.mixed, metered.open, metered.with
+
+local EXPECTED = {
+  Objects = 13, Accepted = 5, Deferred = 1, Ignored = 4, Junk = 2, Throttled = 3,
+  Published = 3, Failed = 6, Unroutable = 1, Nacked = 1, Unknown = 1, RuleErrors = 1, BadRecords = 1, Undecided = 1,
+  Reconnects = 0, ColdStarts = 0,
+  ["Published.normal"] = 2, ["Published.submitter"] = 0, ["Published.other"] = 1,
+  ["Failed.normal"] = 1, ["Failed.submitter"] = 1, ["Failed.other"] = 1,
+  ["Throttled.normal"] = 1, ["Throttled.submitter"] = 2, ["Throttled.other"] = 0,
+}
+
+describe("a line of EMF", function()
+  it("counts every verdict and every failure, alone and by queue", function()
+    local root = assert_emf(open({})(mixed(), FACTS)[1])
+    local found = {}
+    for name in pairs(EXPECTED) do found[name] = root[name] end
+    assert.same(EXPECTED, found)
+  end)
+
+  it("adds up", function()
+    local root = assert_emf(open({})(mixed(), FACTS)[1])
+    assert.equal(root.Objects, root.Accepted + root.Deferred + root.Ignored + root.RuleErrors + root.BadRecords
+      + root.Undecided)
+    assert.equal(6, root.Published + root.Unroutable + root.Nacked + root.Unknown) -- the messages
+    assert.equal(root.Failed, root.Unroutable + root.Nacked + root.Unknown + root.RuleErrors + root.BadRecords
+      + root.Undecided)
+    for _, counter in ipairs { "Published", "Throttled" } do
+      local sum = 0
+      for _, queue in ipairs { "normal", "submitter", "other" } do sum = sum + root[counter .. "." .. queue] end
+      assert.equal(root[counter], sum)
+    end
+  end)
+
+  it("has what a deploy watches of a published version once more, by version", function()
+    local root = assert_emf(open { env = "prod", function_version = "12" }(mixed(), FACTS)[1])
+    local names, found = {}, 0
+    for _, directive in ipairs(root._aws.CloudWatchMetrics) do
+      if directive.Dimensions[1][2] == "Version" then
+        found = found + 1
+        assert.same({ { "FunctionName", "Version" } }, directive.Dimensions)
+        for i, metric in ipairs(directive.Metrics) do names[i] = metric.Name end
+      end
+    end
+    assert.equal(1, found)
+    assert.same({ "Objects", "Published", "Failed", "Junk" }, names)
+    assert.equal("12", root.Version)
+  end)
+
+  it("has function and environment as dimensions, and nothing else", function()
+    for env, dimensions in pairs { prod = { "FunctionName", "Environment" }, [""] = { "FunctionName" } } do
+      local root = assert_emf(open { env = env ~= "" and env or nil }(mixed(), FACTS)[1])
+      for _, directive in ipairs(root._aws.CloudWatchMetrics) do
+        assert.equal("Pigeon", directive.Namespace)
+        assert.same({ dimensions }, directive.Dimensions)
+      end
+      assert.equal("pigeon-prod", root.FunctionName)
+      assert.equal(env ~= "" and env or nil, root.Environment)
+    end
+  end)
+
+  it("tells how long each part took, where there was one", function()
+    local emit = open {}
+    local root = assert_emf(emit(mixed(), with { connect_us = 2500, reconnects = 1, cold = true })[1])
+    assert.equal(NOW, root._aws.Timestamp)
+    assert.same({ 0.069, 1.573, 2.5, 1, 1 },
+      { root.DecideTime, root.PublishTime, root.ConnectTime, root.Reconnects, root.ColdStarts })
+    root = assert_emf(emit({ messages = 0, entries = {} }, with { publish_us = 0 })[1])
+    assert.same({ 0.069 }, { root.DecideTime, root.PublishTime, root.ConnectTime, root.Lag })
+  end)
+
+  it("counts an event that cannot be read as an object that failed", function()
+    local root = assert_emf(open({})({ messages = 0, entries = {}, problem = "not JSON" }, FACTS)[1])
+    assert.same({ 1, 1, 1, 0 }, { root.Objects, root.Failed, root.BadRecords, root.Accepted })
+  end)
+
+  it("counts the shadow's differences where there is a shadow", function()
+    local batch = mixed()
+    assert.is_nil(assert_emf(open({})(batch, FACTS)[1]).ShadowDifferences)
+    batch.shadow = { differences = 3, skipped = 0 }
+    local root, defined = assert_emf(open({})(batch, FACTS)[1])
+    assert.same({ 3, 0 }, { root.ShadowDifferences, root.ShadowSkipped })
+    assert.is_true(defined.ShadowDifferences and defined.ShadowSkipped)
+  end)
+
+  describe("has as lag", function()
+    local function lag_of(...)
+      local entries = {}
+      for i, time in ipairs { ... } do entries[i] = accept({ "normal" }, { object = { time = time } }) end
+      return assert_emf(open({})({ messages = #entries, entries = entries }, FACTS)[1]).Lag
+    end
+
+    it("the time from the object's to the confirm", function()
+      assert.equal(3211, lag_of("2016-09-18T12:34:56.789Z"))
+    end)
+
+    it("one for each object", function()
+      assert.same({ 0, 1000, 2000 }, lag_of("2016-09-18T12:34:58Z", "2016-09-18T12:35:00Z", "2016-09-18T12:34:59Z"))
+    end)
+
+    it("nothing of what has no time, or is not in its queues", function()
+      assert.is_nil(lag_of("yesterday"))
+      local failed = accept({ "normal" }, { object = { time = "2016-09-18T12:34:58Z" } })
+      failed.failures = { failure("nacked", failed, 1) }
+      local entries = {
+        failed, accept({ "normal" }), accept({}, { object = { time = "2016-09-18T12:34:58Z" } }),
+        { object = { time = "2016-09-18T12:34:58Z" }, verdict = { kind = "ignore", reason = "x" } },
+      }
+      assert.is_nil(assert_emf(open({})({ messages = 2, entries = entries }, FACTS)[1]).Lag)
+    end)
+
+    it("0 where the object's clock is ahead", function()
+      assert.equal(0, lag_of("2016-09-18T12:35:01Z"))
+    end)
+
+    it("a hundred of more, the longest among them", function()
+      local times = {}
+      for i = 1, 250 do times[i] = ("2016-09-18T12:%02d:%02dZ"):format(30 + i // 60, i % 60) end
+      local lags = lag_of(table.unpack(times))
+      assert.equal(100, #lags)
+      assert.equal(299000, lags[100])
+    end)
+  end)
+
+  it("takes no name from an event", function()
+    local _, before = assert_emf(open({})({ messages = 0, entries = {} }, FACTS)[1])
+    local names = {}
+    for i = 1, 32 do names[i] = "key-" .. i end
+    local batch = { messages = 32, entries = { accept(names, { object = { key = "a", bucket = "b" } }) } }
+    local root, after = assert_emf(open({})(batch, FACTS)[1])
+    assert.equal(32, root["Published.other"])
+    after.PublishTime = nil
+    assert.same(before, after)
+  end)
+
+  it("has names of their own for 32 queues, and stays within the rules with a thousand", function()
+    local queues, names = {}, {}
+    for i = 1, 1000 do
+      queues[i] = { name = ("q%03d"):format(i), throttle = 100 }
+      names[i] = queues[i].name
+    end
+    local batch = { messages = 1000, entries = { accept(names, { throttled = names }) } }
+    local root = assert_emf(open { queues = queues, env = "prod" }(batch, FACTS)[1])
+    assert.same({ 1, 968, 968 }, { root["Published.q032"], root["Published.other"], root["Throttled.other"] })
+    assert.is_nil(root["Published.q033"])
+  end)
+
+  it("has valid names for any queue's", function()
+    local queues = {}
+    for i, name in ipairs { "a b", 'a"b', "a\\b", "a\u{e9}", ("long"):rep(63), "other", "\x01" } do
+      queues[i] = { name = name, throttle = 100 }
+    end
+    local batch = { messages = 3, entries = { accept { "a b", 'a"b', "a\\b", "other" } } }
+    local root = assert_emf(open { queues = queues }(batch, FACTS)[1])
+    assert.same({ 3, 1, 0 }, { root["Published.a_b"], root["Published.other"], root["Published.a__"] })
+  end)
+end)

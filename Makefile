@@ -189,4 +189,5 @@ build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CUR
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
 	$(call link,$(ARCHIVES))
 
+-include spec/simulation/rules.mk
 -include $(shell find build -type f -name '*.d' 2>/dev/null)

@@ -19,10 +19,11 @@
 #include "net/connector.h"
 #include "net/guard.h"
 
-#define CLOSE_MS 500 /* for a polite end */
-#define DRAIN_MS 200 /* for what came since the last batch, however much it is */
-#define ROOM 4096    /* bytes that surely fit where a socket says it takes some */
-#define FRAMES 256   /* bytes of a publish, without what it says */
+#define CLOSE_MS 500  /* for a polite end */
+#define DRAIN_MS 200  /* for what came since the last batch, however much it is */
+#define ROOM 4096     /* bytes that surely fit where a socket says it takes some */
+#define FRAMES 256    /* bytes of a publish, without what it says */
+#define QUIET_MS 1000 /* without a frame: then a heartbeat is sent */
 
 struct broker {
     struct connection connection;
@@ -114,26 +115,57 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
     return false;
 }
 
-/* Waits for one more frame. Behind a connection.blocked no further ones are waited for,
- * but those that have arrived are read: they may be acks. */
-static bool read_more(struct broker *broker, const struct deadline *deadline,
-                      struct failure *failure)
+/* Sends something that the broker's kernel has to acknowledge, so that TCP_USER_TIMEOUT
+ * finds a flow that died in silence after the publish was acknowledged. Not where the
+ * socket has no room: then there is unacknowledged data. */
+static bool send_heartbeat(struct broker *broker, struct failure *failure)
 {
-    enum channel_reading reading =
-        channel_read(&broker->channel, deadline_left_ms(deadline), failure);
+    struct pollfd ready = {.fd = broker->connection.fd, .events = POLLOUT};
+    const amqp_frame_t heartbeat = {.frame_type = AMQP_FRAME_HEARTBEAT};
+    int status = AMQP_STATUS_OK;
 
-    if (reading == CHANNEL_READ_NOTHING && deadline_left_ms(deadline) == 0)
-        return connection_fail(&broker->connection, failure, "confirm",
-                               AMQP_STATUS_TIMEOUT);
+    errno = 0;
+    if (poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT)
+        status = amqp_send_frame(broker->connection.amqp, &heartbeat);
+    return status == AMQP_STATUS_OK ||
+           connection_fail(&broker->connection, failure, "confirm", status);
+}
+
+/* Nothing came for a while. */
+static bool stay_patient(struct broker *broker, const struct deadline *patience,
+                         const struct deadline *deadline, struct failure *failure)
+{
+    bool quiet = clock_ms() - broker->channel.used_ms >= QUIET_MS;
+    bool over = deadline_left_ms(deadline) == 0;
+
+    if (!over && !(quiet && deadline_left_ms(patience) == 0))
+        return !quiet || send_heartbeat(broker, failure);
+    connection_fail(&broker->connection, failure, "confirm", AMQP_STATUS_TIMEOUT);
+    failure->silent = !over;
+    return false;
+}
+
+/* Waits for one more frame, QUIET_MS at most. Behind a connection.blocked no further ones
+ * are waited for, but those that have arrived are read: they may be acks. */
+static bool read_more(struct broker *broker, const struct deadline *patience,
+                      const struct deadline *deadline, struct failure *failure)
+{
+    struct deadline soon = deadline_within(deadline, QUIET_MS);
+    enum channel_reading reading =
+        channel_read(&broker->channel, deadline_left_ms(&soon), failure);
+
     if (reading == CHANNEL_READ_BROKEN)
         return false;
+    if (reading == CHANNEL_READ_NOTHING)
+        return stay_patient(broker, patience, deadline, failure);
     return !broker->channel.blocked ||
            (channel_drain(&broker->channel, failure) &&
             (broker->channel.confirms.open == 0 || may_publish(broker, failure)));
 }
 
 static bool send_batch(struct broker *broker, struct outbox *outbox,
-                       const struct deadline *deadline, struct failure *failure)
+                       const struct deadline *patience, const struct deadline *deadline,
+                       struct failure *failure)
 {
     bool ok = true;
 
@@ -144,13 +176,13 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
         while (ok && confirms_full(&broker->channel.confirms))
-            ok = read_more(broker, deadline, failure);
+            ok = read_more(broker, patience, deadline, failure);
         ok = ok && may_publish(broker, failure) &&
              wait_for_room(broker, &outbox->messages[i], deadline, failure) &&
              publish(broker, i, failure);
     }
     while (ok && broker->channel.confirms.open > 0)
-        ok = read_more(broker, deadline, failure);
+        ok = read_more(broker, patience, deadline, failure);
     return ok;
 }
 
@@ -240,11 +272,12 @@ bool broker_connected(struct broker *broker)
 }
 
 bool broker_publish(struct broker *broker, struct outbox *outbox,
-                    const struct deadline *deadline, struct failure *failure)
+                    const struct deadline *patience, const struct deadline *deadline,
+                    struct failure *failure)
 {
     struct err err;
     bool ok = guard_start(broker->connection.fd, deadline, &err)
-                  ? send_batch(broker, outbox, deadline, failure)
+                  ? send_batch(broker, outbox, patience, deadline, failure)
                   : failure_set(failure, "publish", 0, "%s", err.text);
 
     guard_stop();

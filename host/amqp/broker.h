@@ -43,10 +43,13 @@ const char *broker_tls(const struct broker *broker);
 bool broker_connected(struct broker *broker);
 
 /* Publishes each message that has no fate, at most CONFIRMS_WINDOW at a time without a
- * confirm, and waits until the broker settled it. Needs a connection. False: the
- * connection is gone, and the messages that still have no fate have no proof. */
+ * confirm, and waits until the broker settled it. A broker that sends nothing any more is
+ * given up when `patience` is over (failure->silent), which is the deadline or earlier.
+ * Needs a connection. False: the connection is gone, and the messages that still have no
+ * fate have no proof. */
 bool broker_publish(struct broker *broker, struct outbox *outbox,
-                    const struct deadline *deadline, struct failure *failure);
+                    const struct deadline *patience, const struct deadline *deadline,
+                    struct failure *failure);
 
 /* Asks whether a queue of this name exists (a passive declare). Needs a connection.
  * False: failure has the broker's answer, and the connection is gone. */

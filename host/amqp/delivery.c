@@ -43,7 +43,8 @@ static void sleep_ms(int64_t ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
-    nanosleep(&left, NULL);
+    while (nanosleep(&left, &left) != 0) /* an alarm without an action interrupts it */
+        continue;
 }
 
 /* ------------------------------------------------------------- pauses */
@@ -53,10 +54,11 @@ static void sleep_ms(int64_t ms)
 static void pause_connects(struct delivery *delivery, const struct failure *failure)
 {
     int64_t pause = delivery->pause_ms ? delivery->pause_ms * 2 : PAUSE_FIRST_MS;
+    int64_t now_ms = clock_ms();
 
     delivery->pause_ms = pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
     delivery->next_try_ms =
-        clock_ms() + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
+        now_ms + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
     delivery->failure = *failure;
 }
 
@@ -291,11 +293,14 @@ static void reopen_nacked(struct outbox *outbox)
 
 /* ------------------------------------------------------------- public */
 
-/* One turn: a connection, and one publish of the messages without a fate. */
+/* One turn: a connection, and one publish of the messages without a fate. Where another
+ * host could be tried, a silent one is given up when half of the time has passed. */
 static bool attempt(struct delivery *delivery, struct outbox *outbox,
                     const struct deadline *deadline, struct facts *facts,
-                    struct failure *failure, bool *connected)
+                    struct failure *failure, bool retried, bool *connected)
 {
+    bool others = connector_count(delivery->connector) > 1 && !retried;
+    struct deadline patience;
     int64_t start_us = clock_us();
     bool again = delivery->connected_before;
     bool warm = broker_connected(delivery->broker);
@@ -306,8 +311,11 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     if (!*connected)
         return false;
     facts->reconnects += again && !warm;
-    if (broker_publish(delivery->broker, outbox, deadline, failure))
+    patience = deadline_within(deadline, deadline_left_ms(deadline) / (others ? 2 : 1));
+    if (broker_publish(delivery->broker, outbox, &patience, deadline, failure))
         return true;
+    if (failure->silent) /* its kernel would still take a connect */
+        delivery->host = (delivery->host + 1) % connector_count(delivery->connector);
     hide_names(delivery, failure);
     return false;
 }
@@ -320,7 +328,7 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
     bool connected;
 
     while (count_fates(outbox).none > 0) {
-        if (attempt(delivery, outbox, deadline, facts, failure, &connected))
+        if (attempt(delivery, outbox, deadline, facts, failure, *retried, &connected))
             continue;
         if (connected && settle_exchange(outbox, failure))
             continue;

@@ -18,6 +18,7 @@ bool failure_set(struct failure *failure, const char *stage, int code, const cha
     failure->stage = stage;
     failure->code = code;
     failure->final = false;
+    failure->silent = false;
     snprintf(failure->text, sizeof(failure->text), "%s; next: %s", cause,
              advice_for(stage, code, cause));
     return false;

@@ -11,10 +11,12 @@ struct failure {
                           "publish", "confirm" */
     int code;          /* AMQP's reply code, 0: none */
     bool final;        /* to connect again would not help */
+    bool silent;       /* the broker sent nothing, and was given up */
     char text[1024];   /* the cause, "; next: ", what an operator should do */
 };
 
-/* Puts a cause into words and adds the advice for it; `final` becomes false. Always
+/* Puts a cause into words and adds the advice for it; `final` and `silent` become
+ * false. Always
  * false, so that a failing path reads `return failure_set(failure, ...)`. */
 bool failure_set(struct failure *failure, const char *stage, int code, const char *fmt,
                  ...) __attribute__((format(printf, 4, 5)));

@@ -5,41 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amqp/delivery_check.h"
+
 #define CONNECT_MS 10000
 #define ACCESS_REFUSED 403 /* AMQP */
 
 /* Where one of the broker's variables is set, all must be right. */
 bool check_broker_settings(struct config *config, bool connect, struct err *err)
 {
-    struct secrets *secrets = NULL;
-    struct tls_settings tls;
-    struct connector *connector;
-    bool ok;
-
     if (!connect && !config->host && !config->port_text && !config->virtual_host &&
         !config->user && !config->password && !config->aws_region)
         return true;
-    if (!config_check(config, err))
-        return false;
-    connector = connector_open(config->host, config->port, config->tls, err);
-    ok = connector && (!connector_any_tls(connector) || tls_open(&tls, config, err));
-    connector_close(connector);
-    if (ok)
-        secrets = secrets_open(config, err);
-    secrets_close(secrets);
-    return secrets != NULL;
-}
-
-/* Once for all queues. */
-static bool resolve(struct delivery *delivery, struct failure *failure)
-{
-    struct deadline deadline = deadline_in(CONNECT_MS);
-    struct err err = {0};
-
-    if (!delivery->secrets ||
-        secrets_resolve(delivery->secrets, &deadline, &err) == SECRETS_READY)
-        return true;
-    return failure_set(failure, "secrets", 0, "%s", err.text);
+    return config_check(config, err) && delivery_check(config, err);
 }
 
 static bool append(struct buffer *found, const char *word, const char *queue,
@@ -67,13 +44,10 @@ static bool ask(struct delivery *delivery, const char *queue, struct buffer *fou
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct failure failure = {0};
 
-    if (delivery_connect(delivery, &deadline, &failure) &&
-        broker_ask(delivery->broker, queue, &deadline, &failure))
+    if (delivery_check_queue(delivery, queue, &deadline, &failure))
         return append(found, "ok", queue, "there");
     if (failure.code == ACCESS_REFUSED && strcmp(failure.stage, "ask") == 0)
         return append(found, "ok", queue, "may not ask");
-    if (delivery->secrets)
-        secrets_hide(delivery->secrets, failure.text, sizeof(failure.text));
     return append_failure(found, queue, &failure);
 }
 
@@ -82,8 +56,9 @@ bool check_broker_queues(struct delivery *delivery, const char *queues,
 {
     char *names = strdup(queues), *rest = names;
     char *name = names ? strsep(&rest, ",") : NULL;
+    struct deadline deadline = deadline_in(CONNECT_MS);
     struct failure failure = {0};
-    bool resolved = resolve(delivery, &failure);
+    bool resolved = delivery_check_secrets(delivery, &deadline, &failure);
     bool ok = names != NULL;
 
     for (; ok && name; name = strsep(&rest, ","))

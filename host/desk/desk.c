@@ -132,7 +132,7 @@ int desk_run(const struct options *options, struct config *config,
         return desk_misuse(options->command, err.text);
     if (command_is(&command, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))
-        return desk_misuse(options->command, "which key? Or an event on stdin");
+        return desk_misuse(options->command, "name a key, or give an event on stdin");
     if (command_is(&command, "replay") && !options->dry_run)
         command.handler.delivery = delivery;
     if (command_is(&command, "check") && !options->help) {

@@ -203,7 +203,8 @@ static bool receive(struct http *http, struct buffer *body, bool cut)
     return ok;
 }
 
-/* The server may have ended a kept connection meanwhile; then once more on a new one. */
+/* Where the server ended the kept connection meanwhile, sends the request once more on a
+ * new one. */
 static struct http_outcome finish(struct http *http, struct buffer *body, bool cut)
 {
     struct http_outcome outcome = {.arrived = receive(http, body, cut)};
@@ -261,8 +262,8 @@ bool http_stop_asked(const struct http *http, int wait_ms)
     return poll(&fd, 1, wait_ms) > 0;
 }
 
-bool http_tell(const struct http *http, const struct http_outcome *outcome,
-               const struct buffer *body, struct err *err)
+bool http_explain(const struct http *http, const struct http_outcome *outcome,
+                  const struct buffer *body, struct err *err)
 {
     if (!outcome->arrived)
         return err_set(err, "http://%s%.200s: %s", connector_label(http->connector, 0),

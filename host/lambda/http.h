@@ -49,8 +49,8 @@ bool http_stop_asked(const struct http *http, int wait_ms);
 
 /* The result of the last call in words: its URL, and the cause or the status and the
  * beginning of the body. Returns false, as err_set() does. */
-bool http_tell(const struct http *http, const struct http_outcome *outcome,
-               const struct buffer *body, struct err *err);
+bool http_explain(const struct http *http, const struct http_outcome *outcome,
+                  const struct buffer *body, struct err *err);
 
 void http_close(struct http *http);
 

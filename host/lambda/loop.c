@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-static bool say(const struct err *err)
+static bool log_error(const struct err *err)
 {
     log_message(LOG_LEVEL_ERROR, "%s", err->text);
     return false;
@@ -50,15 +50,15 @@ static bool serve(struct runtime *runtime, struct handler *handler,
 
     if (!handler_event(handler, &invocation, answer, &err)) {
         post_broken(runtime, &err);
-        return say(&err);
+        return log_error(&err);
     }
     post(runtime, answer); /* while it is on its way, the event is logged */
-    told = handler_tell(handler, &err) || say(&err);
-    answered = runtime_await(runtime, &err) || say(&err);
+    told = handler_tell(handler, &err) || log_error(&err);
+    answered = runtime_await(runtime, &err) || log_error(&err);
     if (answered && told && script_exhausted(handler->script)) {
         err_set(&err, "the rules hold too much memory: this process ends, and Lambda "
                       "starts a fresh one");
-        return say(&err);
+        return log_error(&err);
     }
     return answered && told;
 }
@@ -80,5 +80,5 @@ bool loop_run(struct runtime *runtime, struct handler *handler)
         }
     } while (ok && next == RUNTIME_EVENT);
     buffer_free(&answer.body);
-    return next == RUNTIME_GONE ? say(&err) : ok;
+    return next == RUNTIME_GONE ? log_error(&err) : ok;
 }

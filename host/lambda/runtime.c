@@ -76,14 +76,14 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
             return RUNTIME_STOP;
         pause_ms = pause_ms ? pause_ms * 2 : FIRST_PAUSE_MS;
         if (!outcome.arrived) {
-            http_tell(runtime->http, &outcome, &runtime->payload, err);
+            http_explain(runtime->http, &outcome, &runtime->payload, err);
             log_message(LOG_LEVEL_WARN, "no event from the Runtime API, try %d of %d: %s",
                         tries, TRIES, err->text);
         }
     }
     if (outcome.arrived && outcome.status == 200)
         return read_event(runtime, event, err) ? RUNTIME_EVENT : RUNTIME_GONE;
-    http_tell(runtime->http, &outcome, &runtime->payload, err);
+    http_explain(runtime->http, &outcome, &runtime->payload, err);
     err_wrap(err, "no event from the Runtime API");
     return RUNTIME_GONE;
 }
@@ -157,7 +157,7 @@ bool runtime_await(struct runtime *runtime, struct err *err)
         return err_set(err, "out of memory");
     outcome = http_await(runtime->http, &runtime->reply);
     if (!outcome.arrived) {
-        http_tell(runtime->http, &outcome, &runtime->reply, err);
+        http_explain(runtime->http, &outcome, &runtime->reply, err);
         log_message(LOG_LEVEL_WARN, "the answer may not have arrived, trying again: %s",
                     err->text);
         post_answer(runtime);
@@ -166,7 +166,7 @@ bool runtime_await(struct runtime *runtime, struct err *err)
     }
     if (outcome.arrived && outcome.status / 100 == 2)
         return true;
-    http_tell(runtime->http, &outcome, &runtime->reply, err);
+    http_explain(runtime->http, &outcome, &runtime->reply, err);
     return answer_counts(&outcome, second || outcome.again, err);
 }
 
@@ -194,7 +194,7 @@ bool runtime_init_error(struct runtime *runtime, const char *type, const char *e
         outcome = http_await(runtime->http, &runtime->reply);
         ok = outcome.arrived && outcome.status / 100 == 2;
         if (!ok)
-            http_tell(runtime->http, &outcome, &runtime->reply, err);
+            http_explain(runtime->http, &outcome, &runtime->reply, err);
     }
     buffer_free(&body);
     return ok || err_wrap(err, "the Runtime API did not take the init error");

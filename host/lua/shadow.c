@@ -65,8 +65,10 @@ static bool decide_all(struct script *script, const struct deadline *deadline,
 {
     struct outbox none = {0};
     size_t i = 0;
-    bool ok = watchdog_start(deadline, err);
+    bool ok = true;
 
+    if (deadline_third_left(deadline)) /* at its end the watchdog would end the process */
+        ok = watchdog_start(deadline, err);
     while (ok && i < script->objects && deadline_third_left(deadline))
         ok = script_decide_one(script, ++i, true, &none, err);
     watchdog_stop();

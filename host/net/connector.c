@@ -5,17 +5,17 @@
 #include "net/connector.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/tcp.h> /* its tcp_info has more than libc's */
 #include <netdb.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "net/attempts.h"
 
 #define SILENCE_MS 3000
 #define CLOSE_WAIT \
@@ -26,8 +26,9 @@ struct target {
     bool looking; /* the look-up may still run in libc's thread */
     struct addrinfo hints;
     struct gaicb lookup;
-    int begun;      /* the socket of connector_begin(); -1: none */
-    bool connected; /* that socket is connected */
+    int begun;             /* the socket of connector_begin(); -1: none */
+    bool connected;        /* that socket is connected */
+    struct address worked; /* goes first at the next connect */
 };
 
 struct connector {
@@ -107,68 +108,6 @@ static struct addrinfo *resolve(const struct host *host, struct target *target,
 
 /* ------------------------------------------------------------- connect */
 
-static void set_options(int fd)
-{
-    const int on = 1;
-    const int idle_s = 15;
-    const int probes = 3;
-
-    /* An option that is refused costs speed, not correctness. */
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &idle_s, sizeof(idle_s));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
-}
-
-/* 0 or an errno. */
-static int wait_connected(int fd, const struct deadline *deadline)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    socklen_t len = sizeof(int);
-    int error = 0;
-    int n;
-
-    do
-        n = poll(&ready, 1, (int)deadline_left_ms(deadline));
-    while (n < 0 && errno == EINTR);
-    if (n == 0)
-        return ETIMEDOUT;
-    if (n < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-        return errno;
-    return error;
-}
-
-/* -1, with this errno. */
-static int give_up(int fd, int error)
-{
-    if (fd >= 0)
-        close(fd);
-    errno = error;
-    return -1;
-}
-
-/* A socket whose connect has begun, or -1 with errno. */
-static int begin_connect(const struct addrinfo *address)
-{
-    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-    if (fd < 0)
-        return -1;
-    set_options(fd);
-    if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS)
-        return fd;
-    return give_up(fd, errno);
-}
-
-/* `fd`, connected, or -1 with errno. */
-static int end_connect(int fd, const struct deadline *deadline)
-{
-    int error = fd >= 0 ? wait_connected(fd, deadline) : errno;
-
-    return error == 0 ? fd : give_up(fd, error);
-}
-
 int connector_begin(struct connector *connector, size_t i)
 {
     const struct host *host = &connector->hosts.list[i];
@@ -176,14 +115,15 @@ int connector_begin(struct connector *connector, size_t i)
     struct deadline now = deadline_in(0);
     struct err ignored;
     struct addrinfo *addresses = resolve(host, target, &now, &ignored);
-    int fd = addresses ? begin_connect(addresses) : -1;
-    int error = fd >= 0 ? wait_connected(fd, &now) : errno;
+    int fd = addresses ? attempts_begin(addresses) : -1;
+    int error = fd >= 0 ? attempts_wait(fd, &now) : errno;
 
     if (addresses)
         freeaddrinfo(addresses);
-    if (error != 0 && error != ETIMEDOUT)
-        fd = give_up(
-            fd, error); /* connector_connect() meets the error again, and reports it */
+    if (fd >= 0 && error != 0 && error != ETIMEDOUT) {
+        close(fd); /* connector_connect() meets the error again, and reports it */
+        fd = -1;
+    }
     target->begun = fd;
     target->connected = fd >= 0 && error == 0;
     return target->connected ? fd : -1;
@@ -195,35 +135,21 @@ int connector_connect(struct connector *connector, size_t i,
 {
     const struct host *host = &connector->hosts.list[i];
     struct target *target = &connector->targets[i];
-    struct addrinfo *addresses;
-    int left = 0;
     int fd = target->begun; /* to the first address */
+    struct addrinfo *addresses;
 
     target->begun = -1;
     if (fd >= 0 && target->connected)
         return fd;
     *stage = "resolve";
     addresses = resolve(host, target, deadline, err);
-    if (!addresses)
-        return give_up(fd, 0);
-    *stage = "connect";
-    err->text[0] = '\0';
-    for (struct addrinfo *a = addresses; a; a = a->ai_next)
-        left++;
-    for (struct addrinfo *a = addresses; a; a = a->ai_next, left--) {
-        struct deadline share =
-            deadline_within(deadline, deadline_left_ms(deadline) / left);
-        char address[64] = "?";
-
-        fd = end_connect(fd >= 0 ? fd : begin_connect(a), &share);
+    if (!addresses) {
         if (fd >= 0)
-            break;
-        int error = errno;
-        getnameinfo(a->ai_addr, a->ai_addrlen, address, sizeof(address), NULL, 0,
-                    NI_NUMERICHOST);
-        err_add(err, "%s%s: %s", err->text[0] ? "; " : "", address,
-                error == ETIMEDOUT ? "no answer to the connect" : strerror(error));
+            close(fd);
+        return -1;
     }
+    *stage = "connect";
+    fd = attempts_run(addresses, fd, &target->worked, deadline, err);
     freeaddrinfo(addresses);
     return fd;
 }

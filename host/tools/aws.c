@@ -18,20 +18,17 @@
 
 static const char usage[] =
     "Usage: aws [CERTIFICATE KEY]\n"
-    "KMS, SSM and Secrets Manager on a free port of 127.0.0.1, with https where a\n"
-    "certificate is given. Prints the URL for AWS_ENDPOINT_URL, and a line for each "
-    "call:\n"
+    "KMS, SSM and Secrets Manager on a free port of 127.0.0.1, over https where a\n"
+    "certificate is given. Prints the URL for AWS_ENDPOINT_URL, and a line a call:\n"
     "\n"
-    "  call SERVICE ID ANSWER      \"ok\" or AWS's code; SERVICE is kms, ssm, "
-    "secretsmanager\n"
+    "  call SERVICE ID ANSWER      \"ok\" or AWS's error code; SERVICE is kms, ssm or\n"
+    "                              secretsmanager\n"
     "\n"
-    "Callers sign with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN "
-    "of\n"
-    "its environment, in PIGEON_AWS_REGION. It obeys lines on stdin until that ends, "
-    "and\n"
-    "answers each with \"ok\" or \"error\":\n"
+    "Callers sign with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN\n"
+    "of its environment, in PIGEON_AWS_REGION. It obeys lines on stdin until stdin\n"
+    "ends, and answers each with \"ok\" or \"error\":\n"
     "\n"
-    "  value SERVICE ID VALUE      what a ciphertext, a parameter, a secret stands for,\n"
+    "  value SERVICE ID VALUE      the value of a ciphertext, a parameter or a secret,\n"
     "                              from now on; \\0 in it is a NUL\n"
     "  context ID FUNCTION VALUE   a ciphertext with the context of a function\n"
     "  binary secretsmanager ID VALUE    a secret that is a SecretBinary\n"
@@ -42,7 +39,7 @@ struct services {
     struct store store;
     struct identity identity;
     pthread_mutex_t lock;
-    pthread_cond_t told; /* a command came on stdin */
+    pthread_cond_t obeyed; /* a command came on stdin */
     bool over;
 };
 
@@ -60,7 +57,7 @@ static const char *value_of(struct MHD_Connection *connection, const char *name)
 
 /* ------------------------------------------------------------- faults in time */
 
-/* Waits for as long as the service's fault says; under the lock. */
+/* Waits as long as the service's fault lasts; under the lock. */
 static void linger(struct services *aws, enum service service)
 {
     struct timespec end;
@@ -71,11 +68,11 @@ static void linger(struct services *aws, enum service service)
         end.tv_nsec += aws->store.faults[service].ms % 1000 * 1000000;
         end.tv_sec += end.tv_nsec / 1000000000;
         end.tv_nsec %= 1000000000;
-        while (!aws->over && pthread_cond_timedwait(&aws->told, &aws->lock, &end) == 0)
+        while (!aws->over && pthread_cond_timedwait(&aws->obeyed, &aws->lock, &end) == 0)
             ;
     }
     while (!aws->over && aws->store.faults[service].kind == FAULT_SILENT)
-        pthread_cond_wait(&aws->told, &aws->lock);
+        pthread_cond_wait(&aws->obeyed, &aws->lock);
 }
 
 /* The first half of a body, and then the end of the connection. */
@@ -237,7 +234,7 @@ static void obey_stdin(struct services *aws)
         line[strcspn(line, "\n")] = '\0';
         pthread_mutex_lock(&aws->lock);
         puts(store_obey(&aws->store, line) ? "ok" : "error");
-        pthread_cond_broadcast(&aws->told);
+        pthread_cond_broadcast(&aws->obeyed);
         pthread_mutex_unlock(&aws->lock);
     }
     free(line);
@@ -263,7 +260,7 @@ static int run(struct services *aws, const char *certificate, const char *key)
     obey_stdin(aws);
     pthread_mutex_lock(&aws->lock);
     aws->over = true;
-    pthread_cond_broadcast(&aws->told);
+    pthread_cond_broadcast(&aws->obeyed);
     pthread_mutex_unlock(&aws->lock);
     MHD_stop_daemon(daemon);
     store_free(&aws->store);
@@ -274,7 +271,7 @@ int main(int argc, char **argv)
 {
     struct services aws = {
         .lock = PTHREAD_MUTEX_INITIALIZER,
-        .told = PTHREAD_COND_INITIALIZER,
+        .obeyed = PTHREAD_COND_INITIALIZER,
         .identity = {.key_id = variable("AWS_ACCESS_KEY_ID", "AKIALOCAL"),
                      .secret_key = variable("AWS_SECRET_ACCESS_KEY", "local"),
                      .session_token = variable("AWS_SESSION_TOKEN", NULL),

@@ -19,14 +19,13 @@ static const char usage[] =
     "Usage: consume [--headers | --count-only | --declare | --delete] [--] QUEUE...\n"
     "Prints \"item: BODY\" for each message in the queues and empties them.\n"
     "\n"
-    "  --headers      prints each header behind its message: \" NAME=VALUE\"\n"
+    "  --headers      prints each header after its message: \" NAME=VALUE\"\n"
     "  --count-only   prints \"QUEUE: N\" instead, and leaves the messages\n"
-    "  --declare      makes durable queues, where there are none of these names\n"
+    "  --declare      makes durable queues, where they do not exist\n"
     "  --delete       deletes the queues with all that is in them\n"
     "\n"
-    "The broker is that of PIGEON_HOST, PIGEON_PORT, PIGEON_VIRTUAL_HOST, PIGEON_USER "
-    "and\n"
-    "PIGEON_PASSWORD, without TLS.\n"
+    "The broker is the one of PIGEON_HOST, PIGEON_PORT, PIGEON_VIRTUAL_HOST,\n"
+    "PIGEON_USER and PIGEON_PASSWORD, without TLS.\n"
     "Status: 0 all is well, 1 the broker refused something, 2 misuse.\n";
 
 #define WAIT_S 30  /* for each answer of the broker */
@@ -167,8 +166,8 @@ static bool read_get(amqp_connection_state_t connection, bool headers, uint64_t 
     return print_message(connection, headers, err);
 }
 
-/* Empties a queue, WINDOW messages at a time: asked one by one, each would cost a round
- * trip. */
+/* Empties a queue, WINDOW messages at a time: one by one, each would cost a round trip.
+ */
 static bool consume(amqp_connection_state_t connection, const char *queue, bool headers,
                     struct err *err)
 {

@@ -1,7 +1,7 @@
 /* lambda.c -- a local AWS Lambda: starts a function and hands it events, one at a time.
  *
  * Here are its options and signals; lambda/sandbox.c has the life of the function. It
- * knows nothing of Pigeon but where the rules are. */
+ * knows nothing of Pigeon except where the rules are. */
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
@@ -15,29 +15,26 @@
 
 static const char usage[] =
     "Usage: lambda [OPTION...] -- COMMAND [ARG...]\n"
-    "Starts COMMAND as Lambda starts a bootstrap and hands it the events on stdin.\n"
+    "Starts COMMAND as Lambda starts a bootstrap, and hands it the events on stdin.\n"
     "\n"
     "  --deadline MS   how long an event may take (30000)\n"
     "  --repeat N      hand each event over N times (1)\n"
     "  --pause MS      wait between events (0)\n"
     "  --grace MS      wait after SIGTERM before SIGKILL, at the end (2000)\n"
-    "  --raw           all of stdin is one event, whatever it is\n"
+    "  --raw           all of stdin is one event, JSON or not\n"
     "\n"
-    "Where the first line that is not blank is a whole JSON object or array, each line "
-    "is\n"
-    "an event, handed over as soon as it is read, and blank lines are skipped; "
-    "otherwise\n"
-    "all of stdin is one event. Without any, the function is started and stopped.\n"
+    "Where the first line that is not blank is a whole JSON object or array, each line\n"
+    "is an event, handed over as soon as it arrives, and blank lines are skipped;\n"
+    "otherwise all of stdin is one event. Without events the function is started and\n"
+    "stopped.\n"
     "\n"
     "stdout has a line for each answer, its body, when the function asks for the next\n"
-    "event. stderr has what the function writes, and lines of our own that begin with\n"
-    "\"lambda: \", the error types among them. After a crash or a timeout the next "
-    "event\n"
-    "finds a fresh process, after an init error nothing more is handed over.\n"
+    "event. stderr has the function's own lines, and lines that begin with \"lambda:\",\n"
+    "for example error types. After a crash or a timeout the next event gets a fresh\n"
+    "process; after an init error no further event is handed over.\n"
     "\n"
-    "Status: 0 all is well; 1 an answer was an error, or the function timed out, ended "
-    "by\n"
-    "itself, or did not end well when it was asked to; 2 misuse.\n";
+    "Status: 0 all is well; 1 an answer was an error, or the function timed out, ended\n"
+    "by itself, or did not end well after SIGTERM; 2 misuse.\n";
 
 static bool open_signals(struct lambda *lambda)
 {

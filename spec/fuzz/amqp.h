@@ -58,11 +58,11 @@ static inline void fuzz_conversation(const uint8_t *data, size_t size, size_t lo
     fuzz_fill(&outbox);
     connected = broker_connect(broker, wire_connect(), NULL, &deadline, &failure);
     if (connected)
-        published = broker_publish(broker, &outbox, &deadline, &failure);
+        published = broker_publish(broker, &outbox, &deadline, &deadline, &failure);
     promise(published || failure.text[0], "a failure has a text");
     fuzz_check(&outbox, published, memmem(data, size, ack, sizeof(ack)) != NULL);
     if (connected && broker_connected(broker))
-        broker_publish(broker, &outbox, &deadline, &failure);
+        broker_publish(broker, &outbox, &deadline, &deadline, &failure);
     broker_close(broker);
     outbox_clear(&outbox);
 }

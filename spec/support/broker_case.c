@@ -114,7 +114,7 @@ bool publish(int64_t deadline_ms)
 {
     struct deadline deadline = deadline_in(deadline_ms);
 
-    return broker_publish(broker, &outbox, &deadline, &failure);
+    return broker_publish(broker, &outbox, &deadline, &deadline, &failure);
 }
 
 void assert_failure(const char *stage, int code, const char *text)

@@ -381,6 +381,19 @@ static uint32_t read_method(struct session *session)
     return ok && !session->gone ? frame.method : 0;
 }
 
+bool session_read_heartbeat(struct session *session)
+{
+    struct frame frame = {0};
+
+    do {
+        free(frame.payload);
+        if (!read_frame(session, &frame))
+            return false;
+    } while (frame.type != FRAME_HEARTBEAT);
+    free(frame.payload);
+    return true;
+}
+
 bool session_read(struct session *session, int class_id, int method_id)
 {
     uint32_t method;

@@ -90,6 +90,9 @@ bool session_log_in(struct session *session, enum step last);
  * is answered, and then the client has gone. */
 bool session_read(struct session *session, int class_id, int method_id);
 
+/* Reads frames up to a heartbeat. */
+bool session_read_heartbeat(struct session *session);
+
 /* Reads `count` publishes more. */
 bool session_read_publishes(struct session *session, size_t count);
 

@@ -4,8 +4,8 @@
  * By AWS's description alone
  * (https://docs.aws.amazon.com/IAM/latest/UserGuide/create-signed-request.html): the
  * canonical request is built again from what arrived. */
-#ifndef AWS_SIGNATURE_H
-#define AWS_SIGNATURE_H
+#ifndef PIGEON_TOOLS_AWS_SIGNATURE_H
+#define PIGEON_TOOLS_AWS_SIGNATURE_H
 
 #include <stdbool.h>
 

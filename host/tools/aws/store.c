@@ -63,7 +63,7 @@ bool service_of_target(const char *target, enum service *service)
     return false;
 }
 
-/* ------------------------------------------------------------- what it is told */
+/* ------------------------------------------------------------- commands */
 
 static struct entry *find(const struct store *store, enum service service, const char *id)
 {
@@ -145,7 +145,7 @@ bool store_obey(struct store *store, char *line)
     return strcmp(verb, "fault") == 0 && set_fault(store, service, second, rest);
 }
 
-/* ------------------------------------------------------------- what it answers */
+/* ------------------------------------------------------------- answers */
 
 void reply_error(struct reply *reply, int status, const char *code, const char *message)
 {

@@ -1,8 +1,8 @@
 /* store.h -- the values of the local KMS, SSM and Secrets Manager, and their faults.
  * Each is set by a line of text. Several threads use it: the caller locks. Owns its
  * values. */
-#ifndef AWS_STORE_H
-#define AWS_STORE_H
+#ifndef PIGEON_TOOLS_AWS_STORE_H
+#define PIGEON_TOOLS_AWS_STORE_H
 
 #include <stdbool.h>
 
@@ -37,7 +37,7 @@ struct reply {
     struct buffer body;
 };
 
-/* "kms", as it is signed for. */
+/* The name in the signature: "kms". */
 const char *service_name(enum service service);
 
 /* The service that an X-Amz-Target names. False: none of these. */

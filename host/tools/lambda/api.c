@@ -1,14 +1,16 @@
-/* api.c -- the Runtime API on libmicrohttpd. A /next without an event is a suspended
- * connection. Whether an answer may come is decided by its headers, as in AWS's emulator.
- */
+/* api.c -- the states of the Runtime API, and which request each of them takes.
+ *
+ * A /next without an event is a suspended connection. Whether an answer may come is
+ * decided by its headers, as in AWS's emulator. */
 #include "tools/lambda/api.h"
 
-#include <microhttpd.h>
 #include <netinet/in.h>
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tools/lambda/request.h"
 
 static const char *const state_names[] = {
     [API_STARTED] = "Started",
@@ -20,51 +22,6 @@ static const char *const state_names[] = {
     [API_ANSWERED] = "RuntimeResponseSentState",
 };
 
-enum verb { VERB_NONE, VERB_NEXT, VERB_RESPONSE, VERB_ERROR, VERB_INIT_ERROR, VERB_PING };
-
-struct request {
-    enum verb verb;
-    struct MHD_Connection *connection;
-    struct buffer body;
-    bool too_large;
-    bool abandoned;   /* the client is gone */
-    bool sending;     /* it brings the answer */
-    unsigned refused; /* the status code, 0: not */
-    char refusal[256];
-};
-
-static const char *header(const struct request *request, const char *name)
-{
-    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
-}
-
-static struct MHD_Response *json_response(const char *body, size_t len)
-{
-    /* libmicrohttpd takes read-only data as void *. */
-    struct MHD_Response *response = MHD_create_response_from_buffer(
-        len, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-
-    MHD_add_response_header(response, "Content-Type", "application/json");
-    return response;
-}
-
-static enum MHD_Result reply(struct request *request, unsigned code, const char *body)
-{
-    struct MHD_Response *response = json_response(body, strlen(body));
-    enum MHD_Result result = MHD_queue_response(request->connection, code, response);
-
-    MHD_destroy_response(response);
-    return result;
-}
-
-static void refuse(struct request *request, unsigned code, const char *type,
-                   const char *message)
-{
-    request->refused = code;
-    snprintf(request->refusal, sizeof(request->refusal),
-             "{\"errorMessage\":\"%s\",\"errorType\":\"%s\"}\n", message, type);
-}
-
 static void refuse_state(const struct api *api, struct request *request,
                          enum api_state wanted)
 {
@@ -74,7 +31,7 @@ static void refuse_state(const struct api *api, struct request *request,
              "State transition from %s to %s failed for runtime. "
              "Error: State transition is not allowed",
              state_names[api->state], state_names[wanted]);
-    refuse(request, MHD_HTTP_FORBIDDEN, "InvalidStateTransition", message);
+    request_refuse(request, MHD_HTTP_FORBIDDEN, "InvalidStateTransition", message);
 }
 
 static void keep_answer(struct api *api, const char *body, size_t len)
@@ -97,14 +54,14 @@ void api_answer_instead(struct api *api, const char *type, const char *message)
 /* Lambda accepts only Runtime.X and Function.X. */
 static void keep_error_type(struct api *api, const struct request *request)
 {
-    const char *type = header(request, "Lambda-Runtime-Function-Error-Type");
+    const char *type = request_header(request, "Lambda-Runtime-Function-Error-Type");
     regex_t known;
 
     if (!type)
         type = "";
     regcomp(&known, "(Runtime|Function)\\.[A-Z][a-zA-Z]+", REG_EXTENDED | REG_NOSUB);
     if (regexec(&known, type, 0, NULL, 0) != 0) {
-        fprintf(stderr, "lambda: error type \"%s\" is none that Lambda knows\n", type);
+        fprintf(stderr, "lambda: error type \"%s\" is not one that Lambda knows\n", type);
         type =
             strncmp(type, "Function.", 9) == 0 ? "Function.Unknown" : "Runtime.Unknown";
     }
@@ -115,7 +72,7 @@ static void keep_error_type(struct api *api, const struct request *request)
 static enum MHD_Result send_event(const struct api *api, struct request *request)
 {
     const struct api_event *event = &api->event;
-    struct MHD_Response *response = json_response(event->data, event->len);
+    struct MHD_Response *response = request_json(event->data, event->len);
     char arn[256], trace[96], ends[24], hex[25];
     enum MHD_Result result;
 
@@ -134,7 +91,7 @@ static enum MHD_Result send_event(const struct api *api, struct request *request
     return result;
 }
 
-/* Closes the connection that waits in /next: its process is gone, or asks again. */
+/* Closes the connection that waits in /next: its process has ended, or asks again. */
 static void abandon_waiting(struct api *api)
 {
     if (!api->waiting)
@@ -153,7 +110,7 @@ static enum MHD_Result answer_next(struct api *api, struct request *request)
     if (api->state == API_INIT_ERROR || api->state == API_RESPONDING ||
         api->state == API_FAILING) {
         refuse_state(api, request, API_READY);
-        return reply(request, request->refused, request->refusal);
+        return request_reply(request, request->refused, request->refusal);
     }
     if (api->offered) {
         api->offered = false;
@@ -181,7 +138,8 @@ static void take_answer(struct api *api, struct request *request)
         api_answer_instead(api, "Function.ResponseSizeTooLarge", message);
         snprintf(message, sizeof(message),
                  "Exceeded maximum allowed payload size (%d bytes).", API_PAYLOAD_MAX);
-        refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "RequestEntityTooLarge", message);
+        request_refuse(request, MHD_HTTP_CONTENT_TOO_LARGE, "RequestEntityTooLarge",
+                       message);
         return;
     }
     if (request->verb == VERB_ERROR)
@@ -205,9 +163,9 @@ static enum MHD_Result answer_request(struct api *api, struct request *request)
 {
     switch (request->verb) {
     case VERB_NONE:
-        return reply(request, MHD_HTTP_NOT_FOUND, "404 page not found\n");
+        return request_reply(request, MHD_HTTP_NOT_FOUND, "404 page not found\n");
     case VERB_PING:
-        return reply(request, MHD_HTTP_OK, "pong");
+        return request_reply(request, MHD_HTTP_OK, "pong");
     case VERB_NEXT:
         return answer_next(api, request);
     case VERB_INIT_ERROR:
@@ -218,75 +176,32 @@ static enum MHD_Result answer_request(struct api *api, struct request *request)
             take_answer(api, request);
     }
     if (request->refused)
-        return reply(request, request->refused, request->refusal);
-    return reply(request, MHD_HTTP_ACCEPTED, "{\"status\":\"OK\"}\n");
+        return request_reply(request, request->refused, request->refusal);
+    return request_reply(request, MHD_HTTP_ACCEPTED, "{\"status\":\"OK\"}\n");
 }
 
 /* Whether a /response or /error may come now. */
-static void admit_answer(struct api *api, struct request *request, const char *id,
-                         size_t id_len)
+static void admit_answer(struct api *api, struct request *request)
 {
     enum api_state wanted = request->verb == VERB_ERROR ? API_FAILING : API_RESPONDING;
-    const char *mode = header(request, "Lambda-Runtime-Function-Response-Mode");
+    const char *mode = request_header(request, "Lambda-Runtime-Function-Response-Mode");
     bool open = api->state == API_RUNNING || api->state == API_RESPONDING ||
                 api->state == API_FAILING;
 
-    if (!open || id_len != strlen(api->event.id) ||
-        memcmp(id, api->event.id, id_len) != 0) {
-        refuse(request, MHD_HTTP_BAD_REQUEST, "InvalidRequestID", "Invalid request ID");
+    if (!open || strcmp(request->id, api->event.id) != 0) {
+        request_refuse(request, MHD_HTTP_BAD_REQUEST, "InvalidRequestID",
+                       "Invalid request ID");
     } else if (api->state != API_RUNNING) {
         refuse_state(api, request, wanted);
     } else if (mode && strcmp(mode, "streaming") != 0) {
         api->state = API_ANSWERED;
         api_answer_instead(api, "Runtime.InvalidResponseModeHeader", "");
-        refuse(request, MHD_HTTP_BAD_REQUEST, "InvalidFunctionResponseMode",
-               "Invalid function response mode");
+        request_refuse(request, MHD_HTTP_BAD_REQUEST, "InvalidFunctionResponseMode",
+                       "Invalid function response mode");
     } else {
         api->state = wanted;
         request->sending = true;
     }
-}
-
-/* The verb of a URL below the version, and where its request id is. */
-static enum verb find_verb(const char *method, const char *url, const char **id,
-                           size_t *id_len)
-{
-    static const char invocation[] = "/runtime/invocation/";
-    bool get = strcmp(method, "GET") == 0, post = strcmp(method, "POST") == 0;
-    const char *last = strrchr(url, '/');
-
-    if (get && strcmp(url, "/runtime/invocation/next") == 0)
-        return VERB_NEXT;
-    if (get && strcmp(url, "/ping") == 0)
-        return VERB_PING;
-    if (post && strcmp(url, "/runtime/init/error") == 0)
-        return VERB_INIT_ERROR;
-    if (!post || strncmp(url, invocation, strlen(invocation)) != 0)
-        return VERB_NONE;
-    *id = url + strlen(invocation);
-    *id_len = last > *id ? (size_t)(last - *id) : 0;
-    if (strcmp(last, "/response") == 0)
-        return VERB_RESPONSE;
-    return strcmp(last, "/error") == 0 ? VERB_ERROR : VERB_NONE;
-}
-
-static struct request *open_request(struct api *api, struct MHD_Connection *connection,
-                                    const char *method, const char *url)
-{
-    static const char version[] = "/2018-06-01";
-    struct request *request = calloc(1, sizeof(*request));
-    const char *id = NULL;
-    size_t id_len = 0;
-
-    if (!request)
-        return NULL;
-    request->connection = connection;
-    request->body.max = API_PAYLOAD_MAX;
-    if (strncmp(url, version, strlen(version)) == 0)
-        request->verb = find_verb(method, url + strlen(version), &id, &id_len);
-    if (request->verb == VERB_RESPONSE || request->verb == VERB_ERROR)
-        admit_answer(api, request, id, id_len);
-    return request;
 }
 
 /* libmicrohttpd calls this with the headers, with each piece of the body, and at its end;
@@ -300,14 +215,15 @@ static enum MHD_Result on_request(void *api, struct MHD_Connection *connection,
 
     (void)version;
     if (!request) {
-        *opaque = open_request(api, connection, method, url);
-        return *opaque ? MHD_YES : MHD_NO;
+        request = request_open(connection, method, url, API_PAYLOAD_MAX);
+        if (request && (request->verb == VERB_RESPONSE || request->verb == VERB_ERROR))
+            admit_answer(api, request);
+        *opaque = request;
+        return request ? MHD_YES : MHD_NO;
     }
     if (*piece_len == 0)
         return answer_request(api, request);
-    /* The excess is read and dropped, so that the client gets to read our 413. */
-    if (!request->too_large && !buffer_append(&request->body, piece, *piece_len))
-        request->too_large = true;
+    request_take(request, piece, *piece_len);
     *piece_len = 0;
     return MHD_YES;
 }
@@ -328,8 +244,7 @@ static void on_request_end(void *context, struct MHD_Connection *connection,
         api->state = API_ANSWERED;
         api_answer_instead(api, "Runtime.TruncatedResponse", "");
     }
-    buffer_free(&request->body);
-    free(request);
+    request_close(request);
     *opaque = NULL;
 }
 

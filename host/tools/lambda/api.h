@@ -1,11 +1,12 @@
 /* api.h -- the Runtime API
  * (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), with the states,
- * status codes and words of AWS's own emulator (aws-lambda-runtime- interface-emulator,
+ * status codes and words of AWS's own emulator (aws-lambda-runtime-interface-emulator,
  * internal/lambda/core/states.go).
+ *
  * No thread of its own: api_run() serves what has arrived, api_watch() adds what to wait
  * for. The event that is offered stays the caller's until the next api_offer(). */
-#ifndef LAMBDA_API_H
-#define LAMBDA_API_H
+#ifndef PIGEON_TOOLS_LAMBDA_API_H
+#define PIGEON_TOOLS_LAMBDA_API_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -50,7 +51,7 @@ struct api {
  */
 bool api_open(struct api *api);
 
-/* A process was started, or is gone. */
+/* A process was started, or has ended. */
 void api_reset(struct api *api);
 
 /* The event for the next /next; its answer is still to come. */

@@ -4,8 +4,8 @@
  * event and blank ones are skipped; otherwise all of stdin is one event, valid or not, so
  * that bad input can be tried too. Owns what it read. Valid when zeroed, but for
  * input.max. */
-#ifndef LAMBDA_EVENTS_H
-#define LAMBDA_EVENTS_H
+#ifndef PIGEON_TOOLS_LAMBDA_EVENTS_H
+#define PIGEON_TOOLS_LAMBDA_EVENTS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,7 +1,7 @@
 /* function.h -- the function's process: started as Lambda starts it, in a process group
  * of its own, and not able to outlive us. Plain data, valid when zeroed. */
-#ifndef LAMBDA_FUNCTION_H
-#define LAMBDA_FUNCTION_H
+#ifndef PIGEON_TOOLS_LAMBDA_FUNCTION_H
+#define PIGEON_TOOLS_LAMBDA_FUNCTION_H
 
 #include <stdbool.h>
 #include <sys/types.h>

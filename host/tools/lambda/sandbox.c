@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #define INIT_MS 10000 /* that Lambda grants to the init phase */
-#define LONG_MS 60000 /* one of many waits without an end */
+#define LONG_MS 60000 /* one turn of a wait that has no limit */
 
 void sandbox_log(const char *fmt, ...)
 {
@@ -44,7 +44,7 @@ static int64_t in_ms(long ms)
     return now_ms(CLOCK_MONOTONIC) + ms;
 }
 
-/* Sleeps until something happens, wait_ms at most, and takes signals and stdin in. */
+/* Waits for the next thing to happen, wait_ms at most; reads signals and stdin. */
 static void wait_once(struct lambda *lambda, int64_t wait_ms)
 {
     struct signalfd_siginfo signal;
@@ -72,7 +72,8 @@ static void wait_once(struct lambda *lambda, int64_t wait_ms)
     }
 }
 
-/* Whether `done` came true before the clock of in_ms() says end_ms, and no signal. */
+/* Waits until `done` is true. False: end_ms, by the clock of in_ms(), or a signal came
+ * first. */
 static bool wait_until(struct lambda *lambda, bool (*done)(const struct lambda *),
                        int64_t end_ms)
 {
@@ -196,7 +197,7 @@ static void new_request_id(char id[37])
              b[13], b[14], b[15]);
 }
 
-/* After /init/error the function has to end by itself. */
+/* After /init/error the function must end by itself. */
 static void conclude_init_error(struct lambda *lambda)
 {
     print_answer(lambda);
@@ -221,7 +222,7 @@ static void initialize(struct lambda *lambda)
     } else if (lambda->function.unasked) {
         lambda->ended_in_init = true;
     } else if (!in_time) {
-        sandbox_log("init took longer than %d ms; it begins anew with the first event",
+        sandbox_log("init took longer than %d ms; it starts again with the first event",
                     INIT_MS);
         kill_function(lambda);
     }
@@ -316,7 +317,7 @@ void sandbox_run(struct lambda *lambda)
             if (!lambda->signal)
                 invoke(lambda);
         }
-    if (lambda->ended_in_init && !lambda->signal) /* and no event came to be told */
+    if (lambda->ended_in_init && !lambda->signal) /* and no event has got the error */
         print_exit(lambda);
 }
 

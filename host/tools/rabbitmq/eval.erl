@@ -1,10 +1,9 @@
 %% eval.erl -- evaluates Erlang inside the private broker, so that a test breaks something
 %% in a millisecond where a rabbitmqctl call takes half a second.
 %%
-%% Listens on loopback, on a port that the system picks; the files "eval.port" and
-%% ".erlang.cookie" of the broker's folder say which, and what a client must say first.
-%% Then each line is an expression, "node().", and each answer a line, "ok VALUE" or
-%% "error REASON".
+%% Listens on loopback, on a free port, which it writes to the file "eval.port" in the
+%% broker's folder. A client first sends the line in ".erlang.cookie" there, then an
+%% expression a line, "node().". Each answer is a line: "ok VALUE" or "error REASON".
 -module(eval).
 -export([start/0]).
 

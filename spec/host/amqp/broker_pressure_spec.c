@@ -227,6 +227,48 @@ static void blocked_is_told_when_a_publish_blocks(void **state)
     assert_blocked();
 }
 
+/* ------------------------------------------------------------- silence */
+
+/* Only what is sent can be missed by TCP_USER_TIMEOUT. */
+static void confirms_after_two_heartbeats(struct session *s)
+{
+    ready(s, 1);
+    if (session_read_heartbeat(s) && session_read_heartbeat(s))
+        session_send_ack(s, 1, false);
+    session_be_silent(s);
+}
+
+static void a_heartbeat_is_sent_while_no_confirm_comes(void **state)
+{
+    (void)state;
+    play_broker(confirms_after_two_heartbeats);
+    fill(1, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    assert_int_equal(outbox.messages[0].fate, FATE_CONFIRMED);
+}
+
+static void never_confirms(struct session *s)
+{
+    ready(s, 1);
+    session_be_silent(s);
+}
+
+static void a_silent_broker_is_given_up_when_the_patience_is_over(void **state)
+{
+    struct deadline patience = deadline_in(SHORT_MS), deadline = deadline_in(MINUTE_MS);
+    int64_t start = clock_ms();
+
+    (void)state;
+    play_broker(never_confirms);
+    fill(1, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_false(broker_publish(broker, &outbox, &patience, &deadline, &failure));
+    assert_true(failure.silent);
+    assert_string_equal(failure.stage, "confirm");
+    assert_true(clock_ms() - start < HANG_MS);
+}
+
 /* ------------------------------------------------------------- a handshake */
 
 static void is_no_tls_server(struct session *s)
@@ -278,6 +320,8 @@ int main(void)
         CASE(a_publish_that_blocks_is_ended_by_the_deadline),
         CASE(blocked_is_told_while_the_reader_stalls),
         CASE(blocked_is_told_when_a_publish_blocks),
+        CASE(a_heartbeat_is_sent_while_no_confirm_comes),
+        CASE(a_silent_broker_is_given_up_when_the_patience_is_over),
         CASE(a_handshake_with_no_tls_server_ends),
     };
 

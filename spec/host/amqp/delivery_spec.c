@@ -161,6 +161,33 @@ static void a_nack_is_tried_five_times_more(void **state)
                         "drop sleep:800 connect:0 login publish:d");
 }
 
+static void
+a_silent_broker_is_given_up_at_half_time_where_there_is_another_host(void **state)
+{
+    const struct turn turns[] = {
+        {.fates = "-", .words = "no answer in time", .silent = true}, {.fates = "c"}};
+    int64_t start_ms = clock_ms();
+
+    (void)state;
+    world.hosts = 2;
+    deliver("a", MINUTE_MS, turns);
+    assert_string_equal(fates(), "c");
+    assert_string_equal(diary, "connect:0 login publish:a connect:1 login publish:a");
+    assert_in_range(clock_ms() - start_ms, MINUTE_MS / 2 - 1, MINUTE_MS / 2 + 1);
+}
+
+static void the_only_host_has_all_of_the_time(void **state)
+{
+    const struct turn turns[] = {
+        {.fates = "-", .words = "no answer in time", .silent = true}};
+    int64_t start_ms = clock_ms();
+
+    (void)state;
+    deliver("a", MINUTE_MS, turns);
+    assert_string_equal(diary, "connect:0 login publish:a");
+    assert_in_range(clock_ms() - start_ms, MINUTE_MS - 1, MINUTE_MS + 1);
+}
+
 /* A round for nacks that fails, too, is followed by no other reconnect. */
 static void an_event_has_one_reconnect(void **state)
 {
@@ -296,6 +323,8 @@ int main(void)
         CASE(too_late_to_reconnect_keeps_the_first_cause),
         CASE(a_deadline_that_has_passed_touches_nothing),
         CASE(a_nack_is_tried_five_times_more),
+        CASE(a_silent_broker_is_given_up_at_half_time_where_there_is_another_host),
+        CASE(the_only_host_has_all_of_the_time),
         CASE(an_event_has_one_reconnect),
         CASE(nacks_end_after_three_seconds),
         CASE(nacks_end_with_the_deadline),

@@ -229,17 +229,28 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
     assert_false(script_exhausted(script));
 }
 
+/* Records that are lists in lists: their tables need more than 16 times their bytes. */
+static void add_deep_lists(int records)
+{
+    append(&event, "{\"Records\":[0");
+    for (int i = 0; i < records; i++) {
+        append(&event, ",");
+        for (int level = 0; level < 60; level++)
+            append(&event, "[");
+        for (int level = 0; level < 60; level++)
+            append(&event, "]");
+    }
+    append(&event, "]}");
+}
+
 static void an_event_that_does_not_fit_is_told_and_the_next_one_decided(void **state)
 {
     (void)state;
     open_small("return function(object) return accept(object.key, {'normal'}) end", 8);
     event.max = SIZE_MAX;
-    append(&event, "{\"Records\":[0");
-    for (int i = 0; i < 100000; i++)
-        append(&event, ",0");
-    append(&event, "]}");
+    add_deep_lists(10000);
     assert_false(decide());
-    assert_non_null(strstr(err.text, "receiving 200015 bytes: not enough memory"));
+    assert_non_null(strstr(err.text, "receiving 1210015 bytes: not enough memory"));
     assert_int_equal(outbox.count, 0);
 
     buffer_clear(&event);
@@ -250,21 +261,33 @@ static void an_event_that_does_not_fit_is_told_and_the_next_one_decided(void **s
     assert_string_equal(answer.body.data, "null");
 }
 
+/* SQS messages, each with 100 wrong records: an entry each, which stays until the end. */
+static void add_wrong_messages(int messages)
+{
+    append(&event, "{\"Records\":[");
+    for (int i = 0; i < messages; i++) {
+        append(&event, i > 0 ? "," : "");
+        append(&event, "{\"eventSource\":\"aws:sqs\",\"eventSourceARN\":\"q\","
+                       "\"messageId\":\"m\",\"body\":\"{\\\"Records\\\":[0");
+        for (int record = 1; record < 100; record++)
+            append(&event, ",0");
+        append(&event, "]}\"}");
+    }
+    append(&event, "]}");
+}
+
 /* An event's own tables fill what there is, so that to load anew does not help. */
 static void where_loading_anew_does_not_help_the_process_is_exhausted(void **state)
 {
     (void)state;
     event.max = SIZE_MAX;
-    for (int records = 4000; !script || !script_exhausted(script); records += 1000) {
+    for (int messages = 50; !script || !script_exhausted(script); messages += 5) {
         script_close(script);
         open_small("return function(object) return accept(object.key, {'a'}) end", 8);
         buffer_clear(&event);
-        append(&event, "{\"Records\":[0");
-        for (int i = 1; i < records; i++)
-            append(&event, ",0");
-        append(&event, "]}");
+        add_wrong_messages(messages);
         if (!decide())
-            fail_msg("%d records: %s", records, err.text);
+            fail_msg("%d messages: %s", messages, err.text);
     }
 
     buffer_clear(&event);

@@ -183,6 +183,24 @@ static void when_two_thirds_are_spent_the_rest_is_skipped(void **state)
     assert_logged(words);
 }
 
+/* The watchdog would end the process, were it started now. */
+static void with_no_time_left_no_object_is_decided(void **state)
+{
+    struct deadline over = deadline_in(0);
+    struct invocation invocation;
+
+    (void)state;
+    open_both(RULES, "return function() return ignore('all') end", 0);
+    add_objects(&event, 1, 3);
+    invocation = invocation_of(&event);
+    assert_true(script_decide(script, &invocation, &outbox, &err));
+    facts.confirmed = confirm(&outbox);
+    script_shadow(script, &over);
+    assert_true(script_conclude(script, &outbox, &facts, &answer, &err));
+    assert_true(script_tell(script, &err));
+    assert_logged("shadow: 3 not decided: out of time");
+}
+
 static void a_loop_without_end_is_a_difference(void **state)
 {
     (void)state;
@@ -386,6 +404,7 @@ int main(int argc, char **argv)
         CASE(twenty_differences_are_told_and_the_rest_is_counted),
         CASE(without_one_nothing_is_said),
         CASE(when_two_thirds_are_spent_the_rest_is_skipped),
+        CASE(with_no_time_left_no_object_is_decided),
         CASE(a_loop_without_end_is_a_difference),
         CASE(a_decision_that_takes_96_megabytes_is_a_difference),
         CASE(what_it_hoards_is_freed_and_the_rules_go_on),

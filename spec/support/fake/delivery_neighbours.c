@@ -126,14 +126,14 @@ static void settle(struct message *message, char fate)
 }
 
 bool broker_publish(struct broker *broker, struct outbox *outbox,
-                    const struct deadline *deadline, struct failure *failure)
+                    const struct deadline *patience, const struct deadline *deadline,
+                    struct failure *failure)
 {
     const struct turn *this = world.turn++;
     const char *fate = this->fates;
     char ids[64] = "";
 
     (void)broker;
-    (void)deadline;
     for (size_t i = 0; i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
@@ -144,10 +144,13 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
     world_note("publish:%s", ids);
     assert_true(*fate == '\0');
     fake_clock.stopped_us += this->takes_ms * 1000;
+    if (this->silent)
+        fake_clock.stopped_us += deadline_left_ms(patience) * 1000;
     if (!this->words)
         return true;
     world.connected = false;
     failure_set(failure, "confirm", this->code, "%s", this->words);
+    failure->silent = this->silent && deadline_left_ms(deadline) > 0;
     failure->final = this->final;
     return false;
 }

@@ -24,6 +24,7 @@ struct turn {
     const char *words; /* why the publish fails; NULL: it succeeds */
     int code;
     bool final;
+    bool silent; /* the publish takes until its patience is over */
     int64_t takes_ms;
 };
 

@@ -1,0 +1,22 @@
+/* delivery_check.h -- examines a delivery for `pigeon check`, and publishes nothing.
+ *
+ * In the order in which they are called: the settings, the secrets, each queue. */
+#ifndef PIGEON_AMQP_DELIVERY_CHECK_H
+#define PIGEON_AMQP_DELIVERY_CHECK_H
+
+#include "amqp/delivery.h"
+
+/* Examines PIGEON_HOST, the TLS files and the references to AWS, after config_check().
+ * Makes no connection. False: err names the variable. */
+bool delivery_check(const struct config *config, struct err *err);
+
+/* Resolves the secrets. False: failure has the answer of AWS. */
+bool delivery_check_secrets(struct delivery *delivery, const struct deadline *deadline,
+                            struct failure *failure);
+
+/* Connects where there is no connection, and asks for the queue. False: failure has the
+ * broker's answer, without the secrets. */
+bool delivery_check_queue(struct delivery *delivery, const char *queue,
+                          const struct deadline *deadline, struct failure *failure);
+
+#endif

@@ -1,0 +1,13 @@
+/* aws.h -- the secret in AWS, and the broker's password that it should be. */
+#ifndef SIMULATION_AWS_H
+#define SIMULATION_AWS_H
+
+#include <stdint.h>
+
+/* A new password at the broker; AWS has it so much later. */
+void aws_change_password(int64_t later);
+
+/* AWS has it now. */
+void aws_learn(void);
+
+#endif

@@ -180,7 +180,7 @@ unsigned response_status(const struct response *response)
 
 const char *response_header(const struct response *response, const char *name)
 {
-    const char *at = response->headers.data;
+    const char *at = response->headers.len > 0 ? response->headers.data : "";
     const char *end = at + response->headers.len;
 
     while (at < end) {

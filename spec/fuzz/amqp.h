@@ -38,7 +38,8 @@ static inline void fuzz_check(const struct outbox *outbox, bool published, bool 
     }
 }
 
-static inline void fuzz_conversation(const uint8_t *data, size_t size)
+/* What is behind the first `login_len` bytes comes when the messages are on their way. */
+static inline void fuzz_conversation(const uint8_t *data, size_t size, size_t login_len)
 {
     static const uint8_t ack[] = {0, 60, 0, 80};
     const struct login login = {.virtual_host = "v",
@@ -53,6 +54,7 @@ static inline void fuzz_conversation(const uint8_t *data, size_t size)
     bool connected, published = false;
 
     wire_set(data, size, 0);
+    wire_hold(login_len);
     fuzz_fill(&outbox);
     connected = broker_connect(broker, wire_connect(), NULL, &deadline, &failure);
     if (connected)

@@ -1,37 +1,64 @@
 /* keys.c -- a list for `pigeon simulate`: lines that are keys, rows of an inventory or
  * events. */
+#include <string.h>
+
 #include "fuzz.h"
 #include "lua/script.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+#define BATCH_LINES 1000 /* as the desk reads them */
+
+/* The length of the next batch. */
+static size_t batch_len(const uint8_t *data, size_t size)
 {
-    const struct script_settings settings = {
-        .command = "simulate", .path = "rules/rules.lua", .queue = "normal"};
+    size_t len = 0;
+
+    for (size_t lines = 0; lines < BATCH_LINES && len < size; lines++) {
+        const uint8_t *end = memchr(data + len, '\n', size - len);
+
+        len = end ? (size_t)(end - data) + 1 : size;
+    }
+    return len;
+}
+
+static void walk(struct script *script, const uint8_t *data, size_t size)
+{
     const struct invocation invocation = {.kind = "lines",
                                           .input = (const char *)data,
                                           .input_len = size,
                                           .line = 1,
                                           .deadline = deadline_in(600000)};
-    struct deadline deadline = deadline_in(60000);
     struct outbox outbox = {0};
     struct facts facts = {0};
     struct answer answer = {0};
+    struct err err = {0};
+
+    promise(script_decide(script, &invocation, &outbox, &err), err.text);
+    for (size_t i = 0; i < outbox.count; i++)
+        outbox_settle(&outbox.messages[i], FATE_CONFIRMED, NULL, 0, NULL);
+    facts.confirmed = outbox.count;
+    promise(script_conclude(script, &outbox, &facts, &answer, &err), err.text);
+    buffer_free(&answer.body);
+    outbox_clear(&outbox);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const struct script_settings settings = {
+        .command = "simulate", .path = "rules/rules.lua", .queue = "normal"};
+    struct deadline deadline = deadline_in(60000);
     struct buffer text = {.max = SIZE_MAX};
     struct err err = {0};
     struct script *script = script_open(&settings, &deadline, &err);
     int status;
 
     promise(script, err.text);
-    promise(script_decide(script, &invocation, &outbox, &err), err.text);
-    for (size_t i = 0; i < outbox.count; i++)
-        outbox_settle(&outbox.messages[i], FATE_CONFIRMED, NULL, 0, NULL);
-    facts.confirmed = outbox.count;
-    promise(script_conclude(script, &outbox, &facts, &answer, &err), err.text);
+    for (size_t at = 0, len; at < size; at += len) {
+        len = batch_len(data + at, size - at);
+        walk(script, data + at, len);
+    }
     promise(script_finish(script, &text, &status, &err), err.text);
     promise(text.len > 0 && (status == 0 || status == 1), "there is a report");
     buffer_free(&text);
-    buffer_free(&answer.body);
-    outbox_clear(&outbox);
     script_close(script);
     return 0;
 }

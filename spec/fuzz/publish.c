@@ -24,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memcpy(all, logged_in, sizeof(logged_in));
     if (size > 0)
         memcpy(all + sizeof(logged_in), data, size);
-    fuzz_conversation(all, sizeof(logged_in) + size);
+    fuzz_conversation(all, sizeof(logged_in) + size, sizeof(logged_in));
     free(all);
     return 0;
 }

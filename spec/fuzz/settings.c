@@ -67,10 +67,12 @@ static void read_settings(struct config *config, char *text)
         set(settings, sizeof(settings) / sizeof(settings[0]), line);
 }
 
+static bool secret; /* the password is nowhere in the input */
+
 static void check(bool ok, const struct err *err)
 {
     promise(ok || err->text[0], "a refusal has a reason");
-    promise(ok || !strstr(err->text, PASSWORD), "no message has the password");
+    promise(ok || !secret || !strstr(err->text, PASSWORD), "no message has the password");
 }
 
 static void check_hosts(const struct config *config)
@@ -117,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct config config;
     struct err err = {0};
 
+    secret = !strstr(text, PASSWORD);
     read_settings(&config, text);
     log_set_level(log_level_named(config.log_level));
     check(config_check(&config, &err), &err);

@@ -1,6 +1,7 @@
 /* wire.c -- the calls of a socket, on memory. */
 #include "wire.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -9,6 +10,7 @@
 static struct {
     const uint8_t *at;
     size_t left;
+    size_t held; /* of those left, the last ones, which nobody has waited for yet */
     size_t most;
     int fd;
 } wire = {.fd = -1};
@@ -17,7 +19,14 @@ void wire_set(const uint8_t *data, size_t size, size_t most)
 {
     wire.at = data;
     wire.left = size;
+    wire.held = 0;
     wire.most = most;
+    wire.fd = -1; /* the last one is closed, and another file may have its number */
+}
+
+void wire_hold(size_t at)
+{
+    wire.held = at < wire.left ? wire.left - at : 0;
 }
 
 int wire_connect(void)
@@ -28,8 +37,14 @@ int wire_connect(void)
 
 ssize_t recv(int fd, void *bytes, size_t len, int flags)
 {
+    size_t here = wire.left - wire.held;
+
     (void)fd, (void)flags;
-    len = len < wire.left ? len : wire.left;
+    if (here == 0 && wire.held > 0) {
+        errno = EAGAIN;
+        return -1;
+    }
+    len = len < here ? len : here;
     len = wire.most > 0 && len > wire.most ? wire.most : len;
     if (len > 0)
         memcpy(bytes, wire.at, len);
@@ -54,16 +69,25 @@ ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
     return (ssize_t)len;
 }
 
-/* The socket is always ready; a wait for anything else is over at once. */
+/* The socket is ready, but for bytes that are held; a wait for anything else is over at
+ * once. */
+static short ready_for(short events, int timeout)
+{
+    if (events == POLLIN && timeout != 0 && wire.left == wire.held)
+        wire.held = 0;
+    if (wire.left == wire.held && wire.held > 0)
+        events &= ~POLLIN;
+    return events & (POLLIN | POLLOUT);
+}
+
 int poll(struct pollfd *fds, nfds_t count, int timeout)
 {
     int ready = 0;
 
-    (void)timeout;
     for (nfds_t i = 0; i < count; i++) {
         fds[i].revents = 0;
         if (fds[i].fd == wire.fd && wire.fd >= 0)
-            fds[i].revents = fds[i].events & (POLLIN | POLLOUT);
+            fds[i].revents = ready_for(fds[i].events, timeout);
         ready += fds[i].revents != 0;
     }
     return ready;

@@ -13,6 +13,10 @@
  * the caller's. */
 void wire_set(const uint8_t *data, size_t size, size_t most);
 
+/* From byte number `at` on, nothing arrives until the code under test waits for it: it
+ * polls for input alone, and not for 0 ms. To be called after wire_set(). */
+void wire_hold(size_t at);
+
 /* A connected socket, which its user closes. A later one goes on in the input where the
  * one before it ended. */
 int wire_connect(void);

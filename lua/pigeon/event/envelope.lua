@@ -49,8 +49,8 @@ end
 -- Those of a list at a place that are wrong and have no entry of their own.
 local function add_rest(batch, place, count)
   if count <= 0 then return end
-  add(batch, { label = checked.name(place), problem = ("%s has %d more that cannot be read"):format(
-    checked.name(place), count) })
+  add(batch, { label = checked.name(place), problem = ("%d more entries of %s cannot be read"):format(
+    count, checked.name(place)) })
 end
 
 local function add_object(batch, object)

@@ -307,9 +307,10 @@ describe("envelope.read", function()
   end)
 
   for what, case in pairs {
-    ["that is not an object"] = { "[0,", "0,", "0]", '{"Records":%s}', "Records has 201 more that cannot be read" },
-    ["without a source"] = { "[{},", "{},", "{}]", '{"Records":%s}', "Records has 201 more that cannot be read" },
-    ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s", "the event has 201 more that cannot be read" },
+    ["that is not an object"] = { "[0,", "0,", "0]", '{"Records":%s}', "201 more entries of Records cannot be read" },
+    ["without a source"] = { "[{},", "{},", "{}]", '{"Records":%s}', "201 more entries of Records cannot be read" },
+    ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s",
+      "201 more entries of the event cannot be read" },
   } do
     it("says of 100 records " .. what .. " that they are wrong, and how many more there are", function()
       local list = case[1] .. case[2]:rep(299) .. case[3]

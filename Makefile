@@ -12,8 +12,8 @@
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
 #   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
 #                     each target of spec/fuzz; needs clang
-#   make check        format, lint, all specs, a soak; host and system again with sanitizers;
-#                     host again for arm64
+#   make check        format, lint, all specs, a simulation, a soak; host and system again with
+#                     sanitizers; host again for arm64
 #   make clean        stops the private RabbitMQ and removes build/
 #   make setup specs targets asan arm64 native      parts of the others
 #
@@ -107,8 +107,8 @@ bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 	@bin/bench
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
-check: build specs asan $(EMULATED)
-	@bin/test lint lua rules deploy host system soak fuzz asan $(EMULATED)
+check: build specs build/simulation asan $(EMULATED)
+	@bin/test lint lua rules deploy host system simulation soak fuzz asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build

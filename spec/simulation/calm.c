@@ -215,7 +215,8 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
 {
     int64_t took = now - event->begun;
     bool calm = !troubled() && event->begun > calm_since + grace;
-    unsigned most = (excepted(MANY_CONNECTS) ? 8 : 4) * per_address();
+    /* host/amqp/delivery.h: the first, the reconnect, three for nacks */
+    unsigned most = (excepted(MANY_CONNECTS) ? 8 : 5) * per_address();
 
     if ((int)in_event > counted.most_connects)
         counted.most_connects = (int)in_event;

@@ -188,6 +188,18 @@ static void the_only_host_has_all_of_the_time(void **state)
     assert_in_range(clock_ms() - start_ms, MINUTE_MS - 1, MINUTE_MS + 1);
 }
 
+/* By the timer of guard and watchdog, which stays armed. */
+static void a_pause_goes_on_after_a_signal(void **state)
+{
+    const struct turn turns[] = {{.fates = "n"}, {.fates = "c"}};
+
+    (void)state;
+    fake_clock.interrupt_sleep = true;
+    deliver("a", MINUTE_MS, turns);
+    assert_false(fake_clock.interrupt_sleep);
+    assert_string_equal(diary, "connect:0 login publish:a sleep:25 publish:a");
+}
+
 /* A round for nacks that fails, too, is followed by no other reconnect. */
 static void an_event_has_one_reconnect(void **state)
 {
@@ -325,6 +337,7 @@ int main(void)
         CASE(a_nack_is_tried_five_times_more),
         CASE(a_silent_broker_is_given_up_at_half_time_where_there_is_another_host),
         CASE(the_only_host_has_all_of_the_time),
+        CASE(a_pause_goes_on_after_a_signal),
         CASE(an_event_has_one_reconnect),
         CASE(nacks_end_after_three_seconds),
         CASE(nacks_end_with_the_deadline),

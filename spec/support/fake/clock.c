@@ -1,6 +1,7 @@
 /* fake/clock.c -- a clock that stands still, or runs ahead. */
 #include "fake/clock.h"
 
+#include <errno.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,6 +34,15 @@ int nanosleep(const struct timespec *time, struct timespec *left)
 
     if (!fake_clock.stopped_us)
         return (int)syscall(SYS_nanosleep, time, left);
+    if (fake_clock.interrupt_sleep) {
+        fake_clock.interrupt_sleep = false;
+        fake_clock.stopped_us += us / 2;
+        if (left)
+            *left = (struct timespec){.tv_sec = (us - us / 2) / 1000000,
+                                      .tv_nsec = (us - us / 2) % 1000000 * 1000};
+        errno = EINTR;
+        return -1;
+    }
     if (fake_clock.slept)
         fake_clock.slept(us);
     fake_clock.stopped_us += us;

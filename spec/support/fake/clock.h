@@ -4,6 +4,7 @@
 #ifndef PIGEON_SPEC_FAKE_CLOCK_H
 #define PIGEON_SPEC_FAKE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 extern struct fake_clock {
@@ -13,6 +14,7 @@ extern struct fake_clock {
 
     /* A sleep puts a stopped clock forward at once, and calls this, where it is set. */
     void (*slept)(int64_t us);
+    bool interrupt_sleep; /* by a signal, in the middle of the next sleep */
 } fake_clock;
 
 #endif

@@ -59,6 +59,11 @@ function broker.restart()
   system.run(system.rabbitmq .. " start --keep")
 end
 
+--- What was declared is on disk, so that SIGKILL does not lose a new queue.
+function broker.sync()
+  evaluate("mnesia:sync_log().")
+end
+
 function broker.freeze()
   signal("STOP")
 end

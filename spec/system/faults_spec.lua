@@ -46,6 +46,7 @@ describe("each answer is true and the next event works:", function()
 
     before_each(function()
       env = system.vhost({ "normal" })
+      broker.sync()
       run = nil
     end)
 

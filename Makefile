@@ -14,6 +14,7 @@
 #                     each target of spec/fuzz; needs clang
 #   make check        format, lint, all specs, a simulation, a soak; host and system again with
 #                     sanitizers; host again for arm64
+#   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one; simulation-power: its power
 #   make clean        stops the private RabbitMQ and removes build/
 #   make setup specs targets asan arm64 native      parts of the others
 #
@@ -101,6 +102,7 @@ test: build specs $(if $(SYSROOT),native)
 fuzz:
 	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
 targets: $(FUZZ)
+simulation simulation-power: $(BUILD)/simulation
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 bench: build $(addprefix $(BUILD)/bench/,driver floor decide)

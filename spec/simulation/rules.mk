@@ -28,7 +28,7 @@ $(BUILD)/simulated_main.o: $(BUILD)/host/main.o
 simulation-power: export COMPILE = $(CC) $(CPPFLAGS) $(CFLAGS) -w -c
 simulation-power: export LINK = $(CC) $(CFLAGS) $(LDFLAGS) $(addprefix -Wl$(comma)--wrap=,$(WRAPPED)) \
     $(SIMULATED) $(BUILD)/simulated_main.o CHANGED $(BUILD)/host.a $(ARCHIVES) -lm
-simulation-power: $(BUILD)/simulation
+simulation-power:
 	@lua5.4 spec/simulation/power/power.lua $(CHANGES)
-simulation: $(BUILD)/simulation
-	@$< $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))
+simulation:
+	@$(BUILD)/simulation $(if $(SEED),--seed $(SEED) --trace,--seeds $(SEEDS))

@@ -97,7 +97,7 @@ test-rules: $(BUILD)/bootstrap
 	@bin/pigeon test spec/rules
 package: $(BUILD)/bootstrap
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
-test: build specs $(if $(SYSROOT),native)
+test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
 fuzz:
 	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
@@ -110,7 +110,7 @@ bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs build/simulation asan $(EMULATED)
-	@bin/test lint lua rules deploy host system simulation soak fuzz asan $(EMULATED)
+	@bin/test lint lua rules deploy host system simulation new-seeds soak fuzz asan $(EMULATED)
 clean:
 	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
 	@rm -rf build
@@ -119,7 +119,7 @@ setup:
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
 asan: build
 	@echo "Building once more with sanitizers, in build/asan"
-	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs targets
+	@$(MAKE) BUILD=build/asan SANITIZE=address,undefined build specs targets build/asan/simulation
 arm64: build
 	@$(MAKE) ARCH=arm64 package specs
 native:

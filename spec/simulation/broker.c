@@ -73,7 +73,6 @@ void broker_forces_close(struct end *end)
 static void block(struct session *session)
 {
     trace("broker", session->end->number, "connection.blocked");
-    oracle_blocked();
     session->blocked = true;
     frame_method(0, CONNECTION_BLOCKED);
     frame_short("low on memory");

@@ -5,15 +5,13 @@
  * ms: those are no trouble. */
 #include "calm.h"
 
-#include "exceptions.h"
 #include "oracle.h"
 #include "plan.h"
 #include "schedule.h"
 #include "trace.h"
 
 #define GRACE (12 * SECOND)
-#define SECRET_GRACE \
-    (90 * SECOND) /* after a changed password: AWS is asked once a minute */
+#define SECRET_GRACE (60 * SECOND + GRACE) /* AWS is asked once a minute */
 #define SLOW (5 * SECOND)
 #define IDLE (60 * SECOND)     /* after so long a wait */
 #define IDLE_SLOW (3 * SECOND) /* not even what TCP_USER_TIMEOUT would cost */
@@ -24,7 +22,7 @@ static int active[FAULTS];
 /* The last fault of which the broker does not tell. */
 static int64_t quiet_since, begun;
 static int64_t calm_since, grace = GRACE, fixed_at = -1, waits_since, idle;
-static bool silent_then, exact_then, password_changed;
+static bool exact_then;
 
 /* Connects since a login worked, and in this event. */
 static int64_t asked_aws;
@@ -36,16 +34,11 @@ static unsigned tried, in_event;
 
 static bool is_trouble(enum fault fault)
 {
-    bool one_host = active[HOST_REFUSED] + active[HOST_IS_SILENT] +
-                        (excepted(STILL_BROKER_UNNOTICED) ? 0 : active[HOST_FROZEN]) ==
-                    1;
+    bool one_host =
+        active[HOST_REFUSED] + active[HOST_IS_SILENT] + active[HOST_FROZEN] == 1;
 
     if (fault == NACKS_BRIEFLY)
         return false;
-    if (fault == HOST_FROZEN && excepted(STILL_BROKER_UNNOTICED))
-        return true;
-    if (fault == HOST_IS_SILENT && password_changed && excepted(REFRESH_COMES_LATE))
-        return true;
     if (fault == HOST_REFUSED || fault == HOST_IS_SILENT || fault == HOST_FROZEN)
         return plan.hosts == 1 || !one_host;
     return true;
@@ -88,9 +81,8 @@ void oracle_fault(enum fault fault, bool begins)
         calm_since = now;
     if (!is_told(fault))
         quiet_since = now;
-    password_changed |= fault == PASSWORD_CHANGED;
     if (fault == PASSWORD_CHANGED && begins)
-        grace = excepted(REFRESH_COMES_LATE) ? SECRET_GRACE : 60 * SECOND + GRACE;
+        grace = SECRET_GRACE;
 }
 
 void oracle_all_fixed(void)
@@ -176,7 +168,6 @@ void calm_event_begins(void)
     in_event = 0;
     idle = now - waits_since;
     exact_then = only_destinations_gone();
-    silent_then = active[HOST_IS_SILENT] > 0 || active[HOST_FROZEN] > 0;
 }
 
 bool calm_has_to_work(const struct message *message)
@@ -194,11 +185,12 @@ bool calm_has_to_work(const struct message *message)
     return all;
 }
 
+/* A host that says nothing costs its share of the time, and so does one that refuses at
+ * one of its addresses while the other one is dead. */
 static bool has_time_bound(void)
 {
-    if (silent_then || active[HOST_IS_SILENT] > 0 || active[HOST_FROZEN] > 0)
-        return false;
-    return !(plan.dead_address && excepted(ADDRESS_FORGOTTEN));
+    return active[HOST_IS_SILENT] == 0 && active[HOST_FROZEN] == 0 &&
+           !(plan.dead_address && active[HOST_REFUSED] > 0);
 }
 
 static int64_t slow_for(const struct event *event)
@@ -216,7 +208,7 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
     int64_t took = now - event->begun;
     bool calm = !troubled() && event->begun > calm_since + grace;
     /* host/amqp/delivery.h: the first, the reconnect, three for nacks */
-    unsigned most = (excepted(MANY_CONNECTS) ? 8 : 5) * per_address();
+    unsigned most = 5 * per_address();
 
     if ((int)in_event > counted.most_connects)
         counted.most_connects = (int)in_event;

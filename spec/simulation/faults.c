@@ -10,7 +10,6 @@
 #include "aws.h"
 #include "broker.h"
 #include "chance.h"
-#include "exceptions.h"
 #include "names.h"
 #include "network.h"
 #include "oracle.h"
@@ -240,7 +239,7 @@ static void fix_all(void *what, int64_t unused)
 {
     static const enum fault down[] = {HOST_REFUSED, HOST_IS_SILENT, HOST_FROZEN};
     struct chance chance = chance_for(FOR_FAULT, 0);
-    enum fault stays = down[below(&chance, excepted(STILL_BROKER_UNNOTICED) ? 2 : 3)];
+    enum fault stays = down[below(&chance, 3)];
 
     (void)what, (void)unused;
     over = true;

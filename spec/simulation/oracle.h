@@ -31,7 +31,6 @@ void oracle_lost(int item);
 void oracle_acked(int item);
 void oracle_settled(int item);
 void oracle_ack_read(int item);
-void oracle_blocked(void);
 
 /* Lambda */
 void oracle_count_event(void);

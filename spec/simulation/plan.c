@@ -145,7 +145,7 @@ static void draw_network(struct chance *chance)
     plan.window = happens(chance, 500) || plan.lies
                       ? 1 << 20
                       : (size_t)short_or_long(chance, 512, 20000);
-    plan.dead_address = happens(chance, 200) && plan.by_name && !plan.secrets;
+    plan.dead_address = happens(chance, 200) && plan.by_name;
 }
 
 void plan_draw(void)

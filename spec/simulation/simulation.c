@@ -10,15 +10,14 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
-#include "exceptions.h"
 #include "life.h"
 #include "plan.h"
 #include "smaller.h"
 
 static const char usage[] =
-    "Usage: simulation [--first N] [--seeds N] [--stop-after N] [--twice] [--strict "
-    "NAME]\n"
-    "       simulation --seed N [--without LIST] [--trace | --smaller] [--strict NAME]\n"
+    "Usage: simulation [--first N] [--seeds N] [--stop-after N] [--twice] [--hash "
+    "HASH]\n"
+    "       simulation --seed N [--without LIST] [--trace | --smaller]\n"
     "\n"
     "  --stop-after N   ends after so many seeds that failed\n"
     "  --twice          each seed twice: both must be the same\n"
@@ -26,9 +25,7 @@ static const char usage[] =
     "  --smaller        leaves out what the failure does not need\n"
     "  --without LIST   leaves out faults, events and settings: f3,f7,e2,s1; f9- is all\n"
     "                   faults from the ninth on\n"
-    "  --hash HASH      fails where the hash is another one\n"
-    "  --strict NAME    without this known exception (spec/simulation/exceptions.c); "
-    "all\n";
+    "  --hash HASH      fails where the hash is another one\n";
 
 struct options {
     uint64_t first, seeds, stop_after;
@@ -123,7 +120,6 @@ static bool read_options(struct options *options, int argc, char **argv)
                                           {"stop-after", required_argument, NULL, 'a'},
                                           {"without", required_argument, NULL, 'w'},
                                           {"hash", required_argument, NULL, 'h'},
-                                          {"strict", required_argument, NULL, 'e'},
                                           {"twice", no_argument, NULL, '2'},
                                           {"trace", no_argument, NULL, 't'},
                                           {"smaller", no_argument, NULL, 's'},
@@ -147,8 +143,7 @@ static bool read_options(struct options *options, int argc, char **argv)
         options->twice |= option == '2';
         options->trace |= option == 't';
         options->smaller |= option == 's';
-        good = option != '?' && (option != 'w' || plan_leave_out(optarg)) &&
-               (option != 'e' || exception_take_out(optarg));
+        good = option != '?' && (option != 'w' || plan_leave_out(optarg));
     }
     return good && optind == argc;
 }

@@ -11,7 +11,7 @@
 #   make bench        measures events, start and memory, beside the least possible
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
 #   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
-#                     each target of spec/fuzz; needs clang
+#                     each target of spec/fuzz
 #   make check        format, lint, all specs, a simulation, a soak; host and system again with
 #                     sanitizers; host again for arm64
 #   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one; simulation-power: its power
@@ -32,7 +32,7 @@ CONFIGURE =
 Q       = @
 
 # What bin/setup installs packages for: the least that the goals need.
-PURPOSE  = $(or $(if $(filter-out help clean package test-rules build run testshell,\
+PURPOSE  = $(or $(filter fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell,\
            $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS)),run),\
            $(if $(filter test-rules,$(MAKECMDGOALS)),rules),package)
 
@@ -99,7 +99,7 @@ package: $(BUILD)/bootstrap
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
-fuzz:
+fuzz: setup
 	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
 targets: $(FUZZ)
 simulation simulation-power: $(BUILD)/simulation

@@ -1,13 +1,14 @@
 /* main.c -- wiring only: opens the parts, then serves Lambda or runs one command.
  *
  * What each failure means for the process:
- *   a bad command line, or no Runtime API      help, exit 2 *   an error inside
- * lua/pigeon, on the desk    a line on stderr, exit 1 a bad setting, rules that do not
- * load      POST /init/error, exit 1 a secret that AWS refuses, or a useless one POST
- * /init/error, exit 1 no secret yet, or no broker during init    a log line; the first
- * event tries again a shadow script that does not load         a log line; events without
- * the shadow an event that failed                       its response is the error; the
- * next event *   an error inside lua/pigeon, or no memory   the event is answered, exit 1
+ *   a bad command line, or no Runtime API      help, exit 2
+ *   an error inside lua/pigeon, on the desk    a line on stderr, exit 1
+ *   a bad setting, rules that do not load      POST /init/error, exit 1
+ *   a secret that AWS refuses, or a useless one    POST /init/error, exit 1
+ *   no secret yet, or no broker during init    a log line; the first event tries again
+ *   a shadow script that does not load         a log line; events without the shadow
+ *   an event that failed                       its response is the error; the next event
+ *   an error inside lua/pigeon, or no memory   the event is answered, exit 1
  *   the Runtime API is gone                    a log line, exit 1
  *   SIGTERM between events                     the connection is closed, exit 0
  * After exit 1 Lambda starts a fresh process. */

@@ -30,8 +30,7 @@ void broker_greet(struct broker *broker, int fd);
 /* Logs in over a connected, non-blocking socket, which it takes over even when it fails,
  * and opens the channel; there must be no connection. tls_name: what the broker's
  * certificate must have, a name or an address; NULL: no TLS. False: failure has the
- * cause.
- */
+ * cause. */
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,
                     const struct deadline *deadline, struct failure *failure);
 

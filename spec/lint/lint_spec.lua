@@ -194,6 +194,11 @@ describe("limits", function()
       finds("limits", { [path] = lines(limit + 1) }, ("%s has %d lines, %d at most"):format(path, limit + 1, limit))
     end)
   end
+
+  it("does not let a line of C be wider than 90, but for a URL", function()
+    passes("limits", { ["host/x.c"] = ("/"):rep(90) .. "\n/* https://" .. ("x"):rep(90) .. " */\n" })
+    finds("limits", { ["host/x.c"] = "\n" .. ("/"):rep(91) .. "\n" }, "host/x.c:2 is 91 wide, 90 at most")
+  end)
 end)
 
 describe("wording", function()

@@ -49,6 +49,7 @@ void broker_close_channel(struct session *session, unsigned code, const char *te
 {
     trace("broker", session->end->number, "closes the channel: %u %s", code, text);
     session->channel_open = false;
+    oracle_channel_closes();
     frame_method(1, CHANNEL_CLOSE);
     frame_16(code);
     frame_short(text);

@@ -28,7 +28,7 @@ static bool exact_then;
 static int64_t asked_aws;
 static bool has_secret;
 static int64_t tried_at[CONNECTS_KEPT];
-static unsigned tried, in_event;
+static unsigned tried, in_event, closes;
 
 /* ------------------------------------------------------------- faults */
 
@@ -124,6 +124,12 @@ void oracle_logged_in(void)
     tried = 0;
 }
 
+/* Because of an exchange: what names it fails, and the rest gets a new connection. */
+void oracle_channel_closes(void)
+{
+    closes++;
+}
+
 /* Rule 6: AWS is asked once a minute, when the secret is there. */
 void oracle_asks_aws(void)
 {
@@ -165,7 +171,7 @@ void calm_waits(void)
 void calm_event_begins(void)
 {
     begun = now;
-    in_event = 0;
+    in_event = closes = 0;
     idle = now - waits_since;
     exact_then = only_destinations_gone();
 }
@@ -207,8 +213,9 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
 {
     int64_t took = now - event->begun;
     bool calm = !troubled() && event->begun > calm_since + grace;
-    /* host/amqp/delivery.h: the first, the reconnect, three for nacks */
-    unsigned most = 5 * per_address();
+    /* host/amqp/delivery.h: the first, the reconnect, three for nacks, and one for each
+     * exchange; a rule names two here, "" and events */
+    unsigned most = (5 + (closes < 2 ? closes : 2)) * per_address();
 
     if ((int)in_event > counted.most_connects)
         counted.most_connects = (int)in_event;

@@ -43,8 +43,7 @@ static bool was_delivered(int item)
     return false;
 }
 
-/* Rules 4 and 7. Held bytes may arrive in a later event.
- */
+/* Rules 4 and 7. Held bytes may arrive in a later event. */
 void oracle_published(int number, int connection)
 {
     struct item *item = &items[number];

@@ -22,6 +22,7 @@ extern struct counts counted;
 /* the broker */
 void oracle_connects(void);
 void oracle_logged_in(void);
+void oracle_channel_closes(void);
 void oracle_asks_aws(void);
 void oracle_has_secret(void);
 void oracle_published(int item, int connection);

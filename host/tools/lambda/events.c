@@ -34,8 +34,7 @@ static bool is_blank(const char *text, size_t len)
     return true;
 }
 
-/* How many bytes of a JSON string follow its opening quote, the closing one included.
- */
+/* How many bytes of a JSON string follow its opening quote, the closing one included. */
 static size_t string_len(const char *text, size_t len)
 {
     size_t i;

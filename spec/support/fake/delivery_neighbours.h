@@ -8,8 +8,7 @@
  *   connect:1   a connect to host number 1     publish:ac   with messages a and c
  *   begin:1     the same, without waiting      as:new       the password from now on
  *   login       over the connected socket      drop         the connection
- *   greet       what a login begins with       sleep:50     milliseconds
- */
+ *   greet       what a login begins with       sleep:50     milliseconds */
 #ifndef PIGEON_SPEC_FAKE_DELIVERY_NEIGHBOURS_H
 #define PIGEON_SPEC_FAKE_DELIVERY_NEIGHBOURS_H
 

@@ -15,7 +15,8 @@ return {
   { "no back-off", "host/amqp/delivery.c",
     "int64_t wait = delivery->pause_ms ? delivery->next_try_ms - clock_ms() : 0;", "int64_t wait = 0;" },
   { "secrets are never refreshed", "host/amqp/delivery.c",
-    "bool changed = secrets_refresh(delivery->secrets, deadline, err);", "bool changed = (void)deadline, (void)err, false;" },
+    "bool changed = secrets_refresh(delivery->secrets, deadline, err);",
+    "bool changed = ((void)deadline, (void)err, false);" },
 
   -- confirms
   { "multiple always", "host/amqp/confirms.c", "t = multiple ? confirms->first : tag", "t = confirms->first" },
@@ -57,7 +58,8 @@ return {
   { "a dead connection is not dropped", "host/amqp/broker.c",
     "if (!good || broker->channel.blocked)", "if (broker->channel.blocked)" },
   { "blocked is not noticed", "host/amqp/channel.c", "channel->blocked = true;", "channel->blocked = false;" },
-  { "unblocked is not noticed", "host/amqp/channel.c", "        channel->blocked = false;", "        channel->blocked = true;" },
+  { "unblocked is not noticed", "host/amqp/channel.c", "        channel->blocked = false;",
+    "        channel->blocked = true;" },
   { "what arrived behind a block is not read", "host/amqp/broker.c",
     "(channel_drain(&broker->channel, failure) &&\n            (broker->channel.confirms.open == 0 ||",
     "(true &&\n            (broker->channel.confirms.open == 0 ||" },

@@ -16,6 +16,8 @@
 #include "wrap.h"
 
 static char known[PASSWORD_BYTES] = FIRST_PASSWORD;
+static char given[PASSWORD_BYTES]; /* to this process */
+static int64_t given_at;
 static int asked, changes = 1;
 
 void aws_learn(void)
@@ -28,6 +30,7 @@ static void learn(void *what, int64_t change)
     (void)what;
     if (change == changes) {
         trace("aws", 0, "has the new password");
+        oracle_trouble();
         aws_learn();
     }
 }
@@ -37,6 +40,16 @@ void aws_change_password(int64_t later)
     changes++;
     snprintf(broker_password, PASSWORD_BYTES, PASSWORD_MARK "%d", changes);
     schedule_at(now + later, learn, NULL, changes);
+}
+
+const char *aws_given(int64_t before)
+{
+    return given[0] && before > given_at ? given : NULL;
+}
+
+void aws_process_ends(void)
+{
+    given[0] = '\0';
 }
 
 WRAP(bool, service_open, struct service_client *client, const struct config *config,
@@ -74,6 +87,9 @@ WRAP(enum service_result, service_call, struct service_client *client,
     }
     snprintf(text, sizeof(text), "{\"SecretString\":\"%s\"}", known);
     buffer_append_text(reply, text);
+    if (strcmp(given, known) != 0)
+        given_at = now;
+    snprintf(given, sizeof(given), "%s", known);
     oracle_has_secret();
     return AWS_DONE;
 }

@@ -10,4 +10,10 @@ void aws_change_password(int64_t later);
 /* AWS has it now. */
 void aws_learn(void);
 
+/* What AWS gave to this process last; NULL: nothing before then. */
+const char *aws_given(int64_t before);
+
+/* The next one knows nothing. */
+void aws_process_ends(void);
+
 #endif

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws.h"
 #include "chance.h"
 #include "faults.h"
 #include "frames.h"
@@ -135,20 +136,25 @@ static void send_start(struct session *session)
 }
 
 /* PLAIN: NUL user NUL password (RFC 4616). */
-static bool password_is_right(const unsigned char *response, uint32_t len)
+static bool has_password(const unsigned char *response, uint32_t len,
+                         const char *password)
 {
     static const char user[] = "\0pigeon";
-    size_t want = sizeof(user) + strlen(broker_password);
+    size_t want = sizeof(user) + strlen(password);
 
     return len == want && memcmp(response, user, sizeof(user)) == 0 &&
-           memcmp(response + sizeof(user), broker_password, want - sizeof(user)) == 0;
+           memcmp(response + sizeof(user), password, want - sizeof(user)) == 0;
 }
 
 static void hear_start_ok(struct session *session, const unsigned char *at)
 {
+    const char *given = plan.secrets ? aws_given(session->end->begun) : NULL;
+
     at += 4 + read_32(at); /* the client's properties */
     at += 1 + *at;         /* the mechanism */
-    if (!password_is_right(at + 4, read_32(at))) {
+    if (given && !has_password(at + 4, read_32(at), given))
+        violation("a login with another password than AWS gave");
+    if (!has_password(at + 4, read_32(at), broker_password)) {
         broker_close_connection(session, 403,
                                 "ACCESS_REFUSED - Login was refused using authentication "
                                 "mechanism PLAIN. For details see the broker logfile.");

@@ -11,21 +11,29 @@
 #include "trace.h"
 
 #define GRACE (12 * SECOND)
-#define SECRET_GRACE (60 * SECOND + GRACE) /* AWS is asked once a minute */
+#define ASK_AGAIN (60 * SECOND) /* AWS is asked once a minute */
 #define SLOW (5 * SECOND)
 #define IDLE (60 * SECOND)     /* after so long a wait */
 #define IDLE_SLOW (3 * SECOND) /* not even what TCP_USER_TIMEOUT would cost */
 #define TOLD_SLOW (4 * SECOND) /* beyond SLOW: the longest back-off */
+#define SHARE (5 * SECOND)     /* of the 10 s for all hosts, where there are two */
+#define SILENCE (3 * SECOND)   /* TCP_USER_TIMEOUT at most, connector.c */
+#define QUIET (2 * SECOND)     /* without a frame, then a heartbeat is sent, broker.c */
+#define HEALS (20 * SECOND)    /* with so much time left a lone fault does no harm */
 #define CONNECTS_KEPT 128
 
 static int active[FAULTS];
 /* The last fault of which the broker does not tell. */
 static int64_t quiet_since, begun;
-static int64_t calm_since, grace = GRACE, fixed_at = -1, waits_since, idle;
-static bool exact_then;
+static int64_t calm_since, fixed_at = -1, waits_since, idle;
+static bool exact_then, password_changed;
+
+/* A fault that came in calm; FAULTS: none, or others since. */
+static enum fault lone = FAULTS;
+static int64_t lone_at;
 
 /* Connects since a login worked, and in this event. */
-static int64_t asked_aws;
+static int64_t asked_aws, asked_aws_before; /* before this event */
 static bool has_secret;
 static int64_t tried_at[CONNECTS_KEPT];
 static unsigned tried, in_event, closes;
@@ -59,8 +67,20 @@ static bool is_told(enum fault fault)
            fault == MEMORY_ALARM || fault == VHOST_DOWN || fault == NACKS_BRIEFLY;
 }
 
+/* Whether the program may have an old password and not ask for the new one yet. */
+static bool waits_for_aws(int64_t when)
+{
+    return password_changed && has_secret && when < asked_aws_before + ASK_AGAIN;
+}
+
+static bool is_calm(int64_t begin)
+{
+    return !troubled() && begin > calm_since + GRACE && !waits_for_aws(begin);
+}
+
 void oracle_trouble(void)
 {
+    lone = FAULTS;
     calm_since = now;
     quiet_since = now;
 }
@@ -76,13 +96,16 @@ static bool all_told(void)
 
 void oracle_fault(enum fault fault, bool begins)
 {
+    if (begins && is_calm(now))
+        lone = fault, lone_at = now;
+    else if (begins || fault != lone)
+        lone = FAULTS;
     active[fault] += begins ? 1 : -1;
     if (fault != NACKS_BRIEFLY)
         calm_since = now;
     if (!is_told(fault))
         quiet_since = now;
-    if (fault == PASSWORD_CHANGED && begins)
-        grace = SECRET_GRACE;
+    password_changed |= fault == PASSWORD_CHANGED;
 }
 
 void oracle_all_fixed(void)
@@ -95,7 +118,7 @@ void oracle_all_fixed(void)
 
 bool oracle_is_well(void)
 {
-    return fixed_at >= 0 && now >= fixed_at + grace;
+    return fixed_at >= 0 && now >= fixed_at + GRACE && !waits_for_aws(now);
 }
 
 /* ------------------------------------------------------------- connects */
@@ -133,7 +156,7 @@ void oracle_channel_closes(void)
 /* Rule 6: AWS is asked once a minute, when the secret is there. */
 void oracle_asks_aws(void)
 {
-    if (has_secret && now - asked_aws < 59 * SECOND)
+    if (has_secret && now - asked_aws < ASK_AGAIN - SECOND)
         violation("AWS is asked again after %.1f s", (double)(now - asked_aws) / 1e9);
     if (has_secret)
         asked_aws = now;
@@ -149,7 +172,7 @@ void calm_process_begins(void)
 {
     tried = 0;
     has_secret = false;
-    asked_aws = -60 * SECOND;
+    asked_aws = asked_aws_before = -ASK_AGAIN;
 }
 
 /* ------------------------------------------------------------- events */
@@ -160,7 +183,7 @@ static bool only_destinations_gone(void)
     for (int fault = 0; fault < FAULTS; fault++)
         if (active[fault] > 0 && fault != QUEUE_GONE && fault != EXCHANGE_GONE)
             return false;
-    return now > quiet_since + grace && now > calm_since;
+    return now > quiet_since + GRACE && now > calm_since && !waits_for_aws(now);
 }
 
 void calm_waits(void)
@@ -172,6 +195,7 @@ void calm_event_begins(void)
 {
     begun = now;
     in_event = closes = 0;
+    asked_aws_before = asked_aws;
     idle = now - waits_since;
     exact_then = only_destinations_gone();
 }
@@ -191,12 +215,16 @@ bool calm_has_to_work(const struct message *message)
     return all;
 }
 
-/* A host that says nothing costs its share of the time, and so does one that refuses at
- * one of its addresses while the other one is dead. */
-static bool has_time_bound(void)
+/* What a host may cost that says nothing: TCP_USER_TIMEOUT and its share of the connect,
+ * and where its kernel lives half of the time. So does one that refuses at one of its
+ * addresses while the other one is dead. */
+static int64_t silence_costs(int64_t time)
 {
-    return active[HOST_IS_SILENT] == 0 && active[HOST_FROZEN] == 0 &&
-           !(plan.dead_address && active[HOST_REFUSED] > 0);
+    if (active[HOST_FROZEN] > 0)
+        return time / 2 > SHARE ? time / 2 : SHARE;
+    if (active[HOST_IS_SILENT] > 0)
+        return SILENCE + SHARE;
+    return plan.dead_address && active[HOST_REFUSED] > 0 ? SHARE : 0;
 }
 
 static int64_t slow_for(const struct event *event)
@@ -208,11 +236,35 @@ static int64_t slow_for(const struct event *event)
     return (idle > IDLE ? IDLE_SLOW : SLOW) + objects * plan.object_work;
 }
 
+/* A reconnect in the same event heals it. */
+static bool heals(enum fault fault)
+{
+    if (fault == HOST_IS_SILENT || fault == HOST_FROZEN)
+        return plan.hosts > 1;
+    return fault == CONNECTIONS_RESET || fault == CONNECTIONS_CLOSED ||
+           fault == BLACK_HOLE;
+}
+
+/* Rule 5, where the only fault came within the event. */
+static void check_lone(const struct event *event, bool failed, const char *body)
+{
+    int64_t left = event->deadline - lone_at, took = now - lone_at;
+
+    if (lone == FAULTS || !heals(lone) || lone_at < event->begun || left < HEALS)
+        return;
+    if (failed)
+        violation("event %d fails after one fault: %.300s", event->number, body);
+    if (took > QUIET + SILENCE + silence_costs(left) + slow_for(event))
+        violation("event %d takes %.1f s more after one fault", event->number,
+                  (double)took / 1e9);
+}
+
 /* Rules 5 and 6. */
 void calm_event_ends(const struct event *event, bool failed, const char *body)
 {
     int64_t took = now - event->begun;
-    bool calm = !troubled() && event->begun > calm_since + grace;
+    int64_t most_time = slow_for(event) + silence_costs(event->deadline - event->begun);
+    bool calm = is_calm(event->begun);
     /* host/amqp/delivery.h: the first, the reconnect, three for nacks, and one for each
      * exchange; a rule names two here, "" and events */
     unsigned most = (5 + (closes < 2 ? closes : 2)) * per_address();
@@ -224,11 +276,13 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
     if (calm && failed)
         violation("event %d fails %.1f s after the last fault: %.300s", event->number,
                   (double)(event->begun - calm_since) / 1e9, body);
-    if (all_told() && event->begun > quiet_since + grace && !plan.dead_address &&
+    if (all_told() && event->begun > quiet_since + GRACE &&
+        !waits_for_aws(event->begun) && !plan.dead_address &&
         took > TOLD_SLOW + slow_for(event))
         violation("event %d takes %.1f s, and the broker tells why it takes nothing",
                   event->number, (double)took / 1e9);
-    if (calm && has_time_bound() && took > slow_for(event))
+    if (calm && took > most_time)
         violation("event %d takes %.1f s in calm, after %.0f s of waiting", event->number,
                   (double)took / 1e9, (double)idle / 1e9);
+    check_lone(event, failed, body);
 }

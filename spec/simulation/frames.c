@@ -92,3 +92,9 @@ const unsigned char *read_short(const unsigned char *at, char *text)
     text[*at] = '\0';
     return at + 1 + *at;
 }
+
+bool frame_is_publish(const unsigned char *data, size_t len)
+{
+    return len >= FRAME_HEAD + 4 && data[0] == FRAME_METHOD &&
+           read_32(data + FRAME_HEAD) == BASIC_PUBLISH;
+}

@@ -47,6 +47,9 @@ void frame_long(const char *text);
 void frame_bytes(const void *data, size_t len);
 void frame_send(struct end *end);
 
+/* Whether bytes begin with a publish. */
+bool frame_is_publish(const unsigned char *data, size_t len);
+
 unsigned read_16(const unsigned char *at);
 uint32_t read_32(const unsigned char *at);
 uint64_t read_64(const unsigned char *at);

@@ -9,6 +9,7 @@
 #include "chance.h"
 #include "clocks.h"
 #include "faults.h"
+#include "frames.h"
 #include "lambda.h"
 #include "oracle.h"
 #include "plan.h"
@@ -209,6 +210,8 @@ ssize_t sock_send(struct sock *sock, const unsigned char *data, size_t len)
     bool last;
     size_t arrives;
 
+    if (sock->ended > 0 && sock->host != API_HOST && frame_is_publish(data, len))
+        oracle_publishes_late(sock->ended);
     len = taken(sock, len);
     if (sock->in_flight == 0)
         sock->silent_since = now;
@@ -254,6 +257,7 @@ static void arrive_down(void *what, int64_t number)
             die(sock, ECONNRESET);
         } else if (segment->fin) {
             sock->fin_came = true;
+            sock->ended = now;
             sock->received++;
         } else if (!sock->shut_read) {
             pile_add(&sock->in, segment->data, segment->len);
@@ -380,8 +384,11 @@ static void accept_connection(void *what, int64_t number)
     end = calloc(1, sizeof(*end));
     if (!end || ends_count == MOST_ENDS)
         abort();
-    *end = (struct end){
-        .sock = sock, .host = sock->host, .number = sock->number, .tls = sock->tls};
+    *end = (struct end){.sock = sock,
+                        .host = sock->host,
+                        .number = sock->number,
+                        .begun = sock->begun,
+                        .tls = sock->tls};
     ends[ends_count++] = end;
     sock->end = end;
     sock->state = SOCK_OPEN;
@@ -399,12 +406,22 @@ static void give_up(void *what, int64_t number)
         die(sock, ETIMEDOUT);
 }
 
+static void refuse(void *what, int64_t number)
+{
+    struct sock *sock = what;
+
+    (void)number;
+    if (sock->state == SOCK_CONNECTING && sock->descriptors > 0)
+        die(sock, ECONNREFUSED);
+}
+
 void sock_connect(struct sock *sock)
 {
     bool api = sock->host == API_HOST;
     bool nowhere = sock->host >= MOST_HOSTS;
 
     sock->state = SOCK_CONNECTING;
+    sock->begun = now;
     if (!api)
         oracle_connects();
     trace("network", sock->number, "connect to host %d%s", sock->host + 1,
@@ -412,6 +429,8 @@ void sock_connect(struct sock *sock)
           : nowhere ? ", a dead address"
                     : "");
     schedule_at(now + SYN_NS, give_up, sock, 0);
+    if (nowhere && plan.dead_refuses)
+        schedule_at(now + 2 * plan.latency, refuse, sock, 0);
     if (nowhere || (!api && host_modes[sock->host] == HOST_SILENT))
         return;
     if (!api && plan.latency < 100000 && happens(&network_chance, 300))

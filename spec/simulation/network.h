@@ -20,6 +20,7 @@ struct end {
     struct sock *sock;
     int host; /* API_HOST: the Runtime API */
     int number;
+    int64_t begun; /* when the program called connect() */
     bool tls;     /* the port is one for TLS */
     bool gone;    /* nothing comes or goes any more */
     bool stalled; /* the server does not read */

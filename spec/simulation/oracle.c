@@ -62,6 +62,14 @@ void oracle_published(int number, int connection)
     item->open_on = connection;
 }
 
+/* Rule 4. */
+void oracle_publishes_late(int64_t ended)
+{
+    if (busy && ended < current.begun)
+        violation("a publish on a connection that had ended before event %d",
+                  current.number);
+}
+
 void oracle_returned(int number)
 {
     items[number].returned_in = busy ? current.number : 0;
@@ -189,8 +197,14 @@ static void check_error(void)
 {
     int unread = 0;
 
-    for (int i = 0; i < current.size; i++)
-        unread += count_not(&messages[current.messages[i]], is_read);
+    for (int i = 0; i < current.size; i++) {
+        const struct message *message = &messages[current.messages[i]];
+
+        unread += count_not(message, is_read);
+        if (plan.partial && calm_has_to_work(message))
+            violation("event %d is an error, and only another message than %d could fail",
+                      current.number, current.messages[i]);
+    }
     if (unread == 0)
         violation("event %d is an error, and all its acks were read", current.number);
 }

@@ -26,6 +26,9 @@ void oracle_channel_closes(void);
 void oracle_asks_aws(void);
 void oracle_has_secret(void);
 void oracle_published(int item, int connection);
+
+/* On a connection that the broker had ended then. */
+void oracle_publishes_late(int64_t ended);
 void oracle_returned(int item);
 void oracle_stored(int item);
 void oracle_lost(int item);

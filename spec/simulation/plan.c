@@ -146,6 +146,7 @@ static void draw_network(struct chance *chance)
                       ? 1 << 20
                       : (size_t)short_or_long(chance, 512, 20000);
     plan.dead_address = happens(chance, 200) && plan.by_name;
+    plan.dead_refuses = happens(chance, 400);
 }
 
 void plan_draw(void)

@@ -26,7 +26,7 @@ struct plan {
     size_t send_buffer, receive_buffer, window;
     unsigned drip; /* per mille of reads and writes are partial */
     bool lies;     /* POLLOUT with hardly any room */
-    bool dead_address;
+    bool dead_address, dead_refuses; /* it comes first; a RST, or nothing */
     /* what happens */
     unsigned fault_rate; /* per mille: 0 to 900 */
     int events;

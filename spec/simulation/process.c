@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "aws.h"
 #include "base/alarm.h"
 #include "base/log.h"
 #include "chance.h"
@@ -54,6 +55,7 @@ int process_run(void)
     put_back();
     network_process_ends(status_now == PROCESS_KILLED);
     names_process_ends();
+    aws_process_ends();
     return status_now;
 }
 

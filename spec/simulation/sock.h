@@ -18,6 +18,7 @@ struct sock {
     size_t in_taken;
     uint64_t received, read;
     size_t in_flight; /* sent and not acknowledged */
+    int64_t begun, ended; /* connect(); when the FIN or RST came, 0: none */
     int64_t silent_since, last_up, last_down;
     unsigned user_timeout_ms;
     int64_t cut_up, cut_down;

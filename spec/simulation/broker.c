@@ -379,6 +379,16 @@ void broker_hears(struct end *end)
                                                  : hear_frame(session);
 }
 
+/* It closes a connection without a word: was there a reason? */
+void broker_loses_client(struct end *end)
+{
+    const struct session *session = end->session;
+
+    if (session->state == IS_OPEN && session->confirms && session->channel_open &&
+        !session->closing && !session->blocked && !session->nacks_all)
+        oracle_closes_good(end->host);
+}
+
 void broker_was_read(struct end *end, uint64_t bytes)
 {
     struct session *session = end->session;

@@ -66,6 +66,7 @@ struct session {
 /* broker.c: the network's side */
 void broker_accepts(struct end *end);
 void broker_hears(struct end *end);
+void broker_loses_client(struct end *end);
 void broker_was_read(struct end *end, uint64_t bytes);
 
 /* broker.c: what faults do */

@@ -13,13 +13,15 @@
 #define GRACE (12 * SECOND)
 #define ASK_AGAIN (60 * SECOND) /* AWS is asked once a minute */
 #define SLOW (5 * SECOND)
-#define IDLE (60 * SECOND)     /* after so long a wait */
-#define IDLE_SLOW (3 * SECOND) /* not even what TCP_USER_TIMEOUT would cost */
-#define TOLD_SLOW (4 * SECOND) /* beyond SLOW: the longest back-off */
-#define SHARE (5 * SECOND)     /* of the 10 s for all hosts, where there are two */
-#define SILENCE (3 * SECOND)   /* TCP_USER_TIMEOUT at most, connector.c */
-#define QUIET (2 * SECOND)     /* without a frame, then a heartbeat is sent, broker.c */
-#define HEALS (20 * SECOND)    /* with so much time left a lone fault does no harm */
+#define IDLE (60 * SECOND)      /* after so long a wait */
+#define IDLE_SLOW (3 * SECOND)  /* not even what TCP_USER_TIMEOUT would cost */
+#define TOLD_SLOW (4 * SECOND)  /* beyond SLOW: the longest back-off */
+#define SHARE (5 * SECOND)      /* of the 10 s for all hosts, where there are two */
+#define SILENCE (3 * SECOND)    /* TCP_USER_TIMEOUT at most, connector.c */
+#define QUIET (2 * SECOND)      /* without a frame, then a heartbeat is sent, broker.c */
+#define LONE_GRACE (6 * SECOND) /* the longest back-off, and some more */
+#define HEALS (10 * SECOND)     /* with so much time left a lone fault does no harm */
+#define HOST_HEALS (20 * SECOND)
 #define CONNECTS_KEPT 128
 
 static int active[FAULTS];
@@ -30,7 +32,7 @@ static bool exact_then, password_changed;
 
 /* A fault that came in calm; FAULTS: none, or others since. */
 static enum fault lone = FAULTS;
-static int64_t lone_at;
+static int64_t lone_at, nacked_at = -1;
 
 /* Connects since a login worked, and in this event. */
 static int64_t asked_aws, asked_aws_before; /* before this event */
@@ -96,11 +98,13 @@ static bool all_told(void)
 
 void oracle_fault(enum fault fault, bool begins)
 {
-    if (begins && is_calm(now))
+    if (begins && !troubled() && now > calm_since + LONE_GRACE && !waits_for_aws(now))
         lone = fault, lone_at = now;
     else if (begins || fault != lone)
         lone = FAULTS;
     active[fault] += begins ? 1 : -1;
+    if (fault == NACKS_BRIEFLY)
+        nacked_at = now;
     if (fault != NACKS_BRIEFLY)
         calm_since = now;
     if (!is_told(fault))
@@ -191,6 +195,14 @@ void calm_waits(void)
     waits_since = now;
 }
 
+bool calm_is_quiet(int host)
+{
+    bool down = active[HOST_REFUSED] + active[HOST_IS_SILENT] + active[HOST_FROZEN] > 0;
+
+    return is_calm(now) && !(down && host == 0) && active[NACKS_BRIEFLY] == 0 &&
+           nacked_at < begun;
+}
+
 void calm_event_begins(void)
 {
     begun = now;
@@ -233,7 +245,9 @@ static int64_t slow_for(const struct event *event)
 
     for (int i = 0; i < event->size; i++)
         objects += messages[event->messages[i]].count;
-    return (idle > IDLE ? IDLE_SLOW : SLOW) + objects * plan.object_work;
+    bool silent = silence_costs(0) > 0; /* that is in the bound already */
+
+    return (idle > IDLE || silent ? IDLE_SLOW : SLOW) + objects * plan.object_work;
 }
 
 /* A reconnect in the same event heals it. */
@@ -245,12 +259,17 @@ static bool heals(enum fault fault)
            fault == BLACK_HOLE;
 }
 
+static int64_t needs(enum fault fault)
+{
+    return fault == HOST_IS_SILENT || fault == HOST_FROZEN ? HOST_HEALS : HEALS;
+}
+
 /* Rule 5, where the only fault came within the event. */
 static void check_lone(const struct event *event, bool failed, const char *body)
 {
     int64_t left = event->deadline - lone_at, took = now - lone_at;
 
-    if (lone == FAULTS || !heals(lone) || lone_at < event->begun || left < HEALS)
+    if (lone == FAULTS || !heals(lone) || lone_at < event->begun || left < needs(lone))
         return;
     if (failed)
         violation("event %d fails after one fault: %.300s", event->number, body);

@@ -18,9 +18,10 @@
 #include "trace.h"
 
 #define MOST_ENDS 4096
-#define LOCAL_LATENCY 20000        /* to the Runtime API */
-#define RETRIES_NS (924 * SECOND)  /* tcp_retries2, Documentation/networking/ip-sysctl */
-#define SYN_NS (130 * SECOND)      /* tcp_syn_retries = 6 */
+#define LOCAL_LATENCY 20000       /* to the Runtime API */
+#define RETRIES_NS (924 * SECOND) /* tcp_retries2, Documentation/networking/ip-sysctl */
+#define SYN_NS (130 * SECOND)     /* tcp_syn_retries = 6 */
+#define IDLE (30 * SECOND) /* then a connection is not trusted any more, broker.c */
 #define KEEPALIVE_NS (60 * SECOND) /* 15 s idle and 3 probes, connector.c */
 
 enum host_mode host_modes[MOST_HOSTS];
@@ -210,8 +211,8 @@ ssize_t sock_send(struct sock *sock, const unsigned char *data, size_t len)
     bool last;
     size_t arrives;
 
-    if (sock->ended > 0 && sock->host != API_HOST && frame_is_publish(data, len))
-        oracle_publishes_late(sock->ended);
+    if (sock->host != API_HOST && frame_is_publish(data, len))
+        oracle_publishes_on(sock->ended, sock->read_at);
     len = taken(sock, len);
     if (sock->in_flight == 0)
         sock->silent_since = now;
@@ -230,6 +231,13 @@ ssize_t sock_send(struct sock *sock, const unsigned char *data, size_t len)
     if (last)
         cut(sock);
     return (ssize_t)len;
+}
+
+void sock_let_go(const struct sock *sock)
+{
+    if (sock->host != API_HOST && sock->end && sock->state == SOCK_OPEN &&
+        !sock->fin_came && !sock->silent && now - sock->read_at < IDLE)
+        broker_loses_client(sock->end);
 }
 
 void sock_send_end(struct sock *sock, bool reset)
@@ -355,6 +363,7 @@ void sock_has_read(struct sock *sock, size_t len)
     struct end *end = sock->end;
 
     sock->read += len;
+    sock->read_at = now;
     if (!end)
         return;
     if (end->host != API_HOST)

@@ -21,10 +21,10 @@ struct end {
     int host; /* API_HOST: the Runtime API */
     int number;
     int64_t begun; /* when the program called connect() */
-    bool tls;     /* the port is one for TLS */
-    bool gone;    /* nothing comes or goes any more */
-    bool stalled; /* the server does not read */
-    bool full;    /* nor can it write: the program reads too little */
+    bool tls;      /* the port is one for TLS */
+    bool gone;     /* nothing comes or goes any more */
+    bool stalled;  /* the server does not read */
+    bool full;     /* nor can it write: the program reads too little */
     struct pile in;
     size_t held;   /* bytes in `in` that its kernel had no room for */
     uint64_t sent; /* bytes, ever */

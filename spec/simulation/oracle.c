@@ -12,8 +12,9 @@
 #include "schedule.h"
 #include "trace.h"
 
-#define INIT_NS (10 * SECOND) /* Lambda's own limit */
-#define MOST_DESCRIPTORS 3    /* the Runtime API, the broker, a connect that was begun */
+#define INIT_NS (10 * SECOND)   /* Lambda's own limit */
+#define MOST_IDLE (31 * SECOND) /* two heartbeats of the broker, broker.c */
+#define MOST_DESCRIPTORS 3 /* the Runtime API, the broker, a connect that was begun */
 
 struct counts counted;
 
@@ -62,12 +63,22 @@ void oracle_published(int number, int connection)
     item->open_on = connection;
 }
 
-/* Rule 4. */
-void oracle_publishes_late(int64_t ended)
+/* Rule 9. */
+void oracle_publishes_on(int64_t ended, int64_t read_at)
 {
-    if (busy && ended < current.begun)
+    if (busy && ended > 0 && ended < current.begun)
         violation("a publish on a connection that had ended before event %d",
                   current.number);
+    if (now - read_at > MOST_IDLE)
+        violation("a publish on a connection that was idle for %.1f s",
+                  (double)(now - read_at) / 1e9);
+}
+
+/* Rule 9. */
+void oracle_closes_good(int host)
+{
+    if (busy && calm_is_quiet(host))
+        violation("event %d closes a connection that was good", current.number);
 }
 
 void oracle_returned(int number)

@@ -27,8 +27,12 @@ void oracle_asks_aws(void);
 void oracle_has_secret(void);
 void oracle_published(int item, int connection);
 
-/* On a connection that the broker had ended then. */
-void oracle_publishes_late(int64_t ended);
+/* On a connection that the broker had ended then (0: it has not), and from which bytes
+ * were read last at `read_at`. */
+void oracle_publishes_on(int64_t ended, int64_t read_at);
+
+/* A connection of which the broker knows nothing bad. */
+void oracle_closes_good(int host);
 void oracle_returned(int item);
 void oracle_stored(int item);
 void oracle_lost(int item);

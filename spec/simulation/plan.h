@@ -24,8 +24,8 @@ struct plan {
     /* the network */
     int64_t latency, jitter;
     size_t send_buffer, receive_buffer, window;
-    unsigned drip; /* per mille of reads and writes are partial */
-    bool lies;     /* POLLOUT with hardly any room */
+    unsigned drip;                   /* per mille of reads and writes are partial */
+    bool lies;                       /* POLLOUT with hardly any room */
     bool dead_address, dead_refuses; /* it comes first; a RST, or nothing */
     /* what happens */
     unsigned fault_rate; /* per mille: 0 to 900 */

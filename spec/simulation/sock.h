@@ -17,8 +17,8 @@ struct sock {
     struct pile in;
     size_t in_taken;
     uint64_t received, read;
-    size_t in_flight; /* sent and not acknowledged */
-    int64_t begun, ended; /* connect(); when the FIN or RST came, 0: none */
+    size_t in_flight;              /* sent and not acknowledged */
+    int64_t begun, ended, read_at; /* connect(); a FIN came, 0: none; bytes were read */
     int64_t silent_since, last_up, last_down;
     unsigned user_timeout_ms;
     int64_t cut_up, cut_down;
@@ -31,6 +31,9 @@ struct sock *sock_of(int fd);
 
 ssize_t sock_send(struct sock *sock, const unsigned char *data, size_t len);
 void sock_connect(struct sock *sock);
+
+/* The program is about to close it. */
+void sock_let_go(const struct sock *sock);
 
 /* The program is done with writing, or with the connection. */
 void sock_send_end(struct sock *sock, bool reset);

@@ -89,6 +89,8 @@ static void let_go(struct sock *sock, bool vanish)
         return;
     trace("network", sock->number, vanish ? "vanishes" : "closed by the program");
     if (!vanish)
+        sock_let_go(sock);
+    if (!vanish)
         sock_send_end(sock, sock->in.len > sock->in_taken);
 }
 

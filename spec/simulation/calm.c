@@ -13,14 +13,14 @@
 #define GRACE (12 * SECOND)
 #define ASK_AGAIN (60 * SECOND) /* AWS is asked once a minute */
 #define SLOW (5 * SECOND)
-#define IDLE (60 * SECOND)      /* after so long a wait */
-#define IDLE_SLOW (3 * SECOND)  /* not even what TCP_USER_TIMEOUT would cost */
-#define TOLD_SLOW (4 * SECOND)  /* beyond SLOW: the longest back-off */
-#define SHARE (5 * SECOND)      /* of the 10 s for all hosts, where there are two */
-#define SILENCE (3 * SECOND)    /* TCP_USER_TIMEOUT at most, connector.c */
-#define QUIET (2 * SECOND)      /* without a frame, then a heartbeat is sent, broker.c */
-#define LONE_GRACE (6 * SECOND) /* the longest back-off, and some more */
-#define HEALS (10 * SECOND)     /* with so much time left a lone fault does no harm */
+#define IDLE (60 * SECOND)     /* after so long a wait */
+#define IDLE_SLOW (3 * SECOND) /* not even what TCP_USER_TIMEOUT would cost */
+#define TOLD_SLOW (4 * SECOND) /* beyond SLOW: the longest back-off */
+#define SHARE (5 * SECOND)     /* of the 10 s for all hosts, where there are two */
+#define SILENCE (3 * SECOND)   /* TCP_USER_TIMEOUT at most, connector.c */
+#define QUIET (2 * SECOND)     /* without a frame, then a heartbeat is sent, broker.c */
+#define BACK_OFF (6 * SECOND)  /* the longest one, and some more */
+#define HEALS (10 * SECOND)    /* with so much time left a lone fault does no harm */
 #define HOST_HEALS (20 * SECOND)
 #define CONNECTS_KEPT 128
 
@@ -32,7 +32,8 @@ static bool exact_then, password_changed;
 
 /* A fault that came in calm; FAULTS: none, or others since. */
 static enum fault lone = FAULTS;
-static int64_t lone_at, nacked_at = -1;
+static int64_t lone_at, nacked_at = -1, failed_at = -BACK_OFF;
+static bool published; /* in this event */
 
 /* Connects since a login worked, and in this event. */
 static int64_t asked_aws, asked_aws_before; /* before this event */
@@ -72,7 +73,8 @@ static bool is_told(enum fault fault)
 /* Whether the program may have an old password and not ask for the new one yet. */
 static bool waits_for_aws(int64_t when)
 {
-    return password_changed && has_secret && when < asked_aws_before + ASK_AGAIN;
+    return password_changed && has_secret &&
+           (when < asked_aws_before + ASK_AGAIN || when < failed_at + BACK_OFF);
 }
 
 static bool is_calm(int64_t begin)
@@ -98,7 +100,8 @@ static bool all_told(void)
 
 void oracle_fault(enum fault fault, bool begins)
 {
-    if (begins && !troubled() && now > calm_since + LONE_GRACE && !waits_for_aws(now))
+    if (begins && published && !troubled() && now > calm_since + BACK_OFF &&
+        !waits_for_aws(now))
         lone = fault, lone_at = now;
     else if (begins || fault != lone)
         lone = FAULTS;
@@ -190,6 +193,12 @@ static bool only_destinations_gone(void)
     return now > quiet_since + GRACE && now > calm_since && !waits_for_aws(now);
 }
 
+/* What follows is not a login any more, which is not tried again. */
+void calm_publishes(void)
+{
+    published = true;
+}
+
 void calm_waits(void)
 {
     waits_since = now;
@@ -207,6 +216,7 @@ void calm_event_begins(void)
 {
     begun = now;
     in_event = closes = 0;
+    published = false;
     asked_aws_before = asked_aws;
     idle = now - waits_since;
     exact_then = only_destinations_gone();
@@ -269,7 +279,8 @@ static void check_lone(const struct event *event, bool failed, const char *body)
 {
     int64_t left = event->deadline - lone_at, took = now - lone_at;
 
-    if (lone == FAULTS || !heals(lone) || lone_at < event->begun || left < needs(lone))
+    if (lone == FAULTS || !heals(lone) || lone_at < event->begun || left < needs(lone) ||
+        nacked_at >= event->begun)
         return;
     if (failed)
         violation("event %d fails after one fault: %.300s", event->number, body);
@@ -304,4 +315,6 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
         violation("event %d takes %.1f s in calm, after %.0f s of waiting", event->number,
                   (double)took / 1e9, (double)idle / 1e9);
     check_lone(event, failed, body);
+    if (failed)
+        failed_at = now;
 }

@@ -13,6 +13,7 @@ bool calm_has_to_work(const struct message *message);
 /* Whether nothing speaks against a connection to this host. */
 bool calm_is_quiet(int host);
 void calm_event_ends(const struct event *event, bool failed, const char *body);
+void calm_publishes(void);
 void calm_waits(void);
 void calm_process_begins(void);
 

@@ -232,6 +232,7 @@ static void deploy(void *what, int64_t process)
     if (process != processes || busy || !waiting)
         return;
     trace("lambda", 0, "ends the sandbox");
+    waiting = NULL; /* no event for it any more */
     clocks_thaw();
     clocks_kill();
 }

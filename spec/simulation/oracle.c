@@ -51,6 +51,7 @@ void oracle_published(int number, int connection)
 
     counted.publishes++;
     event_published = true;
+    calm_publishes();
     if (item->published == 0 && !was_delivered(number))
         violation("object %d is published, and no event had it", number / DESTINATIONS);
     if (busy && item->ack_read_in == current.number)

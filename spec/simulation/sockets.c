@@ -88,7 +88,7 @@ static void let_go(struct sock *sock, bool vanish)
     if (--sock->descriptors > 0)
         return;
     trace("network", sock->number, vanish ? "vanishes" : "closed by the program");
-    if (!vanish)
+    if (!vanish && !stop_asked)
         sock_let_go(sock);
     if (!vanish)
         sock_send_end(sock, sock->in.len > sock->in_taken);

@@ -68,7 +68,7 @@ static bool hide(const char **value, const char *name, struct err *err)
 
     *value = shown ? strdup(shown) : NULL;
     if (shown && !*value)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     if (shown)
         explicit_bzero(shown, strlen(shown)); /* unsetenv() leaves the bytes */
     unsetenv(name);
@@ -123,8 +123,7 @@ static bool check_required(const struct config *config, struct err *err)
                                      used ? ", " : "", required[i].name);
     if (used == 0)
         return true;
-    err->type = "KeyError";
-    return err_set(err,
+    return err_set(err, CAUSE_MISSING_SETTING,
                    "missing or empty: %s; set it in the function's environment variables",
                    missing);
 }
@@ -157,13 +156,13 @@ static bool check_port(struct config *config, struct err *err)
             return true;
         }
     }
-    err->type = "ValueError";
     show(text, shown, sizeof(shown));
     if (text[digits] == '\0')
-        return err_set(
-            err, "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535", shown);
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535",
+                       shown);
     show((const char[]){text[digits], '\0'}, bad, sizeof(bad));
-    return err_set(err,
+    return err_set(err, CAUSE_BAD_SETTING,
                    "PIGEON_PORT, position %zu: \"%s\" is not a digit, in \"%s\"; a port "
                    "is a number from 1 to 65535",
                    digits + 1, bad, shown);
@@ -174,18 +173,17 @@ static bool check_tls(const struct config *config, struct err *err)
     bool with_certificate = config->tls_cert_file != NULL;
     char shown[SHOWN_BYTES * 4 + 4];
 
-    err->type = "ValueError";
     if (config->tls && strcmp(config->tls, "on") != 0 &&
         strcmp(config->tls, "off") != 0) {
         show(config->tls, shown, sizeof(shown));
-        return err_set(err, "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"", shown);
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"", shown);
     }
-    err->type = "KeyError";
     if (with_certificate != (config->tls_key_file != NULL))
-        return err_set(err, "%s is set, and %s is not: a client certificate needs both",
+        return err_set(err, CAUSE_MISSING_SETTING,
+                       "%s is set, and %s is not: a client certificate needs both",
                        with_certificate ? "PIGEON_TLS_CERT_FILE" : "PIGEON_TLS_KEY_FILE",
                        with_certificate ? "PIGEON_TLS_KEY_FILE" : "PIGEON_TLS_CERT_FILE");
-    err->type = NULL;
     return true;
 }
 

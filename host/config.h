@@ -69,9 +69,9 @@ bool config_hide(struct config *config, struct err *err);
 void config_close(struct config *config);
 
 /* Checks what Lambda needs: each required variable set (set but empty counts as missing),
- * the port a port, TLS on or off, its certificate with its key. False: err->type is
- * "KeyError" for a missing variable (the text names every missing one), or "ValueError"
- * for a bad value (variable, position and value). */
+ * the port a port, TLS on or off, its certificate with its key. False: the cause is
+ * CAUSE_MISSING_SETTING (the text names every missing one), or CAUSE_BAD_SETTING
+ * (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
 
 #endif

@@ -82,14 +82,14 @@ static bool open_script(struct pigeon *pigeon, const struct deadline *deadline,
                                        .function_version = config->function_version,
                                        .memory_mb = config->memory_mb};
 
-    err->type = "KeyError";
     if (!config->handler)
-        return err_set(err, "_HANDLER is not set; the function's handler setting names "
-                            "the rules script, rules.lua");
-    err->type = "ValueError";
+        return err_set(err, CAUSE_MISSING_SETTING,
+                       "_HANDLER is not set; the function's handler setting names "
+                       "the rules script, rules.lua");
     if (snprintf(path, sizeof(path), "%s/%s", config->task_root ? config->task_root : ".",
                  config->handler) >= (int)sizeof(path))
-        return err_set(err, "_HANDLER: the path is longer than 4095 bytes");
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "_HANDLER: the path is longer than 4095 bytes");
     pigeon->script = script_open(&settings, deadline, err);
     return pigeon->script != NULL;
 }
@@ -133,7 +133,7 @@ static bool open_delivery(struct pigeon *pigeon, struct err *err)
     if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
                  config->function_name ? config->function_name : "-",
                  config->log_stream ? config->log_stream : "-") < 0)
-        return err_set(err, "the name of the connection cannot be built");
+        return err_set(err, CAUSE_OTHER, "the name of the connection cannot be built");
     pigeon->connector = connector_open(config->host, config->port, config->tls, err);
     if (!pigeon->connector)
         return false;
@@ -143,9 +143,8 @@ static bool open_delivery(struct pigeon *pigeon, struct err *err)
     if (!pigeon->secrets)
         return false;
     pigeon->broker = broker_open(&login);
-    err->type = "Runtime.InitFailed";
     if (!pigeon->broker)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     pigeon->delivery = (struct delivery){.broker = pigeon->broker,
                                          .connector = pigeon->connector,
                                          .secrets = pigeon->secrets};
@@ -176,7 +175,6 @@ static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
                           struct err *err)
 {
     struct deadline deadline = deadline_within(init, SECRETS_MS);
-    struct failure failure;
     enum secrets_result result = secrets_resolve(pigeon->secrets, &deadline, err);
 
     if (result == SECRETS_LATER)
@@ -185,9 +183,11 @@ static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
     if (result != SECRETS_READY)
         return result == SECRETS_LATER;
     deadline = deadline_within(init, CONNECT_MS);
-    if (!delivery_connect(&pigeon->delivery, &deadline, &failure))
+    if (!delivery_connect(&pigeon->delivery, &deadline, err)) {
+        err_advise(err);
         log_message(LOG_LEVEL_WARN, "no broker yet, the first event tries again: %s: %s",
-                    failure.stage, failure.text);
+                    err->stage, err->text);
+    }
     return true;
 }
 
@@ -244,7 +244,7 @@ static int run_lambda(struct pigeon *pigeon)
             (struct handler){.script = pigeon->script, .delivery = &pigeon->delivery};
         status = loop_run(pigeon->runtime, &handler) ? 0 : 1;
     } else {
-        const char *type = err.type ? err.type : "Runtime.InitFailed";
+        const char *type = err_type(&err);
 
         log_message(LOG_LEVEL_ERROR, "%s: %s", type, err.text);
         runtime_init_error(pigeon->runtime,

@@ -59,6 +59,7 @@ void outbox_settle(struct message *message, enum fate fate, const char *stage, i
 
     free(message->text); /* after the copy: text may be the old one */
     message->text = copy;
+    message->lasting = false;
     message->fate = fate;
     message->stage = stage;
     message->code = code;

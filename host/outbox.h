@@ -28,6 +28,7 @@ struct message {
     enum fate fate;
     int code;          /* the AMQP reply code, 0 where there is none */
     const char *stage; /* a constant, where it went wrong: "connect", "confirm" ... */
+    bool lasting;      /* no retry succeeds before somebody has changed something */
     char *text;        /* the cause; NULL: none */
 };
 
@@ -41,7 +42,7 @@ struct outbox {
 /* What happened to the outbox as a whole: the broker fills it in, conclude reads it. */
 struct facts {
     size_t confirmed;
-    char broker_wide[1100]; /* the cause that kept everything from being published; "":
+    char broker_wide[2200]; /* the cause that kept everything from being published; "":
                                none */
     unsigned reconnects;
     bool cold;          /* the first event of this process */

@@ -35,17 +35,17 @@ struct broker {
 /* ------------------------------------------------------------- a batch */
 
 /* False: the broker takes no messages (connection.blocked). */
-static bool may_publish(const struct broker *broker, struct failure *failure)
+static bool may_publish(const struct broker *broker, struct err *err)
 {
     if (broker->channel.blocked)
-        *failure = broker->channel.blocked_by;
+        *err = broker->channel.blocked_by;
     return !broker->channel.blocked;
 }
 
 /* Reads what comes while the socket does not take more: two ends that both only write
  * would wait for each other. */
 static bool wait_for_room(struct broker *broker, const struct message *message,
-                          const struct deadline *deadline, struct failure *failure)
+                          const struct deadline *deadline, struct err *err)
 {
     struct pollfd ready = {.fd = broker->connection.fd, .events = POLLIN | POLLOUT};
     size_t size = FRAMES + message->exchange.len + message->routing_key.len +
@@ -56,12 +56,12 @@ static bool wait_for_room(struct broker *broker, const struct message *message,
         int n = poll(&ready, 1, (int)deadline_left_ms(deadline));
 
         if (n < 0 && errno != EINTR)
-            return failure_set(failure, "publish", 0, "%s", strerror(errno));
+            return err_set_at(err, CAUSE_BROKER, "publish", 0, "%s", strerror(errno));
         if (n == 0 && deadline_left_ms(deadline) == 0)
-            return connection_fail(&broker->connection, failure, "publish",
+            return connection_fail(&broker->connection, err, "publish",
                                    AMQP_STATUS_TIMEOUT);
         if (n > 0 && (ready.revents & ~POLLOUT) &&
-            (!channel_drain(&broker->channel, failure) || !may_publish(broker, failure)))
+            (!channel_drain(&broker->channel, err) || !may_publish(broker, err)))
             return false;
         if (n > 0 && (ready.revents & POLLOUT))
             broker->room = ROOM;
@@ -75,7 +75,7 @@ static amqp_bytes_t amqp_bytes_of(struct bytes bytes)
     return (amqp_bytes_t){.len = bytes.len, .bytes = (void *)(uintptr_t)bytes.data};
 }
 
-static bool publish(struct broker *broker, size_t number, struct failure *failure)
+static bool publish(struct broker *broker, size_t number, struct err *err)
 {
     const struct outbox *outbox = broker->channel.confirms.outbox;
     const struct message *message = &outbox->messages[number];
@@ -90,7 +90,7 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
         .timestamp = (uint64_t)time(NULL),
         .app_id = amqp_cstring_bytes("pigeon"),
     };
-    struct failure close = {0};
+    struct err close = {0};
     int status;
 
     if (outbox->rules_version) {
@@ -106,19 +106,19 @@ static bool publish(struct broker *broker, size_t number, struct failure *failur
         &properties, amqp_bytes_of(message->body));
     if (status == AMQP_STATUS_OK)
         return true;
-    connection_fail(&broker->connection, failure, "publish", status);
+    connection_fail(&broker->connection, err, "publish", status);
     /* the broker may have sent the reason before it closed */
     if (!channel_drain(&broker->channel, &close) && close.code != 0)
-        *failure = close;
+        *err = close;
     else
-        may_publish(broker, failure);
+        may_publish(broker, err);
     return false;
 }
 
 /* Sends something that the broker's kernel has to acknowledge, so that TCP_USER_TIMEOUT
  * finds a flow that died in silence after the publish was acknowledged. Not where the
  * socket has no room: then there is unacknowledged data. */
-static bool send_heartbeat(struct broker *broker, struct failure *failure)
+static bool send_heartbeat(struct broker *broker, struct err *err)
 {
     struct pollfd ready = {.fd = broker->connection.fd, .events = POLLOUT};
     const amqp_frame_t heartbeat = {.frame_type = AMQP_FRAME_HEARTBEAT};
@@ -128,44 +128,44 @@ static bool send_heartbeat(struct broker *broker, struct failure *failure)
     if (poll(&ready, 1, 0) == 1 && ready.revents == POLLOUT)
         status = amqp_send_frame(broker->connection.amqp, &heartbeat);
     return status == AMQP_STATUS_OK ||
-           connection_fail(&broker->connection, failure, "confirm", status);
+           connection_fail(&broker->connection, err, "confirm", status);
 }
 
 /* Nothing came for a while. */
 static bool stay_patient(struct broker *broker, const struct deadline *patience,
-                         const struct deadline *deadline, struct failure *failure)
+                         const struct deadline *deadline, struct err *err)
 {
     bool quiet = clock_ms() - broker->channel.used_ms >= QUIET_MS;
     bool over = deadline_left_ms(deadline) == 0;
 
     if (!over && !(quiet && deadline_left_ms(patience) == 0))
-        return !quiet || send_heartbeat(broker, failure);
-    connection_fail(&broker->connection, failure, "confirm", AMQP_STATUS_TIMEOUT);
-    failure->silent = !over;
+        return !quiet || send_heartbeat(broker, err);
+    connection_fail(&broker->connection, err, "confirm", AMQP_STATUS_TIMEOUT);
+    err->silent = !over;
     return false;
 }
 
 /* Waits for one more frame, QUIET_MS at most. Behind a connection.blocked no further ones
  * are waited for, but those that have arrived are read: they may be acks. */
 static bool read_more(struct broker *broker, const struct deadline *patience,
-                      const struct deadline *deadline, struct failure *failure)
+                      const struct deadline *deadline, struct err *err)
 {
     struct deadline soon = deadline_within(deadline, QUIET_MS);
     enum channel_reading reading =
-        channel_read(&broker->channel, deadline_left_ms(&soon), failure);
+        channel_read(&broker->channel, deadline_left_ms(&soon), err);
 
     if (reading == CHANNEL_READ_BROKEN)
         return false;
     if (reading == CHANNEL_READ_NOTHING)
-        return stay_patient(broker, patience, deadline, failure);
+        return stay_patient(broker, patience, deadline, err);
     return !broker->channel.blocked ||
-           (channel_drain(&broker->channel, failure) &&
-            (broker->channel.confirms.open == 0 || may_publish(broker, failure)));
+           (channel_drain(&broker->channel, err) &&
+            (broker->channel.confirms.open == 0 || may_publish(broker, err)));
 }
 
 static bool send_batch(struct broker *broker, struct outbox *outbox,
                        const struct deadline *patience, const struct deadline *deadline,
-                       struct failure *failure)
+                       struct err *err)
 {
     bool ok = true;
 
@@ -176,13 +176,13 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
         while (ok && confirms_full(&broker->channel.confirms))
-            ok = read_more(broker, patience, deadline, failure);
-        ok = ok && may_publish(broker, failure) &&
-             wait_for_room(broker, &outbox->messages[i], deadline, failure) &&
-             publish(broker, i, failure);
+            ok = read_more(broker, patience, deadline, err);
+        ok = ok && may_publish(broker, err) &&
+             wait_for_room(broker, &outbox->messages[i], deadline, err) &&
+             publish(broker, i, err);
     }
     while (ok && broker->channel.confirms.open > 0)
-        ok = read_more(broker, patience, deadline, failure);
+        ok = read_more(broker, patience, deadline, err);
     return ok;
 }
 
@@ -214,9 +214,9 @@ void broker_greet(struct broker *broker, int fd)
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,
-                    const struct deadline *deadline, struct failure *failure)
+                    const struct deadline *deadline, struct err *err)
 {
-    if (!connection_open(&broker->connection, fd, tls_name, deadline, failure))
+    if (!connection_open(&broker->connection, fd, tls_name, deadline, err))
         return false;
     broker->channel.used_ms = clock_ms();
     broker->silence_ms = 0;
@@ -254,8 +254,7 @@ static bool has_mail(struct broker *broker)
 bool broker_connected(struct broker *broker)
 {
     struct deadline soon;
-    struct failure why;
-    struct err err;
+    struct err why;
     bool good;
 
     if (!broker->connection.amqp)
@@ -263,7 +262,7 @@ bool broker_connected(struct broker *broker)
     good = clock_ms() - broker->channel.used_ms <= HEARTBEAT_S * 1000;
     if (good && has_mail(broker)) {
         soon = deadline_in(DRAIN_MS);
-        good = guard_start(broker->connection.fd, &soon, &err) &&
+        good = guard_start(broker->connection.fd, &soon, &why) &&
                channel_drain(&broker->channel, &why);
         guard_stop();
     }
@@ -275,12 +274,11 @@ bool broker_connected(struct broker *broker)
 
 bool broker_publish(struct broker *broker, struct outbox *outbox,
                     const struct deadline *patience, const struct deadline *deadline,
-                    struct failure *failure)
+                    struct err *err)
 {
-    struct err err;
-    bool ok = guard_start(broker->connection.fd, deadline, &err)
-                  ? send_batch(broker, outbox, patience, deadline, failure)
-                  : failure_set(failure, "publish", 0, "%s", err.text);
+    bool ok = guard_start(broker->connection.fd, deadline, err)
+                  ? send_batch(broker, outbox, patience, deadline, err)
+                  : err_at(err, "publish", 0);
 
     guard_stop();
     if (!ok)
@@ -288,23 +286,22 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
     return ok;
 }
 
-static bool fail_reply(struct broker *broker, struct failure *failure, const char *stage,
+static bool fail_reply(struct broker *broker, struct err *err, const char *stage,
                        amqp_rpc_reply_t reply)
 {
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-        return connection_fail_closed(failure, stage,
+        return connection_fail_closed(err, stage,
                                       &reply.reply); /* the only exception here */
-    return connection_fail(&broker->connection, failure, stage, reply.library_error);
+    return connection_fail(&broker->connection, err, stage, reply.library_error);
 }
 
 bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
-                struct failure *failure)
+                struct err *err)
 {
-    struct err err;
     amqp_rpc_reply_t reply;
 
-    if (!guard_start(broker->connection.fd, deadline, &err))
-        return failure_set(failure, "ask", 0, "%s", err.text);
+    if (!guard_start(broker->connection.fd, deadline, err))
+        return err_at(err, "ask", 0);
     errno = 0;
     amqp_queue_declare(broker->connection.amqp, CHANNEL, amqp_cstring_bytes(queue),
                        1 /* passive */, 0, 0, 0, amqp_empty_table);
@@ -312,7 +309,7 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     guard_stop();
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
-    fail_reply(broker, failure, "ask", reply);
+    fail_reply(broker, err, "ask", reply);
     broker_drop(broker);
     return false;
 }

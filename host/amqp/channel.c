@@ -7,24 +7,33 @@
 
 #include "net/guard.h"
 
+#define NO_ROUTE 312 /* AMQP: no queue for a mandatory message */
+
 static struct bytes bytes_of(amqp_bytes_t bytes)
 {
     return (struct bytes){.data = bytes.bytes, .len = bytes.len};
 }
 
-static bool return_message(struct channel *channel, struct failure *failure)
+/* What no broker sends. */
+static bool fail(struct err *err, const char *words)
+{
+    return err_set_at(err, CAUSE_BROKER, "confirm", 0, "%s", words);
+}
+
+static bool return_message(struct channel *channel, struct err *err)
 {
     const struct returned *r = &channel->returned;
-    struct failure words;
-    struct err err = {0};
+    struct err words;
 
-    failure_set(&words, "publish", r->code, "%s", r->text.data);
+    err_set(&words, r->code == NO_ROUTE ? CAUSE_NO_ROUTE : CAUSE_BROKER, "%s",
+            r->text.data);
+    err_advise(&words);
     return confirms_return(&channel->confirms,
                            (struct bytes){r->exchange.data, r->exchange.len},
                            (struct bytes){r->routing_key.data, r->routing_key.len},
                            (struct bytes){r->message_id.data, r->message_id.len}, r->code,
-                           words.text, &err) ||
-           failure_set(failure, "confirm", 0, "%s", err.text);
+                           words.text, err) ||
+           err_at(err, "confirm", 0);
 }
 
 static bool take_header(struct returned *returned, const amqp_frame_t *frame)
@@ -41,7 +50,7 @@ static bool take_header(struct returned *returned, const amqp_frame_t *frame)
 
 /* A frame of a returned message's header or body. */
 static bool take_content(struct channel *channel, const amqp_frame_t *frame,
-                         struct failure *failure)
+                         struct err *err)
 {
     struct returned *returned = &channel->returned;
     bool ok = frame->frame_type == AMQP_FRAME_HEADER
@@ -49,51 +58,47 @@ static bool take_content(struct channel *channel, const amqp_frame_t *frame,
                   : returned_body(returned, frame->payload.body_fragment.len);
 
     if (!ok)
-        return failure_set(failure, "confirm", 0,
-                           "the broker sent a content frame without a publish or return");
-    return returned_open(returned) || return_message(channel, failure);
+        return fail(err, "the broker sent a content frame without a publish or return");
+    return returned_open(returned) || return_message(channel, err);
 }
 
 static bool settle(struct channel *channel, uint64_t tag, bool multiple, enum fate fate,
-                   struct failure *failure)
+                   struct err *err)
 {
-    struct err err;
-
-    return confirms_settle(&channel->confirms, tag, multiple, fate, &err) ||
-           failure_set(failure, "confirm", 0, "%s", err.text);
+    return confirms_settle(&channel->confirms, tag, multiple, fate, err) ||
+           err_at(err, "confirm", 0);
 }
 
 /* One method frame. False: the connection cannot be used any more. */
 static bool take_method(struct channel *channel, const amqp_method_t *method,
-                        struct failure *failure)
+                        struct err *err)
 {
     amqp_connection_close_ok_t ok = {0}; /* empty, as channel.close-ok is */
 
     if (returned_open(&channel->returned))
-        return failure_set(failure, "confirm", 0,
-                           "the broker sent only a part of a returned message");
+        return fail(err, "the broker sent only a part of a returned message");
     switch (method->id) {
     case AMQP_BASIC_ACK_METHOD: {
         const amqp_basic_ack_t *ack = method->decoded;
-        return settle(channel, ack->delivery_tag, ack->multiple, FATE_CONFIRMED, failure);
+        return settle(channel, ack->delivery_tag, ack->multiple, FATE_CONFIRMED, err);
     }
     case AMQP_BASIC_NACK_METHOD: {
         const amqp_basic_nack_t *nack = method->decoded;
-        return settle(channel, nack->delivery_tag, nack->multiple, FATE_NACKED, failure);
+        return settle(channel, nack->delivery_tag, nack->multiple, FATE_NACKED, err);
     }
     case AMQP_BASIC_RETURN_METHOD: {
         const amqp_basic_return_t *r = method->decoded;
         return returned_method(&channel->returned, r->reply_code, bytes_of(r->reply_text),
                                bytes_of(r->exchange), bytes_of(r->routing_key)) ||
-               failure_set(failure, "confirm", 0, "a name of over 255 bytes");
+               fail(err, "a name of over 255 bytes");
     }
     case AMQP_CHANNEL_CLOSE_METHOD:
-        connection_fail_closed(failure, "publish", method);
+        connection_fail_closed(err, "publish", method);
         amqp_send_method(channel->connection->amqp, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD,
                          &ok);
         return false;
     case AMQP_CONNECTION_CLOSE_METHOD:
-        connection_fail_closed(failure, "confirm", method);
+        connection_fail_closed(err, "confirm", method);
         amqp_send_method(channel->connection->amqp, 0, AMQP_CONNECTION_CLOSE_OK_METHOD,
                          &ok);
         return false;
@@ -110,8 +115,7 @@ static bool take_method(struct channel *channel, const amqp_method_t *method,
 }
 
 /* Waits at most `ms` for one frame and acts on it. */
-enum channel_reading channel_read(struct channel *channel, int64_t ms,
-                                  struct failure *failure)
+enum channel_reading channel_read(struct channel *channel, int64_t ms, struct err *err)
 {
     struct timeval wait = connection_wait(ms);
     amqp_frame_t frame;
@@ -123,12 +127,12 @@ enum channel_reading channel_read(struct channel *channel, int64_t ms,
     if (status == AMQP_STATUS_TIMEOUT && !guard_fired())
         return CHANNEL_READ_NOTHING;
     if (status != AMQP_STATUS_OK) {
-        connection_fail(channel->connection, failure, "confirm", status);
+        connection_fail(channel->connection, err, "confirm", status);
         return CHANNEL_READ_BROKEN;
     }
     good = frame.frame_type == AMQP_FRAME_METHOD
-               ? take_method(channel, &frame.payload.method, failure)
-               : take_content(channel, &frame, failure);
+               ? take_method(channel, &frame.payload.method, err)
+               : take_content(channel, &frame, err);
     if (!good)
         return CHANNEL_READ_BROKEN;
     channel->used_ms = clock_ms();
@@ -137,12 +141,12 @@ enum channel_reading channel_read(struct channel *channel, int64_t ms,
 }
 
 /* Acts on all that has already arrived. */
-bool channel_drain(struct channel *channel, struct failure *failure)
+bool channel_drain(struct channel *channel, struct err *err)
 {
     enum channel_reading reading;
 
     do
-        reading = channel_read(channel, 0, failure);
+        reading = channel_read(channel, 0, err);
     while (reading == CHANNEL_READ_FRAME);
     return reading == CHANNEL_READ_NOTHING;
 }

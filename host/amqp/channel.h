@@ -11,8 +11,8 @@
 
 #include "amqp/confirms.h"
 #include "amqp/connection.h"
-#include "amqp/failure.h"
 #include "amqp/returned.h"
+#include "base/err.h"
 
 struct channel {
     struct connection *connection; /* the broker's */
@@ -20,18 +20,17 @@ struct channel {
     struct confirms confirms;
     struct returned returned;
     bool blocked; /* by connection.blocked, until connection.unblocked comes */
-    struct failure blocked_by;
+    struct err blocked_by;
 };
 
 enum channel_reading { CHANNEL_READ_FRAME, CHANNEL_READ_NOTHING, CHANNEL_READ_BROKEN };
 
 /* Waits at most `ms` milliseconds for one frame and acts on it. Where the result is
- * CHANNEL_READ_BROKEN the connection cannot be used any more, and failure has the cause.
+ * CHANNEL_READ_BROKEN the connection cannot be used any more, and err has the cause.
  */
-enum channel_reading channel_read(struct channel *channel, int64_t ms,
-                                  struct failure *failure);
+enum channel_reading channel_read(struct channel *channel, int64_t ms, struct err *err);
 
 /* Acts on every frame that has already arrived. False: as CHANNEL_READ_BROKEN. */
-bool channel_drain(struct channel *channel, struct failure *failure);
+bool channel_drain(struct channel *channel, struct err *err);
 
 #endif

@@ -14,7 +14,7 @@
 #include "net/connector.h"
 #include "net/guard.h"
 
-/* ------------------------------------------------------------- failures */
+/* ------------------------------------------------------------- errors */
 
 /* AMQP_STATUS_SSL_ERROR and its kin. */
 static bool is_of_tls(int status)
@@ -25,27 +25,85 @@ static bool is_of_tls(int status)
 /* For a socket's error errno is the cause, so it is 0 before rabbitmq-c is called. TLS
  * has more to say of its errors; what ends a login is its to explain, because in TLS 1.3
  * a client certificate is judged after the handshake. */
-bool connection_fail(const struct connection *connection, struct failure *failure,
+bool connection_fail(const struct connection *connection, struct err *err,
                      const char *stage, int status)
 {
-    const char *words = amqp_error_string2(status);
-    struct err err = {0};
+    bool in_login = strcmp(stage, "login") == 0, in_tls = strcmp(stage, "tls") == 0;
+    enum cause cause = in_login ? CAUSE_LOGIN : in_tls ? CAUSE_TLS : CAUSE_BROKER;
+    enum cause silence = in_login ? CAUSE_LOGIN
+                         : in_tls ? CAUSE_TLS_SILENCE
+                                  : CAUSE_BROKER_SILENCE;
 
-    if (guard_fired() || status == AMQP_STATUS_TIMEOUT)
-        words = "no answer in time";
-    else if (connection->secure && is_of_tls(status)) {
-        tls_explain(&connection->tls, &err);
-        return failure_set(failure, strcmp(stage, "login") == 0 ? "tls" : stage, 0, "%s",
-                           err.text);
-    } else if (status == AMQP_STATUS_CONNECTION_CLOSED)
-        words = "the broker's end closed the connection";
-    else if (status == AMQP_STATUS_SOCKET_ERROR && errno != 0)
-        return failure_set(failure, stage, 0, "connection lost: %s", strerror(errno));
-    return failure_set(failure, stage, 0, "%s", words);
+    if (guard_fired() || status == AMQP_STATUS_TIMEOUT) {
+        err_set(err, silence, "no answer in time");
+    } else if (connection->secure && is_of_tls(status)) {
+        tls_explain(&connection->tls, err);
+        if (in_login)
+            stage = "tls";
+        else if (!in_tls && err->cause == CAUSE_TLS)
+            err->cause = CAUSE_BROKER; /* long after the handshake */
+    } else if (status == AMQP_STATUS_CONNECTION_CLOSED) {
+        err_set(err, cause, "the broker's end closed the connection");
+    } else if (status == AMQP_STATUS_SOCKET_ERROR && errno != 0) {
+        err_set(err, errno == ETIMEDOUT ? silence : cause, "connection lost: %s",
+                strerror(errno));
+    } else {
+        err_set(err,
+                status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD ? CAUSE_NO_PLAIN
+                : status == AMQP_STATUS_HEARTBEAT_TIMEOUT            ? silence
+                                                                     : cause,
+                "%s", amqp_error_string2(status));
+    }
+    return err_at(err, stage, 0);
+}
+
+static bool begins(amqp_bytes_t text, const char *with)
+{
+    size_t len = strlen(with);
+
+    return text.len >= len && memcmp(text.bytes, with, len) == 0;
+}
+
+static bool ends(amqp_bytes_t text, const char *with)
+{
+    size_t len = strlen(with);
+
+    return text.len >= len && memcmp((char *)text.bytes + text.len - len, with, len) == 0;
+}
+
+/* RabbitMQ has one code, NOT_ALLOWED, for three faults of a connection.open, and tells
+ * them apart in words, of which the middle is somebody's names (rabbit_reader.erl). */
+static enum cause cause_not_allowed(amqp_bytes_t text)
+{
+    if (ends(text, " is reached"))
+        return CAUSE_CONNECTION_LIMIT;
+    if (begins(text, "NOT_ALLOWED - access to vhost "))
+        return CAUSE_VHOST_REFUSED;
+    return ends(text, " not found") ? CAUSE_VHOST_MISSING : CAUSE_BROKER;
+}
+
+static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
+{
+    bool in_login = strcmp(stage, "login") == 0;
+
+    switch (code) {
+    case AMQP_CONNECTION_FORCED:
+        return CAUSE_CLOSED_BY_OPERATOR;
+    case AMQP_ACCESS_REFUSED:
+        return in_login ? CAUSE_LOGIN_REFUSED : CAUSE_NO_WRITE;
+    case AMQP_NOT_FOUND:
+        return strcmp(stage, "ask") == 0 ? CAUSE_NO_QUEUE : CAUSE_NO_EXCHANGE;
+    case AMQP_NOT_ALLOWED:
+        return cause_not_allowed(text);
+    case AMQP_INTERNAL_ERROR:
+        return in_login ? CAUSE_VHOST_DOWN : CAUSE_BROKER;
+    default:
+        return CAUSE_BROKER;
+    }
 }
 
 /* A close of connection or channel by the broker. */
-bool connection_fail_closed(struct failure *failure, const char *stage,
+bool connection_fail_closed(struct err *err, const char *stage,
                             const amqp_method_t *method)
 {
     const amqp_connection_close_t *connection = method->decoded;
@@ -53,19 +111,20 @@ bool connection_fail_closed(struct failure *failure, const char *stage,
     bool whole = method->id == AMQP_CONNECTION_CLOSE_METHOD;
     amqp_bytes_t text = whole ? connection->reply_text : channel->reply_text;
 
-    return failure_set(failure, stage,
-                       whole ? connection->reply_code : channel->reply_code, "%.*s",
-                       (int)text.len, (const char *)text.bytes);
+    int code = whole ? connection->reply_code : channel->reply_code;
+
+    return err_set_at(err, cause_of(stage, code, text), stage, code, "%.*s",
+                      (int)text.len, (const char *)text.bytes);
 }
 
-bool connection_fail_blocked(struct failure *failure, const amqp_method_t *method)
+bool connection_fail_blocked(struct err *err, const amqp_method_t *method)
 {
     const amqp_connection_blocked_t *blocked = method->decoded;
 
-    failure_set(failure, "confirm", 0,
-                "the broker takes no messages (connection.blocked): %.*s",
-                (int)blocked->reason.len, (char *)blocked->reason.bytes);
-    failure->final = true; /* a new connection would be blocked as well */
+    err_set_at(err, CAUSE_BLOCKED, "confirm", 0,
+               "the broker takes no messages (connection.blocked): %.*s",
+               (int)blocked->reason.len, (char *)blocked->reason.bytes);
+    err->final = true; /* a new connection would be blocked as well */
     return false;
 }
 
@@ -101,38 +160,36 @@ int __wrap_amqp_open_socket_inner(const char *host, int port, uint64_t deadline)
 
 /* Shakes hands. The socket is the connection's, or closed. */
 static bool open_tls(struct connection *connection, int fd, const char *name,
-                     const struct deadline *deadline, struct failure *failure)
+                     const struct deadline *deadline, struct err *err)
 {
     struct timeval left = connection_wait(deadline_left_ms(deadline));
     amqp_socket_t *socket = amqp_ssl_socket_new(connection->amqp);
-    struct err err = {0};
     int status;
 
     if (!socket) {
         close(fd);
-        return failure_set(failure, "tls", 0, "out of memory");
+        return err_set_at(err, CAUSE_MEMORY, "tls", 0, "out of memory");
     }
     if (!tls_start(&connection->tls, &connection->login.tls, name,
-                   amqp_ssl_socket_get_context(socket), &err)) {
+                   amqp_ssl_socket_get_context(socket), err)) {
         close(fd);
-        return failure_set(failure, "tls", 0, "%s", err.text);
+        return err_at(err, "tls", 0);
     }
     amqp_ssl_socket_set_verify_hostname(socket, 0); /* OpenSSL knows addresses, too */
     socket_to_take = fd;
     errno = 0;
     status =
         amqp_socket_open_noblock(socket, tls_server_name(&connection->tls), 0, &left);
-    return status == AMQP_STATUS_OK ||
-           connection_fail(connection, failure, "tls", status);
+    return status == AMQP_STATUS_OK || connection_fail(connection, err, "tls", status);
 }
 
-static bool open_plain(struct connection *connection, int fd, struct failure *failure)
+static bool open_plain(struct connection *connection, int fd, struct err *err)
 {
     amqp_socket_t *socket = amqp_tcp_socket_new(connection->amqp);
 
     if (!socket) {
         close(fd);
-        return failure_set(failure, "login", 0, "out of memory");
+        return err_set_at(err, CAUSE_MEMORY, "login", 0, "out of memory");
     }
     amqp_tcp_socket_set_sockfd(socket, fd);
     return true;
@@ -148,30 +205,29 @@ static bool met_tls(int fd)
 /* ------------------------------------------------------------- public */
 
 bool connection_open(struct connection *connection, int fd, const char *tls_name,
-                     const struct deadline *deadline, struct failure *failure)
+                     const struct deadline *deadline, struct err *err)
 {
     int ear = fcntl(fd, F_DUPFD_CLOEXEC, 0); /* rabbitmq-c closes fd in a failed login */
-    struct err err = {0};
     bool ok;
 
     connection->amqp = amqp_new_connection();
     if (!connection->amqp) {
         close(fd);
         close(ear);
-        return failure_set(failure, "login", 0, "out of memory");
+        return err_set_at(err, CAUSE_MEMORY, "login", 0, "out of memory");
     }
     connection->fd = fd;
     connection->secure = tls_name != NULL;
-    ok = guard_start(fd, deadline, &err);
+    ok = guard_start(fd, deadline, err);
     if (!ok) {
-        failure_set(failure, "login", 0, "%s", err.text);
+        err_at(err, "login", 0);
         close(fd);
     }
-    ok = ok && (tls_name ? open_tls(connection, fd, tls_name, deadline, failure)
-                         : open_plain(connection, fd, failure));
-    ok = ok && login_run(connection, deadline, failure);
+    ok = ok && (tls_name ? open_tls(connection, fd, tls_name, deadline, err)
+                         : open_plain(connection, fd, err));
+    ok = ok && login_run(connection, deadline, err);
     if (!ok && !tls_name && met_tls(ear))
-        failure_set(failure, "tls", 0, "the broker's port expects TLS");
+        err_set_at(err, CAUSE_TLS_EXPECTED, "tls", 0, "the broker's port expects TLS");
     close(ear);
     guard_stop();
     if (ok)

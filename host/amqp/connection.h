@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <sys/time.h>
 
-#include "amqp/failure.h"
 #include "amqp/login.h"
 #include "base/deadline.h"
+#include "base/err.h"
 #include "net/tls.h"
 
 #define CHANNEL 1
@@ -29,20 +29,20 @@ struct connection {
 
 /* As broker_connect() and broker_drop(). */
 bool connection_open(struct connection *connection, int fd, const char *tls_name,
-                     const struct deadline *deadline, struct failure *failure);
+                     const struct deadline *deadline, struct err *err);
 void connection_drop(struct connection *connection);
 
 /* Puts a status of rabbitmq-c into words; errno has to be 0 before rabbitmq-c is called.
  * All three return false. */
-bool connection_fail(const struct connection *connection, struct failure *failure,
+bool connection_fail(const struct connection *connection, struct err *err,
                      const char *stage, int status);
 
 /* A close of connection or channel by the broker. */
-bool connection_fail_closed(struct failure *failure, const char *stage,
+bool connection_fail_closed(struct err *err, const char *stage,
                             const amqp_method_t *method);
 
 /* connection.blocked: memory or disk alarm. */
-bool connection_fail_blocked(struct failure *failure, const amqp_method_t *method);
+bool connection_fail_blocked(struct err *err, const amqp_method_t *method);
 
 /* Milliseconds, as rabbitmq-c waits. */
 struct timeval connection_wait(int64_t ms);

@@ -20,8 +20,9 @@
 #define CONNECT_MS 10000   /* for all hosts, where the deadline is later */
 #define ACCESS_REFUSED 403 /* AMQP: the user may not write, no message is to blame */
 #define NOT_ALLOWED 530    /* AMQP: the virtual host is not there, or not for the user */
-#define NOT_FOUND 404      /* AMQP: no such exchange */
-#define CONNECT_WORTH_MS 100 /* with less left, a connect is not worth a try */
+#define PRECONDITION_FAILED 406 /* AMQP: the message is larger than the broker takes */
+#define NOT_FOUND 404           /* AMQP: no such exchange */
+#define CONNECT_WORTH_MS 100    /* with less left, a connect is not worth a try */
 
 struct count {
     size_t none;
@@ -51,7 +52,7 @@ static void sleep_ms(int64_t ms)
 
 /* The next connect has to wait, longer each time, and with jitter, so that the sandboxes
  * of the function do not connect at the same moment. */
-static void pause_connects(struct delivery *delivery, const struct failure *failure)
+static void pause_connects(struct delivery *delivery, const struct err *err)
 {
     int64_t pause = delivery->pause_ms ? delivery->pause_ms * 2 : PAUSE_FIRST_MS;
     int64_t now_ms = clock_ms();
@@ -59,13 +60,13 @@ static void pause_connects(struct delivery *delivery, const struct failure *fail
     delivery->pause_ms = pause < PAUSE_LAST_MS ? pause : PAUSE_LAST_MS;
     delivery->next_try_ms =
         now_ms + delivery->pause_ms + clock_us() % (delivery->pause_ms / 4);
-    delivery->failure = *failure;
+    delivery->err = *err;
 }
 
-/* Waits until a connect is allowed. False: the deadline comes first, and failure is the
+/* Waits until a connect is allowed. False: the deadline comes first, and err is the
  * cause of the pause. */
 static bool wait_for_try(struct delivery *delivery, const struct deadline *deadline,
-                         struct failure *failure)
+                         struct err *err)
 {
     int64_t wait = delivery->pause_ms ? delivery->next_try_ms - clock_ms() : 0;
 
@@ -73,9 +74,9 @@ static bool wait_for_try(struct delivery *delivery, const struct deadline *deadl
         wait = 0;
     if (wait + CONNECT_WORTH_MS > deadline_left_ms(deadline)) {
         if (wait == 0)
-            return failure_set(failure, "connect", 0,
-                               "no time left before the deadline to connect");
-        *failure = delivery->failure;
+            return err_set_at(err, CAUSE_NO_TIME, "connect", 0,
+                              "no time left before the deadline to connect");
+        *err = delivery->err;
         return false;
     }
     if (wait > 0)
@@ -84,29 +85,27 @@ static bool wait_for_try(struct delivery *delivery, const struct deadline *deadl
 }
 
 /* The broker's texts name users and virtual hosts. */
-static void hide_names(const struct delivery *delivery, struct failure *failure)
+static void hide_names(const struct delivery *delivery, struct err *err)
 {
     if (delivery->secrets)
-        secrets_hide(delivery->secrets, failure->text, sizeof(failure->text));
+        secrets_hide(delivery->secrets, err->text, sizeof(err->text));
 }
 
 static bool connect_host(struct delivery *delivery, size_t host,
-                         const struct deadline *deadline, struct failure *failure)
+                         const struct deadline *deadline, struct err *err)
 {
-    struct err err = {0};
-    const char *stage;
-    int fd = connector_connect(delivery->connector, host, deadline, &stage, &err);
+    int fd = connector_connect(delivery->connector, host, deadline, err);
 
     if (fd < 0)
-        return failure_set(failure, stage, 0, "%s", err.text);
+        return false;
     if (broker_connect(delivery->broker, fd,
-                       connector_tls_name(delivery->connector, host), deadline, failure))
+                       connector_tls_name(delivery->connector, host), deadline, err))
         return true;
-    if (delivery->secrets && strcmp(failure->stage, "login") == 0)
-        delivery->refused |= failure->code == ACCESS_REFUSED ||
-                             (failure->code == NOT_ALLOWED &&
+    if (delivery->secrets && strcmp(err->stage, "login") == 0)
+        delivery->refused |= err->code == ACCESS_REFUSED ||
+                             (err->code == NOT_ALLOWED &&
                               secrets_refers(delivery->secrets, SECRET_VIRTUAL_HOST));
-    hide_names(delivery, failure);
+    hide_names(delivery, err);
     return false;
 }
 
@@ -132,13 +131,12 @@ static bool refresh(struct delivery *delivery, const struct deadline *deadline,
 
 /* One host, with one of `shares` equal parts of the time. */
 static bool connect_share(struct delivery *delivery, size_t host,
-                          const struct deadline *all, size_t shares,
-                          struct failure *failure)
+                          const struct deadline *all, size_t shares, struct err *err)
 {
     int64_t share_ms = deadline_left_ms(all) / (int64_t)shares;
     struct deadline share = deadline_within(all, share_ms);
 
-    if (!connect_host(delivery, host, &share, failure))
+    if (!connect_host(delivery, host, &share, err))
         return false;
     delivery->host = host;
     return true;
@@ -148,7 +146,7 @@ static bool connect_share(struct delivery *delivery, size_t host,
  * first refused login AWS is asked, before time goes to other hosts; where it has new
  * values, that host is tried once more. */
 static bool connect_any(struct delivery *delivery, const struct deadline *deadline,
-                        struct failure *failure)
+                        struct err *err)
 {
     struct deadline all = deadline_within(deadline, CONNECT_MS);
     size_t count = connector_count(delivery->connector);
@@ -159,36 +157,38 @@ static bool connect_any(struct delivery *delivery, const struct deadline *deadli
     for (size_t tried = 0; tried < count; tried++) {
         size_t host = (delivery->host + tried) % count;
         size_t shares = count - tried;
-        bool ok = connect_share(delivery, host, &all, shares, failure);
+        bool ok = connect_share(delivery, host, &all, shares, err);
 
         if (!ok && delivery->refused && !asked) {
             asked = true;
             ok = refresh(delivery, &all, &unchanged) &&
-                 connect_share(delivery, host, &all, shares, failure);
+                 connect_share(delivery, host, &all, shares, err);
         }
-        if (ok)
+        if (ok) {
+            *err = (struct err){0}; /* what failed before is cured */
             return true;
-        err_add(&words, "%s%s: %s", tried ? " | " : "",
-                connector_label(delivery->connector, host), failure->text);
+        }
+        if (tried)
+            err_add(&words, " | ");
+        err_add(&words, "%s: %s", connector_label(delivery->connector, host), err->text);
+        if (tried + 1 < count) /* the last one's comes when it is shown */
+            err_add(&words, "; next: %s", err_advice(err));
     }
     if (unchanged.text[0])
         err_add(&words, " (%s)", unchanged.text);
-    snprintf(failure->text, sizeof(failure->text), "%.*s", (int)sizeof(failure->text) - 1,
-             words.text);
+    memcpy(err->text, words.text, sizeof(err->text));
     return false;
 }
 
 /* ------------------------------------------------------------- secrets */
 
 static bool resolve(struct delivery *delivery, const struct deadline *deadline,
-                    struct failure *failure)
+                    struct err *err)
 {
-    struct err err = {0};
-
     if (!delivery->secrets)
         return true;
-    if (secrets_resolve(delivery->secrets, deadline, &err) != SECRETS_READY)
-        return failure_set(failure, "secrets", 0, "%s", err.text);
+    if (secrets_resolve(delivery->secrets, deadline, err) != SECRETS_READY)
+        return err_at(err, "secrets", 0);
     log_in_as_known(delivery);
     return true;
 }
@@ -208,15 +208,14 @@ void delivery_begin(struct delivery *delivery)
 }
 
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
-                      struct failure *failure)
+                      struct err *err)
 {
     if (broker_connected(delivery->broker))
         return true;
-    if (!wait_for_try(delivery, deadline, failure))
+    if (!wait_for_try(delivery, deadline, err))
         return false;
-    if (!resolve(delivery, deadline, failure) ||
-        !connect_any(delivery, deadline, failure)) {
-        pause_connects(delivery, failure);
+    if (!resolve(delivery, deadline, err) || !connect_any(delivery, deadline, err)) {
+        pause_connects(delivery, err);
         return false;
     }
     delivery->connected_before = true;
@@ -225,22 +224,32 @@ bool delivery_connect(struct delivery *delivery, const struct deadline *deadline
 
 /* ------------------------------------------------------------- fates */
 
-static void settle_rest(struct outbox *outbox, const struct failure *failure)
+static void settle(struct message *message, enum fate fate, const struct err *err)
+{
+    struct err shown = *err;
+
+    err_advise(&shown);
+    outbox_settle(message, fate, err->stage, err->code, shown.text);
+    message->lasting = err->cause != CAUSE_CONNECTION_LIMIT &&
+                       (err->code == ACCESS_REFUSED || err->code == NOT_ALLOWED ||
+                        err->code == PRECONDITION_FAILED);
+}
+
+static void settle_rest(struct outbox *outbox, const struct err *err)
 {
     for (size_t i = 0; i < outbox->count; i++)
         if (outbox->messages[i].fate == FATE_NONE)
-            outbox_settle(&outbox->messages[i], FATE_UNKNOWN, failure->stage,
-                          failure->code, failure->text);
+            settle(&outbox->messages[i], FATE_UNKNOWN, err);
 }
 
 /* A missing exchange, or one that may not be written to, closes the channel for all
  * messages. Those that name it are settled, so that the rest can be published without
  * them. True: at least one was settled. */
-static bool settle_exchange(struct outbox *outbox, const struct failure *failure)
+static bool settle_exchange(struct outbox *outbox, const struct err *err)
 {
     bool found = false;
 
-    if (failure->code != ACCESS_REFUSED && failure->code != NOT_FOUND)
+    if (err->code != ACCESS_REFUSED && err->code != NOT_FOUND)
         return false;
     for (size_t i = 0; i < outbox->count; i++) {
         struct message *message = &outbox->messages[i];
@@ -250,9 +259,8 @@ static bool settle_exchange(struct outbox *outbox, const struct failure *failure
         if (name.len == 0)
             name = (struct bytes){"amq.default", sizeof("amq.default") - 1};
         snprintf(quoted, sizeof(quoted), "exchange '%.*s' in", (int)name.len, name.data);
-        if (message->fate == FATE_NONE && strstr(failure->text, quoted)) {
-            outbox_settle(message, FATE_UNKNOWN, failure->stage, failure->code,
-                          failure->text);
+        if (message->fate == FATE_NONE && strstr(err->text, quoted)) {
+            settle(message, FATE_UNKNOWN, err);
             found = true;
         }
     }
@@ -262,26 +270,30 @@ static bool settle_exchange(struct outbox *outbox, const struct failure *failure
 /* Gives the nacked messages their final text. */
 static void explain_nacks(struct outbox *outbox)
 {
-    struct failure words;
+    struct err words;
 
     for (size_t i = 0; i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NACKED)
             continue;
-        failure_set(&words, "confirm", 0, "basic.nack: refused by the queue");
-        outbox_settle(&outbox->messages[i], FATE_NACKED, "confirm", 0, words.text);
+        err_set_at(&words, CAUSE_NACKED, "confirm", 0,
+                   "basic.nack: refused by the queue");
+        settle(&outbox->messages[i], FATE_NACKED, &words);
     }
 }
 
 /* The cause that kept everything from being published, as in the answer's text for each
  * message. */
-static void note_broker_wide(struct facts *facts, const struct failure *failure)
+static void note_broker_wide(struct facts *facts, const struct err *err)
 {
-    if (failure->code)
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s",
-                 failure->stage, failure->code, failure->text);
+    struct err shown = *err;
+
+    err_advise(&shown);
+    if (err->code)
+        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s", err->stage,
+                 err->code, shown.text);
     else
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", failure->stage,
-                 failure->text);
+        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", err->stage,
+                 shown.text);
 }
 
 static void reopen_nacked(struct outbox *outbox)
@@ -296,8 +308,8 @@ static void reopen_nacked(struct outbox *outbox)
 /* One turn: a connection, and one publish of the messages without a fate. Where another
  * host could be tried, a silent one is given up when half of the time has passed. */
 static bool attempt(struct delivery *delivery, struct outbox *outbox,
-                    const struct deadline *deadline, struct facts *facts,
-                    struct failure *failure, bool retried, bool *connected)
+                    const struct deadline *deadline, struct facts *facts, struct err *err,
+                    bool retried, bool *connected)
 {
     bool others = connector_count(delivery->connector) > 1 && !retried;
     struct deadline patience;
@@ -305,37 +317,37 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     bool again = delivery->connected_before;
     bool warm = broker_connected(delivery->broker);
 
-    *connected = warm || delivery_connect(delivery, deadline, failure);
+    *connected = warm || delivery_connect(delivery, deadline, err);
     if (!warm)
         facts->connect_us += clock_us() - start_us;
     if (!*connected)
         return false;
     facts->reconnects += again && !warm;
     patience = deadline_within(deadline, deadline_left_ms(deadline) / (others ? 2 : 1));
-    if (broker_publish(delivery->broker, outbox, &patience, deadline, failure))
+    if (broker_publish(delivery->broker, outbox, &patience, deadline, err))
         return true;
-    if (failure->silent) /* its kernel would still take a connect */
+    if (err->silent) /* its kernel would still take a connect */
         delivery->host = (delivery->host + 1) % connector_count(delivery->connector);
-    hide_names(delivery, failure);
+    hide_names(delivery, err);
     return false;
 }
 
 /* Publishes until every message has a fate, or nothing more can be done now. */
 static bool publish_all(struct delivery *delivery, struct outbox *outbox,
                         const struct deadline *deadline, struct facts *facts,
-                        struct failure *failure, bool *retried)
+                        struct err *err, bool *retried)
 {
     bool connected;
 
     while (count_fates(outbox).none > 0) {
-        if (attempt(delivery, outbox, deadline, facts, failure, *retried, &connected))
+        if (attempt(delivery, outbox, deadline, facts, err, *retried, &connected))
             continue;
-        if (connected && settle_exchange(outbox, failure))
+        if (connected && settle_exchange(outbox, err))
             continue;
         if (!connected)
             return false;
-        if (failure->final || *retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
-            pause_connects(delivery, failure);
+        if (err->final || *retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
+            pause_connects(delivery, err);
             return false;
         }
         *retried = true;
@@ -349,14 +361,14 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     int64_t start_us = clock_us();
     struct deadline nacks = {0};
     int64_t pause = NACK_FIRST_MS;
-    struct failure failure = {0};
+    struct err err = {0};
     bool retried = false; /* the one reconnect of an event was made */
     bool given_up;
 
     if (outbox->count == 0)
         return;
-    for (int round = 0;
-         publish_all(delivery, outbox, deadline, facts, &failure, &retried); round++) {
+    for (int round = 0; publish_all(delivery, outbox, deadline, facts, &err, &retried);
+         round++) {
         delivery->pause_ms = 0;
         if (count_fates(outbox).nacked == 0 || round == NACK_ROUNDS)
             break;
@@ -371,11 +383,11 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
         reopen_nacked(outbox);
     }
     given_up = count_fates(outbox).none > 0;
-    settle_rest(outbox, &failure);
+    settle_rest(outbox, &err);
     explain_nacks(outbox);
     for (size_t i = 0; i < outbox->count; i++)
         facts->confirmed += outbox->messages[i].fate == FATE_CONFIRMED;
-    if (given_up || (facts->confirmed == 0 && failure.code == ACCESS_REFUSED))
-        note_broker_wide(facts, &failure);
+    if (given_up || (facts->confirmed == 0 && err.code == ACCESS_REFUSED))
+        note_broker_wide(facts, &err);
     facts->publish_us = clock_us() - start_us;
 }

@@ -1,6 +1,6 @@
 /* delivery.h -- brings an outbox to the broker: how often, how long, and when to stop.
  *
- * After delivery_publish() each message has exactly one fate. After a failure in the
+ * After delivery_publish() each message has exactly one fate. After a err in the
  * middle: one reconnect, and a second publish of the messages without a fate. After a
  * nack: up to five more publishes in 3 s. After a failed connect: a pause before the next
  * one. After a refused login: another one, where AWS has new values. So an event makes at
@@ -20,10 +20,10 @@ struct delivery {
     struct connector *connector; /* the hosts of PIGEON_HOST */
     size_t host;                 /* the last one that worked */
     bool refused; /* the last connect: the broker refused user, password or vhost */
-    bool connected_before;  /* the next connect is a reconnect */
-    int64_t pause_ms;       /* 0: the last outbox or connect went well */
-    int64_t next_try_ms;    /* clock_ms(): no connect before that */
-    struct failure failure; /* the cause of the pause */
+    bool connected_before; /* the next connect is a reconnect */
+    int64_t pause_ms;      /* 0: the last outbox or connect went well */
+    int64_t next_try_ms;   /* clock_ms(): no connect before that */
+    struct err err;        /* the cause of the pause */
 
     struct secrets *secrets; /* how to log in; NULL: by the broker's own login */
 };
@@ -34,10 +34,10 @@ void delivery_begin(struct delivery *delivery);
 
 /* Makes a connection where there is none: to one of the hosts, the last one that worked
  * first, each with its share of the time, 10 s in all at most. Before that, secrets that
- * are not known yet are resolved. False: failure has the answer of each host, or why
+ * are not known yet are resolved. False: err has the answer of each host, or why
  * a secret is missing. */
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
-                      struct failure *failure);
+                      struct err *err);
 
 /* Publishes every message that has no fate yet. An empty outbox does not touch the
  * broker. Fills in facts: confirmed, broker_wide, reconnects, publish_us, connect_us. */

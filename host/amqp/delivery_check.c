@@ -17,23 +17,20 @@ bool delivery_check(const struct config *config, struct err *err)
 }
 
 bool delivery_check_secrets(struct delivery *delivery, const struct deadline *deadline,
-                            struct failure *failure)
+                            struct err *err)
 {
-    struct err err = {0};
-
-    if (!delivery->secrets ||
-        secrets_resolve(delivery->secrets, deadline, &err) == SECRETS_READY)
-        return true;
-    return failure_set(failure, "secrets", 0, "%s", err.text);
+    return !delivery->secrets ||
+           secrets_resolve(delivery->secrets, deadline, err) == SECRETS_READY ||
+           err_at(err, "secrets", 0);
 }
 
 bool delivery_check_queue(struct delivery *delivery, const char *queue,
-                          const struct deadline *deadline, struct failure *failure)
+                          const struct deadline *deadline, struct err *err)
 {
-    if (delivery_connect(delivery, deadline, failure) &&
-        broker_ask(delivery->broker, queue, deadline, failure))
+    if (delivery_connect(delivery, deadline, err) &&
+        broker_ask(delivery->broker, queue, deadline, err))
         return true;
     if (delivery->secrets)
-        secrets_hide(delivery->secrets, failure->text, sizeof(failure->text));
+        secrets_hide(delivery->secrets, err->text, sizeof(err->text));
     return false;
 }

@@ -10,13 +10,13 @@
  * Makes no connection. False: err names the variable. */
 bool delivery_check(const struct config *config, struct err *err);
 
-/* Resolves the secrets. False: failure has the answer of AWS. */
+/* Resolves the secrets. False: err has the answer of AWS. */
 bool delivery_check_secrets(struct delivery *delivery, const struct deadline *deadline,
-                            struct failure *failure);
+                            struct err *err);
 
-/* Connects where there is no connection, and asks for the queue. False: failure has the
+/* Connects where there is no connection, and asks for the queue. False: err has the
  * broker's answer, without the secrets. */
 bool delivery_check_queue(struct delivery *delivery, const char *queue,
-                          const struct deadline *deadline, struct failure *failure);
+                          const struct deadline *deadline, struct err *err);
 
 #endif

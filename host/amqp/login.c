@@ -38,7 +38,7 @@ void login_greet(struct connection *connection, int fd)
 }
 
 /* The protocol header, where login_greet() has not sent it. */
-static bool send_header(struct connection *connection, struct failure *failure)
+static bool send_header(struct connection *connection, struct err *err)
 {
     bool greeted = connection->greeted == connection->fd;
     int status;
@@ -46,15 +46,14 @@ static bool send_header(struct connection *connection, struct failure *failure)
     connection->greeted = -1;
     errno = 0;
     status = greeted ? AMQP_STATUS_OK : amqp_send_header(connection->amqp);
-    return status == AMQP_STATUS_OK ||
-           connection_fail(connection, failure, "login", status);
+    return status == AMQP_STATUS_OK || connection_fail(connection, err, "login", status);
 }
 
-/* The next method on `channel`, which has to be the wanted one; NULL: failure. It stays
+/* The next method on `channel`, which has to be the wanted one; NULL: err. It stays
  * until the buffers are released. */
 static const void *await(struct connection *connection, amqp_channel_t channel,
                          amqp_method_number_t wanted, const struct deadline *deadline,
-                         const char *stage, struct failure *failure)
+                         const char *stage, struct err *err)
 {
     struct timeval left = connection_wait(deadline_left_ms(deadline));
     amqp_frame_t frame;
@@ -66,31 +65,30 @@ static const void *await(struct connection *connection, amqp_channel_t channel,
     if (status == AMQP_STATUS_OK && frame.frame_type != AMQP_FRAME_METHOD)
         status = AMQP_STATUS_WRONG_METHOD;
     if (status != AMQP_STATUS_OK) {
-        connection_fail(connection, failure, stage, status);
+        connection_fail(connection, err, stage, status);
         return NULL;
     }
     if (method->id == wanted && frame.channel == channel)
         return method->decoded;
     if (method->id == AMQP_CONNECTION_CLOSE_METHOD ||
         method->id == AMQP_CHANNEL_CLOSE_METHOD)
-        connection_fail_closed(failure, stage, method);
+        connection_fail_closed(err, stage, method);
     else if (method->id == AMQP_CONNECTION_BLOCKED_METHOD)
-        connection_fail_blocked(failure, method);
+        connection_fail_blocked(err, method);
     else
-        connection_fail(connection, failure, stage, AMQP_STATUS_WRONG_METHOD);
+        connection_fail(connection, err, stage, AMQP_STATUS_WRONG_METHOD);
     return NULL;
 }
 
 static bool send_method(struct connection *connection, amqp_channel_t channel,
                         amqp_method_number_t id, void *method, const char *stage,
-                        struct failure *failure)
+                        struct err *err)
 {
     int status;
 
     errno = 0;
     status = amqp_send_method(connection->amqp, channel, id, method);
-    return status == AMQP_STATUS_OK ||
-           connection_fail(connection, failure, stage, status);
+    return status == AMQP_STATUS_OK || connection_fail(connection, err, stage, status);
 }
 
 /* In a list of words. */
@@ -110,7 +108,7 @@ static bool offers_plain(amqp_bytes_t mechanisms)
 }
 
 static bool send_start_ok(struct connection *connection,
-                          const amqp_connection_start_t *start, struct failure *failure)
+                          const amqp_connection_start_t *start, struct err *err)
 {
     const struct login *login = &connection->login;
     size_t user_len = strlen(login->user);
@@ -133,16 +131,16 @@ static bool send_start_ok(struct connection *connection,
     bool ok;
 
     if (!plain)
-        return failure_set(failure, "login", 0, "out of memory");
+        return err_set_at(err, CAUSE_MEMORY, "login", 0, "out of memory");
     if (!offers_plain(start->mechanisms)) {
         free(plain);
-        return connection_fail(connection, failure, "login",
+        return connection_fail(connection, err, "login",
                                AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD);
     }
     strcpy(plain + 1, login->user);
     strcpy(plain + 1 + user_len + 1, login->password);
     ok = send_method(connection, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok, "login",
-                     failure);
+                     err);
     wipe_free(plain);
     return ok;
 }
@@ -154,7 +152,7 @@ static uint32_t lower(uint32_t ours, uint32_t brokers)
 }
 
 static bool tune(struct connection *connection, const amqp_connection_tune_t *tune,
-                 struct failure *failure)
+                 struct err *err)
 {
     amqp_connection_tune_ok_t ok = {.channel_max = CHANNEL,
                                     .frame_max = lower(FRAME_MAX, tune->frame_max),
@@ -164,13 +162,12 @@ static bool tune(struct connection *connection, const amqp_connection_tune_t *tu
                                       ok.heartbeat);
 
     if (status != AMQP_STATUS_OK)
-        return connection_fail(connection, failure, "login", status);
-    return send_method(connection, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &ok, "login",
-                       failure);
+        return connection_fail(connection, err, "login", status);
+    return send_method(connection, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &ok, "login", err);
 }
 
 bool login_run(struct connection *connection, const struct deadline *deadline,
-               struct failure *failure)
+               struct err *err)
 {
     amqp_connection_open_t open = {
         .virtual_host = amqp_cstring_bytes(connection->login.virtual_host)};
@@ -180,25 +177,23 @@ bool login_run(struct connection *connection, const struct deadline *deadline,
     const amqp_connection_tune_t *limits = NULL;
     bool ok;
 
-    if (send_header(connection, failure))
-        start = await(connection, 0, AMQP_CONNECTION_START_METHOD, deadline, "login",
-                      failure);
-    if (start && send_start_ok(connection, start, failure))
+    if (send_header(connection, err))
+        start =
+            await(connection, 0, AMQP_CONNECTION_START_METHOD, deadline, "login", err);
+    if (start && send_start_ok(connection, start, err))
         limits =
-            await(connection, 0, AMQP_CONNECTION_TUNE_METHOD, deadline, "login", failure);
-    ok = limits && tune(connection, limits, failure) &&
-         send_method(connection, 0, AMQP_CONNECTION_OPEN_METHOD, &open, "login",
-                     failure) &&
+            await(connection, 0, AMQP_CONNECTION_TUNE_METHOD, deadline, "login", err);
+    ok = limits && tune(connection, limits, err) &&
+         send_method(connection, 0, AMQP_CONNECTION_OPEN_METHOD, &open, "login", err) &&
          send_method(connection, CHANNEL, AMQP_CHANNEL_OPEN_METHOD, &channel, "login",
-                     failure) &&
+                     err) &&
          send_method(connection, CHANNEL, AMQP_CONFIRM_SELECT_METHOD, &confirm, "login",
-                     failure) &&
-         await(connection, 0, AMQP_CONNECTION_OPEN_OK_METHOD, deadline, "login",
-               failure) &&
+                     err) &&
+         await(connection, 0, AMQP_CONNECTION_OPEN_OK_METHOD, deadline, "login", err) &&
          await(connection, CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD, deadline, "channel",
-               failure) &&
+               err) &&
          await(connection, CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD, deadline, "channel",
-               failure);
+               err);
     amqp_maybe_release_buffers(connection->amqp);
     return ok;
 }

@@ -6,8 +6,8 @@
 
 #include <stdbool.h>
 
-#include "amqp/failure.h"
 #include "base/deadline.h"
+#include "base/err.h"
 #include "net/tls.h"
 
 struct connection;
@@ -26,8 +26,8 @@ struct login {
 void login_greet(struct connection *connection, int fd);
 
 /* Logs in over the connection's open socket, and opens its channel in confirm mode; the
- * guard is on. False: failure names the stage ("login" or "channel") and the cause. */
+ * guard is on. False: err names the stage ("login" or "channel") and the cause. */
 bool login_run(struct connection *connection, const struct deadline *deadline,
-               struct failure *failure);
+               struct err *err);
 
 #endif

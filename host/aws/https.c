@@ -51,9 +51,9 @@ static bool check_parts(CURLU *url, struct err *err)
     bool ok = known && (plain || strcmp(scheme, "https") == 0);
 
     if (!ok)
-        err_set(err, "it is not an http:// or https:// URL");
+        err_set(err, CAUSE_BAD_SETTING, "it is not an http:// or https:// URL");
     else if (plain && !is_loopback(host))
-        ok = err_set(err,
+        ok = err_set(err, CAUSE_BAD_SETTING,
                      "http:// to %.200s would carry the session token in the clear; "
                      "it is for loopback alone, use https://",
                      host);
@@ -68,10 +68,11 @@ bool https_check_url(const char *text, struct err *err)
     bool ok;
 
     if (!url || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
-        ok = err_set(err, "it is not a URL");
+        ok = err_set(err, CAUSE_BAD_SETTING, "it is not a URL");
     else if (has(url, CURLUPART_USER) || has(url, CURLUPART_PASSWORD) ||
              has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT))
-        ok = err_set(err, "it must not have a user, a query or a fragment");
+        ok = err_set(err, CAUSE_BAD_SETTING,
+                     "it must not have a user, a query or a fragment");
     else
         ok = check_parts(url, err);
     curl_url_cleanup(url);
@@ -174,9 +175,9 @@ bool https_tell(const struct https *https, const struct https_outcome *outcome,
 
     curl_easy_getinfo(https->easy, CURLINFO_EFFECTIVE_URL, &url);
     if (outcome->arrived)
-        return err_set(err, "%s: status %ld: %.200s", url ? url : "", outcome->status,
-                       body->len > 0 ? body->data : "(no body)");
-    return err_set(err, "%s: %s (curl %d)%s%s%s%s", url ? url : "",
+        return err_set(err, CAUSE_SECRET, "%s: status %ld: %.200s", url ? url : "",
+                       outcome->status, body->len > 0 ? body->data : "(no body)");
+    return err_set(err, CAUSE_SECRET, "%s: %s (curl %d)%s%s%s%s", url ? url : "",
                    curl_easy_strerror((CURLcode)outcome->code), outcome->code,
                    https->words[0] ? ": " : "", https->words,
                    https->distrust.text[0] ? ": " : "", https->distrust.text);
@@ -222,7 +223,7 @@ struct https *https_open(const char *user_agent, struct err *err)
     struct https *https = calloc(1, sizeof(*https));
 
     if (!https) {
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
     /* What curl frees may have secrets in it. */
@@ -230,7 +231,7 @@ struct https *https_open(const char *user_agent, struct err *err)
                          calloc);
     if (set_up(https, user_agent))
         return https;
-    err_set(err, "libcurl did not start");
+    err_set(err, CAUSE_OTHER, "libcurl did not start");
     https_close(https);
     return NULL;
 }

@@ -37,7 +37,7 @@ static bool check_base64(const struct reference *reference, struct err *err)
 
     if (good + padding == len && padding <= 2 && len % 4 == 0)
         return true;
-    return err_set(err,
+    return err_set(err, CAUSE_BAD_SETTING,
                    "%s: the text after kms: is not the base64 of a ciphertext (%zu "
                    "characters; valid up to character %zu)",
                    reference->variable, len, good);
@@ -52,18 +52,19 @@ bool reference_parse(struct reference *reference, const char *variable,
     reference->variable = variable;
     if (!id)
         return true;
-    err->type = "ValueError";
     len = reference->service == AWS_SECRETS_MANAGER ? strcspn(id, "#") : strlen(id);
     if (id[len] == '#')
         reference->key = id + len + 1;
     if (len == 0)
-        return err_set(err, "%s: nothing follows %s:", reference->variable,
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "%s: nothing follows %s:", reference->variable,
                        service_name(reference->service));
     if (reference->key && reference->key[0] == '\0')
-        return err_set(err, "%s: no key follows the #", reference->variable);
+        return err_set(err, CAUSE_BAD_SETTING, "%s: no key follows the #",
+                       reference->variable);
     reference->id = strndup(id, len);
     if (!reference->id)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     return reference->service != AWS_KMS || check_base64(reference, err);
 }
 

@@ -63,7 +63,7 @@ static enum service_result ask(struct secrets *secrets, const struct value *valu
         result = service_call(&secrets->client, value->reference.service, &body,
                               timeout_ms, reply, err);
     else
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
     buffer_free(&body);
     return result;
 }
@@ -117,12 +117,12 @@ static enum service_result read_reply(enum service service, const struct buffer 
         binary = true;
     }
     if (found == MEMBER_BROKEN) { /* perhaps only a part arrived */
-        err_set(err, "%s: the answer is not JSON", service_name(service));
+        err_set(err, CAUSE_SECRET, "%s: the answer is not JSON", service_name(service));
         return AWS_LATER;
     }
     if (found == MEMBER_FOUND && (!binary || decode_base64(text)))
         return AWS_DONE;
-    err_set(err, "%s: the answer has no value", service_name(service));
+    err_set(err, CAUSE_SECRET, "%s: the answer has no value", service_name(service));
     return AWS_REFUSED;
 }
 
@@ -134,7 +134,8 @@ static enum service_result fetch(struct secrets *secrets, const struct value *va
     enum service_result result = AWS_LATER;
 
     if (deadline_left_ms(deadline) == 0)
-        err_set(err, "%s: no time left to ask", service_name(value->reference.service));
+        err_set(err, CAUSE_SECRET, "%s: no time left to ask",
+                service_name(value->reference.service));
     else
         result = ask_both_ways(secrets, value, deadline, &reply, err);
     if (result == AWS_DONE)
@@ -153,17 +154,20 @@ static bool pick(const struct value *value, const struct buffer *text,
     case MEMBER_FOUND:
         return true;
     case MEMBER_BROKEN:
-        return err_set(err, "the secret is not a JSON object, so it has no member \"%s\"",
+        return err_set(err, CAUSE_SECRET,
+                       "the secret is not a JSON object, so it has no member \"%s\"",
                        value->reference.key);
     case MEMBER_NO_TEXT:
         return err_set(
-            err, "member \"%s\" of the secret is not a string; put its value in quotes",
+            err, CAUSE_SECRET,
+            "member \"%s\" of the secret is not a string; put its value in quotes",
             value->reference.key);
     case MEMBER_NO_ROOM:
     case MEMBER_MISSING:
         break;
     }
-    return err_set(err, "the secret has no member \"%s\"", value->reference.key);
+    return err_set(err, CAUSE_SECRET, "the secret has no member \"%s\"",
+                   value->reference.key);
 }
 
 static bool keep(struct value *value, const struct buffer *text, bool *changed,
@@ -172,14 +176,14 @@ static bool keep(struct value *value, const struct buffer *text, bool *changed,
     char *copy;
 
     if (text->len == 0)
-        return err_set(err, "the value is empty");
+        return err_set(err, CAUSE_SECRET, "the value is empty");
     if (memchr(text->data, '\0', text->len))
-        return err_set(err, "the value has a NUL in it");
+        return err_set(err, CAUSE_SECRET, "the value has a NUL in it");
     if (value->text && strcmp(value->text, text->data) == 0)
         return true;
     copy = strdup(text->data);
     if (!copy)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     wipe_free(value->text);
     value->text = copy;
     *changed = true;
@@ -216,8 +220,8 @@ static void note(struct pass *pass, const struct value *value, enum service_resu
     if (worse <= pass->result)
         return; /* the first of its kind is reported */
     pass->result = worse;
-    pass->err->type = "Runtime.SecretUnavailable";
-    err_set(pass->err, "%s: %s", value->reference.variable, err->text);
+    *pass->err = *err;
+    err_wrap(pass->err, "%s", value->reference.variable);
 }
 
 /* Resolves number `first` and those that the same call answers. */
@@ -324,7 +328,7 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
     };
     struct secrets *secrets = calloc(1, sizeof(*secrets));
     bool services[AWS_SERVICES] = {false};
-    bool ok = secrets || err_set(err, "out of memory");
+    bool ok = secrets || err_set(err, CAUSE_MEMORY, "out of memory");
     bool any = false;
 
     for (size_t i = 0; ok && i < SECRET_COUNT; i++) {
@@ -362,14 +366,14 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     for (size_t i = 0; i < SECRET_COUNT; i++)
         pass.due[i] = is_reference(&secrets->values[i]);
     if (count_due(&pass) == 0)
-        return err_set(err, "no setting is a reference to AWS");
+        return err_set(err, CAUSE_SECRET, "no setting is a reference to AWS");
     if (start_ms < secrets->next_refresh_ms)
-        return err_set(err, "AWS was asked less than a minute ago");
+        return err_set(err, CAUSE_SECRET, "AWS was asked less than a minute ago");
     run(secrets, deadline, &pass);
     if (pass.asked)
         secrets->next_refresh_ms = start_ms + REFRESH_MS;
     if (!pass.changed && pass.result == SECRETS_READY)
-        err_set(err, "AWS still has the same values");
+        err_set(err, CAUSE_SECRET, "AWS still has the same values");
     return pass.changed;
 }
 

@@ -48,10 +48,9 @@ static bool is_set(const char *value)
 
 static bool check_region(const char *region, struct err *err)
 {
-    err->type = "ValueError";
     if (region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0')
         return true;
-    return err_set(err,
+    return err_set(err, CAUSE_BAD_SETTING,
                    "PIGEON_AWS_REGION is not the name of a region (example: us-west-2)");
 }
 
@@ -73,9 +72,8 @@ static bool place(struct service_client *client, enum service service, struct er
         len = snprintf(place, sizeof(client->url[0]), "https://%s.%s.amazonaws.com%s/",
                        services[service].name, config->aws_region,
                        strncmp(config->aws_region, "cn-", 3) == 0 ? ".cn" : "");
-    err->type = "ValueError";
     if (len >= (int)sizeof(client->url[0]))
-        return err_set(err, "%s is too long", variable);
+        return err_set(err, CAUSE_BAD_SETTING, "%s is too long", variable);
     return https_check_url(place, err) || err_wrap(err, "%s", variable);
 }
 
@@ -179,9 +177,13 @@ static enum service_result judge(struct service_client *client,
     read_code(client->https, reply, code, sizeof(code));
     read_message(client->config, reply, message, sizeof(message));
     if (!code[0])
-        err_set(err, "status %ld without an error code of AWS", outcome->status);
+        err_set(err, CAUSE_SECRET, "status %ld without an error code of AWS",
+                outcome->status);
     else
-        err_set(err, "%s%s%s", code, message[0] ? ": " : "", message);
+        err_set(err,
+                strcmp(code, "AccessDeniedException") == 0 ? CAUSE_SECRET_DENIED
+                                                           : CAUSE_SECRET,
+                "%s%s%s", code, message[0] ? ": " : "", message);
     if (strcmp(code, "InvalidCiphertextException") == 0)
         return AWS_INVALID_CIPHERTEXT;
     return may_pass(outcome->status, code) ? AWS_LATER : AWS_REFUSED;
@@ -226,12 +228,13 @@ enum service_result service_call(struct service_client *client, enum service ser
     if (!client->https)
         return AWS_LATER;
     if (!is_set(client->config->aws_key_id) || !is_set(client->config->aws_secret_key))
-        err_set(err, "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; Lambda "
-                     "sets them, `aws configure export-credentials --format env` prints "
-                     "yours");
+        err_set(err, CAUSE_SECRET,
+                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; Lambda "
+                "sets them, `aws configure export-credentials --format env` prints "
+                "yours");
     else if (is_set(session) && (!buffer_append_text(&token, "X-Amz-Security-Token: ") ||
                                  !buffer_append_text(&token, session))) {
-        err_set(err, "AWS_SESSION_TOKEN is too long");
+        err_set(err, CAUSE_SECRET, "AWS_SESSION_TOKEN is too long");
     } else {
         call(client, service, body, timeout_ms, token.data, reply, &outcome);
         result = judge(client, &outcome, reply, err);

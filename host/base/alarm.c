@@ -64,9 +64,9 @@ bool alarm_make_timer(clockid_t clock, int signal, void (*handler)(int), timer_t
     event.sigev_notify_thread_id = gettid();
     sigemptyset(&action.sa_mask);
     if (sigaction(signal, &action, NULL) != 0)
-        return err_set(err, "alarm: sigaction: %s", strerror(errno));
+        return err_set(err, CAUSE_OTHER, "alarm: sigaction: %s", strerror(errno));
     if (timer_create(clock, &event, timer) != 0)
-        return err_set(err, "alarm: timer_create: %s", strerror(errno));
+        return err_set(err, CAUSE_OTHER, "alarm: timer_create: %s", strerror(errno));
     return true;
 }
 

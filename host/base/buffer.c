@@ -102,16 +102,16 @@ bool buffer_read_file(struct buffer *buffer, const char *path, struct err *err)
     size_t n;
 
     if (!file)
-        return err_set(err, "%s: %s", path, strerror(errno));
+        return err_set(err, CAUSE_OTHER, "%s: %s", path, strerror(errno));
     errno = 0; /* a folder opens, and fails here */
     do {
         n = fread(block, 1, sizeof(block), file);
         fits = buffer_append(buffer, block, n);
     } while (fits && n > 0);
     if (!fits)
-        err_set(err, "%s: longer than %zu bytes", path, buffer->max);
+        err_set(err, CAUSE_OTHER, "%s: longer than %zu bytes", path, buffer->max);
     else if (ferror(file))
-        fits = err_set(err, "%s: %s", path, strerror(errno));
+        fits = err_set(err, CAUSE_OTHER, "%s: %s", path, strerror(errno));
     fclose(file);
     return fits;
 }

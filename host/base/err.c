@@ -1,34 +1,149 @@
-/* err.c -- formats words into the caller's struct; knows nothing of what they mean.
+/* err.c -- words and the table of causes.
  *
- * The type is left alone, so it may be set before or after the text. */
+ * The situations, and RabbitMQ's own words for them:
+ * https://www.rabbitmq.com/docs/access-control, /docs/alarms, /docs/connections. */
 #include "base/err.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-bool err_set(struct err *err, const char *fmt, ...)
+static const struct {
+    const char *advice; /* NULL: none */
+    const char *type;   /* NULL: Runtime.InitFailed */
+} causes[CAUSES] = {
+    [CAUSE_MEMORY] = {"give the function more memory", NULL},
+    [CAUSE_MISSING_SETTING] = {NULL, "KeyError"},
+    [CAUSE_BAD_SETTING] = {NULL, "ValueError"},
+    [CAUSE_RULES] = {NULL, "Runtime.RulesInvalid"},
+
+    [CAUSE_SECRET] = {"check the variable's value, the role, and the way from the "
+                      "function to AWS",
+                      "Runtime.SecretUnavailable"},
+    [CAUSE_SECRET_DENIED] = {"allow the function's role to read it: "
+                             "deploy/CONFIGURATION.md has the statements",
+                             "Runtime.SecretUnavailable"},
+
+    [CAUSE_LOOK_UP] = {"check PIGEON_HOST, and the name servers of the function's "
+                       "network",
+                       NULL},
+    [CAUSE_CONNECT] = {"check PIGEON_HOST, security groups and routes", NULL},
+    [CAUSE_CONNECT_REFUSED] = {"is RabbitMQ running, and is PIGEON_PORT its port?", NULL},
+    [CAUSE_NO_TIME] = {"give the function more time, or smaller batches", NULL},
+
+    [CAUSE_TLS] = {"see the broker's log; is PIGEON_PORT its port for TLS?", NULL},
+    [CAUSE_TLS_SILENCE] = {"is PIGEON_PORT a port with TLS, and the broker alive?", NULL},
+    [CAUSE_TLS_EXPIRED] = {"renew the broker's certificate", NULL},
+    [CAUSE_TLS_TOO_EARLY] = {"is the broker's clock right, and its certificate?", NULL},
+    [CAUSE_TLS_ISSUER] = {"put the issuer's certificate into a file, and its path into "
+                          "PIGEON_TLS_CA_FILE",
+                          NULL},
+    [CAUSE_TLS_NAME] = {"set PIGEON_HOST to a name in the certificate, or give the "
+                        "broker a certificate with this name",
+                        NULL},
+    [CAUSE_TLS_NOT_SPOKEN] = {"is PIGEON_PORT a port without TLS? Set PIGEON_TLS=off, or "
+                              "use the TLS port",
+                              NULL},
+    [CAUSE_TLS_EXPECTED] = {"set PIGEON_TLS=on", NULL},
+    [CAUSE_TLS_NO_CERTIFICATE] = {"set PIGEON_TLS_CERT_FILE and PIGEON_TLS_KEY_FILE",
+                                  NULL},
+    [CAUSE_TLS_CERTIFICATE] = {"check PIGEON_TLS_CERT_FILE, and the CAs that the broker "
+                               "trusts",
+                               NULL},
+    [CAUSE_TLS_NOTHING_IN_COMMON] = {"allow TLS 1.2 or 1.3 on the broker "
+                                     "(ssl_options.versions)",
+                                     NULL},
+    [CAUSE_TLS_FILE] = {"correct the file, or the variable", "ValueError"},
+    [CAUSE_TLS_CA_FILE] = {"correct the file of CAs, or PIGEON_TLS_CA_FILE", NULL},
+
+    [CAUSE_LOGIN] = {"is PIGEON_PORT an AMQP port, and is the broker below its "
+                     "connection limit?",
+                     NULL},
+    [CAUSE_LOGIN_REFUSED] = {"check PIGEON_USER and PIGEON_PASSWORD (guest may log in "
+                             "only from the broker's own machine)",
+                             NULL},
+    [CAUSE_NO_PLAIN] = {"allow the mechanism PLAIN on the broker (auth_mechanisms)",
+                        NULL},
+    [CAUSE_VHOST_MISSING] = {"check PIGEON_VIRTUAL_HOST", NULL},
+    [CAUSE_VHOST_REFUSED] = {"give the user permissions there: rabbitmqctl "
+                             "set_permissions -p VHOST USER '^$' '^amq\\.default$' '^$'",
+                             NULL},
+    [CAUSE_VHOST_DOWN] = {"start the vhost: rabbitmqctl restart_vhost -p VHOST", NULL},
+    [CAUSE_CONNECTION_LIMIT] = {"raise the limit on the broker, or lower the function's "
+                                "concurrency",
+                                NULL},
+
+    [CAUSE_BROKER] = {"see the broker's log; AWS retries the event", NULL},
+    [CAUSE_BROKER_SILENCE] = {"is the broker overloaded, frozen or cut off from its "
+                              "cluster? see its log",
+                              NULL},
+    [CAUSE_BLOCKED] = {"free memory or disk space on the broker; AWS retries the event",
+                       NULL},
+    [CAUSE_CLOSED_BY_OPERATOR] = {"an operator closed the connection or stopped the "
+                                  "node; AWS retries the event",
+                                  NULL},
+    [CAUSE_NO_ROUTE] = {"declare the queue, or correct its name in PIGEON_QUEUE or the "
+                        "rules",
+                        NULL},
+    [CAUSE_NO_QUEUE] = {"declare the queue, or correct its name in PIGEON_QUEUE", NULL},
+    [CAUSE_NO_EXCHANGE] = {"declare the exchange, or correct its name in the rules",
+                           NULL},
+    [CAUSE_NO_WRITE] = {"give the user write permission on the exchange (amq.default for "
+                        "queues)",
+                        NULL},
+    [CAUSE_NACKED] = {"is the queue full (overflow=reject-publish), or its leader gone?",
+                      NULL},
+};
+
+static void set(struct err *err, enum cause cause, const char *fmt, va_list ap)
+{
+    vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    err->cause = cause;
+    err->stage = NULL;
+    err->code = 0;
+    err->final = err->silent = false;
+}
+
+bool err_set(struct err *err, enum cause cause, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(err->text, sizeof(err->text), fmt, ap);
+    set(err, cause, fmt, ap);
     va_end(ap);
+    return false;
+}
+
+bool err_set_at(struct err *err, enum cause cause, const char *stage, int code,
+                const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    set(err, cause, fmt, ap);
+    va_end(ap);
+    return err_at(err, stage, code);
+}
+
+bool err_at(struct err *err, const char *stage, int code)
+{
+    err->stage = stage;
+    err->code = code;
     return false;
 }
 
 bool err_wrap(struct err *err, const char *fmt, ...)
 {
-    char cause[sizeof(err->text)];
+    char inner[sizeof(err->text)];
     size_t used;
     va_list ap;
 
-    memcpy(cause, err->text, sizeof(cause));
+    memcpy(inner, err->text, sizeof(inner));
     va_start(ap, fmt);
     vsnprintf(err->text, sizeof(err->text), fmt, ap);
     va_end(ap);
     used = strlen(err->text);
-    snprintf(err->text + used, sizeof(err->text) - used, ": %s", cause);
+    snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner);
     return false;
 }
 
@@ -40,4 +155,30 @@ void err_add(struct err *err, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(err->text + used, sizeof(err->text) - used, fmt, ap);
     va_end(ap);
+}
+
+void err_advise(struct err *err)
+{
+    static const char next[] = "; next: ";
+    const char *advice = err_advice(err);
+    size_t room;
+
+    if (!advice)
+        return;
+    room = sizeof(err->text) - sizeof(next) - strlen(advice);
+    if (strlen(err->text) > room)
+        err->text[room] = '\0';
+    err_add(err, "%s%s", next, advice);
+}
+
+const char *err_advice(const struct err *err)
+{
+    return causes[err->cause].advice;
+}
+
+const char *err_type(const struct err *err)
+{
+    const char *type = causes[err->cause].type;
+
+    return type ? type : "Runtime.InitFailed";
 }

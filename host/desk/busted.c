@@ -38,11 +38,11 @@ static bool make_file(void (*write)(FILE *), char path[32], struct err *err)
     bool ok;
 
     if (!file)
-        return err_set(err, "no file in memory: %s", strerror(errno));
+        return err_set(err, CAUSE_OTHER, "no file in memory: %s", strerror(errno));
     write(file);
     ok = !ferror(file);
     if (fclose(file) != 0 || !ok)
-        return err_set(err, "the file in memory could not be written");
+        return err_set(err, CAUSE_OTHER, "the file in memory could not be written");
     snprintf(path, 32, "/dev/fd/%d", fd);
     return true;
 }
@@ -57,13 +57,13 @@ bool busted_exec(int count, char *const *words, struct err *err)
         return false;
     arguments = calloc((size_t)count + FIXED + 1, sizeof(*arguments));
     if (!arguments)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     memcpy(arguments, fixed, sizeof(fixed));
     for (int i = 0; i < count; i++)
         arguments[FIXED + i] = words[i];
     execvp(INTERPRETER, arguments);
-    err_set(err, "%s: %s; apt-get install lua5.4 lua-busted lua-cjson", INTERPRETER,
-            strerror(errno));
+    err_set(err, CAUSE_OTHER, "%s: %s; apt-get install lua5.4 lua-busted lua-cjson",
+            INTERPRETER, strerror(errno));
     free(arguments);
     return false;
 }

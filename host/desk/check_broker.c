@@ -27,14 +27,15 @@ static bool append(struct buffer *found, const char *word, const char *queue,
            buffer_append(found, what, strlen(what) + 1);
 }
 
-static bool append_failure(struct buffer *found, const char *queue,
-                           const struct failure *failure)
+static bool append_fault(struct buffer *found, const char *queue, const struct err *err)
 {
-    char code[16] = "", what[sizeof(failure->text) + 64];
+    struct err shown = *err;
+    char code[16] = "", what[sizeof(shown.text) + 64];
 
-    if (failure->code != 0)
-        snprintf(code, sizeof(code), "%d ", failure->code);
-    snprintf(what, sizeof(what), "%s: %s%s", failure->stage, code, failure->text);
+    err_advise(&shown);
+    if (err->code != 0)
+        snprintf(code, sizeof(code), "%d ", err->code);
+    snprintf(what, sizeof(what), "%s: %s%s", err->stage, code, shown.text);
     return append(found, "fault", queue, what);
 }
 
@@ -42,13 +43,13 @@ static bool append_failure(struct buffer *found, const char *queue,
 static bool ask(struct delivery *delivery, const char *queue, struct buffer *found)
 {
     struct deadline deadline = deadline_in(CONNECT_MS);
-    struct failure failure = {0};
+    struct err fault = {0};
 
-    if (delivery_check_queue(delivery, queue, &deadline, &failure))
+    if (delivery_check_queue(delivery, queue, &deadline, &fault))
         return append(found, "ok", queue, "there");
-    if (failure.code == ACCESS_REFUSED && strcmp(failure.stage, "ask") == 0)
+    if (fault.code == ACCESS_REFUSED && strcmp(fault.stage, "ask") == 0)
         return append(found, "ok", queue, "may not ask");
-    return append_failure(found, queue, &failure);
+    return append_fault(found, queue, &fault);
 }
 
 bool check_broker_queues(struct delivery *delivery, const char *queues,
@@ -57,13 +58,12 @@ bool check_broker_queues(struct delivery *delivery, const char *queues,
     char *names = strdup(queues), *rest = names;
     char *name = names ? strsep(&rest, ",") : NULL;
     struct deadline deadline = deadline_in(CONNECT_MS);
-    struct failure failure = {0};
-    bool resolved = delivery_check_secrets(delivery, &deadline, &failure);
+    struct err fault = {0};
+    bool resolved = delivery_check_secrets(delivery, &deadline, &fault);
     bool ok = names != NULL;
 
     for (; ok && name; name = strsep(&rest, ","))
-        ok =
-            resolved ? ask(delivery, name, found) : append_failure(found, name, &failure);
+        ok = resolved ? ask(delivery, name, found) : append_fault(found, name, &fault);
     free(names);
-    return ok || err_set(err, "out of memory");
+    return ok || err_set(err, CAUSE_MEMORY, "out of memory");
 }

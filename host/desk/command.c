@@ -21,7 +21,7 @@ bool command_print(const struct buffer *text, FILE *stream, struct err *err)
 
     if (written == text->len && fflush(stream) == 0)
         return true;
-    return err_set(err, "the output could not be written completely");
+    return err_set(err, CAUSE_OTHER, "the output could not be written completely");
 }
 
 bool command_find_rules(struct command *command, struct err *err)
@@ -41,7 +41,8 @@ bool command_find_rules(struct command *command, struct err *err)
         if (access(command->rules, R_OK) == 0)
             return true;
     }
-    return err_set(err, "no rules.lua beside the program; name one with --rules FILE");
+    return err_set(err, CAUSE_OTHER,
+                   "no rules.lua beside the program; name one with --rules FILE");
 }
 
 static int terminal_width(void)

@@ -116,7 +116,7 @@ static bool check_file(const char *option, const char *path, struct err *err)
 {
     if (!path || access(path, R_OK) == 0)
         return true;
-    return err_set(err, "%s %s: %s", option, path, strerror(errno));
+    return err_set(err, CAUSE_OTHER, "%s %s: %s", option, path, strerror(errno));
 }
 
 int desk_run(const struct options *options, struct config *config,

@@ -21,7 +21,7 @@ static bool read_line(struct input *input, size_t *len, struct err *err)
     *len = got > 0 ? (size_t)got : 0;
     input->bytes += (int64_t)*len;
     if (got < 0 && (ferror(stdin) || errno == ENOMEM))
-        return err_set(err, "stdin: %s", strerror(errno));
+        return err_set(err, CAUSE_OTHER, "stdin: %s", strerror(errno));
     return true;
 }
 
@@ -39,7 +39,7 @@ bool input_read(struct input *input, int64_t most, struct err *err)
         if (len == 0)
             return true;
         if (!buffer_append(&input->text, input->line, len))
-            return err_set(err, "line %lld is too long: %zu bytes",
+            return err_set(err, CAUSE_OTHER, "line %lld is too long: %zu bytes",
                            (long long)(input->first + input->count), len);
         input->count++;
     }

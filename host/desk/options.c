@@ -68,7 +68,8 @@ static bool read_number(int64_t *number, const char *name, const char *text,
 
     *number = strtoll(text, NULL, 10);
     if (digits == 0 || text[digits] != '\0' || *number < 1 || *number > NUMBER_MAX)
-        return err_set(err, "%s is %s, but must be a whole number from 1", name, text);
+        return err_set(err, CAUSE_OTHER, "%s is %s, but must be a whole number from 1",
+                       name, text);
     return true;
 }
 
@@ -84,7 +85,7 @@ static bool set_value(struct options *options, unsigned option, const char *name
                       const char *value, struct err *err)
 {
     if (!value || value[0] == '\0')
-        return err_set(err, "%s has no value", name);
+        return err_set(err, CAUSE_OTHER, "%s has no value", name);
     if (option == FROM)
         return read_number(&options->from, name, value, err);
     if (option == RATE)
@@ -108,7 +109,7 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
             ended = true;
         } else if (!ended && strncmp(arguments[i], "--", 2) == 0) {
             if (!(option & allowed))
-                return err_set(err, "unknown option: %s", arguments[i]);
+                return err_set(err, CAUSE_OTHER, "unknown option: %s", arguments[i]);
             set_flag(options, option);
             if (option & (RULES | AGAINST | FROM | RATE)) {
                 i++;
@@ -118,7 +119,7 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
         } else if (allowed & WORDS) {
             arguments[options->count++] = arguments[i];
         } else {
-            return err_set(err, "unknown argument: %s", arguments[i]);
+            return err_set(err, CAUSE_OTHER, "unknown argument: %s", arguments[i]);
         }
     }
     return true;

@@ -41,7 +41,8 @@ static bool walk_words(struct command *command, struct err *err)
 
     for (int i = 0; ok && i < options->count; i++)
         ok = buffer_append(&text, options->words[i], strlen(options->words[i]) + 1);
-    ok = ok ? walk(command, "keys", &text, 1, err) : err_set(err, "out of memory");
+    ok = ok ? walk(command, "keys", &text, 1, err)
+            : err_set(err, CAUSE_MEMORY, "out of memory");
     buffer_free(&text);
     return ok;
 }
@@ -121,7 +122,8 @@ static bool walk_batches(struct command *command, struct input *input,
         done += last;
         progress_show(progress, input->bytes, done);
     }
-    return interrupted ? err_set(err, "stopped by a signal") : err->text[0] == '\0';
+    return interrupted ? err_set(err, CAUSE_OTHER, "stopped by a signal")
+                       : err->text[0] == '\0';
 }
 
 static bool walk_lines(struct command *command, struct err *err)

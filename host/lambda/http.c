@@ -71,14 +71,14 @@ static void hang_up(struct http *http)
 static bool connect_server(struct http *http)
 {
     struct deadline deadline;
-    const char *stage;
     struct err err = {0};
 
     if (http->fd >= 0)
         return true;
     deadline = deadline_in(CONNECT_TIMEOUT_MS);
-    http->fd = connector_connect(http->connector, 0, &deadline, &stage, &err);
-    return http->fd >= 0 || err_set(&http->cause, "%s: %s", stage, err.text);
+    http->fd = connector_connect(http->connector, 0, &deadline, &err);
+    return http->fd >= 0 ||
+           err_set(&http->cause, CAUSE_OTHER, "%s: %s", err.stage, err.text);
 }
 
 /* Waits for the connection, or, without a deadline, for a signal, as long as it takes.
@@ -96,7 +96,8 @@ static short wait_for(struct http *http, short events)
     http->attempt.stopped =
         n > 0 && ready[0].revents == 0; /* read first what has arrived */
     if (n <= 0)
-        err_set(&http->cause, "%s", n == 0 ? "no answer in time" : strerror(errno));
+        err_set(&http->cause, CAUSE_OTHER, "%s",
+                n == 0 ? "no answer in time" : strerror(errno));
     return n > 0 ? ready[0].revents : 0;
 }
 
@@ -129,7 +130,7 @@ static bool send_parts(struct http *http)
             http->attempt.early = (ready & POLLIN) != 0;
         } else if (errno != EINTR) {
             http->attempt.ended = true;
-            return err_set(&http->cause, "%s", strerror(errno));
+            return err_set(&http->cause, CAUSE_OTHER, "%s", strerror(errno));
         }
         if (ready == 0)
             return false;
@@ -149,7 +150,7 @@ static bool read_piece(struct http *http)
         return response_take(http->response, http->piece, (size_t)n, &http->cause);
     }
     http->attempt.ended = !http->attempt.begun;
-    return err_set(&http->cause, "the connection ended %s%s%s",
+    return err_set(&http->cause, CAUSE_OTHER, "the connection ended %s%s%s",
                    http->attempt.begun ? "in the answer" : "without an answer",
                    n < 0 ? ": " : "", n < 0 ? strerror(errno) : "");
 }
@@ -182,7 +183,7 @@ static bool write_head(struct http *http, const char *method, const char *path,
             buffer_append_text(&http->head, headers) &&
             buffer_append_text(&http->head, more ? more : "") &&
             buffer_append_text(&http->head, more ? "\r\n\r\n" : "\r\n")) ||
-           err_set(&http->cause, "the request is too long");
+           err_set(&http->cause, CAUSE_OTHER, "the request is too long");
 }
 
 /* On a kept connection, or a new one. */
@@ -266,9 +267,10 @@ bool http_explain(const struct http *http, const struct http_outcome *outcome,
                   const struct buffer *body, struct err *err)
 {
     if (!outcome->arrived)
-        return err_set(err, "http://%s%.200s: %s", connector_label(http->connector, 0),
-                       http->call.path, http->cause.text);
-    return err_set(err, "http://%s%.200s: status %u: %.200s",
+        return err_set(err, CAUSE_OTHER, "http://%s%.200s: %s",
+                       connector_label(http->connector, 0), http->call.path,
+                       http->cause.text);
+    return err_set(err, CAUSE_OTHER, "http://%s%.200s: status %u: %.200s",
                    connector_label(http->connector, 0), http->call.path, outcome->status,
                    body->len > 0 ? body->data : "(no body)");
 }
@@ -284,7 +286,8 @@ static bool block_stops(struct http *http, struct err *err)
     sigaddset(&stops, SIGINT);
     pthread_sigmask(SIG_BLOCK, &stops, NULL);
     http->signals = signalfd(-1, &stops, SFD_CLOEXEC);
-    return http->signals >= 0 || err_set(err, "signalfd: %s", strerror(errno));
+    return http->signals >= 0 ||
+           err_set(err, CAUSE_OTHER, "signalfd: %s", strerror(errno));
 }
 
 static bool set_up(struct http *http, const char *server, const char *user_agent,
@@ -295,15 +298,15 @@ static bool set_up(struct http *http, const char *server, const char *user_agent
     http->head.max = HEAD_MAX;
     http->connector = connector_open(server, DEFAULT_PORT, "off", err);
     if (!http->connector)
-        return err_set(err, "AWS_LAMBDA_RUNTIME_API is `%s`, but must be HOST:PORT",
-                       server);
+        return err_set(err, CAUSE_OTHER,
+                       "AWS_LAMBDA_RUNTIME_API is `%s`, but must be HOST:PORT", server);
     http->response = response_open();
     http->piece = malloc(PIECE_BYTES);
     if (asprintf(&http->fixed, "Host: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n", server,
                  user_agent) < 0)
         http->fixed = NULL;
     if (!http->fixed || !http->piece || !http->response)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     return block_stops(http, err);
 }
 
@@ -312,7 +315,7 @@ struct http *http_open(const char *server, const char *user_agent, struct err *e
     struct http *http = calloc(1, sizeof(*http));
 
     if (!http) {
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
     if (set_up(http, server, user_agent, err))

@@ -56,8 +56,9 @@ static bool serve(struct runtime *runtime, struct handler *handler,
     told = handler_tell(handler, &err) || log_error(&err);
     answered = runtime_await(runtime, &err) || log_error(&err);
     if (answered && told && script_exhausted(handler->script)) {
-        err_set(&err, "the rules hold too much memory: this process ends, and Lambda "
-                      "starts a fresh one");
+        err_set(&err, CAUSE_OTHER,
+                "the rules hold too much memory: this process ends, and Lambda "
+                "starts a fresh one");
         return log_error(&err);
     }
     return answered && told;

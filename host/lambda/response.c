@@ -80,7 +80,7 @@ static int end_headers(http_parser *parser)
     if (parser->content_length != ULLONG_MAX || (parser->flags & F_CHUNKED) ||
         parser->status_code / 100 == 1 || parser->status_code == 204)
         return 0;
-    err_set(response->err, "a response without its length");
+    err_set(response->err, CAUSE_OTHER, "a response without its length");
     return -1;
 }
 
@@ -94,7 +94,7 @@ static int take_body(http_parser *parser, const char *at, size_t len)
         len = room;
     if (buffer_append(body, at, len))
         return 0;
-    err_set(response->err, "a response of more than %zu bytes", body->max);
+    err_set(response->err, CAUSE_OTHER, "a response of more than %zu bytes", body->max);
     return -1;
 }
 
@@ -157,7 +157,7 @@ bool response_take(struct response *response, const char *piece, size_t len,
     if (!response->whole && status == HPE_OK && !response->parser.upgrade)
         return true;
     if (err->text[0] == '\0')
-        err_set(err, "not an HTTP response: %s",
+        err_set(err, CAUSE_OTHER, "not an HTTP response: %s",
                 response->whole ? "bytes after its end" : http_errno_description(status));
     response->whole = false;
     return false;

@@ -55,8 +55,9 @@ static bool read_event(struct runtime *runtime, struct runtime_event *event,
     if (event->deadline_ms < 0)
         event->deadline_ms = 0;
     if (!runtime->request_id)
-        return err_set(err, "the Runtime API gave an event without the header "
-                            "Lambda-Runtime-Aws-Request-Id, so it cannot be answered");
+        return err_set(err, CAUSE_OTHER,
+                       "the Runtime API gave an event without the header "
+                       "Lambda-Runtime-Aws-Request-Id, so it cannot be answered");
     return true;
 }
 
@@ -152,9 +153,9 @@ bool runtime_await(struct runtime *runtime, struct err *err)
     bool second = false;
 
     if (!runtime->request_id)
-        return err_set(err, "there is no event to answer");
+        return err_set(err, CAUSE_OTHER, "there is no event to answer");
     if (!runtime->path)
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     outcome = http_await(runtime->http, &runtime->reply);
     if (!outcome.arrived) {
         http_explain(runtime->http, &outcome, &runtime->reply, err);
@@ -188,7 +189,7 @@ bool runtime_init_error(struct runtime *runtime, const char *type, const char *e
     bool ok = write_error(&body, error_type ? error_type : type, message);
 
     if (!ok) {
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
     } else {
         post(runtime, API "/init/error", type, body.data, body.len);
         outcome = http_await(runtime->http, &runtime->reply);
@@ -207,7 +208,7 @@ struct runtime *runtime_open(const char *api, const char *user_agent, struct err
     struct runtime *runtime = calloc(1, sizeof(*runtime));
 
     if (!runtime) {
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
     runtime->payload.max = PAYLOAD_MAX;

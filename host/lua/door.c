@@ -9,7 +9,7 @@ bool door_open(struct door *door, long memory_mb, struct err *err)
 {
     memory_open(&door->memory, memory_mb);
     door->L = lua_newstate(memory_alloc, &door->memory);
-    return door->L || err_set(err, "out of memory");
+    return door->L || err_set(err, CAUSE_MEMORY, "out of memory");
 }
 
 static int add_traceback(lua_State *L)
@@ -34,7 +34,7 @@ bool door_visit(struct door *door, lua_CFunction body, void *argument, size_t gr
     lua_pushlightuserdata(L, argument);  /* handler body argument */
     ok = lua_pcall(L, 1, 0, door->bare ? 0 : top + 1) == LUA_OK;
     if (!ok)
-        err_set(err, "%s",
+        err_set(err, CAUSE_OTHER, "%s",
                 lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
                                                : "Lua failed without a message");
     lua_settop(L, top);

@@ -36,7 +36,7 @@ bool rules_file_read(struct rules_file *source, const char *path, struct err *er
     snprintf(source->name, sizeof(source->name), "%.255s", slash ? slash + 1 : path);
     ok = buffer_read_file(&source->text, path, err);
     if (is_program(&source->text)) /* a program is too long for a script, too */
-        return err_set(err, "%s is a program, not a Lua script", path);
+        return err_set(err, CAUSE_RULES, "%s is a program, not a Lua script", path);
     if (ok)
         hash(&source->text, source->hash, sizeof(source->hash));
     return ok;
@@ -47,7 +47,9 @@ bool rules_file_read_handler(struct rules_file *source, const char *path, struct
     if (rules_file_read(source, path, err))
         return true;
     if (is_program(&source->text))
-        return err_set(err, "handler is `%s`; set it to rules.lua", source->name);
+        return err_set(err, CAUSE_RULES, "handler is `%s`; set it to rules.lua",
+                       source->name);
+    err->cause = CAUSE_RULES;
     return err_wrap(err, "handler is `%s`; set it to the rules script, rules.lua",
                     source->name);
 }

@@ -53,11 +53,13 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
 struct opening {
     struct script *script;
     const struct script_settings *settings;
+    bool refused; /* a setting is wrong: err */
+    struct err *err;
 };
 
 static int open_body(lua_State *L)
 {
-    const struct opening *opening = lua_touserdata(L, 1);
+    struct opening *opening = lua_touserdata(L, 1);
     const struct script_settings *settings = opening->settings;
     struct script *script = opening->script;
 
@@ -81,8 +83,13 @@ static int open_body(lua_State *L)
     script_push_source(L, &script->source, settings->path); /* ... settings rules */
     lua_setfield(L, -2, "rules");                           /* opening open settings */
     set_desk(L, settings);
-    lua_call(L, 1, 2); /* opening queues names */
-    script->queues = strdup(lua_tostring(L, -1));
+    lua_call(L, 1, 2); /* opening queues problem */
+    if (lua_isnil(L, -2)) {
+        opening->refused = true;
+        err_set(opening->err, CAUSE_BAD_SETTING, "%s", lua_tostring(L, -1));
+        return 0;
+    }
+    script->queues = strdup(lua_tostring(L, -2));
     if (!script->queues)
         return luaL_error(L, "out of memory");
     lua_gc(L, LUA_GCCOLLECT);
@@ -92,7 +99,7 @@ static int open_body(lua_State *L)
 static bool load(struct script *script, const struct script_settings *settings,
                  const struct deadline *deadline, struct err *err)
 {
-    struct opening opening = {.script = script, .settings = settings};
+    struct opening opening = {.script = script, .settings = settings, .err = err};
     struct door *door = &script->door;
     bool ok;
 
@@ -101,10 +108,12 @@ static bool load(struct script *script, const struct script_settings *settings,
     watchdog_watch(script->source.name, LOADING, strlen(LOADING));
     door->bare = true;
     ok = door_visit(door, open_body, &opening, GROWTH, err);
+    if (!ok)
+        err->cause = CAUSE_RULES;
     door->bare = false;
     watchdog_stop();
     memory_settle(&door->memory);
-    return ok;
+    return ok && !opening.refused;
 }
 
 struct script *script_open(const struct script_settings *settings,
@@ -113,9 +122,8 @@ struct script *script_open(const struct script_settings *settings,
     struct script *script = calloc(1, sizeof(*script));
     bool ok;
 
-    err->type = "Runtime.RulesInvalid";
     if (!script) {
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
     script->desk = strcmp(settings->command, "lambda") != 0;
@@ -125,8 +133,6 @@ struct script *script_open(const struct script_settings *settings,
     rules_file_free(&script->source);
     if (ok)
         return script;
-    if (strncmp(err->text, "PIGEON_", 7) == 0)
-        err->type = "ValueError"; /* the fault of a setting, not of the rules */
     script_close(script);
     return NULL;
 }
@@ -141,11 +147,12 @@ static void push_fates(lua_State *L, const struct outbox *outbox)
 
         if (message->fate == FATE_CONFIRMED)
             continue;
-        lua_createtable(L, 0, 4); /* ... fates fate */
+        lua_createtable(L, 0, 5); /* ... fates fate */
         door_set_string(L, "fate", fate_name(message->fate));
         door_set_string(L, "stage", message->stage);
         door_set_integer(L, "code", message->code);
         door_set_string(L, "text", message->text);
+        door_set_boolean(L, "lasting", message->lasting);
         lua_rawseti(L, -2, (lua_Integer)i + 1); /* ... fates */
     }
 }

@@ -58,7 +58,7 @@ struct answer {
 };
 
 /* Loads the modules and the rules, within `deadline`. NULL: err names the
- * setting or the line of the rules that is wrong, and err->type its kind. */
+ * setting or the line of the rules that is wrong, and its cause. */
 struct script *script_open(const struct script_settings *settings,
                            const struct deadline *deadline, struct err *err);
 

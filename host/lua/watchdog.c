@@ -133,7 +133,7 @@ static bool start_ticking(struct err *err)
     if (!ticking &&
         alarm_make_timer(CLOCK_PROCESS_CPUTIME_ID, SIGPROF, on_tick, &tick, err))
         ticking = timer_settime(tick, 0, &every, NULL) == 0 ||
-                  err_set(err, "watchdog: timer_settime failed");
+                  err_set(err, CAUSE_OTHER, "watchdog: timer_settime failed");
     return ticking;
 }
 

@@ -167,6 +167,8 @@ static void explain(const struct attempt *attempt, struct err *err)
 
     getnameinfo(attempt->address->ai_addr, attempt->address->ai_addrlen, text,
                 sizeof(text), NULL, 0, NI_NUMERICHOST);
+    if (attempt->error == ECONNREFUSED)
+        err->cause = CAUSE_CONNECT_REFUSED;
     err_add(err, "%s%s: %s", err->text[0] ? "; " : "", text,
             attempt->error == ETIMEDOUT ? "no answer to the connect"
                                         : strerror(attempt->error));
@@ -188,7 +190,7 @@ int attempts_run(const struct addrinfo *addresses, int begun, struct address *wo
         worked->len = winner->address->ai_addrlen;
         memcpy(&worked->bytes, winner->address->ai_addr, worked->len);
     }
-    err->text[0] = '\0';
+    err_set_at(err, CAUSE_CONNECT, "connect", 0, "%s", "");
     for (size_t i = 0; i < count; i++) {
         if (attempts[i].fd >= 0)
             end(&attempts[i], ETIMEDOUT);

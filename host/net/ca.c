@@ -261,9 +261,9 @@ static struct bundle *bundle_read(const char *path, struct err *err)
     bool ok = buffer_read_file(&text, path, err);
 
     if (ok && (!bundle || !bundle_decode(bundle, text.data ? text.data : "", text.len)))
-        ok = err_set(err, "out of memory");
+        ok = err_set(err, CAUSE_MEMORY, "out of memory");
     else if (ok && bundle->count == 0)
-        ok = err_set(err, "%s: no certificate in it (PEM)", path);
+        ok = err_set(err, CAUSE_TLS_CA_FILE, "%s: no certificate in it (PEM)", path);
     buffer_free(&text);
     if (ok)
         return bundle;
@@ -302,15 +302,16 @@ const char *ca_find(const char *ca_file, const char *ssl_cert_file, struct err *
 
             if (error == 0)
                 return named[i].path;
-            err->type = "ValueError";
-            err_set(err, "%s: %s: %s", named[i].variable, named[i].path, strerror(error));
+            err_set(err, CAUSE_TLS_FILE, "%s: %s: %s", named[i].variable, named[i].path,
+                    strerror(error));
             return NULL;
         }
     for (size_t i = 0; i < 2; i++)
         if (try_to_read(usual[i]) == 0)
             return usual[i];
-    err_set(err, "no file of CAs: PIGEON_TLS_CA_FILE and SSL_CERT_FILE are not set, and "
-                 "neither " AMAZON_LINUX " nor " DEBIAN " can be read");
+    err_set(err, CAUSE_TLS_CA_FILE,
+            "no file of CAs: PIGEON_TLS_CA_FILE and SSL_CERT_FILE are not set, and "
+            "neither " AMAZON_LINUX " nor " DEBIAN " can be read");
     return NULL;
 }
 
@@ -324,7 +325,7 @@ bool ca_use(struct ssl_ctx_st *context, const char *bundle, struct err *err)
     lookup = X509_STORE_add_lookup(SSL_CTX_get_cert_store(context), lookup_method());
     if (!lookup || !X509_LOOKUP_set_method_data(lookup, read)) {
         bundle_free(read);
-        return err_set(err, "out of memory");
+        return err_set(err, CAUSE_MEMORY, "out of memory");
     }
     return true;
 }

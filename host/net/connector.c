@@ -44,7 +44,7 @@ struct connector *connector_open(const char *hosts, int port, const char *tls,
     struct connector *connector = calloc(1, sizeof(*connector));
 
     if (!connector) {
-        err_set(err, "out of memory");
+        err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
     for (size_t i = 0; i < HOSTS_MAX; i++)
@@ -82,7 +82,7 @@ static struct addrinfo *resolve(const struct host *host, struct target *target,
                                         .ar_request = &target->hints};
         status = getaddrinfo_a(GAI_NOWAIT, started, 1, NULL);
         if (status != 0) {
-            err_set(err, "%s", gai_strerror(status));
+            err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "%s", gai_strerror(status));
             return NULL;
         }
         target->looking = true;
@@ -95,12 +95,12 @@ static struct addrinfo *resolve(const struct host *host, struct target *target,
         status = gai_error(&target->lookup);
     }
     if (status == EAI_INPROGRESS) {
-        err_set(err, "the name look-up took too long");
+        err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "the name look-up took too long");
         return NULL;
     }
     target->looking = false;
     if (status != 0) {
-        err_set(err, "%s", gai_strerror(status));
+        err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "%s", gai_strerror(status));
         return NULL;
     }
     return target->lookup.ar_result;
@@ -130,8 +130,7 @@ int connector_begin(struct connector *connector, size_t i)
 }
 
 int connector_connect(struct connector *connector, size_t i,
-                      const struct deadline *deadline, const char **stage,
-                      struct err *err)
+                      const struct deadline *deadline, struct err *err)
 {
     const struct host *host = &connector->hosts.list[i];
     struct target *target = &connector->targets[i];
@@ -141,14 +140,12 @@ int connector_connect(struct connector *connector, size_t i,
     target->begun = -1;
     if (fd >= 0 && target->connected)
         return fd;
-    *stage = "resolve";
     addresses = resolve(host, target, deadline, err);
     if (!addresses) {
         if (fd >= 0)
             close(fd);
         return -1;
     }
-    *stage = "connect";
     fd = attempts_run(addresses, fd, &target->worked, deadline, err);
     freeaddrinfo(addresses);
     return fd;

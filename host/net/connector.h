@@ -39,10 +39,9 @@ bool connector_any_tls(const struct connector *connector);
 int connector_begin(struct connector *connector, size_t i);
 
 /* A non-blocking, close-on-exec socket connected to host number i, or -1. err then has
- * the cause for each address; *stage is "resolve" or "connect". */
+ * the cause for each address; its stage is "resolve" or "connect". */
 int connector_connect(struct connector *connector, size_t i,
-                      const struct deadline *deadline, const char **stage,
-                      struct err *err);
+                      const struct deadline *deadline, struct err *err);
 
 /* How many bytes the other end has sent so far, read or not. */
 uint64_t connector_heard(int fd);

@@ -66,7 +66,6 @@ static bool add_entry(struct hosts *hosts, const char *entry, size_t len,
     char *name;
     char *port;
 
-    err->type = "ValueError";
     while (len > 0 && strchr(SPACE, entry[0])) {
         entry++;
         len--;
@@ -74,17 +73,17 @@ static bool add_entry(struct hosts *hosts, const char *entry, size_t len,
     while (len > 0 && strchr(SPACE, entry[len - 1]))
         len--;
     if (len == 0)
-        return err_set(err, "PIGEON_HOST: entry %zu of \"%s\" is empty", position,
-                       setting);
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "PIGEON_HOST: entry %zu of \"%s\" is empty", position, setting);
     if (len >= sizeof(copy) || hosts->count == HOSTS_MAX)
-        return err_set(err, "PIGEON_HOST: entry %zu is %s", position,
+        return err_set(err, CAUSE_BAD_SETTING, "PIGEON_HOST: entry %zu is %s", position,
                        len >= sizeof(copy) ? "longer than 255 bytes"
                                            : "one too many, 16 hosts at most");
     memcpy(copy, entry, len);
     copy[len] = '\0';
     if (!split_entry(copy, &name, &port) || !valid_name(name) ||
         (port && !valid_port(port)))
-        return err_set(err,
+        return err_set(err, CAUSE_BAD_SETTING,
                        "PIGEON_HOST: entry %zu, \"%.*s\", is not HOST, HOST:PORT or "
                        "[ADDRESS]:PORT",
                        position, (int)len, entry);
@@ -105,9 +104,9 @@ bool hosts_parse(struct hosts *hosts, const char *setting, int port, const char 
 
     *hosts = (struct hosts){0};
     if (strchr(setting, '@')) { /* a URL, whose password must not be shown */
-        err->type = "ValueError";
-        return err_set(err, "PIGEON_HOST holds an \"@\"; put user and password into "
-                            "PIGEON_USER and PIGEON_PASSWORD");
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "PIGEON_HOST holds an \"@\"; put user and password into "
+                       "PIGEON_USER and PIGEON_PASSWORD");
     }
     snprintf(default_port, sizeof(default_port), "%u", (unsigned)port & 0xFFFFu);
     for (const char *at = setting; at; at = comma ? comma + 1 : NULL) {

@@ -104,8 +104,8 @@ static void say_names(struct words *words, const struct tls *tls, X509 *certific
     GENERAL_NAMES_free(names);
 }
 
-static void say_refusal(struct words *words, const struct tls *tls, int error,
-                        X509 *certificate)
+static enum cause say_refusal(struct words *words, const struct tls *tls, int error,
+                              X509 *certificate)
 {
     switch (certificate ? error : X509_V_ERR_UNSPECIFIED) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -113,13 +113,13 @@ static void say_refusal(struct words *words, const struct tls *tls, int error,
         say_name(words, X509_get_subject_name(certificate));
         say(words, " expired on ");
         say_time(words, X509_get0_notAfter(certificate));
-        return;
+        return CAUSE_TLS_EXPIRED;
     case X509_V_ERR_CERT_NOT_YET_VALID:
         say(words, "the certificate of ");
         say_name(words, X509_get_subject_name(certificate));
         say(words, " is not yet valid, before ");
         say_time(words, X509_get0_notBefore(certificate));
-        return;
+        return CAUSE_TLS_TOO_EARLY;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
@@ -128,15 +128,16 @@ static void say_refusal(struct words *words, const struct tls *tls, int error,
         say(words, "unknown issuer: ");
         say_name(words, X509_get_issuer_name(certificate));
         say(words, " is not among the CAs of %s", tls->settings->bundle);
-        return;
+        return CAUSE_TLS_ISSUER;
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         say_names(words, tls, certificate);
-        return;
+        return CAUSE_TLS_NAME;
     default:
         say(words, "the certificate of ");
         say_name(words, certificate ? X509_get_subject_name(certificate) : NULL);
         say(words, " is refused: %s", X509_verify_cert_error_string(error));
+        return CAUSE_TLS;
     }
 }
 
@@ -150,8 +151,8 @@ static int on_verify(int ok, X509_STORE_CTX *verifying)
     struct words words = {tls->refusal, sizeof(tls->refusal)};
 
     if (!ok)
-        say_refusal(&words, tls, X509_STORE_CTX_get_error(verifying),
-                    X509_STORE_CTX_get_current_cert(verifying));
+        tls->cause = say_refusal(&words, tls, X509_STORE_CTX_get_error(verifying),
+                                 X509_STORE_CTX_get_current_cert(verifying));
     return ok;
 }
 
@@ -186,11 +187,12 @@ static bool fail_file(struct err *err, const char *variable, const char *path,
 {
     FILE *file = fopen(path, "r");
 
-    err->type = "ValueError";
     if (!file)
-        return err_set(err, "%s: %s: %s", variable, path, strerror(errno));
+        return err_set(err, CAUSE_TLS_FILE, "%s: %s: %s", variable, path,
+                       strerror(errno));
     fclose(file);
-    return err_set(err, "%s: %s: no %s in it (PEM)", variable, path, expected);
+    return err_set(err, CAUSE_TLS_FILE, "%s: %s: no %s in it (PEM)", variable, path,
+                   expected);
 }
 
 static bool use_key(const struct tls_settings *settings, SSL_CTX *context,
@@ -205,15 +207,14 @@ static bool use_key(const struct tls_settings *settings, SSL_CTX *context,
     SSL_CTX_set_default_passwd_cb(context, NULL);
     if (used == 1)
         return true;
-    err->type = "ValueError";
     if (locked)
-        return err_set(err,
+        return err_set(err, CAUSE_TLS_FILE,
                        "PIGEON_TLS_KEY_FILE: %s: the key has a passphrase, which Pigeon "
                        "cannot ask for",
                        settings->key);
     if (ERR_GET_LIB(ERR_peek_last_error()) ==
         ERR_LIB_X509) /* key and certificate do not match */
-        return err_set(err,
+        return err_set(err, CAUSE_TLS_FILE,
                        "PIGEON_TLS_KEY_FILE: %s is not the key of the certificate in %s",
                        settings->key, settings->certificate);
     return fail_file(err, "PIGEON_TLS_KEY_FILE", settings->key, "private key");
@@ -242,7 +243,7 @@ bool tls_open(struct tls_settings *settings, const struct config *config, struct
         return settings->bundle != NULL;
     context = SSL_CTX_new(TLS_client_method());
     ok = context ? use_certificate(settings, context, err)
-                 : err_set(err, "TLS: out of memory");
+                 : err_set(err, CAUSE_MEMORY, "TLS: out of memory");
     SSL_CTX_free(context);
     return ok;
 }
@@ -271,7 +272,8 @@ bool tls_start(struct tls *tls, const struct tls_settings *settings, const char 
     set = tls->by_address ? X509_VERIFY_PARAM_set1_ip_asc(verify, name)
                           : X509_VERIFY_PARAM_set1_host(verify, name, 0);
     if (set != 1)
-        return err_set(err, "\"%s\" cannot be the name of a certificate", name);
+        return err_set(err, CAUSE_TLS, "\"%s\" cannot be the name of a certificate",
+                       name);
     return ca_use(context, settings->bundle, err) &&
            (!settings->certificate || use_certificate(settings, context, err));
 }
@@ -326,19 +328,25 @@ void tls_explain(const struct tls *tls, struct err *err)
     if (ended)
         words = lost != 0 ? strerror(lost) : "the broker's end closed the connection";
     if (tls->refusal[0])
-        err_set(err, "%s", tls->refusal);
+        err_set(err, tls->cause, "%s", tls->refusal);
     else if (is_about_our_certificate(tls, reason) || (tls->asked && ended))
-        err_set(err, "the broker %s (%s)",
+        err_set(err,
+                tls->settings->certificate ? CAUSE_TLS_CERTIFICATE
+                                           : CAUSE_TLS_NO_CERTIFICATE,
+                "the broker %s (%s)",
                 !tls->settings->certificate ? "asks for a client certificate"
                 : ended                     ? "seems to refuse the client certificate"
                                             : "refuses the client certificate",
                 words ? words : "");
     else if (is_about_versions(reason))
-        err_set(err, "no TLS version or cipher in common (%s)", words);
+        err_set(err, CAUSE_TLS_NOTHING_IN_COMMON,
+                "no TLS version or cipher in common (%s)", words);
     else if (reason == SSL_R_WRONG_VERSION_NUMBER)
-        err_set(err, "the broker's port does not speak TLS");
+        err_set(err, CAUSE_TLS_NOT_SPOKEN, "the broker's port does not speak TLS");
     else if (ended && lost != 0)
-        err_set(err, "connection lost: %s", words);
+        err_set(err, lost == ETIMEDOUT ? CAUSE_TLS_SILENCE : CAUSE_TLS,
+                "connection lost: %s", words);
     else
-        err_set(err, "%s", words ? words : "an error that OpenSSL does not name");
+        err_set(err, CAUSE_TLS, "%s",
+                words ? words : "an error that OpenSSL does not name");
 }

@@ -28,6 +28,7 @@ struct tls {
     bool asked; /* the peer asked for a client certificate, and has not accepted it yet */
     char version[16];  /* "1.3"; empty before the handshake is over */
     char refusal[512]; /* why the peer's certificate was refused; empty: it was not */
+    enum cause cause;  /* of that refusal */
 };
 
 /* The settings of this configuration, after a look at each file. False: err names the

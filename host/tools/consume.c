@@ -50,11 +50,13 @@ static bool check(amqp_rpc_reply_t reply, const char *what, struct err *err)
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
     if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
-        return err_set(err, "%s: %s", what, amqp_error_string2(reply.library_error));
+        return err_set(err, CAUSE_OTHER, "%s: %s", what,
+                       amqp_error_string2(reply.library_error));
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION && close)
-        return err_set(err, "%s: %d %.*s", what, close->reply_code,
+        return err_set(err, CAUSE_OTHER, "%s: %d %.*s", what, close->reply_code,
                        (int)close->reply_text.len, (const char *)close->reply_text.bytes);
-    return err_set(err, "%s: the broker's answer cannot be understood", what);
+    return err_set(err, CAUSE_OTHER, "%s: the broker's answer cannot be understood",
+                   what);
 }
 
 static const char *setting(const char *name, struct err *err)
@@ -62,7 +64,7 @@ static const char *setting(const char *name, struct err *err)
     const char *value = getenv(name);
 
     if (!value || !*value)
-        err_set(err, "%s is not set", name);
+        err_set(err, CAUSE_OTHER, "%s is not set", name);
     return value && *value ? value : NULL;
 }
 
@@ -86,7 +88,8 @@ static bool open_socket(amqp_connection_state_t connection, const char *hosts, i
     }
     free(copy);
     if (status != AMQP_STATUS_OK)
-        return err_set(err, "connect to %s: %s", hosts, amqp_error_string2(status));
+        return err_set(err, CAUSE_OTHER, "connect to %s: %s", hosts,
+                       amqp_error_string2(status));
     return true;
 }
 
@@ -153,7 +156,7 @@ static bool read_get(amqp_connection_state_t connection, bool headers, uint64_t 
     do {
         status = amqp_simple_wait_frame_noblock(connection, &frame, &wait);
         if (status != AMQP_STATUS_OK)
-            return err_set(err, "basic.get: %s", amqp_error_string2(status));
+            return err_set(err, CAUSE_OTHER, "basic.get: %s", amqp_error_string2(status));
     } while (frame.frame_type != AMQP_FRAME_METHOD);
     if (frame.payload.method.id == AMQP_BASIC_GET_EMPTY_METHOD) {
         *empty = true;
@@ -180,14 +183,15 @@ static bool consume(amqp_connection_state_t connection, const char *queue, bool 
         tag = 0;
         for (i = 0; i < WINDOW; i++)
             if (amqp_send_method(connection, channel, AMQP_BASIC_GET_METHOD, &get) != 0)
-                return err_set(err, "basic.get: the connection broke");
+                return err_set(err, CAUSE_OTHER, "basic.get: the connection broke");
         for (i = 0; i < WINDOW; i++)
             if (!read_get(connection, headers, &tag, &empty, err))
                 return false;
         if (fflush(stdout) == EOF)
-            return err_set(err, "stdout cannot be written; the last messages stay");
+            return err_set(err, CAUSE_OTHER,
+                           "stdout cannot be written; the last messages stay");
         if (tag > 0 && amqp_basic_ack(connection, channel, tag, true) != 0)
-            return err_set(err, "basic.ack: the connection broke");
+            return err_set(err, CAUSE_OTHER, "basic.ack: the connection broke");
         amqp_maybe_release_buffers(connection);
     }
     return true;

@@ -1,6 +1,6 @@
 --- What became of each object of a batch: its failures, and the destinations that confirmed.
 -- An entry that failed has `failures`, a list of {cause, text, name = whom it hit, or nil where the
--- text names it}, with {destination, code} too where it is about one message. report/answer.lua
+-- text names it}, with {destination, code, lasting} too where it is about one message. report/answer.lua
 -- lists the causes.
 local verdict = require "pigeon.rules.verdict"
 
@@ -26,7 +26,7 @@ local function text_of(fate)
 end
 
 --- Gives an entry its failures and the names of the `destinations` that confirmed. fate_of has
--- the {fate, stage, code, text} of each message that was not confirmed, by its number in the batch.
+-- the {fate, stage, code, text, lasting} of each message that was not confirmed, by its number.
 function fates.settle(entry, fate_of)
   if entry.failures or entry.skipped then return end
   if not entry.verdict then
@@ -45,6 +45,7 @@ function fates.settle(entry, fate_of)
       fates.fail(entry, {
         cause = cause, text = text_of(fate), name = entry.verdict.id .. " to " .. name,
         destination = destination, code = fate.code,
+        lasting = fate.lasting,
       })
     end
   end

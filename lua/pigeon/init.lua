@@ -35,10 +35,21 @@ local function published_version(version)
   return version and version:match("^%d+$")
 end
 
--- What a parse() returned, or its problem raised.
-local function parsed(value, problem)
-  if problem then error(problem, 0) end
-  return value
+-- Module for each variable, in the order in which they are looked at.
+local VARIABLES = {
+  { "PIGEON_QUEUE", queues }, { "PIGEON_ENV", environment_name }, { "PIGEON_BATCH_FAILURES", batch_failures },
+  { "PIGEON_METRICS", metric_kinds },
+}
+
+-- The variables' values by name; or nil, and what is wrong with one.
+local function read_variables(settings)
+  local values = {}
+  for _, variable in ipairs(VARIABLES) do
+    local value, problem = variable[2].parse(settings[variable[1]])
+    if problem then return nil, problem end
+    values[variable[1]] = value
+  end
+  return values
 end
 
 local function load_script(script)
@@ -52,25 +63,24 @@ local function open_without_rules(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
---- Settings under their variables' names, the command, and rules = {source, name} -> the queues'
--- names, as a list and as one text. Raises what is wrong with PIGEON_QUEUE, PIGEON_ENV,
--- PIGEON_BATCH_FAILURES, PIGEON_METRICS, or a line of the rules.
+--- Settings under their variables' names, the command, and rules = {source, name} -> the queues' names,
+-- with commas; or nil, and what is wrong with a variable. Raises what is wrong with a line of the rules.
 function pigeon.open(settings)
   batch, concluded, command, report = nil, nil, nil, nil
   if not settings.rules then
     report = open_without_rules(settings)
-    return {}, ""
+    return ""
   end
-  local list = parsed(queues.parse(settings.PIGEON_QUEUE))
-  local env = parsed(environment_name.parse(settings.PIGEON_ENV))
-  local partial = parsed(batch_failures.parse(settings.PIGEON_BATCH_FAILURES))
-  local kinds = parsed(metric_kinds.parse(settings.PIGEON_METRICS))
+  local values, problem = read_variables(settings)
+  if not values then return nil, problem end
+  local list, env = values.PIGEON_QUEUE, values.PIGEON_ENV
   setup = {
-    script = settings.rules, words = { queues = list, env = env, sampled = {} }, partial = partial,
+    script = settings.rules, words = { queues = list, env = env, sampled = {} },
+    partial = values.PIGEON_BATCH_FAILURES,
     level = (settings.AWS_LAMBDA_LOG_LEVEL or "DEBUG"):lower(),
   }
   measure = metrics.open {
-    kinds = kinds, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
+    kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
   decide = load_script(setup.script)
@@ -83,7 +93,7 @@ function pigeon.open(settings)
   for i, queue in ipairs(list) do
     names[i] = queue.name
   end
-  return names, table.concat(names, ",")
+  return table.concat(names, ",")
 end
 
 --- A shadow script {source, name, hash}, to run on the same objects as the rules; nil: there should
@@ -186,7 +196,7 @@ function pigeon.rest_shadow()
   decide_shadow = nil
 end
 
---- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text},
+--- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text, lasting},
 -- and facts {confirmed, broker_wide, and those of metrics.open()} -> the answer as JSON, and the
 -- error's type or nil. On the desk: text for stdout, and why the command stops or nil; the batch is
 -- freed, and tell() is not called. Raises when the fates do not add up.

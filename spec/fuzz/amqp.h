@@ -49,7 +49,7 @@ static inline void fuzz_conversation(const uint8_t *data, size_t size, size_t lo
                                 .version = "1"};
     struct deadline deadline = deadline_in(MINUTE_MS);
     struct broker *broker = broker_open(&login);
-    struct failure failure = {0};
+    struct err failure = {0};
     struct outbox outbox = {0};
     bool connected, published = false;
 

@@ -55,7 +55,7 @@ bool https_tell(const struct https *https, const struct https_outcome *outcome,
                 const struct buffer *body, struct err *err)
 {
     (void)https, (void)outcome, (void)body;
-    return err_set(err, "the answer is too long");
+    return err_set(err, CAUSE_OTHER, "the answer is too long");
 }
 
 void https_close(struct https *https)

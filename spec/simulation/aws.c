@@ -82,7 +82,7 @@ WRAP(enum service_result, service_call, struct service_client *client,
     clocks_work(takes < timeout_ms * MS ? takes : timeout_ms * MS);
     trace("aws", 0, fails ? "throttles" : "gives the secret");
     if (fails) {
-        err_set(err, "secretsmanager: throttled");
+        err_set(err, CAUSE_OTHER, "secretsmanager: throttled");
         return AWS_LATER;
     }
     snprintf(text, sizeof(text), "{\"SecretString\":\"%s\"}", known);

@@ -43,15 +43,18 @@ static unsigned tried, in_event, closes;
 
 /* ------------------------------------------------------------- faults */
 
+/* 1: the first one; more: all of them. */
+static int hosts_down(void)
+{
+    return active[HOST_REFUSED] + active[HOST_IS_SILENT] + active[HOST_FROZEN];
+}
+
 static bool is_trouble(enum fault fault)
 {
-    bool one_host =
-        active[HOST_REFUSED] + active[HOST_IS_SILENT] + active[HOST_FROZEN] == 1;
-
     if (fault == NACKS_BRIEFLY)
         return false;
     if (fault == HOST_REFUSED || fault == HOST_IS_SILENT || fault == HOST_FROZEN)
-        return plan.hosts == 1 || !one_host;
+        return plan.hosts == 1 || hosts_down() != 1;
     return true;
 }
 
@@ -100,8 +103,8 @@ static bool all_told(void)
 
 void oracle_fault(enum fault fault, bool begins)
 {
-    if (begins && published && !troubled() && now > calm_since + BACK_OFF &&
-        !waits_for_aws(now))
+    if (begins && published && !troubled() && hosts_down() == 0 &&
+        now > calm_since + BACK_OFF && !waits_for_aws(now))
         lone = fault, lone_at = now;
     else if (begins || fault != lone)
         lone = FAULTS;
@@ -206,10 +209,8 @@ void calm_waits(void)
 
 bool calm_is_quiet(int host)
 {
-    bool down = active[HOST_REFUSED] + active[HOST_IS_SILENT] + active[HOST_FROZEN] > 0;
-
-    return is_calm(now) && !(down && host == 0) && active[NACKS_BRIEFLY] == 0 &&
-           nacked_at < begun;
+    return is_calm(now) && !(hosts_down() > 0 && host == 0) &&
+           active[NACKS_BRIEFLY] == 0 && nacked_at < begun;
 }
 
 void calm_event_begins(void)

@@ -17,7 +17,7 @@
 
 struct fake_broker *fake;
 struct broker *broker;
-struct failure failure;
+struct err failure;
 int socket_fd;
 
 static size_t fds; /* that were open before the case */
@@ -119,7 +119,10 @@ bool publish(int64_t deadline_ms)
 
 void assert_failure(const char *stage, int code, const char *text)
 {
-    assert_string_equal(failure.text, text);
+    struct err shown = failure;
+
+    err_advise(&shown);
+    assert_string_equal(shown.text, text);
     assert_string_equal(failure.stage, stage);
     assert_int_equal(failure.code, code);
 }

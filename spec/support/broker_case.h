@@ -17,7 +17,7 @@
 
 extern struct fake_broker *fake;
 extern struct broker *broker;
-extern struct failure failure;
+extern struct err failure;
 extern int socket_fd; /* the broker's, after log_in() */
 
 int broker_case_setup(void **state);

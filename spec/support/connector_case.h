@@ -28,7 +28,7 @@ void bind_port(int backlog);
 /* Opens the connector; hosts without a port have that of `address`. */
 void open_connector(const char *hosts);
 
-/* Connects to the first host, within a minute. The stage is asserted. */
+/* Connects to the first host, within a minute. Where it fails, the stage is asserted. */
 int connect_first(const char *stage, struct err *err);
 
 #endif

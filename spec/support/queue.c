@@ -21,7 +21,8 @@ bool queue_broker(struct login *settings, int *port, struct err *err)
                                .version = "spec"};
     *port = number ? atoi(number) : 0;
     return (*port && settings->virtual_host && settings->user && settings->password) ||
-           err_set(err, "PIGEON_* is not set: eval \"$(bin/rabbitmq env)\" sets it");
+           err_set(err, CAUSE_OTHER,
+                   "PIGEON_* is not set: eval \"$(bin/rabbitmq env)\" sets it");
 }
 
 static bool check(amqp_rpc_reply_t reply, const char *what, struct err *err)
@@ -29,8 +30,9 @@ static bool check(amqp_rpc_reply_t reply, const char *what, struct err *err)
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
     if (reply.reply_type == AMQP_RESPONSE_LIBRARY_EXCEPTION)
-        return err_set(err, "%s: %s", what, amqp_error_string2(reply.library_error));
-    return err_set(err, "%s: the broker refused it", what);
+        return err_set(err, CAUSE_OTHER, "%s: %s", what,
+                       amqp_error_string2(reply.library_error));
+    return err_set(err, CAUSE_OTHER, "%s: the broker refused it", what);
 }
 
 /* NULL: err. */
@@ -47,7 +49,7 @@ static amqp_connection_state_t log_in(struct err *err)
     amqp_set_handshake_timeout(connection, &wait);
     ok = queue_broker(&s, &port, err) &&
          (amqp_socket_open_noblock(socket, "127.0.0.1", port, &wait) == 0 ||
-          err_set(err, "no connection to the broker on port %d", port)) &&
+          err_set(err, CAUSE_OTHER, "no connection to the broker on port %d", port)) &&
          check(amqp_login(connection, s.virtual_host, 1, 131072, 0,
                           AMQP_SASL_METHOD_PLAIN, s.user, s.password),
                "login", err);
@@ -105,7 +107,7 @@ static bool take_one(amqp_connection_state_t connection,
     int status = amqp_simple_wait_frame_noblock(connection, &frame, &wait);
 
     if (status != AMQP_STATUS_OK)
-        return err_set(err, "basic.get: %s", amqp_error_string2(status));
+        return err_set(err, CAUSE_OTHER, "basic.get: %s", amqp_error_string2(status));
     if (frame.frame_type == AMQP_FRAME_METHOD &&
         frame.payload.method.id == AMQP_BASIC_GET_EMPTY_METHOD) {
         *empty = true;
@@ -113,7 +115,7 @@ static bool take_one(amqp_connection_state_t connection,
     }
     if (frame.frame_type != AMQP_FRAME_METHOD ||
         frame.payload.method.id != AMQP_BASIC_GET_OK_METHOD)
-        return err_set(err, "basic.get: an unexpected answer");
+        return err_set(err, CAUSE_OTHER, "basic.get: an unexpected answer");
     if (!check(amqp_read_message(connection, CHANNEL, &message, 0), "basic.get", err))
         return false;
     each(context, message.body.bytes, message.body.len);

@@ -305,7 +305,7 @@ static bool measure(struct proxy *proxy, long task, struct measure *measure)
     struct proxy_status login, total;
     struct attempt attempt = {0};
     struct publisher publisher;
-    struct failure failure;
+    struct err failure;
 
     proxy_tell(proxy, "fresh");
     publisher_open(&publisher, &spec.broker, "127.0.0.1", proxy_port(proxy));

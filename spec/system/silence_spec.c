@@ -45,7 +45,7 @@ struct event {
 
 struct scenario {
     pid_t pid;
-    char wrong[1500]; /* "": nothing */
+    char wrong[4096]; /* "": nothing */
     size_t events;
     struct event event[EVENTS_MAX];
 };

@@ -9,7 +9,7 @@ local MOST_NAMED = 20
 local json = cjson.new()
 
 -- Why an object can fail: the error's type for AWS, and the operator's next step where the
--- failure's own text (host/amqp/failure.c) does not have it.
+-- failure's own text (host/base/err.h) does not have it.
 local CAUSES = {
   record = { type = "Function.EventInvalid",
     step = "check what invokes this function: it expects S3 notifications" },

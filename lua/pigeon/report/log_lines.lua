@@ -24,10 +24,6 @@ local LEVELS = {
 }
 local RANKS = { debug = 1, info = 2, warn = 3, error = 4 }
 
--- AMQP's codes for failures that no retry fixes: access refused, precondition failed, not allowed.
--- The broker sends the last one for a limit too, and a retry may fix that.
-local LASTING = { [403] = true, [406] = true, [530] = true }
-
 -- C (host/lua/log_lines.c) makes texts fit for a line, and shows at most 1 KiB of a fact.
 local function line(level, message, facts)
   if #message > LONGEST then message = text.clean(message, LONGEST) end
@@ -57,10 +53,7 @@ local function facts_of(entry, queue, failure)
 end
 
 local function level_of(failure)
-  if failure.cause == "unknown" and LASTING[failure.code] and not failure.text:find("limit", 1, true) then
-    return "error"
-  end
-  return LEVELS[failure.cause]
+  return failure.cause == "unknown" and failure.lasting and "error" or LEVELS[failure.cause]
 end
 
 local function failed_line(entry, failure)

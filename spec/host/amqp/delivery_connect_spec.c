@@ -200,7 +200,7 @@ static void every_host_has_its_words(void **state)
 static void the_broker_is_told_whose_certificate_to_expect(void **state)
 {
     struct deadline deadline = deadline_in(MINUTE_MS);
-    struct failure failure = {0};
+    struct err failure = {0};
 
     (void)state;
     world.tls = "a";
@@ -213,12 +213,13 @@ static void the_broker_is_told_whose_certificate_to_expect(void **state)
 static void connecting_ahead_of_the_first_event(void **state)
 {
     struct deadline deadline = deadline_in(MINUTE_MS);
-    struct failure failure = {0};
+    struct err failure = {0};
 
     (void)state;
     refuse();
     assert_false(delivery_connect(&delivery, &deadline, &failure));
-    assert_string_equal(failure.text, "a:1: " REFUSED);
+    assert_int_equal(failure.cause, CAUSE_CONNECT_REFUSED);
+    assert_string_equal(failure.text, "a:1: 127.0.0.1: Connection refused");
     world.words[0] = NULL;
     assert_true(delivery_connect(&delivery, &deadline, &failure));
     assert_true(delivery_connect(&delivery, &deadline, &failure));

@@ -38,7 +38,7 @@ enum secrets_result secrets_resolve(struct secrets *secrets,
     (void)deadline;
     world_note("resolve");
     if (secrets->result != SECRETS_READY)
-        err_set(err, "PIGEON_PASSWORD: ssm GetParameter: Throttled");
+        err_set(err, CAUSE_SECRET, "PIGEON_PASSWORD: ssm GetParameter: Throttled");
     return secrets->result;
 }
 
@@ -48,7 +48,7 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     (void)deadline;
     world_note("refresh");
     if (!secrets->rotated)
-        return err_set(err, "AWS still has the same values");
+        return err_set(err, CAUSE_OTHER, "AWS still has the same values");
     secrets->password = secrets->rotated;
     world.login = NULL;
     return true;
@@ -143,7 +143,7 @@ static void the_same_password_is_not_tried_again(void **state)
     delivery.secrets = &secrets;
     world.login = "ACCESS_REFUSED";
     deliver("a", MINUTE_MS, no_turn);
-    assert_words(0, "login", 403, "a:1: ACCESS_REFUSED" CHECK_USER SAME);
+    assert_words(0, "login", 403, "a:1: ACCESS_REFUSED" SAME CHECK_USER);
     assert_string_equal(diary, "resolve as:old connect:0 login refresh as:old");
 }
 
@@ -230,10 +230,24 @@ static void the_brokers_words_show_no_secret(void **state)
     delivery.secrets = &secrets;
     world.login = "user sesame";
     deliver("a", MINUTE_MS, no_turn);
-    assert_words(0, "login", 403, "a:1: user hidden" CHECK_USER SAME);
+    assert_words(0, "login", 403, "a:1: user hidden" SAME CHECK_USER);
     world.login = NULL;
     deliver("a", MINUTE_MS, turns);
     assert_words(0, "confirm", 0, "vhost hidden" LOG);
+}
+
+/* As seed 7020829 had it: a queue is gone, and the refused login was told as the cause. */
+static void a_refusal_that_aws_cured_is_forgotten(void **state)
+{
+    struct secrets secrets = {.password = "old", .rotated = "new"};
+    const struct turn turns[] = {{.fates = "rrr"}};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    world.login = "ACCESS_REFUSED";
+    deliver("a b c", MINUTE_MS, turns);
+    assert_string_equal(fates(), "rrr");
+    assert_string_equal(facts.broker_wide, "");
 }
 
 int main(void)
@@ -250,6 +264,7 @@ int main(void)
         CASE(other_failures_refresh_nothing),
         CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
         CASE(the_brokers_words_show_no_secret),
+        CASE(a_refusal_that_aws_cured_is_forgotten),
     };
 
     return cmocka_run_group_tests_name("delivery secrets", tests, NULL, NULL);

@@ -310,6 +310,53 @@ static void a_user_who_may_write_nowhere_is_the_brokers_cause(void **state)
                         "in vhost '/' refused for user 'u'" WRITE);
 }
 
+/* What else failed has a cause of its own. */
+static void a_refused_exchange_is_not_the_cause_of_a_return(void **state)
+{
+    static const char words[] = "ACCESS_REFUSED - access to exchange 'amq.default' in "
+                                "vhost '/' refused for user 'u'";
+    const struct turn turns[] = {{.fates = "--", .words = words, .code = 403},
+                                 {.fates = "r"}};
+
+    (void)state;
+    deliver("a b:x", MINUTE_MS, turns);
+    assert_string_equal(fates(), "ur");
+    assert_string_equal(facts.broker_wide, "");
+}
+
+/* A limit is NOT_ALLOWED too, and may be over soon; the words are somebody's names. */
+static void what_no_retry_fixes_is_lasting(void **state)
+{
+    static const struct {
+        const char *words;
+        int code;
+        bool lasting;
+    } cases[] = {{"ACCESS_REFUSED", 403, true},
+                 {"PRECONDITION_FAILED", 406, true},
+                 {"NOT_ALLOWED - access to vhost 'no limit' refused", 530, true},
+                 {"CONNECTION_FORCED", 320, false},
+                 {"connection lost", 0, false}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct turn turns[] = {{.fates = "-",
+                                      .words = cases[i].words,
+                                      .code = cases[i].code,
+                                      .final = true}};
+
+        delivery_case_setup(NULL);
+        deliver("a", MINUTE_MS, turns);
+        assert_int_equal(outbox.messages[0].lasting, cases[i].lasting);
+    }
+    delivery_case_setup(NULL);
+    world.login =
+        "NOT_ALLOWED - connection refused: node connection limit (1) is reached";
+    world.code = 530;
+    world.cause = CAUSE_CONNECTION_LIMIT;
+    deliver("a", MINUTE_MS, no_turn);
+    assert_false(outbox.messages[0].lasting);
+}
+
 static void an_exchange_that_nothing_names_is_an_ordinary_failure(void **state)
 {
     static const char words[] = "NOT_FOUND - no exchange 'xy' in vhost '/'";
@@ -345,6 +392,8 @@ int main(void)
         CASE(a_missing_exchange_harms_only_those_that_name_it),
         CASE(a_refused_default_exchange_harms_the_queues),
         CASE(a_user_who_may_write_nowhere_is_the_brokers_cause),
+        CASE(a_refused_exchange_is_not_the_cause_of_a_return),
+        CASE(what_no_retry_fixes_is_lasting),
         CASE(an_exchange_that_nothing_names_is_an_ordinary_failure),
     };
 

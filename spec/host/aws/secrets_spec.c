@@ -47,7 +47,7 @@ bool service_open(struct service_client *client, const struct config *config,
         if (services[i])
             sprintf(diary + strlen(diary), "open:%s ", service_name((enum service)i));
     if (strcmp(config->aws_region, "bad") == 0)
-        return err_set(err, "no such region");
+        return err_set(err, CAUSE_OTHER, "no such region");
     return true;
 }
 
@@ -65,7 +65,7 @@ enum service_result service_call(struct service_client *client, enum service ser
     if (this->answer)
         assert_true(buffer_append_text(reply, this->answer));
     else
-        err_set(err, "%s: %s", service_name(service), this->words);
+        err_set(err, CAUSE_OTHER, "%s: %s", service_name(service), this->words);
     return this->answer ? AWS_DONE : this->result;
 }
 
@@ -243,7 +243,7 @@ static void a_reference_that_cannot_be_right_is_refused_when_opened(void **state
         config.password = cases[i][0];
         assert_null(secrets_open(&config, &err));
         assert_string_equal(err.text, cases[i][1]);
-        assert_string_equal(err.type, "ValueError");
+        assert_string_equal(err_type(&err), "ValueError");
     }
     config.password = "ssm:/a";
     config.aws_region = "bad";
@@ -371,7 +371,7 @@ static void an_answer_that_is_of_no_use_says_why(void **state)
         assert_int_equal(strncmp(err.text, "PIGEON_PASSWORD: ", 17), 0);
         assert_non_null(strstr(err.text, cases[i].words));
         assert_null(strstr(err.text, "ses"));
-        assert_string_equal(err.type, "Runtime.SecretUnavailable");
+        assert_string_equal(err_type(&err), "Runtime.SecretUnavailable");
         assert_string_equal(password(), "(not known)");
         teardown(NULL);
     }

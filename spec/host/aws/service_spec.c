@@ -101,7 +101,7 @@ static void http_is_for_loopback_alone(void **state)
             fail_msg("%s", bad[i]);
         assert_int_equal(strncmp(err.text, "AWS_ENDPOINT_URL: ", 18), 0);
         assert_null(strstr(err.text, "me:secret"));
-        assert_string_equal(err.type, "ValueError");
+        assert_string_equal(err_type(&err), "ValueError");
     }
     config.endpoint_kms = "http://10.0.0.1";
     assert_false(service_open(&client, &config, kms, &err));

@@ -14,24 +14,25 @@ static bool connects;
 static size_t asked;
 
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
-                      struct failure *failure)
+                      struct err *failure)
 {
     (void)delivery;
     assert_true(deadline_left_ms(deadline) > 0);
-    return connects || failure_set(failure, "connect", 0, "Connection refused");
+    return connects ||
+           err_set_at(failure, CAUSE_CONNECT_REFUSED, "connect", 0, "Connection refused");
 }
 
 /* The queue's name selects the broker's answer. */
 bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
-                struct failure *failure)
+                struct err *failure)
 {
     (void)broker;
     (void)deadline;
     asked++;
     if (strcmp(queue, "missing") == 0)
-        return failure_set(failure, "ask", 404, "NOT_FOUND");
+        return err_set_at(failure, CAUSE_NO_QUEUE, "ask", 404, "NOT_FOUND");
     if (strcmp(queue, "secret") == 0)
-        return failure_set(failure, "ask", 403, "ACCESS_REFUSED");
+        return err_set_at(failure, CAUSE_NO_WRITE, "ask", 403, "ACCESS_REFUSED");
     return true;
 }
 

@@ -41,7 +41,7 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
     step("next");
     if (made_up.taken == made_up.events) {
         if (made_up.end == RUNTIME_GONE)
-            err_set(err, "the Runtime API is gone");
+            err_set(err, CAUSE_OTHER, "the Runtime API is gone");
         return made_up.end;
     }
     snprintf(id, sizeof(id), "id-%d", ++made_up.taken);
@@ -72,7 +72,7 @@ bool runtime_await(struct runtime *runtime, struct err *err)
 {
     (void)runtime;
     step("await");
-    return !made_up.unposted || err_set(err, "the answer was not taken");
+    return !made_up.unposted || err_set(err, CAUSE_OTHER, "the answer was not taken");
 }
 
 bool handler_event(struct handler *handler, const struct invocation *invocation,
@@ -82,7 +82,7 @@ bool handler_event(struct handler *handler, const struct invocation *invocation,
     (void)invocation;
     step("handle");
     if (made_up.unhandled)
-        return err_set(err, "Lua \"broke\"");
+        return err_set(err, CAUSE_OTHER, "Lua \"broke\"");
     answer->body.max = 100;
     buffer_clear(&answer->body);
     append(&answer->body, "the answer");
@@ -95,7 +95,7 @@ bool handler_tell(struct handler *handler, struct err *err)
     (void)handler;
     step("tell");
     log_message(LOG_LEVEL_INFO, "event %d", made_up.taken);
-    return !made_up.untold || err_set(err, "it is not told");
+    return !made_up.untold || err_set(err, CAUSE_OTHER, "it is not told");
 }
 
 bool script_exhausted(const struct script *script)

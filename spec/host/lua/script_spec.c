@@ -68,7 +68,7 @@ static void what_is_wrong_is_told_when_opening(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         err = (struct err){0};
         assert_null(open_with(cases[i].rules, cases[i].queue, 0, &err));
-        assert_string_equal(err.type, cases[i].type);
+        assert_string_equal(err_type(&err), cases[i].type);
         if (!strstr(err.text, cases[i].words))
             fail_msg("\"%s\" is not in %s", cases[i].words, err.text);
         assert_null(strstr(err.text, "traceback"));
@@ -83,7 +83,7 @@ static void a_bad_environment_is_a_bad_value(void **state)
 
     (void)state;
     assert_null(script_open(&settings, &deadline, &err));
-    assert_string_equal(err.type, "ValueError");
+    assert_string_equal(err_type(&err), "ValueError");
     assert_non_null(strstr(err.text, "PIGEON_ENV"));
 }
 
@@ -95,7 +95,7 @@ static void a_bad_list_of_sqs_queues_is_a_bad_value(void **state)
 
     (void)state;
     assert_null(script_open(&settings, &deadline, &err));
-    assert_string_equal(err.type, "ValueError");
+    assert_string_equal(err_type(&err), "ValueError");
     assert_non_null(strstr(err.text, "PIGEON_BATCH_FAILURES: entry 2"));
 }
 
@@ -106,7 +106,7 @@ static void rules_that_are_not_there_are_invalid(void **state)
 
     (void)state;
     assert_null(script_open(&settings, &deadline, &err));
-    assert_string_equal(err.type, "Runtime.RulesInvalid");
+    assert_string_equal(err_type(&err), "Runtime.RulesInvalid");
     assert_non_null(strstr(err.text, folder));
 }
 

@@ -400,7 +400,7 @@ static void a_named_file_that_cannot_be_read_is_an_error(void **state)
     assert_null(ca_find("/nowhere/ca.pem", path, &err));
     assert_string_equal(err.text,
                         "PIGEON_TLS_CA_FILE: /nowhere/ca.pem: No such file or directory");
-    assert_string_equal(err.type, "ValueError");
+    assert_string_equal(err_type(&err), "ValueError");
     assert_null(ca_find(NULL, folder, &err));
     snprintf(words, sizeof(words), "SSL_CERT_FILE: %s: Is a directory", folder);
     assert_string_equal(err.text, words);

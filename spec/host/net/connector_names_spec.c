@@ -83,7 +83,7 @@ static void reads_the_setting(void **state)
         if (connector)
             assert_string_equal(names, s->names);
         else
-            assert_string_equal(err.type, "ValueError");
+            assert_string_equal(err_type(&err), "ValueError");
         connector_close(connector);
         connector = NULL;
     }

@@ -74,13 +74,13 @@ describe("log_lines.of", function()
     { "returned", "error", "unroutable", 312 }, { "nacked", "warn", "nacked", 0 },
     { "unknown", "warn", "unknown", 320 }, { "time", "warn", "out of time" },
     -- no retry fixes these
-    { "unknown", "error", "unknown", 403 }, { "unknown", "error", "unknown", 406 },
-    { "unknown", "error", "unknown", 530 },
+    { "unknown", "error", "unknown", 403, true },
   } do
-    local cause, level, reason, code = table.unpack(case)
+    local cause, level, reason, code, lasting = table.unpack(case)
     it(("tells of a failure by %s %s at %s"):format(cause, code or "", level), function()
       local found, message, facts = only_line(accepted { destinations = {}, failures = {
-        { cause = cause, text = "why", name = "an-id to normal", destination = NORMAL, code = code },
+        { cause = cause, text = "why", name = "an-id to normal", destination = NORMAL, code = code,
+          lasting = lasting },
       } })
       assert.equal(level, found)
       assert.equal("failed: an-id to normal: why", message)
@@ -88,13 +88,6 @@ describe("log_lines.of", function()
         reason = reason, queue = "normal", error = "why" }, facts)
     end)
   end
-
-  it("warns of a limit, which a retry may fix", function()
-    local level = only_line(accepted { destinations = {}, failures = {
-      { cause = "unknown", code = 530, text = "530 NOT_ALLOWED: connection limit (1) is reached" },
-    } })
-    assert.equal("warn", level)
-  end)
 
   for text, rule in pairs {
     ["rules.lua:12: boom: x:3: y"] = "rules.lua:12",

@@ -63,19 +63,18 @@ const char *connector_tls_name(const struct connector *connector, size_t i)
 }
 
 int connector_connect(struct connector *connector, size_t i,
-                      const struct deadline *deadline, const char **stage,
-                      struct err *err)
+                      const struct deadline *deadline, struct err *err)
 {
     (void)connector;
     world_note("connect:%zu", i);
     world.connects++;
-    *stage = "connect";
     world.share_ms[i] = deadline_left_ms(deadline);
     fake_clock.stopped_us +=
         1000 * (world.takes_ms[i] < 0 ? world.share_ms[i] : world.takes_ms[i]);
     if (!world.words[i])
         return FD;
-    err_set(err, "%s", world.words[i]);
+    err_set_at(err, i == 0 ? CAUSE_CONNECT_REFUSED : CAUSE_CONNECT, "connect", 0, "%s",
+               world.words[i]);
     return -1;
 }
 
@@ -88,6 +87,14 @@ int connector_begin(struct connector *connector, size_t i)
 
 /* ------------------------------------------------------------- the broker */
 
+static enum cause cause_of(int code)
+{
+    return code == 403   ? CAUSE_NO_WRITE
+           : code == 404 ? CAUSE_NO_EXCHANGE
+           : code == 530 ? CAUSE_VHOST_REFUSED
+                         : CAUSE_BROKER;
+}
+
 void broker_greet(struct broker *broker, int fd)
 {
     (void)broker;
@@ -96,15 +103,18 @@ void broker_greet(struct broker *broker, int fd)
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,
-                    const struct deadline *deadline, struct failure *failure)
+                    const struct deadline *deadline, struct err *failure)
 {
     (void)broker;
     assert_int_equal(fd, FD);
     assert_true(deadline_left_ms(deadline) > 0);
     world_note(tls_name ? "login:%s" : "login", tls_name);
     if (world.login)
-        return failure_set(failure, "login", world.code ? world.code : 403, "%s",
-                           world.login);
+        return err_set_at(failure,
+                          world.cause  ? world.cause
+                          : world.code ? cause_of(world.code)
+                                       : CAUSE_LOGIN_REFUSED,
+                          "login", world.code ? world.code : 403, "%s", world.login);
     world.connected = true;
     return true;
 }
@@ -127,7 +137,7 @@ static void settle(struct message *message, char fate)
 
 bool broker_publish(struct broker *broker, struct outbox *outbox,
                     const struct deadline *patience, const struct deadline *deadline,
-                    struct failure *failure)
+                    struct err *failure)
 {
     const struct turn *this = world.turn++;
     const char *fate = this->fates;
@@ -149,7 +159,7 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
     if (!this->words)
         return true;
     world.connected = false;
-    failure_set(failure, "confirm", this->code, "%s", this->words);
+    err_set_at(failure, cause_of(this->code), "confirm", this->code, "%s", this->words);
     failure->silent = this->silent && deadline_left_ms(deadline) > 0;
     failure->final = this->final;
     return false;

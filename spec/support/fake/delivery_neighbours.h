@@ -32,6 +32,7 @@ extern struct world {
     const char *words[3]; /* why a connect to host number i fails; NULL: it succeeds */
     const char *login;    /* why a login fails */
     int code;             /* of that; 0: 403 */
+    enum cause cause;     /* CAUSE_OTHER: the one of the code */
     const char *tls;      /* the name that the host's certificate must have */
     int64_t takes_ms[3];  /* of a connect; -1: the host is silent, it takes all */
     int64_t share_ms[3];  /* the time that a connect was given */

@@ -235,7 +235,6 @@ static void resolve(struct secrets *secrets, size_t first,
 
     pass->asked = pass->asked || deadline_left_ms(deadline) > 0;
     result = fetch(secrets, asked, deadline, &text, &err);
-
     for (size_t i = first; i < SECRET_COUNT; i++) {
         struct value *value = &secrets->values[i];
 

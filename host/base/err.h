@@ -95,8 +95,7 @@ void err_add(struct err *err, const char *fmt, ...) __attribute__((format(printf
  * such advice. Long words are cut to make room for it. */
 void err_advise(struct err *err);
 
-/* What an operator should do, one clause without a full stop; NULL: nothing that is known.
- */
+/* What an operator should do, one clause without a full stop; NULL: nothing is known. */
 const char *err_advice(const struct err *err);
 
 /* The errorType for AWS, a constant: "KeyError", "Runtime.InitFailed". */

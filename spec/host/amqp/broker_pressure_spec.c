@@ -152,7 +152,7 @@ static void a_reader_that_stalls_is_left_before_the_deadline(void **state)
     assert_false(publish_much(8192, MINUTE_MS));
     assert_true(clock_ms() - start < HANG_MS);
     assert_no_fate();
-    assert_failure("confirm", 0, "connection lost: Connection timed out" OVERLOADED);
+    assert_failure("publish", 0, "connection lost: Connection timed out" OVERLOADED);
     assert_false(broker_connected(broker));
 }
 

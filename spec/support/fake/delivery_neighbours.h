@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 /* The next publish gives the messages that have no fate these, a letter each: confirmed,
  * nacked, returned, or - for none. */
 struct turn {

@@ -66,7 +66,7 @@ LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
 # In the order in which a start needs them, so that it touches fewer pages.
 ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
-           libhttp_parser.a libjansson.a libyajl_s.a) $(CURL)/libcurl.a \
+           libhttp_parser.a libjansson.a) $(CURL)/libcurl.a \
            $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)
 
 # Sorted by make, whatever the locale.
@@ -90,7 +90,7 @@ help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
 
 build: $(BUILD)/bootstrap $(TOOLS)
-specs: $(SPECS) $(if $(SYSROOT),,build/lua/pigeon/decode.so)
+specs: $(SPECS)
 run testshell: build
 	@bin/$@
 test-rules: $(BUILD)/bootstrap
@@ -180,12 +180,6 @@ $(BUILD)/spec/fuzz/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/wire.a $(BUILD)/
     $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/spec/fuzz/main.o)
 	$(call link,$(if $(findstring fuzzer,$(SANITIZE)),-fsanitize=fuzzer $(wildcard $(BUILD)/lib/*.a)) $(ARCHIVES))
 $(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
-
-# For busted, which runs Debian's Lua.
-build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a
-	@mkdir -p $(@D)
-	@echo "LD   $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -lyajl -o $@
 
 # The programs of make bench.
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a

@@ -94,7 +94,7 @@ describe("bin/setup", function()
       :format(folder, folder, folder, folder))
     program("sh", 'exec /bin/sh "$@"')
     local status, output = setup(0, "rules", "gcc libc6-dev make binutils liblua5.4-dev lua-cjson-dev librabbitmq-dev "
-      .. "libssl-dev libjansson-dev libhttp-parser-dev libyajl-dev dpkg-dev lua5.4 zip")
+      .. "libssl-dev libjansson-dev libhttp-parser-dev dpkg-dev lua5.4 zip")
     assert.equal("setup: installing lua-busted lua-cjson\nsetup: installed 2 packages, 5 MB, for rules\n", output)
     assert.equal(0, status)
     local calls = system.read(folder .. "/calls")

@@ -51,48 +51,52 @@ local function some_of(lags)
   return some
 end
 
--- The members that differ from event to event, and which of the occasional metrics are there: bit
--- i for the i-th.
+-- The members that differ from event to event.
 local function changing(batch, facts, parse_time)
-  local members, set = { DecideTime = facts.decide_us / 1000 }, 0
-  local function put(i, name, value)
-    members[name], set = value, set | 1 << i
-  end
-  if batch.messages > 0 then put(1, "PublishTime", facts.publish_us / 1000) end
-  if facts.connect_us > 0 then put(2, "ConnectTime", facts.connect_us / 1000) end
+  local members = { DecideTime = facts.decide_us / 1000 }
+  if batch.messages > 0 then members.PublishTime = facts.publish_us / 1000 end
+  if facts.connect_us > 0 then members.ConnectTime = facts.connect_us / 1000 end
   local lags = lags_of(batch.entries, facts.now_ms, parse_time)
-  if #lags > 0 then put(3, "Lag", #lags == 1 and lags[1] or some_of(lags)) end
+  if #lags > 0 then members.Lag = #lags == 1 and lags[1] or some_of(lags) end
   if batch.shadow then
-    put(4, "ShadowDifferences", batch.shadow.differences)
-    put(4, "ShadowSkipped", batch.shadow.skipped)
+    members.ShadowDifferences, members.ShadowSkipped = batch.shadow.differences, batch.shadow.skipped
   end
-  return members, set
+  return members
 end
 
--- Returns a function from a set of occasional metrics to the directives, each made once.
+-- Returns a function from these members to the directives: the text for each set of occasional
+-- metrics is made once.
 local function directive_writer(settings, names)
   local dimensions = { "FunctionName", settings.env and "Environment" }
   local of_queues = #counters.names + 1
   local known = {}
-  return function(set)
-    if known[set] then return known[set] end
+
+  local function make(members)
     local list = {
       directive(dimensions, { "DecideTime", table.unpack(names, 1, of_queues - 1) }),
       directive(dimensions, names, of_queues),
     }
     if settings.function_version then list[#list + 1] = directive({ "FunctionName", "Version" }, OF_VERSION) end
     local there = {}
-    for i, some in ipairs(OCCASIONAL) do
-      if set >> i & 1 == 1 then table.move(some, 1, #some, #there + 1, there) end
+    for _, some in ipairs(OCCASIONAL) do
+      if members[some[1]] then table.move(some, 1, #some, #there + 1, there) end
     end
     if #there > 0 then list[#list + 1] = directive(dimensions, there) end
-    known[set] = json.encoded(encode(list))
+    return json.encoded(encode(list))
+  end
+
+  return function(members)
+    local set = 0
+    for i = 1, #OCCASIONAL do
+      if members[OCCASIONAL[i][1]] then set = set | 1 << i end
+    end
+    known[set] = known[set] or make(members)
     return known[set]
   end
 end
 
 -- Returns a function from the counts to the members that seldom change, as an object without its
--- "{". Most events have the same counts; to write them for each would take 5 % of its CPU.
+-- "{". Most events have the same counts; writing them for each event takes 5 % of its CPU.
 local function kept_writer(settings, names)
   local members = {
     FunctionName = text.clean(settings.function_name or "-", 255), Environment = settings.env,
@@ -120,8 +124,8 @@ function emf.open(settings, names)
   local directives_of, kept = directive_writer(settings, names), kept_writer(settings, names)
   local parse_time = rfc3339.parser()
   return function(counts, batch, facts)
-    local members, set = changing(batch, facts, parse_time)
-    members._aws = { Timestamp = facts.now_ms, CloudWatchMetrics = directives_of(set) }
+    local members = changing(batch, facts, parse_time)
+    members._aws = { Timestamp = facts.now_ms, CloudWatchMetrics = directives_of(members) }
     return { sub(encode(members), 1, -2), ",", kept(counts) }
   end
 end

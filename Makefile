@@ -33,7 +33,8 @@ Q       = @
 
 # What bin/setup installs packages for: the least that the goals need.
 PURPOSE  = $(or $(filter fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell,\
-           $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS)),run),\
+           $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS))$(and \
+           $(filter test-rules,$(MAKECMDGOALS)),$(filter package,$(MAKECMDGOALS))),run),\
            $(if $(filter test-rules,$(MAKECMDGOALS)),rules),package)
 
 # The processor, under Lambda's name. Debian's cross compiler builds for another one than
@@ -93,8 +94,8 @@ build: $(BUILD)/bootstrap $(TOOLS)
 specs: $(SPECS)
 run testshell: build
 	@bin/$@
-test-rules: $(BUILD)/bootstrap
-	@bin/pigeon test spec/rules
+test-rules: setup
+	@busted spec/rules
 package: $(BUILD)/bootstrap
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)

@@ -23,8 +23,8 @@ Needs neither network nor broker. It checks
   --connect     also connects, logs in, and checks that the queues exist;
                 publishes nothing
   --json        JSON Lines: an object for each finding, with what there is of
-                file, line, what, fix, level (error or warning), key, more (how
-                many other keys) and queue; the last one is {"summary": ...}, and
+                file, line, what, fix, level (error or warning), queue, key, and
+                more (how many other keys); at the end {"summary": ...}, which
                 is missing where a key ended the check
 Status 1: there is a finding.
 ]]

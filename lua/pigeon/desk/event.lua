@@ -16,7 +16,8 @@ Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET]
   N       how often each key is used (default: 1); at most 10000 objects in all
   BUCKET  default: crashes
   NAME    default: ObjectCreated:Put
-The key is encoded as the kind requires. Ids, digests and signatures are made up.
+The key is encoded as the kind requires. Ids, digests and signatures are
+examples.
 ]]
 
 local MOST = 10000 -- the longest batch of SQS

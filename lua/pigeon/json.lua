@@ -43,8 +43,7 @@ local encode
 local function encode_list(list)
   local parts, count = {}, 0
   for _ in next, list do count = count + 1 end
-  if count ~= #list then error("json: a list has a hole, or a member with a name") end
-  for i = 1, count do parts[i] = encode(list[i]) end
+  for i = 1, count do parts[i] = encode(list[i]) end -- one is nil where there is a hole, or another key
   return "[" .. concat(parts, ",") .. "]"
 end
 

@@ -49,7 +49,8 @@ describe("bin/setup", function()
   end)
 
   it("has for each purpose the packages of the one before, and some of its own", function()
-    local own = { { "package", "gcc", "zip" }, { "run", "rabbitmq-server", "libmicrohttpd-dev" }, { "check", "libcmocka-dev", "shellcheck" } }
+    local own = { { "package", "gcc", "zip" }, { "run", "rabbitmq-server", "libmicrohttpd-dev" },
+      { "check", "libcmocka-dev", "shellcheck" } }
     local before = {}
     for _, row in ipairs(own) do
       local set = missing(row[1])

@@ -29,7 +29,8 @@ end
 --- A script's path -> its warnings, a list of {line, what, level}; or nil and why there are none.
 function luacheck.run(path)
   local pipe = io.popen(("luacheck --no-config --no-color --formatter plain --codes --no-unused-args "
-    .. "--no-max-line-length --std none --read-globals %s --filename rules - 2>/dev/null <%s"):format(globals(), quote(path)))
+    .. "--no-max-line-length --std none --read-globals %s --filename rules - 2>/dev/null <%s")
+    :format(globals(), quote(path)))
   local warnings = {}
   for text in pipe:lines() do
     local line, code, what = text:match("^rules:(%d+):%d+: %((%w+)%) (.*)$")

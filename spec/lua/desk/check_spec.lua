@@ -37,9 +37,12 @@ local function read(path)
   return file:read("a")
 end
 
+-- A case that needs luacheck, Debian's lua-check; bin/test counts it as failed where it is pending.
+local linted = os.execute("command -v luacheck >/dev/null") and it or pending
+
 describe("pigeon check", function()
   for _, path in ipairs { "rules/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
-    it("finds nothing in " .. path, function()
+    linted("finds nothing in " .. path, function()
       local lint, probes, last, status = check(read(path))
       assert.equal("", lint)
       assert.equal("", probes)
@@ -48,7 +51,7 @@ describe("pigeon check", function()
     end)
   end
 
-  it("finds unknown words, and unused and shadowed locals, by luacheck", function()
+  linted("finds unknown words, and unused and shadowed locals, by luacheck", function()
     local lint, _, last, status = check([[
 local unused = 1
 return function(object)
@@ -123,7 +126,7 @@ end
     ["words of the shell"] = "/$(exit 9);`exit 9`&|>x\\*.lua",
     ["a leading dash"] = "/-x.lua", ["two lines"] = "/a\nb.lua", ["another alphabet"] = "/\u{E9}\u{1F426}.lua",
   } do
-    it("has luacheck look at a file whose name has " .. name, function()
+    linted("has luacheck look at a file whose name has " .. name, function()
       local folder = os.tmpname()
       os.remove(folder)
       assert(os.execute("mkdir " .. folder))
@@ -150,9 +153,10 @@ end
     { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND; next: declare the queue" },
   }
 
-  it("says first what is wrong beside the rules", function()
+  linted("says first what is wrong beside the rules", function()
     local first, _, last, status = check(LITTLE, { arguments = { "PIGEON_PORT is bad; next: x" }, found = FOUND })
-    assert.equal("queue there: there\nqueue secret: may not ask\nqueue missing: ask: 404 NOT_FOUND; next: declare the queue\n"
+    assert.equal("queue there: there\nqueue secret: may not ask\n"
+      .. "queue missing: ask: 404 NOT_FOUND; next: declare the queue\n"
       .. "PIGEON_PORT is bad; next: x\n"
       .. "rules.lua:1: unused variable 'unused'\n", first)
     assert.matches(" 3 findings\n$", last)
@@ -162,7 +166,7 @@ end
     assert.equal(1, status)
   end)
 
-  it("is JSON Lines where a program reads it", function()
+  linted("is JSON Lines where a program reads it", function()
     local first, probes, last, status = check(FAULTY,
       { json = true, arguments = { "PIGEON_PORT is bad; next: set it", "rules.lua: too long" }, found = FOUND })
     local findings, summary = decode_lines(first .. probes .. last)
@@ -182,13 +186,13 @@ end
     assert.equal(1, status)
   end)
 
-  it("prints each line complete, before the next can end the process", function()
+  linted("prints each line complete, before the next can end the process", function()
     local first, probes = check(FAULTY, { json = true })
     assert.matches("^{[^\n]*}\n$", first)
     assert.matches("^{[^\n]*}\n$", probes)
   end)
 
-  it("takes for an error what luacheck finds of words that the sandbox does not have", function()
+  linted("takes for an error what luacheck finds of words that the sandbox does not have", function()
     local first, probes, last = check("return function(o) if o.key == 1 then return ignroe(_G.x) end local a end",
       { json = true })
     local levels = {}
@@ -199,13 +203,13 @@ end
       ["unused variable 'a'"] = "warning" }, levels)
   end)
 
-  it("shows a hostile file name on one line", function()
+  linted("shows a hostile file name on one line", function()
     local first, _, last = check(LITTLE, { rules = { name = "a\n\xFF.lua", path = os.tmpname(), source = LITTLE } })
     assert.equal("a \u{FFFD}.lua:1: unused variable 'unused'\n", first)
     assert.matches("^a \u{FFFD}.lua: 35 keys decided", last)
   end)
 
-  it("is only the summary where there are no findings", function()
+  linted("is only the summary where there are no findings", function()
     local first, probes, last, status = check("return function() return ignore('x') end", { json = true })
     assert.equal("", first)
     assert.equal("", probes)

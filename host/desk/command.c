@@ -52,8 +52,8 @@ static int terminal_width(void)
 }
 
 /* How the watchdog ends the command: check with a finding, the others with an error. A
- * replay writes its line to the log, as everything that publishes does. JSON is written by
- * hand here, because a signal handler has no Lua. */
+ * replay writes its line to the log, as everything that publishes does. C writes this
+ * JSON, because a signal handler has no Lua. */
 static void set_last_line(const struct command *command)
 {
     static char form[64];

@@ -33,7 +33,8 @@ Q       = @
 
 # What bin/setup installs packages for: the least that the goals need.
 PURPOSE  = $(or $(filter fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell,\
-           $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS)),run),\
+           $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS))$(and \
+           $(filter test-rules,$(MAKECMDGOALS)),$(filter package,$(MAKECMDGOALS))),run),\
            $(if $(filter test-rules,$(MAKECMDGOALS)),rules),package)
 
 # The processor, under Lambda's name. Debian's cross compiler builds for another one than
@@ -66,7 +67,7 @@ LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
 # In the order in which a start needs them, so that it touches fewer pages.
 ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
-           libhttp_parser.a libjansson.a libyajl_s.a) $(CURL)/libcurl.a \
+           libhttp_parser.a libjansson.a) $(CURL)/libcurl.a \
            $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)
 
 # Sorted by make, whatever the locale.
@@ -90,11 +91,11 @@ help:
 	@sed -n '/^#/!q; s/^# \?//p' Makefile
 
 build: $(BUILD)/bootstrap $(TOOLS)
-specs: $(SPECS) $(if $(SYSROOT),,build/lua/pigeon/decode.so)
+specs: $(SPECS)
 run testshell: build
 	@bin/$@
-test-rules: $(BUILD)/bootstrap
-	@bin/pigeon test spec/rules
+test-rules: setup
+	@busted spec/rules
 package: $(BUILD)/bootstrap
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)
@@ -180,12 +181,6 @@ $(BUILD)/spec/fuzz/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/wire.a $(BUILD)/
     $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/spec/fuzz/main.o)
 	$(call link,$(if $(findstring fuzzer,$(SANITIZE)),-fsanitize=fuzzer $(wildcard $(BUILD)/lib/*.a)) $(ARCHIVES))
 $(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
-
-# For busted, which runs Debian's Lua.
-build/lua/pigeon/decode.so: host/lua/decode.c host/lua/decode.h Makefile | $(CURL)/libcurl.a
-	@mkdir -p $(@D)
-	@echo "LD   $@"
-	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -fPIC -shared $< -lyajl -o $@
 
 # The programs of make bench.
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a

@@ -1,7 +1,7 @@
 /* text_line.h -- one line of text, built by hand in memory of a fixed size.
  *
- * Without stdio, malloc and locks, so that a signal handler can build one too. The memory
- * is the caller's. */
+ * Without stdio, malloc and locks, so that a signal handler can build one too; with JSON,
+ * because there are log lines where no Lua runs. The memory is the caller's. */
 #ifndef PIGEON_BASE_TEXT_LINE_H
 #define PIGEON_BASE_TEXT_LINE_H
 

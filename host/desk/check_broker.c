@@ -1,4 +1,4 @@
-/* check_broker.c -- asks the broker for each queue, and reports what it answers. */
+/* check_broker.c -- asks the broker for each queue, and keeps what it answers. */
 #include "desk/check_broker.h"
 
 #include <stdio.h>
@@ -19,51 +19,78 @@ bool check_broker_settings(struct config *config, bool connect, struct err *err)
     return config_check(config, err) && delivery_check(config, err);
 }
 
-static bool append(struct buffer *found, const char *word, const char *queue,
-                   const char *what)
+/* ------------------------------------------------------------- queues */
+
+/* Makes a row for each name in a list with commas. */
+static bool make_rows(struct queue_answers *answers, const char *queues)
 {
-    return buffer_append(found, word, strlen(word) + 1) &&
-           buffer_append(found, queue, strlen(queue) + 1) &&
-           buffer_append(found, what, strlen(what) + 1);
+    char *names = strdup(queues), *rest = names, *name;
+    size_t most = 1;
+
+    for (const char *at = queues; *at; at++)
+        most += *at == ',';
+    answers->rows = calloc(most, sizeof(*answers->rows));
+    while (answers->rows && (name = strsep(&rest, ",")) != NULL)
+        answers->rows[answers->count++].queue = strdup(name);
+    free(names);
+    return answers->count == most;
 }
 
-static bool append_fault(struct buffer *found, const char *queue, const struct err *err)
+static void set_fault(struct queue_answer *row, const struct err *err)
 {
-    struct err shown = *err;
-    char code[16] = "", what[sizeof(shown.text) + 64];
+    const char *fix = err_advice(err);
+    char code[16] = "", what[sizeof(err->text) + 64];
 
-    err_advise(&shown);
     if (err->code != 0)
         snprintf(code, sizeof(code), "%d ", err->code);
-    snprintf(what, sizeof(what), "%s: %s%s", err->stage, code, shown.text);
-    return append(found, "fault", queue, what);
+    snprintf(what, sizeof(what), "%s: %s%s", err->stage, code, err->text);
+    row->what = strdup(what);
+    row->fix = fix ? strdup(fix) : NULL;
 }
 
 /* Asks for one queue. A user who may not ask may be allowed to publish. */
-static bool ask(struct delivery *delivery, const char *queue, struct buffer *found)
+static void ask(struct delivery *delivery, struct queue_answer *row)
 {
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct err fault = {0};
+    bool there = delivery_check_queue(delivery, row->queue, &deadline, &fault);
+    bool hidden =
+        !there && fault.code == ACCESS_REFUSED && strcmp(fault.stage, "ask") == 0;
 
-    if (delivery_check_queue(delivery, queue, &deadline, &fault))
-        return append(found, "ok", queue, "there");
-    if (fault.code == ACCESS_REFUSED && strcmp(fault.stage, "ask") == 0)
-        return append(found, "ok", queue, "may not ask");
-    return append_fault(found, queue, &fault);
+    row->ok = there || hidden;
+    if (row->ok)
+        row->what = strdup(there ? "there" : "may not ask");
+    else
+        set_fault(row, &fault);
 }
 
 bool check_broker_queues(struct delivery *delivery, const char *queues,
-                         struct buffer *found, struct err *err)
+                         struct queue_answers *answers, struct err *err)
 {
-    char *names = strdup(queues), *rest = names;
-    char *name = names ? strsep(&rest, ",") : NULL;
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct err fault = {0};
     bool resolved = delivery_check_secrets(delivery, &deadline, &fault);
-    bool ok = names != NULL;
+    bool ok = make_rows(answers, queues);
 
-    for (; ok && name; name = strsep(&rest, ","))
-        ok = resolved ? ask(delivery, name, found) : append_fault(found, name, &fault);
-    free(names);
+    for (size_t i = 0; ok && i < answers->count; i++) {
+        struct queue_answer *row = &answers->rows[i];
+
+        if (row->queue && resolved)
+            ask(delivery, row);
+        else if (row->queue)
+            set_fault(row, &fault);
+        ok = row->what != NULL;
+    }
     return ok || err_set(err, CAUSE_MEMORY, "out of memory");
+}
+
+void queue_answers_free(struct queue_answers *answers)
+{
+    for (size_t i = 0; i < answers->count; i++) {
+        free(answers->rows[i].queue);
+        free(answers->rows[i].what);
+        free(answers->rows[i].fix);
+    }
+    free(answers->rows);
+    *answers = (struct queue_answers){0};
 }

@@ -6,18 +6,25 @@
 #include <stdbool.h>
 
 #include "amqp/delivery.h"
-#include "base/buffer.h"
 #include "config.h"
+#include "lua/script.h"
 
 /* Checks the broker's variables. None set is right, too, unless `connect`. False: err
  * names what is wrong. */
 bool check_broker_settings(struct config *config, bool connect, struct err *err);
 
+/* Plain data, valid when zeroed. Owns the strings of its rows. */
+struct queue_answers {
+    struct queue_answer *rows;
+    size_t count;
+};
+
 /* Connects, and asks for each of these queues, names with commas between them; publishes
- * nothing. Appends to `found` for each queue a word, "ok" or "fault", its name, and the
- * broker's answer, a zero byte behind each. A queue that the user may not ask for counts
- * as ok. */
+ * nothing. Fills in a row for each queue. A queue that the user may not ask for counts as
+ * ok. False: out of memory; the answers are to be freed all the same. */
 bool check_broker_queues(struct delivery *delivery, const char *queues,
-                         struct buffer *found, struct err *err);
+                         struct queue_answers *answers, struct err *err);
+
+void queue_answers_free(struct queue_answers *answers);
 
 #endif

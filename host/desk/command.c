@@ -52,20 +52,17 @@ static int terminal_width(void)
     return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
 
-void command_set_last_line(const struct command *command)
+/* How the watchdog ends the command: check with a finding, the others with an error. A
+ * replay writes its line to the log, as everything that publishes does. C writes this
+ * JSON, because a signal handler has no Lua. */
+static void set_last_line(const struct command *command)
 {
-    static char form[128];
-    const struct buffer *printed = &command->answer.body;
-    const char *before = ",\n"; /* in the list of findings */
+    static char form[64];
 
-    if (printed->len == 0)
-        before = "{\"findings\":[";
-    else if (printed->data[printed->len - 1] == '[')
-        before = "";
     if (command_is(command, "check") && command->options->json) {
-        snprintf(form, sizeof(form),
-                 "%s{\"file\":\"%%s\",\"what\":\"%%s\",\"key\":\"%%s\"}]}\n", before);
-        watchdog_say(form, STDOUT_FILENO, true);
+        watchdog_say(
+            "{\"file\":\"%s\",\"what\":\"%s\",\"key\":\"%s\",\"level\":\"error\"}\n",
+            STDOUT_FILENO, true);
     } else if (command_is(command, "check")) {
         watchdog_say("%s: %s (key \"%s\")\n", STDOUT_FILENO, false);
     } else if (!command_is(command, "replay")) {
@@ -99,7 +96,7 @@ bool command_open(struct command *command, const struct config *config, struct e
         fprintf(stderr,
                 "pigeon %s: PIGEON_QUEUE is not set, so there is one queue: normal\n",
                 options->command);
-    command_set_last_line(command);
+    set_last_line(command);
     command->handler.script = script_open(&settings, &deadline, err);
     return command->handler.script &&
            (!options->against || script_open_shadow(command->handler.script,

@@ -31,10 +31,6 @@ bool command_find_rules(struct command *command, struct err *err);
 /* Opens the script, and the one of --against. False: err names what is wrong. */
 bool command_open(struct command *command, const struct config *config, struct err *err);
 
-/* Sets how the watchdog ends the command: check with a finding, the others with an error.
- * A replay writes its line to the log, as everything that publishes does. */
-void command_set_last_line(const struct command *command);
-
 /* Writes to stdout or stderr, at once. False: not all could be written. */
 bool command_print(const struct buffer *text, FILE *stream, struct err *err);
 

@@ -18,18 +18,22 @@
 #define EVENT_MAX (64 << 20)
 
 /* One batch, and its output. */
-static bool walk(struct command *command, const char *kind, const struct buffer *input,
-                 int64_t line, struct err *err)
+static bool walk(struct command *command, struct invocation *invocation, struct err *err)
 {
-    struct invocation invocation = {
-        .kind = kind,
-        .input = input->data ? input->data : "",
-        .input_len = input->len,
-        .line = line,
-        .deadline = deadline_in(command->handler.delivery ? REPLAY_MS : BATCH_MS)};
-
-    return handler_event(&command->handler, &invocation, &command->answer, err) &&
+    invocation->deadline = deadline_in(command->handler.delivery ? REPLAY_MS : BATCH_MS);
+    return handler_event(&command->handler, invocation, &command->answer, err) &&
            command_print(&command->answer.body, stdout, err);
+}
+
+static bool walk_bytes(struct command *command, const char *kind,
+                       const struct buffer *input, int64_t line, struct err *err)
+{
+    struct invocation invocation = {.kind = kind,
+                                    .input = input->data ? input->data : "",
+                                    .input_len = input->len,
+                                    .line = line};
+
+    return walk(command, &invocation, err);
 }
 
 /* Each word is a key, whatever is in it. */
@@ -41,7 +45,7 @@ static bool walk_words(struct command *command, struct err *err)
 
     for (int i = 0; ok && i < options->count; i++)
         ok = buffer_append(&text, options->words[i], strlen(options->words[i]) + 1);
-    ok = ok ? walk(command, "keys", &text, 1, err)
+    ok = ok ? walk_bytes(command, "keys", &text, 1, err)
             : err_set(err, CAUSE_MEMORY, "out of memory");
     buffer_free(&text);
     return ok;
@@ -51,7 +55,7 @@ static bool walk_event(struct command *command, struct err *err)
 {
     struct buffer text = {.max = EVENT_MAX};
     bool ok = buffer_read_file(&text, "/dev/stdin", err) &&
-              walk(command, "event", &text, 1, err);
+              walk_bytes(command, "event", &text, 1, err);
 
     buffer_free(&text);
     return ok;
@@ -113,7 +117,7 @@ static bool walk_batches(struct command *command, struct input *input,
         if (interrupted)
             break;
         start_us = clock_us();
-        if (!walk(command, "lines", &input->text, input->first, err))
+        if (!walk_bytes(command, "lines", &input->text, input->first, err))
             return false;
         if (command->answer.error_type[0])
             return true; /* the report has printed why */
@@ -147,16 +151,21 @@ static bool walk_lines(struct command *command, struct err *err)
 static bool walk_check(struct command *command, struct err *err)
 {
     const struct buffer nothing = {0};
-    struct buffer found = {.max = SIZE_MAX};
-    bool ok =
-        (!command->checked ||
-         check_broker_queues(command->checked, script_queues(command->handler.script),
-                             &found, err)) &&
-        walk(command, "setup", &found, 1, err);
+    struct queue_answers answers = {0};
+    bool ok = !command->checked ||
+              check_broker_queues(command->checked,
+                                  script_queues(command->handler.script), &answers, err);
 
-    buffer_free(&found);
-    command_set_last_line(command);
-    return ok && walk(command, "probes", &nothing, 1, err);
+    if (ok) {
+        struct invocation setup = {.kind = "setup",
+                                   .input = "",
+                                   .answers = answers.rows,
+                                   .answer_count = answers.count};
+
+        ok = walk(command, &setup, err);
+    }
+    queue_answers_free(&answers);
+    return ok && walk_bytes(command, "probes", &nothing, 1, err);
 }
 
 bool walk_all(struct command *command, struct err *err)

@@ -38,6 +38,21 @@ struct receipt {
     size_t objects; /* how many it has */
 };
 
+/* A list of {queue, what, ok}, as a member of the table on top. */
+static void set_answers(lua_State *L, const struct invocation *invocation)
+{
+    lua_createtable(L, (int)invocation->answer_count, 0); /* ... facts queues */
+    for (size_t i = 0; i < invocation->answer_count; i++) {
+        lua_createtable(L, 0, 4); /* ... facts queues answer */
+        door_set_string(L, "queue", invocation->answers[i].queue);
+        door_set_string(L, "what", invocation->answers[i].what);
+        door_set_string(L, "fix", invocation->answers[i].fix);
+        door_set_boolean(L, "ok", invocation->answers[i].ok);
+        lua_rawseti(L, -2, (lua_Integer)i + 1); /* ... facts queues */
+    }
+    lua_setfield(L, -2, "queues"); /* ... facts */
+}
+
 static int receive_body(lua_State *L)
 {
     struct receipt *receipt = lua_touserdata(L, 1);
@@ -48,6 +63,8 @@ static int receive_body(lua_State *L)
     lua_createtable(L, 0, 2);                                     /* ... input facts */
     door_set_string(L, "kind", invocation->kind);
     door_set_integer(L, "line", invocation->line);
+    if (invocation->answer_count > 0)
+        set_answers(L, invocation);
     lua_call(L, 2, 1); /* receipt labels */
     luaL_checktype(L, 2, LUA_TTABLE);
     receipt->objects = (size_t)luaL_len(L, 2);

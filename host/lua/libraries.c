@@ -8,7 +8,6 @@
 #include <lualib.h>
 #include <string.h>
 
-#include "lua/decode.h"
 #include "lua/modules.h"
 
 int luaopen_cjson(lua_State *L);
@@ -36,8 +35,6 @@ void libraries_open(lua_State *L)
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE); /* preload */
     lua_pushcfunction(L, luaopen_cjson);                       /* preload open */
     lua_setfield(L, -2, "cjson");                              /* preload */
-    lua_pushcfunction(L, luaopen_pigeon_decode);               /* preload open */
-    lua_setfield(L, -2, "pigeon.decode");                      /* preload */
     lua_getglobal(L, "package");                               /* preload package */
     lua_pushliteral(L, "");                                    /* preload package "" */
     lua_setfield(L, -2, "path");                               /* preload package */

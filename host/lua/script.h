@@ -42,12 +42,22 @@ struct script_settings {
     int width; /* of the terminal, 0: none */
 };
 
+/* What the broker answered for a queue. */
+struct queue_answer {
+    char *queue;
+    char *what;
+    char *fix; /* what to do; NULL: nothing, or nothing is known */
+    bool ok;
+};
+
 struct invocation {
     const char *kind; /* "event"; on the desk also "lines", "keys" (a zero byte behind
-                       * each), "setup" (check_broker.h) or "probes" */
+                       * each), "setup" (no bytes, but answers) or "probes" */
     const char *input;
     size_t input_len;
     int64_t line; /* the number of the first one, of lines */
+    const struct queue_answer *answers;
+    size_t answer_count;
     struct deadline deadline;
 };
 

@@ -110,11 +110,11 @@ local READ = {
   event = envelope.read,
   lines = function(input, invocation) return require("pigeon.desk.lists").read(input, invocation.line) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
-  setup = function(input) return { entries = {}, setup = input } end,
+  setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
   probes = function() return require("pigeon.desk.probes").read() end,
 }
 
---- Bytes, and {kind = what they are, one of READ, and line} -> a label for each object in them. What
+--- Bytes, and {kind = what they are, one of READ, and line or queues} -> a label for each object in them. What
 -- is wrong with the event or with a record is kept for conclude(). Frees the batch before.
 function pigeon.receive(input, invocation)
   batch, concluded = nil, nil

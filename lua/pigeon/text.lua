@@ -3,8 +3,8 @@ local find, gsub, sub = string.find, string.gsub, string.sub
 
 local text = {}
 
--- U+FFFD for each byte that is not part of valid UTF-8.
-local function valid_utf8(bytes)
+--- Bytes -> valid UTF-8, with U+FFFD for each byte that is not part of it.
+function text.valid(bytes)
   local pieces, start = {}, 1
   while true do
     local length, bad = utf8.len(bytes, start)
@@ -26,15 +26,10 @@ function text.clean(bytes, limit)
     bytes, tail = gsub(sub(bytes, 1, limit), "[\xC2-\xF4][\x80-\xBF]*$", ""), "..."
   end
   if find(bytes, "[^\x20-\x7E]") then
-    bytes = gsub(valid_utf8(bytes), "[\0-\x1F\x7F]", " ")
+    bytes = gsub(text.valid(bytes), "[\0-\x1F\x7F]", " ")
     bytes = gsub(bytes, "\xC2[\x80-\x9F]", " ") -- C1: \xC2 is never a later byte of a character
   end
   return bytes .. tail
-end
-
---- The same -> a JSON string with its quotes.
-function text.json(bytes, limit)
-  return '"' .. gsub(text.clean(bytes, limit), '["\\]', "\\%0") .. '"'
 end
 
 return text

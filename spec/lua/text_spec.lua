@@ -46,16 +46,3 @@ describe("text.clean", function()
     end
   end)
 end)
-
-describe("text.json", function()
-  local cjson = require "cjson"
-  local json = require("pigeon.text").json
-
-  for _, bytes in ipairs { "", "plain/", 'a"b', "a\\", '\\"', "a\nb\xff\u{85}", "日本" } do
-    it(("is a JSON string of %q"):format(bytes), function()
-      assert.same({ clean(bytes, 100) }, cjson.decode("[" .. json(bytes, 100) .. "]"))
-    end)
-  end
-
-  it("is cut as the text is", function() assert.equal('"\\"\\"..."', json('""""', 2)) end)
-end)

@@ -29,6 +29,12 @@ local function file_of(text)
   return path
 end
 
+local function json_lines(text)
+  local lines = {}
+  for line in text:gmatch("([^\n]*)\n") do lines[#lines + 1] = cjson.decode(line) end
+  return lines
+end
+
 describe("pigeon", function()
   it("says on one screen what it can", function()
     local status, said = run("--help")
@@ -92,7 +98,7 @@ describe("pigeon explain", function()
     local status, said = run("explain --json -- " .. table.concat(words, " "))
     assert.are.equal(0, status)
     local told = {}
-    for line in said:gmatch("[^\n]+") do told[#told + 1] = cjson.decode(line).key end
+    for i, explained in ipairs(json_lines(said)) do told[i] = explained.key end
     keys[4] = "a b" -- shown on one line
     assert.are.same(keys, told)
   end)
@@ -273,18 +279,18 @@ end
       assert.matches("^(lua_%w+):2: unused variable 'b'\n%1: was stopped after 1 s of CPU %(key \"////+\"%)\n$", said)
       status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
-      local findings = cjson.decode(said).findings
-      assert.are.equal(2, #findings)
+      local findings = json_lines(said)
+      assert.are.equal(2, #findings) -- and no summary
       assert.are.equal(2, findings[1].line)
-      assert.are.same({ file = findings[1].file, what = "was stopped after 1 s of CPU", key = ("/"):rep(1024) },
-        findings[2])
+      assert.are.same({ file = findings[1].file, what = "was stopped after 1 s of CPU", key = ("/"):rep(1024),
+        level = "error" }, findings[2])
     end)
 
     it("in a decision alone", function()
       rules = file_of('return function(object) return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")) end')
       local status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
-      assert.are.equal("was stopped after 1 s of CPU", cjson.decode(said).findings[1].what)
+      assert.are.equal("was stopped after 1 s of CPU", json_lines(said)[1].what)
     end)
 
     it("while the rules load", function()
@@ -295,7 +301,7 @@ end
       assert.matches('^lua_%w+: was stopped after 1 s of CPU %(key "%(loading%)"%)\n$', said)
       status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
-      assert.are.equal("(loading)", cjson.decode(said).findings[1].key)
+      assert.are.equal("(loading)", json_lines(said)[1].key)
     end)
   end)
 
@@ -307,7 +313,7 @@ end
       .. "(apt-get install lua-check), so it did not check the script\n", said)
     status, said = run("check --json", env)
     assert.are.equal(0, status)
-    assert.is_false(cjson.decode(said).luacheck)
+    assert.is_false(json_lines(said)[1].summary.luacheck)
   end)
 
   it("takes a file of any name", function()
@@ -326,7 +332,7 @@ end
     local status, said = run("check --json --rules " .. rules)
     os.remove(rules)
     assert.are.equal(1, status)
-    local finding = cjson.decode(said).findings[1]
+    local finding = json_lines(said)[1]
     assert.are.equal(rules:match("[^/]*$"), finding.file)
     assert.are.equal(2, finding.line)
     assert.are.equal("'end' expected (to close 'function' at line 1) near 'nonsense'", finding.what)
@@ -364,10 +370,12 @@ end
         .. "queue there2: there\nrules.lua: 35 keys decided, 1 finding\n$", said)
       status, said = run("check --connect --json", env)
       assert.are.equal(1, status)
-      local told = cjson.decode(said)
-      assert.are.same({}, told.findings)
-      assert.are.same({ queue = "there", ok = true, what = "there" }, told.queues[1])
-      assert.is_false(told.queues[2].ok)
+      local finding, last = table.unpack(json_lines(said))
+      assert.are.same({ "missing", "error" }, { finding.queue, finding.level })
+      assert.matches("^ask: 404 NOT_FOUND", finding.what)
+      assert.matches("^declare the queue", finding.fix)
+      assert.are.same({ queue = "there", ok = true, what = "there" }, last.summary.queues[1])
+      assert.is_false(last.summary.queues[2].ok)
       assert.are.equal(0, system.count(env, "there"))
       env.PIGEON_QUEUE = "there"
       assert.are.equal(0, (run("check --connect", env)))

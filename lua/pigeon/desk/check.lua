@@ -1,6 +1,6 @@
 --- `pigeon check`: finds what is wrong with the rules before they are deployed. luacheck checks the
 -- script, where it is installed; then the rules decide the objects of probes.lua.
-local cjson = require "cjson"
+local json = require "pigeon.json"
 local luacheck = require "pigeon.desk.luacheck"
 local probes = require "pigeon.desk.probes"
 local text = require "pigeon.text"
@@ -22,15 +22,15 @@ Needs neither network nor broker. It checks
                 repository's
   --connect     also connects, logs in, and checks that the queues exist;
                 publishes nothing
-  --json        a JSON document: findings, a list of {file, line, what, key},
-                and queues, a list of {queue, ok, what}
+  --json        JSON Lines: an object for each finding, with what there is of
+                file, line, what, fix, level (error or warning), queue, key, and
+                more (how many other keys); at the end {"summary": ...}, which
+                is missing where a key ended the check
 Status 1: there is a finding.
 ]]
 
 local LONGEST_KEY = 60 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
-
-local json = cjson.new()
 
 -- ------------------------------------------------------------------------ findings
 
@@ -38,8 +38,14 @@ local function clean(bytes)
   return bytes and text.clean(bytes, LONGEST)
 end
 
-local function new_finding(file, line, what)
-  return { file = clean(file), line = line and math.tointeger(tonumber(line)), what = clean(what) }
+-- What is wrong, with its level, "error" unless it is given -> a finding.
+local function new_finding(what, level)
+  return { what = clean(what), level = level or "error" }
+end
+
+local function set_place(finding, file, line)
+  finding.file, finding.line = clean(file), line and math.tointeger(tonumber(line))
+  return finding
 end
 
 -- "FILE:LINE: what", or a text without a line or file -> a finding.
@@ -48,69 +54,68 @@ local function finding_of(problem, script)
   if not file and script and problem:sub(1, #script + 2) == script .. ": " then
     file, what = script, problem:sub(#script + 3)
   end
-  return new_finding(file, line, what or problem)
+  return set_place(new_finding(what or problem), file, line)
 end
 
 local function line_of(finding)
-  local where = finding.file and finding.file .. (finding.line and ":" .. finding.line or "") .. ": " or ""
-  if not finding.key then return where .. finding.what end
+  local where = finding.file and finding.file .. (finding.line and ":" .. finding.line or "") .. ": "
+    or finding.queue and "queue " .. finding.queue .. ": " or ""
+  local what = finding.what .. (finding.fix and "; next: " .. finding.fix or "")
+  if not finding.key then return where .. what end
   local more = finding.more and (", and %d more"):format(finding.more) or ""
-  return ('%s%s (key "%s"%s)'):format(where, finding.what, text.clean(finding.key, LONGEST_KEY), more)
-end
-
-local function encode(value)
-  return (json.encode(value):gsub("\\/", "/"))
+  return ('%s%s (key "%s"%s)'):format(where, what, text.clean(finding.key, LONGEST_KEY), more)
 end
 
 -- ------------------------------------------------------------------------ the report
 
--- What --connect found for each queue: host/desk/check_broker.h.
-local function read_queues(setup)
-  local list = {}
-  for word, queue, what in setup:gmatch("([^\0]*)\0([^\0]*)\0([^\0]*)\0") do
-    list[#list + 1] = { queue = clean(queue), ok = word == "ok", what = clean(what) }
-  end
-  return list
-end
-
 --- {json, rules or nil, arguments = what is wrong already} -> the report. The first batch has no
--- objects: it returns the findings that need none, before a probe can end the process. Without rules
--- there is no batch at all.
+-- objects: it returns the findings that need none, before a probe can end the process
+-- (host/desk/command.c has the line for that). Without rules there is no batch at all.
 function check.open(settings)
-  local report, findings, faults, probed, unchecked = {}, 0, 0, 0, nil
+  local report, findings, probed, unchecked = {}, 0, 0, nil
+  local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
 
-  -- Rows as lines, or as further elements of a JSON list that has `before` of them.
-  local function lay_out(list, before, line)
+  -- Counts these findings, and returns them as text: lines of JSON, or lines for people.
+  local function show(list)
+    findings = findings + #list
+    local lines = {}
+    for i, finding in ipairs(list) do
+      lines[i] = (settings.json and json.encode(finding) or line_of(finding)) .. "\n"
+    end
+    return table.concat(lines)
+  end
+
+  -- {queue, ok, what, fix} of each queue, where --connect asked for them -> their text. People see also
+  -- those that are ok.
+  local function show_queues(list)
     local parts = {}
     for i, row in ipairs(list) do
-      parts[i] = settings.json and (before + i > 1 and ",\n" or "") .. encode(row) or line(row) .. "\n"
+      local finding = new_finding(row.what)
+      finding.queue, finding.fix = clean(row.queue), clean(row.fix)
+      queues[i] = { queue = finding.queue, ok = row.ok, what = finding.what }
+      if not row.ok then
+        parts[i] = show { finding }
+      else
+        parts[i] = settings.json and "" or line_of(finding) .. "\n"
+      end
     end
     return table.concat(parts)
   end
 
-  -- Counts these findings, and returns them as text.
-  local function show(list)
-    findings = findings + #list
-    return lay_out(list, findings - #list, line_of)
-  end
-
-  local function show_setup(queues)
+  local function show_arguments()
     local problems = {}
-    for _, queue in ipairs(queues) do
-      if not queue.ok then faults = faults + 1 end
-    end
     for i, problem in ipairs(settings.arguments) do problems[i] = finding_of(problem) end
-    local shown = lay_out(queues, 0, function(queue) return ("queue %s: %s"):format(queue.queue, queue.what) end)
-    if settings.json then shown = ('{"queues":[%s],"findings":['):format(shown) end
-    return shown .. show(problems)
+    return show(problems)
   end
 
   local function luacheck_findings()
     local list = {}
     local warnings, why_none = luacheck.run(rules.path)
     unchecked = why_none
-    for i, warning in ipairs(warnings or {}) do list[i] = new_finding(rules.name, warning.line, warning.what) end
+    for i, warning in ipairs(warnings or {}) do
+      list[i] = set_place(new_finding(warning.what, warning.level), rules.name, warning.line)
+    end
     return list
   end
 
@@ -127,24 +132,27 @@ function check.open(settings)
 
   --- A batch, the one of the setup or the one of the probes -> its text.
   function report.conclude(batch)
-    if batch.setup then return show_setup(read_queues(batch.setup)) .. show(luacheck_findings()) end
+    if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(luacheck_findings()) end
     return show(probe_findings(batch))
   end
 
   local function show_end()
-    if settings.json then -- the rest of the document
-      return "]," .. encode({ rules = clean(rules.name), keys = probed, luacheck = not unchecked }):sub(2) .. "\n"
+    if settings.json then
+      return json.encode { summary = {
+        findings = findings, queues = queues, rules = clean(rules and rules.name), keys = rules and probed,
+        luacheck = rules and not unchecked,
+      } } .. "\n"
     end
-    local found = findings + faults
+    if not rules then return "" end
     return ("%s: %d keys decided, %s%s\n"):format(clean(rules.name), probed,
-      found == 0 and "nothing found" or found == 1 and "1 finding" or found .. " findings",
+      findings == 0 and "nothing found" or findings == 1 and "1 finding" or findings .. " findings",
       unchecked and ("; %s, so it did not check the script"):format(unchecked) or "")
   end
 
   --- The last text, and the exit status.
   function report.finish()
-    if not rules then return show_setup({}) .. (settings.json and "]}\n" or ""), 1 end
-    return show_end(), findings + faults > 0 and 1 or 0
+    local rest = rules and "" or show_arguments()
+    return rest .. show_end(), findings > 0 and 1 or 0
   end
 
   return report

@@ -1,5 +1,7 @@
 --- `pigeon event`: prints an event as AWS sends it, on one line. Requires other modules only where a
 -- kind needs them, so that bin/generate_event runs it without the program.
+local json = require "pigeon.json"
+
 local event = {}
 
 event.usage = [[
@@ -14,59 +16,11 @@ Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET]
   N       how often each key is used (default: 1); at most 10000 objects in all
   BUCKET  default: crashes
   NAME    default: ObjectCreated:Put
-The key is encoded as the kind requires.
+The key is encoded as the kind requires. Ids, digests and signatures are
+examples.
 ]]
 
 local MOST = 10000 -- the longest batch of SQS
-
--- %-marks are replaced, and line breaks dropped; all else is as AWS documents it.
-local RECORD = [[{"eventVersion":"2.1","eventSource":"aws:s3","awsRegion":"us-west-2",
-"eventTime":"%TIME%","eventName":"%EVENTNAME%",
-"userIdentity":{"principalId":"AWS:AIDAJDPLRKLG7UEXAMPLE"},
-"requestParameters":{"sourceIPAddress":"203.0.113.7"},
-"responseElements":{"x-amz-request-id":"C3D13FE58DE4C810",
-"x-amz-id-2":"FMyUVURIY8/IgAtTv8xRjskZQpcIZ9KG4V5Wp6S7S/JRWeUWerMUE5JgHvANOjpD"},
-"s3":{"s3SchemaVersion":"1.0","configurationId":"pigeon",
-"bucket":{"name":"%BUCKET%","ownerIdentity":{"principalId":"A3NL1KOZZKExample"},
-"arn":"arn:aws:s3:::%BUCKET%"},
-"object":{"key":"%KEY%","size":1024,"eTag":"d41d8cd98f00b204e9800998ecf8427e",
-"versionId":"096fKKXTRTtl3on89fVO.nfljtsv6qko","sequencer":"0055AED6DCD90281E5"}}}]]
-
-local EVENTBRIDGE = [[{"version":"0","id":"17793124-05d4-b198-2fde-%SERIAL%",
-"detail-type":"%DETAILTYPE%","source":"aws.s3","account":"123456789012","time":"%SECOND%",
-"region":"us-west-2","resources":["arn:aws:s3:::%BUCKET%"],
-"detail":{"version":"0","bucket":{"name":"%BUCKET%"},
-"object":{"key":"%KEY%","size":1024,"etag":"d41d8cd98f00b204e9800998ecf8427e",
-"version-id":"096fKKXTRTtl3on89fVO.nfljtsv6qko","sequencer":"0055AED6DCD90281E5"},
-"request-id":"C3D13FE58DE4C810","requester":"123456789012",
-"source-ip-address":"203.0.113.7","reason":"%REASON%"}}]]
-
--- Two members have other names where SNS calls a function itself.
-local NOTIFICATION = [[{"Type":"Notification","MessageId":"95df01b4-ee98-5cb9-9903-%SERIAL%",
-"TopicArn":"arn:aws:sns:us-west-2:123456789012:crashes","Subject":"Amazon S3 Notification",
-"Message":"%CONTENT%","Timestamp":"%TIME%","SignatureVersion":"1","Signature":"EXAMPLE",
-"SigningCert%URL%":"https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0000.pem",
-"Unsubscribe%URL%":"https://sns.us-west-2.amazonaws.com/?Action=Unsubscribe"%ATTRIBUTES%}]]
-
-local SNS = [[{"EventSource":"aws:sns","EventVersion":"1.0","EventSubscriptionArn":
-"arn:aws:sns:us-west-2:123456789012:crashes:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55",
-"Sns":%CONTENT%}]]
-
-local SQS = [[{"messageId":"059f36b4-87a3-44ab-83d2-%SERIAL%",
-"receiptHandle":"AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a","body":"%CONTENT%",
-"attributes":{"ApproximateReceiveCount":"1","SentTimestamp":"%MS%",
-"SenderId":"AIDAIENQZJOLO23YVJ4VO","ApproximateFirstReceiveTimestamp":"%MS%"},
-"messageAttributes":{},"md5OfBody":"%DIGEST%","eventSource":"aws:sqs",
-"eventSourceARN":"arn:aws:sqs:us-west-2:123456789012:crashes","awsRegion":"us-west-2"}]]
-
-local function fill(template, ...)
-  local sets = { ... }
-  return (template:gsub("\n", ""):gsub("%%(%u+)%%", function(name)
-    for _, marks in ipairs(sets) do
-      if marks[name] then return marks[name] end
-    end
-  end))
-end
 
 local function form_encode(text)
   return (text:gsub("[^%w%-%._*/ ]", function(byte)
@@ -74,40 +28,95 @@ local function form_encode(text)
   end):gsub(" ", "+"))
 end
 
-local function json_escape(text)
-  return (text:gsub('["\\]', "\\%0"):gsub("%c", function(byte)
-    return ("\\u%04x"):format(byte:byte())
-  end))
-end
-
+-- The last part of an id.
 local function serial(i)
   return ("%012x"):format(i)
 end
 
--- {"Records":[...]} with what make(i) returns.
-local function records(count, make)
+-- Records with what make(i) returns for each key.
+local function records(order, make)
   local list = {}
-  for i = 1, count do
-    list[i] = make(i)
-  end
-  return '{"Records":[' .. table.concat(list, ",") .. "]}"
+  for i, key in ipairs(order.keys) do list[i] = make(key, i) end
+  return { Records = list }
 end
 
-local function record(order, i)
-  return fill(RECORD, { KEY = json_escape(form_encode(order.keys[i])) }, order.marks)
+local function s3_record(order, key)
+  return {
+    eventVersion = "2.1", eventSource = "aws:s3", awsRegion = "us-west-2", eventTime = order.second .. ".000Z",
+    eventName = order.event_name, userIdentity = { principalId = "AWS:AIDAJDPLRKLG7UEXAMPLE" },
+    requestParameters = { sourceIPAddress = "203.0.113.7" },
+    responseElements = {
+      ["x-amz-request-id"] = "C3D13FE58DE4C810",
+      ["x-amz-id-2"] = "FMyUVURIY8/IgAtTv8xRjskZQpcIZ9KG4V5Wp6S7S/JRWeUWerMUE5JgHvANOjpD",
+    },
+    s3 = {
+      s3SchemaVersion = "1.0", configurationId = "pigeon",
+      bucket = {
+        name = order.bucket, ownerIdentity = { principalId = "A3NL1KOZZKExample" },
+        arn = "arn:aws:s3:::" .. order.bucket,
+      },
+      object = {
+        key = form_encode(key), size = 1024, eTag = "d41d8cd98f00b204e9800998ecf8427e",
+        versionId = "096fKKXTRTtl3on89fVO.nfljtsv6qko", sequencer = "0055AED6DCD90281E5",
+      },
+    },
+  }
 end
 
-local function in_sns(order, content, i, url, attributes)
-  return fill(NOTIFICATION, order.marks,
-    { SERIAL = serial(i), CONTENT = json_escape(content), URL = url, ATTRIBUTES = attributes })
+local function eventbridge_event(order, key, i, kind, reason)
+  return {
+    version = "0", id = "17793124-05d4-b198-2fde-" .. serial(i), ["detail-type"] = kind, source = "aws.s3",
+    account = "123456789012", time = order.second .. "Z", region = "us-west-2",
+    resources = { "arn:aws:s3:::" .. order.bucket },
+    detail = {
+      version = "0", bucket = { name = order.bucket },
+      object = {
+        key = key, size = 1024, etag = "d41d8cd98f00b204e9800998ecf8427e",
+        ["version-id"] = "096fKKXTRTtl3on89fVO.nfljtsv6qko", sequencer = "0055AED6DCD90281E5",
+      },
+      ["request-id"] = "C3D13FE58DE4C810", requester = "123456789012", ["source-ip-address"] = "203.0.113.7",
+      reason = reason,
+    },
+  }
 end
 
--- A message for each key; wrap(text, i) puts S3's text into what SQS carries.
+-- Two members have other names where SNS calls a function itself: url is "Url" there, and "URL" in SQS.
+local function notification(order, content, i, url)
+  return {
+    Type = "Notification", MessageId = "95df01b4-ee98-5cb9-9903-" .. serial(i),
+    TopicArn = "arn:aws:sns:us-west-2:123456789012:crashes", Subject = "Amazon S3 Notification",
+    Message = json.encode(content), Timestamp = order.second .. ".000Z", SignatureVersion = "1", Signature = "EXAMPLE",
+    ["SigningCert" .. url] = "https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0000.pem",
+    ["Unsubscribe" .. url] = "https://sns.us-west-2.amazonaws.com/?Action=Unsubscribe",
+  }
+end
+
+local function sns_record(message)
+  message.MessageAttributes = {}
+  return {
+    EventSource = "aws:sns", EventVersion = "1.0", Sns = message,
+    EventSubscriptionArn = "arn:aws:sns:us-west-2:123456789012:crashes:2bcfbf39-05c3-41de-beaa-fcfcc21c8f55",
+  }
+end
+
+local function sqs_record(order, content, i)
+  local ms = order.time .. "000"
+  return {
+    messageId = "059f36b4-87a3-44ab-83d2-" .. serial(i), receiptHandle = "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a",
+    body = json.encode(content),
+    attributes = {
+      ApproximateReceiveCount = "1", SentTimestamp = ms, SenderId = "AIDAIENQZJOLO23YVJ4VO",
+      ApproximateFirstReceiveTimestamp = ms,
+    },
+    messageAttributes = {}, md5OfBody = ("0"):rep(32), -- made up, as the signature of SNS is
+    eventSource = "aws:sqs", eventSourceARN = "arn:aws:sqs:us-west-2:123456789012:crashes", awsRegion = "us-west-2",
+  }
+end
+
+-- A message for each key; wrap(event, i) puts S3's event into what SQS carries.
 local function in_sqs(order, wrap)
-  local md5 = require "pigeon.desk.md5"
-  return records(#order.keys, function(i)
-    local body = wrap(records(1, function() return record(order, i) end), i)
-    return fill(SQS, { SERIAL = serial(i), CONTENT = json_escape(body), DIGEST = md5.of(body) }, order.marks)
+  return records(order, function(key, i)
+    return sqs_record(order, wrap({ Records = { s3_record(order, key) } }, i), i)
   end)
 end
 
@@ -115,20 +124,19 @@ end
 local kinds = {}
 
 function kinds.s3(order)
-  return records(#order.keys, function(i) return record(order, i) end)
+  return records(order, function(key) return s3_record(order, key) end)
 end
 
 function kinds.sqs(order)
-  return in_sqs(order, function(text) return text end)
+  return in_sqs(order, function(content) return content end)
 end
 
 function kinds.sns(order)
-  local notification = in_sns(order, kinds.s3(order), 1, "Url", ',"MessageAttributes":{}')
-  return records(1, function() return fill(SNS, { CONTENT = notification }) end)
+  return { Records = { sns_record(notification(order, kinds.s3(order), 1, "Url")) } }
 end
 
 kinds["sns-sqs"] = function(order)
-  return in_sqs(order, function(text, i) return in_sns(order, text, i, "URL", "") end)
+  return in_sqs(order, function(content, i) return notification(order, content, i, "URL") end)
 end
 
 function kinds.eventbridge(order)
@@ -136,11 +144,8 @@ function kinds.eventbridge(order)
     local kind, reason, name = table.unpack(row)
     if name == order.event_name and kind == "Object Created" then
       local list = {}
-      for i, key in ipairs(order.keys) do
-        list[i] = fill(EVENTBRIDGE, order.marks,
-          { KEY = json_escape(key), SERIAL = serial(i), DETAILTYPE = kind, REASON = reason })
-      end
-      return #list == 1 and list[1] or "[" .. table.concat(list, ",") .. "]"
+      for i, key in ipairs(order.keys) do list[i] = eventbridge_event(order, key, i, kind, reason) end
+      return #list == 1 and list[1] or list
     end
   end
   return nil, "EventBridge has no creation event named " .. order.event_name
@@ -165,15 +170,14 @@ local function read_options(arguments)
 end
 
 local function make_order(options)
-  local order = { keys = {}, event_name = options.event_name }
+  local now = os.time()
+  local order = {
+    keys = {}, bucket = options.bucket, event_name = options.event_name, time = now,
+    second = os.date("!%Y-%m-%dT%H:%M:%S", now),
+  }
   for i = 1, options.count * #options.keys do
     order.keys[i] = options.keys[(i - 1) % #options.keys + 1]
   end
-  local second = os.date("!%Y-%m-%dT%H:%M:%S", os.time())
-  order.marks = {
-    TIME = second .. ".000Z", SECOND = second .. "Z", MS = os.time() .. "000",
-    BUCKET = json_escape(options.bucket), EVENTNAME = json_escape(options.event_name),
-  }
   return order
 end
 
@@ -188,7 +192,7 @@ function event.run(arguments)
     options, problem = read_options(arguments)
   end
   if options then made, problem = kinds[kind](make_order(options)) end
-  if made then return 0, made .. "\n" end
+  if made then return 0, json.encode(made) .. "\n" end
   return 2, "pigeon event: " .. problem .. "\n\n" .. event.usage
 end
 

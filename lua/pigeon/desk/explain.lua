@@ -1,6 +1,6 @@
 --- `pigeon explain`: what the rules decide for each object, why, and on which line.
-local cjson = require "cjson"
 local explanation = require "pigeon.desk.explanation"
+local json = require "pigeon.json"
 
 local explain = { closely = true }
 
@@ -20,16 +20,10 @@ PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 1: something failed.
 ]]
 
-local json = cjson.new()
-
-local function encode(explained)
-  return (json.encode(explained):gsub("\\/", "/"):gsub('"(%a+)":{}', '"%1":[]')) -- cjson writes an empty list as {}
-end
-
 -- The numbers of the lines that ran, or nil where the trace is missing.
 local function lines_of(trace)
   if not trace then return nil end
-  local list = {}
+  local list = json.list {}
   for number in pairs(trace.lines) do list[#list + 1] = number end
   table.sort(list)
   return list
@@ -49,7 +43,7 @@ function explain.open(settings)
       if explained.verdict == "fail" then failed = failed + 1 end
       if settings.json then
         if settings.trace then explained.lines = lines_of(entry.trace) end
-        parts[#parts + 1] = encode(explained)
+        parts[#parts + 1] = json.encode(explained)
       else
         table.move(explanation.lines(explained), 1, 1000, #parts + 1, parts)
         if settings.trace and entry.object then

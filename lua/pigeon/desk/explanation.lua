@@ -1,5 +1,6 @@
 --- Explains how one object was decided: the verdict, why and where, each queue with its sample
 -- against its throttle, and the messages.
+local json = require "pigeon.json"
 local sample = require "pigeon.rules.sample"
 local text = require "pigeon.text"
 local verdict = require "pigeon.rules.verdict"
@@ -21,7 +22,7 @@ end
 
 -- Each queue, its sample for the accepted id, and whether the rules chose it.
 local function queues_of(id, decision, queues)
-  local chosen, list = {}, {}
+  local chosen, list = {}, json.list {}
   for _, destination in ipairs(decision.destinations) do
     if destination.exchange == "" then chosen[destination.routing_key] = true end
   end
@@ -35,7 +36,7 @@ local function queues_of(id, decision, queues)
 end
 
 local function messages_of(decision)
-  local list = {}
+  local list = json.list {}
   for i, destination in ipairs(decision.destinations) do
     list[i] = {
       to = verdict.destination_name(destination),

@@ -21,14 +21,20 @@ local function globals()
   return table.concat(list, " ")
 end
 
---- A script's path -> its warnings, a list of {line, what}; or nil and why there are none.
+-- E011 is a syntax error; W1.. are about globals, and the sandbox raises an error for such.
+local function level_of(code)
+  return (code:find("^E") or code:find("^W1")) and "error" or "warning"
+end
+
+--- A script's path -> its warnings, a list of {line, what, level}; or nil and why there are none.
 function luacheck.run(path)
-  local pipe = io.popen(("luacheck --no-config --no-color --formatter plain --no-unused-args --no-max-line-length "
-    .. "--std none --read-globals %s --filename rules - 2>/dev/null <%s"):format(globals(), quote(path)))
+  local pipe = io.popen(("luacheck --no-config --no-color --formatter plain --codes --no-unused-args "
+    .. "--no-max-line-length --std none --read-globals %s --filename rules - 2>/dev/null <%s")
+    :format(globals(), quote(path)))
   local warnings = {}
   for text in pipe:lines() do
-    local line, what = text:match("^rules:(%d+):%d+: (.*)$")
-    if line then warnings[#warnings + 1] = { line = line, what = what } end
+    local line, code, what = text:match("^rules:(%d+):%d+: %((%w+)%) (.*)$")
+    if line then warnings[#warnings + 1] = { line = line, what = what, level = level_of(code) } end
   end
   local _, _, status = pipe:close() -- 1 for warnings, 2 for errors; the shell's is 127 without luacheck
   if status == 127 then return nil, "luacheck is not installed (apt-get install lua-check)" end

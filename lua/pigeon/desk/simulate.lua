@@ -1,5 +1,5 @@
 --- `pigeon simulate`: counts what the rules would decide for a list of keys.
-local cjson = require "cjson"
+local json = require "pigeon.json"
 local shadow = require "pigeon.report.shadow"
 local text = require "pigeon.text"
 
@@ -24,8 +24,6 @@ local MOST_KINDS = 1000 -- different reasons, queues and changes: a script can i
 local MOST_EXAMPLES = 10
 local LONGEST = 200
 local OTHERS = "(others)"
-
-local json = cjson.new()
 
 -- ------------------------------------------------------------------------ counting
 
@@ -146,14 +144,14 @@ local function json_of(totals, against)
   local counted = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
   for _, kind in ipairs(KINDS) do counted.reasons[kind] = totals.reasons[kind].counts end
   if against then
-    counted.changed, counted.skipped, counted.changes = totals.changed, totals.skipped, {}
+    counted.changed, counted.skipped, counted.changes = totals.changed, totals.skipped, json.list {}
     for i, row in ipairs(sorted(totals.changes)) do
-      local keys = {}
+      local keys = json.list {}
       for j, key in ipairs(totals.examples[row.name] or {}) do keys[j] = text.clean(key, 1024) end
       counted.changes[i] = { change = text.clean(row.name, 2 * LONGEST), count = row.count, examples = keys }
     end
   end
-  return (json.encode(counted):gsub("\\/", "/"):gsub('"changes":{}', '"changes":[]')) .. "\n"
+  return json.encode(counted) .. "\n"
 end
 
 --- {json, width} -> the report: conclude() counts each batch, finish() returns the tables and the

@@ -1,16 +1,23 @@
---- Decoded JSON of other programs, read member by member: each function takes a value and its
+--- JSON of other programs, decoded and read member by member: each function takes a value and its
 -- place, and raises an error that names both where the value is not what it must be.
 --
 -- A place is a path as jq writes it, "Records[3].body"; "" is the event as a whole. A place that
 -- begins with a dot is within a record: checked.at() puts the record's place before it, which is
 -- computed only for an error. Such errors are raised as a table, so that they cannot be confused
 -- with errors in our own code.
-local null = require "cjson".null -- the same value as in decode()
-local open_decoder = require "pigeon.decode" -- host/lua/decode.c
+local cjson = require("cjson").new()
 
-local pcall, tointeger, type = pcall, math.tointeger, type
+local error, find, pcall, tointeger, type = error, string.find, pcall, math.tointeger, type
 
 local checked = {}
+
+local MOST_LEVELS = 64
+
+local null = cjson.null
+local decode = cjson.decode
+
+cjson.decode_max_depth(MOST_LEVELS)
+cjson.decode_invalid_numbers(false) -- such as NaN and 0x10
 
 --- A place -> its name in messages.
 function checked.name(place)
@@ -60,15 +67,15 @@ function checked.wrong(value, place, expected)
   checked.fail("%s is %s, but must be %s", checked.name(place), kind_of(value), expected)
 end
 
---- The names of all members that are read -> decode(): bytes and their place -> the value without
--- any other member. decode() raises where the bytes are not JSON.
-function checked.decoder(names)
-  local decode = open_decoder(names)
-  return function(bytes, place)
-    local value, problem = decode(bytes)
-    if value == nil then checked.fail("%s is not JSON: %s", checked.name(place), problem) end
-    return value
-  end
+--- Bytes and their place -> the value that they are in JSON. Numbers are floats; of members with the
+-- same name the last counts; strings may have any bytes. Raises where the bytes are not JSON.
+function checked.decode(bytes, place)
+  local zero = find(bytes, "\0", 1, true) -- which cjson takes for the end
+  if zero then checked.fail("%s is not JSON: a zero byte at character %d", checked.name(place), zero) end
+  local ok, value = pcall(decode, bytes)
+  if ok then return value end
+  if value == "not enough memory" then error(value, 0) end
+  checked.fail("%s is not JSON: %s", checked.name(place), value)
 end
 
 --- Whether a member is missing, null or empty. MinIO writes an empty region where it has none.

@@ -12,18 +12,6 @@ local next, pcall, type = next, pcall, type
 
 local envelope = {}
 
--- The members that are read, here and in the modules above; decoding skips all others.
-local decode = checked.decoder {
-  "Records", "eventSource", "EventSource", -- of S3, and of SQS and SNS around it
-  "eventVersion", "eventName", "eventTime", "awsRegion", "s3", "bucket", "name", "object", "key", "size", "versionId",
-  "sequencer",
-  "messageId", "eventSourceARN", "body", -- SQS
-  "Sns", "Type", "TopicArn", "Message", -- SNS
-  "source", "detail-type", "detail", "time", "region", "reason", "deletion-type", "version-id", -- EventBridge
-  "requestContext", "condition", "requestPayload", -- a failed invocation
-  "Event", -- S3's test of a new notification
-}
-
 -- The record of a failed SNS event, sent by SNS through SQS, has four.
 local MOST_ENVELOPES = 4
 
@@ -66,7 +54,7 @@ local function unwrap(content, place, depth, batch)
   if depth == MOST_ENVELOPES then
     checked.fail("%s is in more than %d envelopes", place, MOST_ENVELOPES)
   end
-  if type(content) == "string" then content = decode(content, place) end
+  if type(content) == "string" then content = checked.decode(content, place) end
   read_document(content, place, depth + 1, batch)
 end
 
@@ -199,7 +187,7 @@ function read_document(content, place, depth, batch)
 end
 
 local function read_event(input, batch)
-  read_document(decode(input, ""), "", 0, batch)
+  read_document(checked.decode(input, ""), "", 0, batch)
 end
 
 --- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,

@@ -1,12 +1,11 @@
 --- The answer to Lambda: null when every object is done; the messages of an SQS batch that failed,
 -- where its trigger understands that; otherwise an error with what failed, why, and what to do.
-local cjson = require "cjson"
+local json = require "pigeon.json"
 local text = require "pigeon.text"
 
 local answer = {}
 
 local MOST_NAMED = 20
-local json = cjson.new()
 
 -- Why an object can fail: the error's type for AWS, and the operator's next step where the
 -- failure's own text (host/base/err.h) does not have it.
@@ -22,16 +21,6 @@ local CAUSES = {
 
 -- Which cause gives the error its type where two are equally frequent: first those that no retry fixes.
 local ORDER = { "record", "rules", "returned", "nacked", "unknown", "time" }
-
--- A JSON string. cjson writes "/" as "\/".
-local function quote(value)
-  return (json.encode(value):gsub("\\/", "/"))
-end
-
--- Not by cjson, which would write the empty list as {}.
-local function error_json(message, type)
-  return ('{"errorMessage":%s,"errorType":%s,"stackTrace":[]}'):format(quote(message), quote(type))
-end
 
 -- The failures of the entries -> how many each cause has, and the texts: equal ones once, with the
 -- names of all that they hit.
@@ -78,7 +67,7 @@ end
 local function make_error(message, cause)
   local type, step = CAUSES[cause].type, CAUSES[cause].step
   if step then message = ("%s; next: %s"):format(message, step) end
-  return error_json(message, type), type
+  return json.encode { errorMessage = message, errorType = type, stackTrace = json.list {} }, type
 end
 
 local function failure_of(entries, broker_wide)
@@ -97,17 +86,16 @@ local function failure_of(entries, broker_wide)
     broker_wide and "unknown" or main_cause(found.counts))
 end
 
--- Exactly the messages in which something failed, each once. Not by cjson, which would write an
--- empty list as {}, and that is another answer.
+-- Exactly the messages in which something failed, each once.
 local function partial_answer(entries)
-  local items, listed = {}, {}
+  local items, listed = json.list {}, {}
   for _, entry in ipairs(entries) do
     if entry.failures and not listed[entry.message] then
       listed[entry.message] = true
-      items[#items + 1] = ('{"itemIdentifier":%s}'):format(quote(entry.message))
+      items[#items + 1] = { itemIdentifier = entry.message }
     end
   end
-  return ('{"batchItemFailures":[%s]}'):format(table.concat(items, ","))
+  return json.encode { batchItemFailures = items }
 end
 
 --- A concluded batch, and facts {broker_wide, confirmed} about all of it -> the JSON text, and nil

@@ -236,7 +236,7 @@ static void the_brokers_words_show_no_secret(void **state)
     assert_words(0, "confirm", 0, "vhost hidden" LOG);
 }
 
-/* As simulation found it: a queue is gone, and the refused login was told as the cause. */
+/* A queue is gone, and the refused login was told as the cause (seed 7020829). */
 static void a_refusal_that_aws_cured_is_forgotten(void **state)
 {
     struct secrets secrets = {.password = "old", .rotated = "new"};

@@ -5,7 +5,7 @@ describe("checked.attempt", function()
     local ok, problem = checked.attempt(checked.fail, "%s is %d", "x", 7)
     assert.is_false(ok)
     assert.equal("x is 7", problem)
-    assert.is_true((checked.attempt(checked.decoder {}, "{}", "x")))
+    assert.is_true((checked.attempt(checked.decode, "{}", "x")))
   end)
 
   it("raises what is our own mistake, or a lack of memory", function()
@@ -25,58 +25,51 @@ describe("checked.at", function()
   end)
 end)
 
--- What decode() must return for a value that cjson decoded.
-local function without_others(value, names)
-  if type(value) ~= "table" then return value end
-  local kept, dropped = {}, false
-  for name, member in pairs(value) do
-    if type(name) == "number" or names[name] then
-      kept[name] = without_others(member, names)
-    else
-      dropped = true
-    end
-  end
-  if dropped and next(kept) == nil then kept[""] = true end
-  return kept
-end
-
-describe("checked.decoder", function()
+describe("checked.decode", function()
   local cjson = require "cjson"
-  local long = ("n"):rep(31)
-  local decode = checked.decoder { "a", "b", "name", "other", "é", long }
+  local decode = checked.decode
 
+  -- What cjson's message begins with, and ends with.
   for bytes, problem in pairs {
-    ["{"] = "parse error: premature EOF at byte 1", [""] = "parse error: premature EOF at byte 0",
-    ["\xff"] = "lexical error: invalid char in json text at byte 1", ["[NaN]"] = "lexical error: ",
-    ["{} x"] = "parse error: trailing garbage at byte 4", ['{"a":1,}'] = "parse error: ",
-    ['{"x":{"y":}}'] = "parse error: ", ['{"x":'] = "parse error: premature EOF at byte 5",
-    ['{} "'] = "trailing garbage at byte 3", ["7 8"] = "trailing garbage at byte 2",
-    ['["\\ud83d"]'] = "half a surrogate pair at byte 2", ['["\\uDCA5"]'] = "half a surrogate pair at byte 2",
-    ['["\\\\\\uD83D\\u0041"]'] = "half a surrogate pair at byte 4",
-    ['["\\ud83d\\udca5\\udca5"]'] = "half a surrogate pair at byte 14",
-    ['["\\udbff-udfff"]'] = "half a surrogate pair at byte 2",
-    ['["\\udbff\\ndfff"]'] = "half a surrogate pair at byte 2",
-    ["[01]"] = "parse error: ", ["[1.]"] = "lexical error: ", ['["\\u12"]'] = "lexical error: ",
-    ['["\n"]'] = "lexical error: ",
-    [("["):rep(65) .. ("]"):rep(65)] = "more than 64 levels at byte",
-    ['{"x":' .. ("["):rep(64) .. ("]"):rep(64) .. "}"] = "more than 64 levels at byte",
+    ["{"] = { "Expected object key string but found T_END", 2 }, [""] = { "Expected value but found T_END", 1 },
+    ["\xff"] = { "Expected value but found invalid token", 1 }, ["{} x"] = { "Expected the end", 4 },
+    ['{} "'] = { "Expected the end", 5 }, ["7 8"] = { "Expected the end", 3 }, ['{"a":1,}'] = { "Expected ", 8 },
+    ['{"x":{"y":}}'] = { "Expected value", 11 }, ['{"x":'] = { "Expected value", 6 }, ["[1,]"] = { "Expected ", 4 },
+    ["\u{FEFF}{}"] = { "Expected value", 1 },
+    ['["\\ud83d"]'] = { "Expected value but found invalid unicode escape code", 3 },
+    ['["\\uDCA5"]'] = { "Expected value but found invalid unicode escape code", 3 },
+    ['["\\\\\\uD83D\\u0041"]'] = { "Expected value but found invalid unicode escape code", 5 },
+    ['["\\ud83d\\udca5\\udca5"]'] = { "Expected value but found invalid unicode escape code", 15 },
+    ['["\\udbff-udfff"]'] = { "Expected value but found invalid unicode escape code", 3 },
+    ['["\\udbff\\ndfff"]'] = { "Expected value but found invalid unicode escape code", 3 },
+    ['["\\u12"]'] = { "Expected value but found invalid unicode escape code", 3 },
+    ["[01]"] = { "Expected value but found invalid number", 2 }, ["[0x1]"] = { "Expected value but found ", 2 },
+    ["[NaN]"] = { "Expected value but found invalid token", 2 }, ["[-inf]"] = { "Expected value but found ", 2 },
+    ["{}\0"] = { "a zero byte", 3 }, ['["\0"]'] = { "a zero byte", 3 }, ["\0{"] = { "a zero byte", 1 },
+    [("["):rep(65) .. ("]"):rep(65)] = { "Found too many nested data structures (65)", 65 },
+    ['{"x":' .. ("["):rep(64) .. ("]"):rep(64) .. "}"] = { "Found too many nested data structures (65)", 69 },
   } do
     it(("refuses %q"):format(bytes:sub(1, 20)), function()
       local ok, why = checked.attempt(decode, bytes, "Records[0].body")
       assert.is_false(ok)
-      assert.equal("Records[0].body is not JSON: " .. problem, why:sub(1, 29 + #problem))
-      assert.is_nil(why:find("\n"))
+      local start = "Records[0].body is not JSON: " .. problem[1]
+      assert.equal(start, why:sub(1, #start))
+      assert.matches(" at character " .. problem[2] .. "$", why)
+      assert.is_nil(why:find("%c"))
       assert.same({ a = 1 }, decode('{"a":1}', ""))
     end)
   end
 
-  it("keeps the members of these names, at any level", function()
-    assert.same({ a = { b = { { name = "x", a = cjson.null }, 7, true, { [""] = true } } }, [long] = -0.5 },
-      decode('{"a":{"x":{"a":1},"b":[{"name":"x","names":2,"a":null},7,true,{"B":[{"a":1},[]]}],"c":"\\u00e9"},"'
-        .. long .. 'n":1,"' .. long .. '":-5e-1}', ""))
+  it("names the event as a whole", function()
+    local _, why = checked.attempt(decode, "x", "")
+    assert.matches("^the event is not JSON: ", why)
+  end)
+
+  it("gives any value", function()
+    assert.same({ a = { cjson.null, true, false, -0.5, "x", {}, { [""] = 1 } }, ["é"] = "\u{1F4A5}\0/" },
+      decode('{"a":[null,true,false,-5e-1,"x",[],{"":1}],"\\u00e9":"\\ud83d\\udca5\\u0000\\/"}', ""))
     assert.equal(7, decode(" 7", ""))
     assert.equal("\\ud83d\u{D7FF}\u{E000}\u{10FFFF}", decode([["\\ud83d\ud7ff\uE000\uDBFF\uDFFF"]], ""))
-    assert.same({ ["é"] = "\u{1F4A5}\0/" }, decode('{"\\u00e9":"\\ud83d\\udca5\\u0000\\/"}', ""))
   end)
 
   it("keeps 64 levels, and strings that are not UTF-8", function()
@@ -85,35 +78,40 @@ describe("checked.decoder", function()
     assert.equal("\xff", value.a)
   end)
 
-  it("tells an object of which nothing is left from an empty list", function()
-    assert.same({ [""] = true }, decode('{"x":[]}', ""))
-    assert.same({}, decode("{}", ""))
-    assert.same({}, decode("[]", ""))
-  end)
-
   it("takes the last of members with the same name", function()
-    assert.same({ a = 2 }, decode('{"a":{"b":1},"x":1,"a":2}', ""))
+    assert.same({ a = 2, x = 1 }, decode('{"a":{"b":1},"x":1,"a":2}', ""))
   end)
 
-  it("makes of any value what cjson does, less the other members", function()
-    local names = { a = true, b = true, name = true, other = true, ["é"] = true, [long] = true }
-    local random = math.random
-    local words = { "a", "b", "name", "other", "é", long, "x", "nam", "names", "", long .. "n", 'q"\\', "\u{1F4A5}" }
-    local function value(depth)
-      local kind = random(depth > 4 and 5 or 9)
-      if kind == 1 then return cjson.null end
-      if kind == 2 then return random(2) == 1 end
-      if kind == 3 then return random(-1000, 1000) / 8 end
-      if kind <= 5 then return words[random(#words)] end
-      local made = {}
-      for i = 1, random(0, 5) do
-        made[kind <= 7 and words[random(#words)] or i] = value(depth + 1)
-      end
-      return made
+  it("takes what cjson takes beyond JSON", function()
+    assert.same({ 1, -0.5, math.huge, "a\nb" }, decode('[1.,-.5,1e400,"a\nb"]', ""))
+  end)
+
+  it("gives a whole number exactly, as far as a float has it", function()
+    local whole = function(digits) return checked.whole(decode(digits, ""), "size") end
+    assert.equal(5 * 2 ^ 40 // 1 | 0, whole("5497558138880"))
+    assert.equal((1 << 53) - 1, whole("9007199254740991"))
+    assert.equal(1 << 53, whole("9007199254740993")) -- the float beside it
+    for _, digits in ipairs { "0.5", "1e400", "9223372036854775808" } do
+      local ok, why = checked.attempt(whole, digits)
+      assert.is_false(ok)
+      assert.matches("^size is .*, but must be a whole number$", why)
     end
-    for _ = 1, 3000 do
-      local bytes = cjson.encode { value(0) }
-      assert.same(without_others(cjson.decode(bytes), names), decode(bytes, ""))
-    end
+  end)
+
+  it("raises a lack of memory as it is", function()
+    local check = { decode = function() error("not enough memory", 0) end,
+      decode_max_depth = function() end, decode_invalid_numbers = function() end }
+    package.loaded["pigeon.event.checked"] = nil
+    local new = cjson.new
+    cjson.new = function() return check end
+    local fresh = require "pigeon.event.checked"
+    cjson.new, package.loaded["pigeon.event.checked"] = new, checked
+    local ok, raised = pcall(fresh.attempt, fresh.decode, "{}", "")
+    assert.is_false(ok)
+    assert.equal("not enough memory", raised)
+  end)
+
+  it("leaves cjson as others set it", function()
+    assert.has_no_error(function() cjson.decode(("["):rep(65) .. ("]"):rep(65)) end)
   end)
 end)

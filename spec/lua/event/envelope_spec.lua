@@ -342,7 +342,7 @@ describe("envelope.read", function()
     ["\xff\xfe"] = "the event is not JSON: ",
     ['{"Records":[NaN]}'] = "the event is not JSON: ",
     ['{"Records":[]} x'] = "the event is not JSON: ",
-    ['{"Records":' .. ("["):rep(65) .. ("]"):rep(65) .. "}"] = "the event is not JSON: more than 64 levels",
+    ['{"Records":' .. ("["):rep(65) .. ("]"):rep(65) .. "}"] = "the event is not JSON: Found too many nested",
     ["null"] = "the event is null, but must be an object with Records",
     ["7"] = "the event is a number, but must be an object with Records",
     ['"Records"'] = "the event is a string, but must be an object with Records",

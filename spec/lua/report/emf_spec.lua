@@ -125,6 +125,17 @@ describe("a line of EMF", function()
     end)
   end)
 
+  it("counts each event anew, and has the same bytes for the same one", function()
+    local emit = open { env = "prod" }
+    local one = { messages = 1, entries = { accept { "normal" } } }
+    local first = emit(one, FACTS)[1]
+    local more = assert_emf(emit(mixed(), FACTS)[1])
+    assert.same({ 13, 3 }, { more.Objects, more.Published })
+    assert.equal(first, emit(one, FACTS)[1])
+    assert.equal(first, open({ env = "prod" })(one, FACTS)[1])
+    assert.same({ 1, 1 }, { assert_emf(first).Objects, assert_emf(first)["Published.normal"] })
+  end)
+
   it("takes no name from an event", function()
     local _, before = assert_emf(open({})({ messages = 0, entries = {} }, FACTS)[1])
     local names = {}

@@ -1,8 +1,8 @@
 /* http.c -- requests on a socket, and response.c for what comes from it.
- * Not libcurl, which costs 141,000 instructions and 9 system calls an event. The
- * connection is kept from call to call; where it ended meanwhile, a new one is made. A
- * wait also polls the signals' descriptor, so that SIGTERM ends a call that could wait
- * for hours. */
+ * Not libcurl, which costs 123,000 instructions and 4 system calls an event more, 6 % of
+ * its time and a quarter of its CPU. The connection is kept from call to call; where it
+ * ended meanwhile, a new one is made. A wait also polls the signals' descriptor, so that
+ * SIGTERM ends a call that could wait for hours. */
 #include "lambda/http.h"
 
 #include <errno.h>

@@ -195,18 +195,6 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
 
 /* ------------------------------------------------------------- connecting */
 
-void delivery_begin(struct delivery *delivery)
-{
-    int fd;
-
-    for (enum secret which = 0; which < SECRET_COUNT; which++)
-        if (delivery->secrets && secrets_refers(delivery->secrets, which))
-            return; /* the calls to AWS come first, and may take long */
-    fd = connector_begin(delivery->connector, delivery->host);
-    if (fd >= 0 && !connector_tls_name(delivery->connector, delivery->host))
-        broker_greet(delivery->broker, fd);
-}
-
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct failure *failure)
 {

@@ -13,7 +13,7 @@
 #include "trace.h"
 
 #define INIT_NS (10 * SECOND) /* Lambda's own limit */
-#define MOST_DESCRIPTORS 3    /* the Runtime API, the broker, a connect that was begun */
+#define MOST_DESCRIPTORS 2    /* the Runtime API, the broker */
 
 struct counts counted;
 

@@ -79,21 +79,7 @@ int connector_connect(struct connector *connector, size_t i,
     return -1;
 }
 
-int connector_begin(struct connector *connector, size_t i)
-{
-    (void)connector;
-    world_note("begin:%zu", i);
-    return world.begun ? FD : -1;
-}
-
 /* ------------------------------------------------------------- the broker */
-
-void broker_greet(struct broker *broker, int fd)
-{
-    (void)broker;
-    assert_int_equal(fd, FD);
-    world_note("greet");
-}
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,
                     const struct deadline *deadline, struct failure *failure)

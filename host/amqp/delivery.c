@@ -43,7 +43,7 @@ static void sleep_ms(int64_t ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
-    while (nanosleep(&left, &left) != 0) /* an alarm without an action interrupts it */
+    while (nanosleep(&left, &left) != 0) /* a signal interrupts it */
         continue;
 }
 

@@ -65,7 +65,6 @@ CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
 # Wrapped by host/amqp/connection.c and host/aws/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
-# In the order in which a start needs them, so that it touches fewer pages.
 ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
            libhttp_parser.a libjansson.a) $(CURL)/libcurl.a \
            $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)
@@ -159,8 +158,8 @@ define link
 $(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $1 -lm -o $@
 endef
 
-$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/build/check-binary
-	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
+$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/build/check-binary
+	$(call link,$(ARCHIVES))
 	$(Q)$(if $(SANITIZE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, with host/tools/NAME/*.c where that folder exists.

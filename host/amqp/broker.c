@@ -194,7 +194,6 @@ struct broker *broker_open(const struct login *login)
 
     if (broker) {
         broker->connection.login = *login;
-        broker->connection.greeted = -1;
         broker->channel.connection = &broker->connection;
     }
     return broker;
@@ -206,11 +205,6 @@ void broker_log_in_as(struct broker *broker, const char *virtual_host, const cha
     broker->connection.login.virtual_host = virtual_host;
     broker->connection.login.user = user;
     broker->connection.login.password = password;
-}
-
-void broker_greet(struct broker *broker, int fd)
-{
-    login_greet(&broker->connection, fd);
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,

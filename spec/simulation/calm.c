@@ -141,8 +141,7 @@ static unsigned per_address(void)
 /* Rule 6: the back-off. */
 void oracle_connects(void)
 {
-    unsigned most =
-        6 * per_address() + 1; /* one was begun before the rules were loaded */
+    unsigned most = 6 * per_address();
 
     counted.connects++;
     in_event++;

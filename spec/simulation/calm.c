@@ -76,13 +76,19 @@ static bool is_told(enum fault fault)
 /* Whether the program may have an old password and not ask for the new one yet. */
 static bool waits_for_aws(int64_t when)
 {
-    return password_changed && has_secret &&
-           (when < asked_aws_before + ASK_AGAIN || when < failed_at + BACK_OFF);
+    return password_changed && has_secret && when < asked_aws_before + ASK_AGAIN;
+}
+
+/* And may still be pausing because of that. */
+static bool suffers_from_aws(int64_t when)
+{
+    return waits_for_aws(when) ||
+           (password_changed && has_secret && when < failed_at + BACK_OFF);
 }
 
 static bool is_calm(int64_t begin)
 {
-    return !troubled() && begin > calm_since + GRACE && !waits_for_aws(begin);
+    return !troubled() && begin > calm_since + GRACE && !suffers_from_aws(begin);
 }
 
 void oracle_trouble(void)
@@ -101,12 +107,28 @@ static bool all_told(void)
     return true;
 }
 
+/* What begins now is alone where all was well so far. */
+static void note_lone(enum fault fault)
+{
+    bool alone = published && !troubled() && hosts_down() == 0 &&
+                 now > calm_since + BACK_OFF && !suffers_from_aws(now);
+
+    lone = alone ? fault : FAULTS;
+    lone_at = now;
+}
+
+void oracle_cut(enum fault fault)
+{
+    note_lone(fault);
+    calm_since = now;
+    quiet_since = now;
+}
+
 void oracle_fault(enum fault fault, bool begins)
 {
-    if (begins && published && !troubled() && hosts_down() == 0 &&
-        now > calm_since + BACK_OFF && !waits_for_aws(now))
-        lone = fault, lone_at = now;
-    else if (begins || fault != lone)
+    if (begins)
+        note_lone(fault);
+    else if (fault != lone)
         lone = FAULTS;
     active[fault] += begins ? 1 : -1;
     if (fault == NACKS_BRIEFLY)
@@ -192,7 +214,7 @@ static bool only_destinations_gone(void)
     for (int fault = 0; fault < FAULTS; fault++)
         if (active[fault] > 0 && fault != QUEUE_GONE && fault != EXCHANGE_GONE)
             return false;
-    return now > quiet_since + GRACE && now > calm_since && !waits_for_aws(now);
+    return now > quiet_since + GRACE && now > calm_since && !suffers_from_aws(now);
 }
 
 /* What follows is not a login any more, which is not tried again. */
@@ -307,7 +329,7 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
         violation("event %d fails %.1f s after the last fault: %.300s", event->number,
                   (double)(event->begun - calm_since) / 1e9, body);
     if (all_told() && event->begun > quiet_since + GRACE &&
-        !waits_for_aws(event->begun) && !plan.dead_address &&
+        !suffers_from_aws(event->begun) && !plan.dead_address &&
         took > TOLD_SLOW + slow_for(event))
         violation("event %d takes %.1f s, and the broker tells why it takes nothing",
                   event->number, (double)took / 1e9);

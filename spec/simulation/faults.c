@@ -234,7 +234,7 @@ static void repair(struct end *end, int unused)
     unstall(end, 0);
 }
 
-/* But for one host of several, which may stay down. */
+/* But for one host of several, which may stay down, and one destination of several. */
 static void fix_all(void *what, int64_t unused)
 {
     static const enum fault down[] = {HOST_REFUSED, HOST_IS_SILENT, HOST_FROZEN};
@@ -258,6 +258,12 @@ static void fix_all(void *what, int64_t unused)
             aws_change_password(0);
             network_each(hit, CONNECTIONS_CLOSED);
         }
+    }
+    if (plan.partial && (plan.exchange || plan.two_queues) && happens(&chance, 300) &&
+        !faults_leave_out()) {
+        stays = plan.exchange ? EXCHANGE_GONE : QUEUE_GONE;
+        trace("fault", count, "%s, to the end", fault_names[stays]);
+        begin(stays);
     }
     apply();
     network_hold(0);

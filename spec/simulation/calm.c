@@ -107,10 +107,11 @@ static bool all_told(void)
     return true;
 }
 
-/* What begins now is alone where all was well so far. */
+/* What begins now is alone where all was well so far, and the event has its reconnect
+ * still. */
 static void note_lone(enum fault fault)
 {
-    bool alone = published && !troubled() && hosts_down() == 0 &&
+    bool alone = published && in_event == 0 && !troubled() && hosts_down() == 0 &&
                  now > calm_since + BACK_OFF && !suffers_from_aws(now);
 
     lone = alone ? fault : FAULTS;

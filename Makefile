@@ -158,8 +158,8 @@ define link
 $(Q)$(CC) $(CFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $1 -lm -o $@
 endef
 
-$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a bin/build/check-binary
-	$(call link,$(ARCHIVES))
+$(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/build/check-binary
+	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
 	$(Q)$(if $(SANITIZE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, with host/tools/NAME/*.c where that folder exists.

@@ -88,6 +88,7 @@ bool command_open(struct command *command, const struct config *config, struct e
         .json = options->json,
         .trace = options->trace,
         .dry_run = options->dry_run,
+        .examples = (int)options->examples,
         .width = terminal_width(),
     };
 

@@ -29,14 +29,21 @@ static bool needs_rules(const struct command *command)
     return !command->options->help && !command_is(command, "event");
 }
 
+/* Whether its last text is printed also where the walk broke off: what was done, or
+ * counted so far. */
+static bool counts(const struct command *command)
+{
+    return command_is(command, "replay") || command_is(command, "simulate");
+}
+
 /* The walk and its end, where the script is open. Returns the exit status. */
-static int run_opened(struct command *command, bool ok, struct err *err)
+static int run_opened(struct command *command, bool opened, struct err *err)
 {
     struct err late = {0};
     int status = 1;
+    bool ok = opened && (!command->rules[0] || walk_all(command, err));
 
-    ok = ok && (!command->rules[0] || walk_all(command, err));
-    if (!ok && command_is(command, "replay") && command->handler.script)
+    if (!ok && opened && counts(command))
         finish(command, &status, &late);
     else if (ok)
         ok = finish(command, &status, err);

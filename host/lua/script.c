@@ -42,6 +42,8 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
     door_set_boolean(L, "trace", settings->trace);
     door_set_boolean(L, "dry_run", settings->dry_run);
     door_set_integer(L, "width", settings->width);
+    if (settings->examples > 0)
+        door_set_integer(L, "examples", settings->examples);
     lua_createtable(L, settings->count, 0); /* ... table arguments */
     for (int i = 0; i < settings->count; i++) {
         lua_pushstring(L, settings->arguments[i]); /* ... table arguments argument */

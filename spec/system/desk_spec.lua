@@ -236,7 +236,44 @@ describe("pigeon simulate", function()
     local status, said = run("simulate --against rules/antenna.lua <" .. keys)
     os.remove(keys)
     assert.are.equal(0, status)
+    local old, new = system.run("sha256sum rules/rules.lua rules/antenna.lua"):match("^(%x+)[^\n]*\n(%x+)")
+    assert.matches(("old: rules.lua (%s)\nnew: antenna.lua (%s)\n1 objects, by verdict "):format(
+      old:sub(1, 12), new:sub(1, 12)), said, 1, true)
     assert.matches("\n1 of 1 would change\n  1  accept: normal  %->  defer: deferred by the collector\n", said)
+  end)
+
+  it("has status 1 where only the other script fails", function()
+    local keys, rules = file_of(KEY), file_of("return function() error('no') end")
+    local status, said = run(("simulate --against %s --examples 1 <%s"):format(rules, keys))
+    assert.are.equal(1, status)
+    assert.matches("\n  fail +0 +1 +%+1\n", said)
+    os.remove(rules)
+    status, said = run("simulate --against /dev/null <" .. keys)
+    os.remove(keys)
+    assert.are.equal(1, status)
+    assert.are.equal("", said) -- it does not load: there is nothing to compare
+  end)
+
+  it("prints at SIGINT what was counted so far", function()
+    local fifo, out = system.run("mktemp -u"):gsub("\n", ""), os.tmpname()
+    system.run("mkfifo " .. fifo)
+    local writer = assert(io.open(fifo, "r+"))
+    for i = 1, 1000 do writer:write(system.key(system.id(i)), "\n") end
+    writer:flush()
+    local pid = system.run(("PIGEON_QUEUE=normal %s simulate >%s 2>&1 <%s & echo $!"):format(PIGEON, out, fifo))
+    pid = pid:gsub("\n", "")
+    system.wait("it to sleep, with a handler for SIGINT, after a batch", function()
+      local about = system.read(("/proc/%s/status"):format(pid))
+      return about:find("State:%s*S") and tonumber(about:match("SigCgt:%s*(%x+)"), 16) >> 1 & 1 == 1
+        and system.read(("/proc/%s/io"):format(pid)):match("rchar: (%d+)") + 0 > 60000
+    end)
+    system.run("kill -INT " .. pid)
+    system.wait("its end", function() return not os.execute(("test -e /proc/%s/exe"):format(pid)) end)
+    writer:close()
+    assert.matches("^1000 objects, by verdict\n  accept   1000 100.00 .*\npigeon simulate: stopped by a signal\n$",
+      system.read(out))
+    os.remove(fifo)
+    os.remove(out)
   end)
 
   it("shows how far it is on a terminal", function()

@@ -31,7 +31,8 @@ local EXAMPLES = 3
 -- {{key, ids = "old -> new" or nil}, ...}}}.
 local function nothing()
   return {
-    totals = counts.totals(), new = counts.totals(), changed = 0, skipped = 0, changes = counts.counter(), examples = {},
+    totals = counts.totals(), new = counts.totals(), changed = 0, skipped = 0,
+    changes = counts.counter(), examples = {},
   }
 end
 
@@ -119,7 +120,8 @@ local function change_lines(lines, counted)
   for _, row in ipairs(counts.rows(counted.changes, counts.counter())) do
     lines[#lines + 1] = ("  %d  %s"):format(row.old, text.clean(row.name, 2 * LONGEST))
     for _, example in ipairs(counted.examples[row.name] or {}) do
-      lines[#lines + 1] = "       " .. text.clean(example.key, 1024) .. (example.ids and "  (" .. example.ids .. ")" or "")
+      lines[#lines + 1] = ("       %s%s"):format(text.clean(example.key, 1024),
+        example.ids and "  (" .. example.ids .. ")" or "")
     end
   end
 end

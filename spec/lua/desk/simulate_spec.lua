@@ -121,7 +121,8 @@ by queue                     old       new  difference
     assert.matches("\n  fail: new%.lua:1: no +0 +1 +%+1\n", text)
     assert.matches("  1  ignore: junk  %->  fail: new%.lua:1: no\n       j\n", text)
     assert.equal(1, status)
-    text, status = simulate({ "f\n" }, { shadow = { name = "new.lua", source = "return function(o) return ignore('x') end" } })
+    local ignores = { name = "new.lua", source = "return function() return ignore('x') end" }
+    text, status = simulate({ "f\n" }, { shadow = ignores })
     assert.matches("\n  fail +1 +0 +%-1\n", text)
     assert.equal(1, status)
   end)

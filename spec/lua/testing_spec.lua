@@ -148,7 +148,7 @@ describe("misuse of pigeon.testing", function()
 
   for _, case in ipairs(MISUSES) do
     it("is told at its own line: " .. case[1], function()
-      local environment = setmetatable({ assert = assert, testing = testing, rules = rules, path = path }, { __index = _G })
+      local environment = { assert = assert, testing = testing, rules = rules, path = path }
       local spec = assert(load("\n\n" .. case[1] .. "\n", "@my_spec.lua", "t", environment))
       local said = complaint(spec)
       assert.equal("my_spec.lua:3: ", said:sub(1, 15))

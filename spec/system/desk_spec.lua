@@ -154,12 +154,13 @@ describe("pigeon test", function()
   local program = system.run(("readlink -f %s"):format(PIGEON)):gsub("\n", "")
   local HEAD = 'local testing = require("pigeon.testing")\nlocal rules = testing.load("rules.lua")\n'
 
-  -- Runs specs in a folder that has nothing but the rules and this one.
-  local function test(body, arguments, env)
+  -- Runs specs in a folder that has nothing but the rules and this one. Returns the status, and stdout
+  -- (unless that is written `to` a file) with stderr.
+  local function test(body, arguments, env, to)
     system.write(folder .. "/my_spec.lua", HEAD .. body .. "\n")
     local out = os.tmpname()
-    local _, _, status = os.execute(("cd %s && env -i PATH=/usr/bin:/bin %s %s test %s >%s 2>&1"):format(
-      folder, env or "", program, arguments or "", out))
+    local _, _, status = os.execute(("cd %s && env -i PATH=/usr/bin:/bin %s %s test %s 2>%s %s"):format(
+      folder, env or "", program, arguments or "", out, to and ">" .. to or ">&2"))
     local said = system.read(out)
     os.remove(out)
     return status, said
@@ -197,6 +198,105 @@ describe("pigeon test", function()
     assert.are.equal(0, status, said)
     assert.matches("1 success", said)
     assert.are.equal("bootstrap\nmy_spec.lua\nrules.lua\n", system.run("ls -A " .. folder))
+  end)
+
+  for name, body in pairs {
+    ["an empty spec"] = "",
+    ["a pending test alone"] = "pending('x')",
+    ["a describe without a test"] = "describe('x', function() end)",
+  } do
+    it("fails where no test runs: " .. name, function()
+      local status, said = test(body)
+      assert.are.equal(1, status, said)
+      assert.matches("pigeon test: no test ran[^\n]*\n$", said)
+    end)
+  end
+
+  it("fails where a spec has no test, though another has", function()
+    system.write(folder .. "/other_spec.lua", HEAD)
+    local status, said = test(ACCEPTS)
+    assert.are.equal(1, status, said)
+    assert.matches("1 success", said)
+    assert.matches("pigeon test: %./other_spec%.lua has no test\n$", said)
+    assert.are.equal(0, (test(ACCEPTS, "my_spec.lua")))
+  end)
+
+  it("fails for more failures than a status can count", function()
+    local status, said = test("for i = 1, 256 do it('x' .. i, function() error('x') end) end")
+    assert.are.equal(1, status)
+    assert.matches("256 errors", said)
+  end)
+
+  it("refuses what is not a spec", function()
+    system.write(folder .. "/README.md", "# Rules\n")
+    local status, said = test(ACCEPTS, "my_spec.lua README.md")
+    assert.are.equal(2, status, said)
+    assert.matches("^pigeon test: README%.md is not a spec; name a file that ends in %.lua, or a folder\n\nUsage: ",
+      said)
+    status, said = test(ACCEPTS, "-o TAP nosuch_spec.lua")
+    assert.are.equal(2, status, said)
+    assert.matches("^pigeon test: nosuch_spec%.lua: No such file or directory\n\nUsage: ", said)
+    status, said = test(ACCEPTS, "--repeat x")
+    assert.are.equal(2, status, said)
+    assert.matches("^pigeon test: argument to %-%-repeat must be a number\n\nUsage: ", said)
+  end)
+
+  describe("hands on busted's own options:", function()
+    local two = "it('first one #slow', function() end)\nit('second one', function() end)"
+    for arguments, expected in pairs {
+      ["--filter 'second one'"] = "1 success",
+      ["--filter-out=second my_spec.lua"] = "1 success",
+      ["--tags slow"] = "1 success",
+      ["--exclude-tags slow ."] = "1 success",
+      ["--output TAP"] = "ok 1 %- first one",
+      ["-o TAP my_spec.lua"] = "ok 1 %- first one",
+      ["--shuffle --seed 7"] = "2 successes",
+      ["--repeat 2"] = "Repeating all tests",
+      ["--list"] = "second one\n$",
+      ["--pattern my_ ."] = "2 successes",
+      ["--version"] = "^%d",
+    } do
+      it(arguments, function()
+        local status, said = test(two, arguments)
+        assert.are.equal(0, status, said)
+        assert.matches(expected, said)
+      end)
+    end
+
+    it("a --filter that fits no test is a failure", function()
+      local status, said = test(two, "--filter third")
+      assert.are.equal(1, status, said)
+      assert.matches("pigeon test: no test ran[^\n]*\n$", said)
+    end)
+
+    it("a folder to change to", function()
+      local status, said = test(two, "-C . my_spec.lua")
+      assert.are.equal(0, status, said)
+      status, said = test(two, "-C / my_spec.lua")
+      assert.are.equal(2, status, said)
+      assert.matches("^pigeon test: /my_spec%.lua: No such file", said)
+    end)
+  end)
+
+  it("fails where its output cannot be written", function()
+    for _, option in ipairs { "", "-o TAP", "--list" } do
+      local status, said = test(ACCEPTS, option, "", "/dev/full")
+      assert.are.equal(1, status, said)
+      assert.matches("pigeon test: the output could not be written: No space left on device\n$", said)
+    end
+  end)
+
+  it("ends quietly where its output is no longer read", function()
+    local status, said = test("for i = 1, 5000 do it('x' .. i, function() end) end", "-o TAP", "",
+      "/dev/stdout | head -n1 >/dev/null")
+    assert.are.equal(0, status)
+    assert.are.equal("", said)
+  end)
+
+  it("fails at the line of the spec for misuse", function()
+    local status, said = test(("it('x', function() assert.accepts(rules, %q, 'submitter') end)"):format(KEY))
+    assert.are.equal(1, status)
+    assert.matches("my_spec%.lua:3: accepts: the destinations are a string, but must be a list", said)
   end)
 
   it("says what is missing", function()

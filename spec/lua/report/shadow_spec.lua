@@ -61,7 +61,8 @@ describe("a second decision", function()
       "accept: a, b", 'accept: "a, b"' },
     ["no queue, and one of that name"] = { accepted("id"), accepted("id", "no queue"),
       "accept: no queue", 'accept: "no queue"' },
-    ["others in another order"] = { accepted("id", "c", "a"), accepted("id", "b", "a"), "accept: a, c", "accept: a, b" },
+    ["others in another order"] =
+      { accepted("id", "c", "a"), accepted("id", "b", "a"), "accept: a, c", "accept: a, b" },
     ["a failure"] = { JUNK, "candidate.lua:3: boom", "ignore: junk", "fail: candidate.lua:3: boom" },
     ["no failure any more"] = { "rules.lua:3: boom", JUNK, "fail: rules.lua:3: boom", "ignore: junk" },
     ["two failures"] = { "rules.lua:3: boom", "candidate.lua:3: boom" },

@@ -18,7 +18,7 @@ static bool finish(struct command *command, int *status, struct err *err)
     bool finished = script_finish(command->handler.script, &text, status, err);
     bool ok = finished && command_print(&text, *status == 2 ? stderr : stdout, err);
 
-    if (finished && !ok && command_is(command, "replay"))
+    if (finished && !ok && command_is(command, "replay") && !command->options->help)
         command_print(&text, stderr, &late); /* the line to go on from must not be lost */
     buffer_free(&text);
     return ok;
@@ -47,7 +47,7 @@ static int run_opened(struct command *command, bool opened, struct err *err)
         finish(command, &status, &late);
     else if (ok)
         ok = finish(command, &status, err);
-    if (!ok)
+    if (!ok && err->text[0]) /* else nobody reads on */
         fprintf(stderr, "pigeon %s: %s\n", command->options->command, err->text);
     return ok ? status : 1;
 }

@@ -79,9 +79,8 @@ static bool read_examples(int64_t *number, const char *name, const char *text,
                           struct err *err)
 {
     return (read_number(number, name, text, err) && *number <= EXAMPLES_MAX) ||
-           err_set(err, CAUSE_OTHER,
-                   "%s is %s, but must be a whole number from 1 to %d", name, text,
-                   EXAMPLES_MAX);
+           err_set(err, CAUSE_OTHER, "%s is %s, but must be a whole number from 1 to %d",
+                   name, text, EXAMPLES_MAX);
 }
 
 static void set_flag(struct options *options, unsigned option)

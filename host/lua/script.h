@@ -40,7 +40,7 @@ struct script_settings {
     bool trace; /* shows which lines ran */
     bool dry_run;
     int examples; /* how many to show of each change, 0: as many as usual */
-    int width; /* of the terminal, 0: none */
+    int width;    /* of the terminal, 0: none */
 };
 
 /* What the broker answered for a queue. */

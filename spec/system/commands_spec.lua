@@ -168,14 +168,29 @@ describe("with a broker", function()
 end)
 
 describe("--help", function()
-  for _, command in ipairs({
-    "bin/generate_event", "bin/generate_event --key", "bin/pigeon", "bin/pigeon event s3",
-    system.build .. "/tools/lambda", system.build .. "/tools/consume",
-  }) do
+  local commands = { "bin/generate_event --key", "bin/pigeon event s3" }
+  for path in system.run("ls -d bin/* bin/build/* " .. system.tools .. "/*"):gmatch("[^\n]+") do
+    if path ~= "bin/build" then commands[#commands + 1] = path end
+  end
+
+  it("is asked of all commands", function() assert.is_true(#commands > 30, #commands .. " commands") end)
+
+  for _, command in ipairs(commands) do
     it("is understood by " .. command, function()
       local status, said, complaint = run(command .. " --help")
       assert.are.equal(0, status)
-      assert.matches("^Usage: ", said)
+      assert.is_truthy(said:find(command:match("^%S+"):match("[^/]+$"), 1, true), said)
+      assert.are.equal("", complaint)
+    end)
+
+    it("fails where the disk is full: " .. command, function()
+      local status, _, complaint = run(command .. " --help >/dev/full")
+      assert.is_true(status > 0)
+      assert.matches("No space left on device", complaint)
+    end)
+
+    it("ends quietly where nobody reads on: " .. command, function()
+      local _, _, complaint = run(("{ sleep 0.3; %s --help; } | true"):format(command))
       assert.are.equal("", complaint)
     end)
   end

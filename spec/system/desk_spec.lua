@@ -72,6 +72,21 @@ describe("pigeon", function()
     end)
   end
 
+  for _, arguments in ipairs {
+    "--help", "--version", "explain --help", "explain k", "check", "event s3 --key k", "simulate", "simulate --help",
+    "replay --help", "test --help",
+  } do
+    it(arguments .. " fails where the disk is full, and ends quietly where nobody reads on", function()
+      local status, _, complained = run(arguments .. " </dev/null", nil, "/dev/full")
+      assert.are.equal(1, status)
+      assert.matches("^pigeon[%a ]*: the output could not be written completely: No space left on device\n$", complained)
+      local out = os.tmpname()
+      system.run(("{ sleep 0.3; PIGEON_QUEUE=normal %s %s </dev/null 2>%s; } | true"):format(PIGEON, arguments, out))
+      assert.are.equal("", system.read(out))
+      os.remove(out)
+    end)
+  end
+
   for _, words in ipairs { "check --rules /nonsense", "simulate --against /nonsense" } do
     it(words .. " says which file, and why not", function()
       local _, _, complained = run(words .. " </dev/null")
@@ -282,7 +297,7 @@ describe("pigeon test", function()
     for _, option in ipairs { "", "-o TAP", "--list" } do
       local status, said = test(ACCEPTS, option, "", "/dev/full")
       assert.are.equal(1, status, said)
-      assert.matches("pigeon test: the output could not be written: No space left on device\n$", said)
+      assert.matches("pigeon test: the output could not be written completely: No space left on device\n$", said)
     end
   end)
 
@@ -640,7 +655,7 @@ end
     local status, _, complained = run("replay <" .. list(1, 3), env, "/dev/full")
     assert.are.equal(1, status)
     assert.matches("line 3 was confirmed last; %-%-from 4 continues after it\n"
-      .. "pigeon replay: the output could not be written completely\n$", complained)
+      .. "pigeon replay: the output could not be written completely: No space left on device\n$", complained)
   end)
 
   it("says which line was confirmed last when the watchdog ends it", function()

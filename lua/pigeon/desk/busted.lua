@@ -90,6 +90,7 @@ end
 local unwritten -- why not all of the output was written
 
 -- busted does not look whether its output arrives.
+-- luacheck: globals io print
 local function watch_output()
   local methods = getmetatable(io.stdout).__index
   local function watched(method)
@@ -159,7 +160,7 @@ watch_output()
 run({ standalone = false }) -- ends the process where a test failed
 io.stdout:flush()
 if unwritten then
-  say("the output could not be written: %s", unwritten)
+  say("the output could not be written completely: %s", unwritten)
   os.exit(1)
 end
 if not options.list then check_tests(counted, options) end

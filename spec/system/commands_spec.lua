@@ -196,11 +196,66 @@ describe("--help", function()
   end
 end)
 
+describe("consume_queue drains", function()
+  -- What PIGEON_HOST is, options, and whether the queue is emptied: there is no broker, so that fails then.
+  local cases = {
+    { "localhost:1", "", true },
+    { "LocalHost:1", "", true },
+    { "127.0.0.1:1", "", true },
+    { "127.9.8.7:1", "--headers", true },
+    { "::1", "", true },
+    { "[::1]:1", "", true },
+    { " localhost:1 , 127.0.0.1:1", "", true },
+    { "broker.invalid", "", false },
+    { "localhost.invalid", "", false },
+    { "127.0.0.1.invalid", "", false },
+    { "127.x.invalid:5672", "--headers", false },
+    { "notlocalhost", "", false },
+    { "10.0.0.1", "", false },
+    { "[::ffff:10.0.0.1]:5672", "", false },
+    { "localhost,broker.invalid", "", false },
+    { "broker.invalid, localhost", "", false },
+    { "broker.invalid:1", "--drain broker.invalid", true },
+    { "broker.invalid:1", "--headers --drain Broker.Invalid:5673", true },
+    { "broker.invalid:1,localhost:1", "--drain broker.invalid --headers", true },
+    { "a.invalid:1,b.invalid:1", "--drain a.invalid,b.invalid", true },
+    { "a.invalid,b.invalid", "--drain a.invalid", false },
+    { "a.invalid", "--drain b.invalid", false },
+    { "a.invalid", "--drain invalid", false },
+    { "localhost", "--drain b.invalid", false },
+    { "a.invalid", "--drain a.invalid,b.invalid", false },
+    { "", "--drain b.invalid", false },
+  }
+  for _, case in ipairs(cases) do
+    local host, options, allowed = table.unpack(case)
+    it((allowed and "" or "not ") .. ('%q %s'):format(host, options), function()
+      local status, said, complaint = run("bin/consume_queue " .. options, {
+        PIGEON_HOST = host, PIGEON_PORT = "1", PIGEON_VIRTUAL_HOST = "/", PIGEON_USER = "u", PIGEON_PASSWORD = "p",
+        PIGEON_QUEUE = "normal",
+      })
+      assert.are.equal("", said)
+      assert.are.equal(allowed and 1 or 2, status, complaint)
+      assert.matches(allowed and "^consume: connect to " or "^consume_queue: ", complaint)
+    end)
+  end
+
+  it("says why it does not, and what would", function()
+    local env = { PIGEON_HOST = "localhost,mq.example.com:5671,[fe80::1]", PIGEON_QUEUE = "normal" }
+    local _, _, complaint = run("bin/consume_queue", env)
+    assert.are.equal("consume_queue: PIGEON_HOST names mq.example.com,fe80::1, not this machine; nothing was drained. "
+      .. "Unset PIGEON_HOST\nto drain the private broker. To empty the queues there, for good: "
+      .. "consume_queue --drain mq.example.com,fe80::1\n", complaint)
+    _, _, complaint = run("bin/consume_queue --drain mq", env)
+    assert.matches("^consume_queue: %-%-drain names mq, but PIGEON_HOST is localhost,mq%.example%.com:5671,%[fe80::1%]; nothing",
+      complaint)
+  end)
+end)
+
 describe("misuse", function()
   for _, command in ipairs({
     "generate_event", "generate_event --key", "generate_event --key k --count 0",
     "generate_event --bucket b", "generate_event --nonsense x",
-    "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense",
+    "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense", "consume_queue --drain",
     "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
     "bench x", "bench --json x", "setup", "setup x", "setup run x86_64 x", "test x",

@@ -251,6 +251,25 @@ describe("consume_queue drains", function()
   end)
 end)
 
+describe("the runbook", function()
+  it("leaves none of the function's variables in the shell", function()
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run("mkdir " .. folder .. "/bin")
+    system.write(folder .. "/aws", "#!/bin/sh\necho '{\"PIGEON_HOST\":\"it is far\"}'\n")
+    system.write(folder .. "/bin/pigeon", '#!/bin/sh\necho "$1 of $PIGEON_HOST"\n')
+    system.run(("chmod +x %s/aws %s/bin/pigeon"):format(folder, folder))
+    local block -- of code, with the command
+    for text in (system.read("deploy/RUNBOOK.md") .. "\n\n"):gmatch("\n\n(    .-)\n\n") do
+      if text:find("get-function-configuration", 1, true) then block = text end
+    end
+    system.write(folder .. "/script", block .. '\necho "${PIGEON_HOST-none} is left"\n')
+    local status, said = run(("cd %s && PATH=.:$PATH && unset PIGEON_HOST && sh script"):format(folder))
+    os.execute("rm -rf " .. quote(folder))
+    assert.are.equal(0, status)
+    assert.are.equal("check of it is far\nnone is left\n", said)
+  end)
+end)
+
 describe("misuse", function()
   for _, command in ipairs({
     "generate_event", "generate_event --key", "generate_event --key k --count 0",

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "desk/busted.h"
@@ -121,9 +122,16 @@ static int run_suite(const struct options *options)
 
 static bool check_file(const char *option, const char *path, struct err *err)
 {
-    if (!path || access(path, R_OK) == 0)
+    struct stat info;
+
+    if (!path)
         return true;
-    return err_set(err, CAUSE_OTHER, "%s %s: %s", option, path, strerror(errno));
+    if (access(path, R_OK) != 0 || stat(path, &info) != 0)
+        return err_set(err, CAUSE_OTHER, "%s %s: %s", option, path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return err_set(err, CAUSE_OTHER, "%s %s is a folder; name the script in it",
+                       option, path);
+    return true;
 }
 
 int desk_run(const struct options *options, struct config *config,

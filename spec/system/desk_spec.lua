@@ -94,6 +94,26 @@ describe("pigeon", function()
       assert.matches("^pigeon %a+: %-%-%a+ /nonsense: No such file or directory\n", complained)
     end)
   end
+
+  for _, words in ipairs { "explain --rules rules k", "simulate --against rules", "check --rules /tmp" } do
+    it(words .. " says that it is a folder", function()
+      local status, _, complained = run(words .. " </dev/null")
+      assert.are.equal(2, status)
+      assert.matches("^pigeon %a+: %-%-%a+ [/%a]+ is a folder; name the script in it\n\nUsage: ", complained)
+    end)
+  end
+
+  it("says what is not a script, and speaks of no handler", function()
+    local status, said, complained = run(("explain --rules %s k"):format(PIGEON))
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.are.equal(("pigeon explain: %sis a program, not a Lua script\n"):format(PIGEON), complained)
+    local rules = file_of(("-"):rep(2 << 20))
+    _, _, complained = run(("explain --rules %s k"):format(rules))
+    os.remove(rules)
+    assert.matches("^pigeon explain: " .. rules .. ": longer than ", complained)
+    assert.is_nil(complained:find("handler", 1, true))
+  end)
 end)
 
 describe("pigeon explain", function()

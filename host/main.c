@@ -47,7 +47,7 @@ static const char help[] =
     "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
     "  check                           checks settings and rules; --connect: broker\n"
-    "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
+    "  simulate < keys                 counts what they decide; --against NEW.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
     "  replay < keys                   publishes keys as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"

@@ -242,12 +242,12 @@ describe("consume_queue drains", function()
   it("says why it does not, and what would", function()
     local env = { PIGEON_HOST = "localhost,mq.example.com:5671,[fe80::1]", PIGEON_QUEUE = "normal" }
     local _, _, complaint = run("bin/consume_queue", env)
-    assert.are.equal("consume_queue: PIGEON_HOST names mq.example.com,fe80::1, not this machine; nothing was drained. "
-      .. "Unset PIGEON_HOST\nto drain the private broker. To empty the queues there, for good: "
+    assert.are.equal("consume_queue: PIGEON_HOST names mq.example.com,fe80::1, not this machine; "
+      .. "nothing was drained. Unset PIGEON_HOST\nto drain the private broker. To empty the queues there, for good: "
       .. "consume_queue --drain mq.example.com,fe80::1\n", complaint)
     _, _, complaint = run("bin/consume_queue --drain mq", env)
-    assert.matches("^consume_queue: %-%-drain names mq, but PIGEON_HOST is localhost,mq%.example%.com:5671,%[fe80::1%]; nothing",
-      complaint)
+    assert.matches("consume_queue: --drain names mq, but PIGEON_HOST is localhost,mq.example.com:5671,[fe80::1];",
+      complaint, 1, true)
   end)
 end)
 

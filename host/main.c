@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "config.h"
 #include "desk/desk.h"
 #include "lambda/loop.h"
@@ -46,7 +47,7 @@ static const char help[] =
     "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
     "  check                           checks settings and rules; --connect: broker\n"
-    "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
+    "  simulate < keys                 counts what they decide; --against NEW.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
     "  replay < keys                   publishes keys as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"
@@ -62,7 +63,10 @@ static const char help[] =
 
 static int print_version(void)
 {
-    return printf("pigeon " PIGEON_VERSION "\n%s", built_with) < 0;
+    char text[1024];
+
+    snprintf(text, sizeof(text), "pigeon " PIGEON_VERSION "\n%s", built_with);
+    return output_print("pigeon", text);
 }
 
 /* ------------------------------------------------------------- init */
@@ -288,7 +292,7 @@ int main(int argc, char **argv)
 
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--help") == 0)
-        return fputs(help, stdout) < 0;
+        return output_print("pigeon", help);
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
     config_read(&pigeon.config);

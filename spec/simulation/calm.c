@@ -23,6 +23,7 @@
 #define HEALS (10 * SECOND)    /* with so much time left a lone fault does no harm */
 #define HOST_HEALS (20 * SECOND)
 #define CONNECTS_KEPT 128
+#define RETURN_BYTES 300 /* a basic.return, with its header and body */
 
 static int active[FAULTS];
 /* The last fault of which the broker does not tell. */
@@ -272,6 +273,14 @@ static int64_t silence_costs(int64_t time)
     return plan.dead_address && active[HOST_REFUSED] > 0 ? SHARE : 0;
 }
 
+/* What comes back for each message, through the program's window. */
+static int64_t transfer(int64_t objects)
+{
+    int64_t turns = objects * DESTINATIONS * RETURN_BYTES / (int64_t)plan.window;
+
+    return turns * 2 * (plan.latency + plan.jitter);
+}
+
 static int64_t slow_for(const struct event *event)
 {
     int64_t objects = 0;
@@ -280,7 +289,8 @@ static int64_t slow_for(const struct event *event)
         objects += messages[event->messages[i]].count;
     bool silent = silence_costs(0) > 0; /* that is in the bound already */
 
-    return (idle > IDLE || silent ? IDLE_SLOW : SLOW) + objects * plan.object_work;
+    return (idle > IDLE || silent ? IDLE_SLOW : SLOW) + objects * plan.object_work +
+           transfer(objects);
 }
 
 /* A reconnect in the same event heals it. */

@@ -12,12 +12,15 @@
  *   the Runtime API is gone                    a log line, exit 1
  *   SIGTERM between events                     the connection is closed, exit 0
  * After exit 1 Lambda starts a fresh process. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "config.h"
@@ -196,6 +199,8 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
+    log_deadline(&deadline);
+
     if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
         return false;
     delivery_begin(&pigeon->delivery); /* the broker answers while the rules load */
@@ -283,10 +288,22 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
     return status;
 }
 
+/* Where one of the first three descriptors is closed, the next socket would get its number,
+ * and the log would be written into it. */
+static void open_missing(void)
+{
+    struct stat ignored;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fstat(fd, &ignored) != 0 && open("/dev/null", O_RDWR) != fd)
+            _exit(1);
+}
+
 int main(int argc, char **argv)
 {
     struct pigeon pigeon = {0};
 
+    open_missing();
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--help") == 0)
         return fputs(help, stdout) < 0;

@@ -13,6 +13,7 @@
 
 #include "base/alarm.h"
 #include "base/log.h"
+#include "base/log_output.h"
 
 #define TICKS_A_SECOND 10
 #define TICK_MS 100
@@ -72,17 +73,6 @@ static size_t fill(char *line, const char *form, const struct part *part)
     return used;
 }
 
-static void write_text(int fd, const char *text, size_t len)
-{
-    ssize_t n = 1;
-
-    while (len > 0 && n > 0) {
-        n = write(fd, text, len);
-        text += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-}
-
 /* In a signal handler: only what is async-signal-safe. `comma`: between why and key. */
 static void end_process(const char *why, const char *comma)
 {
@@ -98,7 +88,7 @@ static void end_process(const char *why, const char *comma)
     size_t used = fill(line, manner.form ? manner.form : log_form, parts);
 
     if (manner.form)
-        write_text(manner.fd, line, used);
+        log_output_last(manner.fd, line, used);
     else
         log_from_signal(line, used);
     if (manner.last_words)

@@ -88,7 +88,9 @@ local function add_lines(lines, entry, rank)
   end
 end
 
---- A concluded batch, and the lowest level that is logged -> a list of {level, message, facts}.
+--- A concluded batch, and the lowest level that is logged -> a list of {level, message, facts}. What
+-- became of objects is first: an event may have far more lines of what is wrong with it than the
+-- log takes (host/base/log.h).
 -- facts are names and values in turn; a value is a string, a number, a list of strings, or false
 -- where there is none.
 function log_lines.of(batch, level)
@@ -96,8 +98,12 @@ function log_lines.of(batch, level)
     return { line("error", "failed: " .. batch.problem, { "reason", REASONS.record, "error", batch.problem }) }
   end
   local lines, rank = {}, RANKS[level]
-  for i = 1, #batch.entries do
-    add_lines(lines, batch.entries[i], rank)
+  local entries = batch.entries
+  for i = 1, #entries do
+    if not entries[i].problem then add_lines(lines, entries[i], rank) end
+  end
+  for i = 1, #entries do
+    if entries[i].problem then add_lines(lines, entries[i], rank) end
   end
   return lines
 end

@@ -60,6 +60,18 @@ describe("log_lines.of", function()
     end)
   end
 
+  it("has what became of objects before what cannot be read", function()
+    local function wrong(text)
+      return { label = "Records", problem = text, failures = { { cause = "record", text = text } } }
+    end
+    local lines = log_lines.of({ entries = {
+      wrong("a"), { label = "k", object = {}, verdict = { kind = "accept", id = "x" }, destinations = { "q" } }, wrong("b"),
+    } }, "debug")
+    local messages = {}
+    for i, one in ipairs(lines) do messages[i] = one.message end
+    assert.same({ "published: x to q", "failed: a", "failed: b" }, messages)
+  end)
+
   it("tells of a record that is not an object", function()
     local level, message, facts = only_line {
       label = "Records[3]", source = "aws:ses", verdict = { kind = "ignore", reason = "other" },

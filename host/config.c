@@ -155,8 +155,7 @@ static bool check_tls(const struct config *config, struct err *err)
 {
     bool with_certificate = config->tls_cert_file != NULL;
 
-    if (config->tls && strcmp(config->tls, "on") != 0 &&
-        strcmp(config->tls, "off") != 0)
+    if (config->tls && strcmp(config->tls, "on") != 0 && strcmp(config->tls, "off") != 0)
         return err_set(err, CAUSE_BAD_SETTING,
                        "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"",
                        show(config->tls).text);

@@ -288,22 +288,24 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
     return status;
 }
 
-/* Where one of the first three descriptors is closed, the next socket would get its number,
- * and the log would be written into it. */
-static void open_missing(void)
+/* Where one of the first three descriptors is closed, the next socket would get its
+ * number, and the log would be written into it. */
+static bool open_missing(void)
 {
     struct stat ignored;
 
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
         if (fstat(fd, &ignored) != 0 && open("/dev/null", O_RDWR) != fd)
-            _exit(1);
+            return false;
+    return true;
 }
 
 int main(int argc, char **argv)
 {
     struct pigeon pigeon = {0};
 
-    open_missing();
+    if (!open_missing())
+        return 1;
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--help") == 0)
         return fputs(help, stdout) < 0;

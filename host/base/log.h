@@ -32,9 +32,9 @@ const char *log_level(void);
 /* The format of lines from now on (text until this is called). */
 void log_set_format(enum log_format format);
 
-/* From now on a line waits at most for half of what is left of the deadline until somebody
- * reads the log; NULL: as long as it takes (until this is called). Lines that nobody read
- * in time are lost, and a line has their number once somebody reads again. */
+/* From now on a line waits at most for half of what is left of the deadline until
+ * somebody reads the log; NULL: as long as it takes (until this is called). Lines that
+ * nobody read in time are lost, and a line has their number once somebody reads again. */
 void log_deadline(const struct deadline *deadline);
 
 /* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. The

@@ -79,11 +79,11 @@ static void end_process(const char *why, const char *comma)
     static char line[2 * (KEY_BYTES + SCRIPT_BYTES) + FORM_BYTES];
     const char *script = watched.script ? watched.script : "Lua";
     size_t len = watched.label_len < KEY_BYTES ? watched.label_len : KEY_BYTES;
-    const struct part parts[] = {{script, strnlen(script, SCRIPT_BYTES)},
-                                 {why, strlen(why)},
-                                 {manner.form ? watched.label : comma,
-                                  manner.form ? len : strlen(comma)},
-                                 {watched.label, len}};
+    const struct part parts[] = {
+        {script, strnlen(script, SCRIPT_BYTES)},
+        {why, strlen(why)},
+        {manner.form ? watched.label : comma, manner.form ? len : strlen(comma)},
+        {watched.label, len}};
     const char *log_form = len > 0 ? "%s %s%s at key \"%s\"" : "%s %s";
     size_t used = fill(line, manner.form ? manner.form : log_form, parts);
 

@@ -104,7 +104,7 @@ static void say_names(struct words *words, const struct tls *tls, X509 *certific
     GENERAL_NAMES_free(names);
 }
 
-/* `first`: it is about the broker's own certificate, so none of its issuer came with it. */
+/* `first`: it is the broker's own certificate, so none of its issuer came with it. */
 static enum cause say_issuer(struct words *words, const struct tls *tls, bool first,
                              X509 *certificate)
 {

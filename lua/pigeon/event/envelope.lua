@@ -192,7 +192,9 @@ local function read_each(list, list_place, read, depth, batch)
       local ok, raised = pcall(read, record, i, list_place, depth, batch)
       local problem = not ok and checked.problem(raised)
       problems = problems + (problem and 1 or 0)
-      if problem and (problems <= MOST_PROBLEMS or messages) then add_problem(batch, place_of(list_place, i), problem) end
+      if problem and (problems <= MOST_PROBLEMS or messages) then
+        add_problem(batch, place_of(list_place, i), problem)
+      end
     end
   end
   if not messages then add_rest(batch, list_place, problems - MOST_PROBLEMS) end

@@ -18,7 +18,7 @@
 #include "fake/recv.h"
 
 /* Of a server that speaks TLS, where it sends no alert. */
-#define UNANSWERED                                                            \
+#define UNANSWERED                                                              \
     "; next: is PIGEON_PORT a port for TLS? Then set PIGEON_TLS=on; or is the " \
     "broker at its connection limit?"
 #define PORT                                                            \

@@ -112,7 +112,8 @@ static void http_is_for_loopback_alone(void **state)
     config.endpoint_kms = "http://10.0.0.1";
     assert_false(service_open(&client, &config, kms, &err));
     assert_string_equal(err.text,
-                        "AWS_ENDPOINT_URL_KMS is \"http://10.0.0.1\": http:// to 10.0.0.1 would carry the "
+                        "AWS_ENDPOINT_URL_KMS is \"http://10.0.0.1\": http:// to "
+                        "10.0.0.1 would carry the "
                         "session token in the clear; it is for loopback alone, use "
                         "https://");
 }
@@ -138,8 +139,9 @@ static void a_region_is_no_way_into_another_host(void **state)
     (void)state;
     config.aws_region = "evil.example/";
     assert_false(service_open(&client, &config, all, &err));
-    assert_string_equal(err.text, "PIGEON_AWS_REGION is \"evil.example/\", which is not a "
-                                  "region name (example: us-west-2)");
+    assert_string_equal(err.text,
+                        "PIGEON_AWS_REGION is \"evil.example/\", which is not a "
+                        "region name (example: us-west-2)");
     config.aws_region = "us west\n";
     assert_false(service_open(&client, &config, all, &err));
     assert_string_equal(err.text, "PIGEON_AWS_REGION is \"us west\\x0a\", which is not a "

@@ -250,9 +250,10 @@ static void an_event_writes_a_megabyte_at_most(void **state)
     assert_true(strlen(got) > EVENT_BYTES * 8 / 10);
     assert_int_equal(count(got, metrics + 1), 1); /* after time and level */
     lines = count(got, "INFO  id-1 ");
-    snprintf(words, sizeof(words),
-             "WARN  id-1 %zu more lines of this event are not written: its log has 1 MB\n",
-             20000 - lines);
+    snprintf(
+        words, sizeof(words),
+        "WARN  id-1 %zu more lines of this event are not written: its log has 1 MB\n",
+        20000 - lines);
     assert_has(got, words);
 
     log_context("id-2");

@@ -30,7 +30,7 @@ static void note(const char *fmt, ...)
     va_end(ap);
 }
 
-/* ------------------------------------------------------------- linked instead of the host's */
+/* ------------------------------------------------- linked instead of the host's */
 
 bool watchdog_start(const struct deadline *deadline, struct err *ignored)
 {
@@ -148,7 +148,8 @@ static int setup(void **state)
 {
     if (script_case_setup(state) != 0)
         return -1;
-    script = open_rules("return function(object) return accept(object.key, {'normal'}) end");
+    script =
+        open_rules("return function(object) return accept(object.key, {'normal'}) end");
     return 0;
 }
 

@@ -375,7 +375,7 @@ describe("envelope.read", function()
     ["without a source"] = { "[{},", "{},", "{}]", '{"Records":%s}', "201 more entries of Records cannot be read" },
     ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s",
       "201 more entries of the event cannot be read" },
-    ["in a list, without a source that is read"] = { '[{"eventSource":7},', '{"eventSource":7},', '{"eventSource":7}]', "%s",
+    ["in a list, without a source"] = { '[{"eventSource":7},', '{"eventSource":7},', '{"eventSource":7}]', "%s",
       "201 more entries of the event cannot be read" },
   } do
     it("says of 100 records " .. what .. " that they are wrong, and how many more there are", function()

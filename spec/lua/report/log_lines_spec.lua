@@ -65,7 +65,7 @@ describe("log_lines.of", function()
       return { label = "Records", problem = text, failures = { { cause = "record", text = text } } }
     end
     local lines = log_lines.of({ entries = {
-      wrong("a"), { label = "k", object = {}, verdict = { kind = "accept", id = "x" }, destinations = { "q" } }, wrong("b"),
+      wrong("a"), { object = {}, verdict = { kind = "accept", id = "x" }, destinations = { "q" } }, wrong("b"),
     } }, "debug")
     local messages = {}
     for i, one in ipairs(lines) do messages[i] = one.message end

@@ -65,7 +65,6 @@ CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
 # Wrapped by host/amqp/connection.c and host/aws/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
-# In the order in which a start needs them, so that it touches fewer pages.
 ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
            libhttp_parser.a libjansson.a) $(CURL)/libcurl.a \
            $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)

@@ -203,7 +203,6 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
 
     if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
         return false;
-    delivery_begin(&pigeon->delivery); /* the broker answers while the rules load */
     if (!open_script(pigeon, &deadline, err))
         return false;
     log_rules(script_hash(pigeon->script));

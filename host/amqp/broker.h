@@ -24,9 +24,6 @@ struct broker *broker_open(const struct login *login);
 void broker_log_in_as(struct broker *broker, const char *virtual_host, const char *user,
                       const char *password);
 
-/* As login_greet(): for the socket that the next broker_connect() is given. */
-void broker_greet(struct broker *broker, int fd);
-
 /* Logs in over a connected, non-blocking socket, which it takes over even when it fails,
  * and opens the channel; there must be no connection. tls_name: what the broker's
  * certificate must have, a name or an address; NULL: no TLS. False: err has the

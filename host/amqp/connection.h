@@ -1,7 +1,7 @@
 /* connection.h -- one connection of rabbitmq-c: how it is opened, and the words for what
  * fails on it.
  *
- * For host/amqp alone. Plain data; zeroed, with `greeted` -1, it is not connected. */
+ * For host/amqp alone. Plain data; zeroed, it is not connected. */
 #ifndef PIGEON_AMQP_CONNECTION_H
 #define PIGEON_AMQP_CONNECTION_H
 
@@ -24,7 +24,6 @@ struct connection {
     int fd;                       /* its socket, which rabbitmq-c owns */
     bool secure;                  /* over TLS */
     struct tls tls;
-    int greeted; /* a socket that login_greet() sent the header to; -1: none */
 };
 
 /* As broker_connect() and broker_drop(). */

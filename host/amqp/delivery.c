@@ -44,7 +44,7 @@ static void sleep_ms(int64_t ms)
 {
     struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 
-    while (nanosleep(&left, &left) != 0) /* an alarm without an action interrupts it */
+    while (nanosleep(&left, &left) != 0) /* a signal interrupts it */
         continue;
 }
 
@@ -194,18 +194,6 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
 }
 
 /* ------------------------------------------------------------- connecting */
-
-void delivery_begin(struct delivery *delivery)
-{
-    int fd;
-
-    for (enum secret which = 0; which < SECRET_COUNT; which++)
-        if (delivery->secrets && secrets_refers(delivery->secrets, which))
-            return; /* the calls to AWS come first, and may take long */
-    fd = connector_begin(delivery->connector, delivery->host);
-    if (fd >= 0 && !connector_tls_name(delivery->connector, delivery->host))
-        broker_greet(delivery->broker, fd);
-}
 
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct err *err)

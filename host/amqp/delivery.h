@@ -28,10 +28,6 @@ struct delivery {
     struct secrets *secrets; /* how to log in; NULL: by the broker's own login */
 };
 
-/* A head start for a delivery_connect() within the next seconds: begins what needs no
- * waiting, so that network and broker work meanwhile. Not with secrets in AWS. */
-void delivery_begin(struct delivery *delivery);
-
 /* Makes a connection where there is none: to one of the hosts, the last one that worked
  * first, each with its share of the time, 10 s in all at most. Before that, secrets that
  * are not known yet are resolved. False: err has the answer of each host, or why

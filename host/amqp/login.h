@@ -21,10 +21,6 @@ struct login {
     struct tls_settings tls;     /* where TLS is used */
 };
 
-/* Sends the protocol header over a connected socket without TLS, which the next login
- * will use: the broker's answer is on its way meanwhile. */
-void login_greet(struct connection *connection, int fd);
-
 /* Logs in over the connection's open socket, and opens its channel in confirm mode; the
  * guard is on. False: err names the stage ("login" or "channel") and the cause. */
 bool login_run(struct connection *connection, const struct deadline *deadline,

@@ -1,10 +1,8 @@
 /* alarm.c -- one POSIX timer, made at the first use.
  *
- * The timer stays armed; a handler that finds no action returns. It is set again only for
- * an earlier end; for a later one it is set when it fires. So most events make no call of
- * the kernel for it. The signal goes to the thread that made the timer: the handler never
- * runs beside the code whose state it reads, only between two of its instructions.
- * Volatile and compiler fences are enough. */
+ * The signal goes to the thread that made the timer: the handler never runs beside the
+ * code whose state it reads, only between two of its instructions. Volatile and compiler
+ * fences are enough. */
 #include "base/alarm.h"
 
 #include <errno.h>
@@ -24,35 +22,29 @@ static struct {
     timer_t timer;
     void (*volatile action)(void); /* NULL: none */
     volatile int64_t end_ms;       /* when the action is due, clock_ms() */
-    volatile int64_t set_ms;       /* what the timer is set to; 0: it is not set */
 } alarms;
 
-static void set_timer(int64_t at_ms)
-{
-    struct itimerspec when = {0};
-
-    alarms.set_ms = at_ms;
-    atomic_signal_fence(memory_order_seq_cst);
-    when.it_value.tv_sec = at_ms / 1000;
-    when.it_value.tv_nsec = at_ms % 1000 * 1000000;
-    timer_settime(alarms.timer, TIMER_ABSTIME, &when, NULL);
-}
-
-/* Where the timer fires too early, the end was put off meanwhile. */
+/* Too early is a signal of the end before, which arrives while the timer is set anew. */
 static void on_alarm(int signal)
 {
     void (*action)(void) = alarms.action;
     int saved = errno;
 
     (void)signal;
-    alarms.set_ms = 0;
-    if (clock_ms() < alarms.end_ms)
-        set_timer(alarms.end_ms);
-    else if (action) {
+    if (action && clock_ms() >= alarms.end_ms) {
         alarms.action = NULL;
         action();
     }
     errno = saved;
+}
+
+/* 0 disarms it. */
+static void set_timer(int64_t at_ms)
+{
+    struct itimerspec when = {
+        .it_value = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000}};
+
+    timer_settime(alarms.timer, TIMER_ABSTIME, &when, NULL);
 }
 
 bool alarm_make_timer(clockid_t clock, int signal, void (*handler)(int), timer_t *timer,
@@ -77,16 +69,18 @@ bool alarm_set(const struct deadline *deadline, void (*action)(void), struct err
             alarm_make_timer(CLOCK_BOOTTIME, SIGALRM, on_alarm, &alarms.timer, err);
     if (!alarms.made)
         return false;
-    alarms.end_ms = deadline->end_ms > 0 ? deadline->end_ms : 1; /* 0 would disarm */
+    alarms.end_ms = deadline->end_ms > 0 ? deadline->end_ms : 1;
     atomic_signal_fence(memory_order_seq_cst);
     alarms.action = action; /* before the timer is set: it may fire at once */
     atomic_signal_fence(memory_order_seq_cst);
-    if (alarms.set_ms == 0 || alarms.set_ms > alarms.end_ms)
-        set_timer(alarms.end_ms);
+    set_timer(alarms.end_ms);
     return true;
 }
 
 void alarm_clear(void)
 {
     alarms.action = NULL;
+    atomic_signal_fence(memory_order_seq_cst);
+    if (alarms.made)
+        set_timer(0);
 }

@@ -63,15 +63,13 @@ static int open_body(lua_State *L)
     const struct script_settings *settings = opening->settings;
     struct script *script = opening->script;
 
-    lua_gc(L, LUA_GCSTOP); /* our own modules are never garbage */
     libraries_open(L);
     lua_getglobal(L, "require");                  /* opening require */
     lua_pushliteral(L, "pigeon");                 /* opening require name */
     lua_call(L, 1, 1);                            /* opening pigeon */
     lua_setfield(L, LUA_REGISTRYINDEX, "pigeon"); /* opening */
-    lua_gc(L, LUA_GCRESTART);
-    door_push_verb(L, "open"); /* opening open */
-    lua_createtable(L, 0, 15); /* opening open settings */
+    door_push_verb(L, "open");                    /* opening open */
+    lua_createtable(L, 0, 15);                    /* opening open settings */
     door_set_string(L, "command", settings->command);
     door_set_string(L, "PIGEON_QUEUE", settings->queue);
     door_set_string(L, "PIGEON_ENV", settings->env);

@@ -33,7 +33,8 @@ static void set_options(int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
 }
 
-int attempts_begin(const struct addrinfo *address)
+/* A socket whose connect to this address has begun; -1 with errno. */
+static int begin(const struct addrinfo *address)
 {
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error;
@@ -56,19 +57,6 @@ static int result_of(int fd)
     int error = 0;
 
     return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0 ? errno : error;
-}
-
-int attempts_wait(int fd, const struct deadline *deadline)
-{
-    struct pollfd ready = {.fd = fd, .events = POLLOUT};
-    int n;
-
-    do
-        n = poll(&ready, 1, (int)deadline_left_ms(deadline));
-    while (n < 0 && errno == EINTR);
-    if (n == 0)
-        return ETIMEDOUT;
-    return n < 0 ? errno : result_of(fd);
 }
 
 /* ------------------------------------------------------------- several */
@@ -147,8 +135,7 @@ static struct attempt *race(struct attempt *attempts, size_t count,
             (!any_open(attempts, begun) || deadline_left_ms(&next) == 0)) {
             struct attempt *attempt = &attempts[begun++];
 
-            if (attempt->fd < 0)
-                attempt->fd = attempts_begin(attempt->address);
+            attempt->fd = begin(attempt->address);
             if (attempt->fd < 0)
                 attempt->error = errno;
             next = deadline_within(deadline, NEXT_MS);
@@ -174,16 +161,14 @@ static void explain(const struct attempt *attempt, struct err *err)
                                         : strerror(attempt->error));
 }
 
-int attempts_run(const struct addrinfo *addresses, int begun, struct address *worked,
+int attempts_run(const struct addrinfo *addresses, struct address *worked,
                  const struct deadline *deadline, struct err *err)
 {
     struct attempt attempts[ATTEMPTS_MAX];
     size_t count = list(addresses, worked, attempts);
-    struct attempt *winner;
+    struct attempt *winner = race(attempts, count, deadline);
     int fd = -1;
 
-    attempts[0].fd = begun;
-    winner = race(attempts, count, deadline);
     if (winner) {
         fd = winner->fd;
         winner->fd = -1;

@@ -18,17 +18,10 @@ struct address {
     socklen_t len; /* 0: none */
 };
 
-/* A socket whose connect to this address has begun, non-blocking and close-on-exec; -1
- * with errno. */
-int attempts_begin(const struct addrinfo *address);
-
-/* Waits until the connect of a socket has ended. 0: it is connected; else an errno. */
-int attempts_wait(int fd, const struct deadline *deadline);
-
-/* A connected socket, or -1: err has the cause for each address. `begun` is a socket that
- * attempts_begin() made for the first address, -1: none; it is used or closed. `worked`
- * is tried first where it is in the list, and becomes the address that connected. */
-int attempts_run(const struct addrinfo *addresses, int begun, struct address *worked,
+/* A connected socket, non-blocking and close-on-exec, or -1: err has the cause for each
+ * address. `worked` is tried first where it is in the list, and becomes the address that
+ * connected. */
+int attempts_run(const struct addrinfo *addresses, struct address *worked,
                  const struct deadline *deadline, struct err *err);
 
 #endif

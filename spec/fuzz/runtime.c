@@ -30,10 +30,9 @@ const char *connector_label(const struct connector *connector, size_t i)
 }
 
 int connector_connect(struct connector *connector, size_t i,
-                      const struct deadline *deadline, const char **stage,
-                      struct err *err)
+                      const struct deadline *deadline, struct err *err)
 {
-    (void)connector, (void)i, (void)deadline, (void)stage, (void)err;
+    (void)connector, (void)i, (void)deadline, (void)err;
     return wire_connect();
 }
 

@@ -26,7 +26,7 @@
 
 char broker_password[PASSWORD_BYTES] = FIRST_PASSWORD;
 
-static bool stands_still(const struct end *end)
+bool broker_stands_still(const struct end *end)
 {
     return fault_active(BROKER_FROZEN) > 0 ||
            (fault_active(HOST_FROZEN) > 0 && end->host == 0);
@@ -62,7 +62,7 @@ void broker_forces_close(struct end *end)
 {
     struct session *session = end->session;
 
-    if (session->state == IS_OPEN && !session->closing && !stands_still(end))
+    if (session->state == IS_OPEN && !session->closing && !broker_stands_still(end))
         broker_close_connection(session, 320,
                                 "CONNECTION_FORCED - broker forced connection closure "
                                 "with reason 'shutdown'");
@@ -80,6 +80,8 @@ static void block(struct session *session)
     frame_short("low on memory");
     frame_send(session->end);
     session->end->stalled = true;
+    if (happens(&broker_chance, 500)) /* confirms go on (rabbit_writer) */
+        confirming_hurry(session);
 }
 
 void broker_blocks(struct end *end)
@@ -408,12 +410,13 @@ static void beat(void *what, int64_t unused)
     (void)unused;
     if (end->gone || session->ignored)
         return;
-    if (!stands_still(end) && !session->blocked && now - session->heard_at > NO_BEATS) {
+    if (!broker_stands_still(end) && !session->blocked &&
+        now - session->heard_at > NO_BEATS) {
         trace("broker", end->number, "missed heartbeats from the client");
         network_close(end);
         return;
     }
-    if (!stands_still(end) && session->state == IS_OPEN) {
+    if (!broker_stands_still(end) && session->state == IS_OPEN) {
         frame_begin(FRAME_HEARTBEAT, 0);
         frame_send(end);
     }
@@ -430,7 +433,7 @@ void broker_accepts(struct end *end)
     session->state = end->tls ? AWAITS_HELLO : AWAITS_HEADER;
     session->heard_at = now;
     end->session = session;
-    end->stalled = stands_still(end);
+    end->stalled = broker_stands_still(end);
     faults_at_connection(end);
     schedule_at(now + BEAT, beat, session, 0);
 }

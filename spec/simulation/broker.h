@@ -73,6 +73,7 @@ void broker_was_read(struct end *end, uint64_t bytes);
 void broker_forces_close(struct end *end);
 void broker_blocks(struct end *end);
 void broker_goes_on(struct end *end);
+bool broker_stands_still(const struct end *end);
 bool broker_is_blocked(const struct end *end);
 void broker_crashes(void);
 
@@ -84,6 +85,8 @@ void broker_close_connection(struct session *session, unsigned code, const char 
 void publish_arrived(struct session *session);
 
 /* confirming.c */
+/* Acks what waits, now. */
+void confirming_hurry(struct session *session);
 void confirming_add(struct session *session, struct pending pending);
 void confirming_store(struct pending *pending);
 void confirming_lose(struct session *session);

@@ -23,6 +23,7 @@
 #define HEALS (10 * SECOND)    /* with so much time left a lone fault does no harm */
 #define HOST_HEALS (20 * SECOND)
 #define CONNECTS_KEPT 128
+#define RETURN_BYTES 300 /* a basic.return, with its header and body */
 
 static int active[FAULTS];
 /* The last fault of which the broker does not tell. */
@@ -76,13 +77,19 @@ static bool is_told(enum fault fault)
 /* Whether the program may have an old password and not ask for the new one yet. */
 static bool waits_for_aws(int64_t when)
 {
-    return password_changed && has_secret &&
-           (when < asked_aws_before + ASK_AGAIN || when < failed_at + BACK_OFF);
+    return password_changed && has_secret && when < asked_aws_before + ASK_AGAIN;
+}
+
+/* And may still be pausing because of that. */
+static bool suffers_from_aws(int64_t when)
+{
+    return waits_for_aws(when) ||
+           (password_changed && has_secret && when < failed_at + BACK_OFF);
 }
 
 static bool is_calm(int64_t begin)
 {
-    return !troubled() && begin > calm_since + GRACE && !waits_for_aws(begin);
+    return !troubled() && begin > calm_since + GRACE && !suffers_from_aws(begin);
 }
 
 void oracle_trouble(void)
@@ -101,12 +108,29 @@ static bool all_told(void)
     return true;
 }
 
+/* What begins now is alone where all was well so far, and the event has its reconnect
+ * still. */
+static void note_lone(enum fault fault)
+{
+    bool alone = published && in_event == 0 && !troubled() && hosts_down() == 0 &&
+                 now > calm_since + BACK_OFF && !suffers_from_aws(now);
+
+    lone = alone ? fault : FAULTS;
+    lone_at = now;
+}
+
+void oracle_cut(enum fault fault)
+{
+    note_lone(fault);
+    calm_since = now;
+    quiet_since = now;
+}
+
 void oracle_fault(enum fault fault, bool begins)
 {
-    if (begins && published && !troubled() && hosts_down() == 0 &&
-        now > calm_since + BACK_OFF && !waits_for_aws(now))
-        lone = fault, lone_at = now;
-    else if (begins || fault != lone)
+    if (begins)
+        note_lone(fault);
+    else if (fault != lone)
         lone = FAULTS;
     active[fault] += begins ? 1 : -1;
     if (fault == NACKS_BRIEFLY)
@@ -141,8 +165,7 @@ static unsigned per_address(void)
 /* Rule 6: the back-off. */
 void oracle_connects(void)
 {
-    unsigned most =
-        6 * per_address() + 1; /* one was begun before the rules were loaded */
+    unsigned most = 6 * per_address();
 
     counted.connects++;
     in_event++;
@@ -193,7 +216,7 @@ static bool only_destinations_gone(void)
     for (int fault = 0; fault < FAULTS; fault++)
         if (active[fault] > 0 && fault != QUEUE_GONE && fault != EXCHANGE_GONE)
             return false;
-    return now > quiet_since + GRACE && now > calm_since && !waits_for_aws(now);
+    return now > quiet_since + GRACE && now > calm_since && !suffers_from_aws(now);
 }
 
 /* What follows is not a login any more, which is not tried again. */
@@ -250,6 +273,14 @@ static int64_t silence_costs(int64_t time)
     return plan.dead_address && active[HOST_REFUSED] > 0 ? SHARE : 0;
 }
 
+/* What comes back for each message, through the program's window. */
+static int64_t transfer(int64_t objects)
+{
+    int64_t turns = objects * DESTINATIONS * RETURN_BYTES / (int64_t)plan.window;
+
+    return turns * 2 * (plan.latency + plan.jitter);
+}
+
 static int64_t slow_for(const struct event *event)
 {
     int64_t objects = 0;
@@ -258,7 +289,8 @@ static int64_t slow_for(const struct event *event)
         objects += messages[event->messages[i]].count;
     bool silent = silence_costs(0) > 0; /* that is in the bound already */
 
-    return (idle > IDLE || silent ? IDLE_SLOW : SLOW) + objects * plan.object_work;
+    return (idle > IDLE || silent ? IDLE_SLOW : SLOW) + objects * plan.object_work +
+           transfer(objects);
 }
 
 /* A reconnect in the same event heals it. */
@@ -308,7 +340,7 @@ void calm_event_ends(const struct event *event, bool failed, const char *body)
         violation("event %d fails %.1f s after the last fault: %.300s", event->number,
                   (double)(event->begun - calm_since) / 1e9, body);
     if (all_told() && event->begun > quiet_since + GRACE &&
-        !waits_for_aws(event->begun) && !plan.dead_address &&
+        !suffers_from_aws(event->begun) && !plan.dead_address &&
         took > TOLD_SLOW + slow_for(event))
         violation("event %d takes %.1f s, and the broker tells why it takes nothing",
                   event->number, (double)took / 1e9);

@@ -171,14 +171,23 @@ static bool can_write(const struct session *session)
 static void settle_ready(void *what, int64_t unused)
 {
     struct session *session = what;
-    bool frozen = fault_active(BROKER_FROZEN) > 0 ||
-                  (fault_active(HOST_FROZEN) > 0 && session->end->host == 0);
 
     (void)unused;
     session->settling = false;
-    if (can_write(session) && (fault_active(NO_ACKS) > 0 || frozen))
+    if (can_write(session) &&
+        (fault_active(NO_ACKS) > 0 || broker_stands_still(session->end)))
         settle_at(session, now + LATER);
     else
+        while (can_write(session) && settle_some(session))
+            continue;
+}
+
+void confirming_hurry(struct session *session)
+{
+    for (size_t i = session->pending_first; i < session->pending_count; i++)
+        if (session->pending[i].ready > now)
+            session->pending[i].ready = now;
+    if (fault_active(NO_ACKS) == 0 && !broker_stands_still(session->end))
         while (can_write(session) && settle_some(session))
             continue;
 }

@@ -47,6 +47,8 @@ static const char *const fault_names[FAULTS] = {
     [CONNECTION_LIMIT] = "the limit of connections is reached",
 };
 
+#define LATE (7 * SECOND) /* after the last fault: longer than every back-off */
+
 static int active[FAULTS], count;
 static bool over;
 
@@ -121,18 +123,22 @@ static void begin(enum fault fault)
     apply();
 }
 
-static void end_fault(void *what, int64_t kind)
+static void end_now(void *what, int64_t kind)
 {
     enum fault fault = (enum fault)kind;
 
     (void)what;
-    if (over)
-        return;
     active[fault]--;
     trace("fault", 0, "%s: over", fault_names[fault]);
     oracle_fault(fault, false);
     apply();
     network_each(unstall, 0);
+}
+
+static void end_fault(void *what, int64_t kind)
+{
+    if (!over)
+        end_now(what, kind);
 }
 
 /* What happens at once to each connection. */
@@ -234,7 +240,7 @@ static void repair(struct end *end, int unused)
     unstall(end, 0);
 }
 
-/* But for one host of several, which may stay down. */
+/* But for one host of several, which may stay down, and one destination of several. */
 static void fix_all(void *what, int64_t unused)
 {
     static const enum fault down[] = {HOST_REFUSED, HOST_IS_SILENT, HOST_FROZEN};
@@ -258,6 +264,12 @@ static void fix_all(void *what, int64_t unused)
             aws_change_password(0);
             network_each(hit, CONNECTIONS_CLOSED);
         }
+    }
+    if (plan.partial && (plan.exchange || plan.two_queues) && happens(&chance, 300) &&
+        !faults_leave_out()) {
+        stays = plan.exchange ? EXCHANGE_GONE : QUEUE_GONE;
+        trace("fault", count, "%s, to the end", fault_names[stays]);
+        begin(stays);
     }
     apply();
     network_hold(0);
@@ -287,6 +299,31 @@ void faults_at_event(int number, int64_t timeout)
         schedule_at(now + soon, strike, NULL, 0);
     if (!over && happens(&chance, plan.fault_rate))
         schedule_at(now + any, strike, NULL, 0);
+}
+
+void faults_at_publish(struct end *end)
+{
+    static const enum fault kinds[] = {BLACK_HOLE, CONNECTIONS_RESET, MEMORY_ALARM};
+    static bool came;
+    struct chance chance = chance_for(FOR_FAULT, -1);
+    enum fault fault = kinds[below(&chance, 3)];
+
+    if (!over || came || now < plan.storm + LATE || !happens(&chance, 600) ||
+        faults_leave_out())
+        return;
+    came = true;
+    trace("fault", count, "after a publish: %s", fault_names[fault]);
+    if (fault == MEMORY_ALARM) {
+        begin(fault);
+        schedule_at(now + SECOND, end_now, NULL, fault);
+        network_each(hit, fault);
+        return;
+    }
+    oracle_cut(fault);
+    if (fault == BLACK_HOLE)
+        network_silence(end);
+    else
+        network_reset(end);
 }
 
 void faults_at_connection(struct end *end)

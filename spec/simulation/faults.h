@@ -55,6 +55,10 @@ void faults_at_event(int number, int64_t timeout);
 /* Perhaps this new connection will be cut. */
 void faults_at_connection(struct end *end);
 
+/* Once in the calm at the end of some lives: after this publish the connection breaks, or
+ * the broker takes no more for a second. */
+void faults_at_publish(struct end *end);
+
 /* Whether this broker does not read now. */
 bool faults_stall(const struct end *end);
 

@@ -126,7 +126,7 @@ static void cut(struct sock *sock)
     static const char *const names[] = {"a FIN", "a RST", "silence"};
 
     trace("network", sock->number, "the connection is cut by %s", names[sock->cut_how]);
-    oracle_trouble();
+    oracle_cut(sock->cut_how == CUT_BY_SILENCE ? BLACK_HOLE : CONNECTIONS_RESET);
     if (sock->cut_how == CUT_BY_SILENCE)
         network_silence(sock->end);
     else if (sock->cut_how == CUT_BY_FIN)

@@ -57,6 +57,9 @@ void oracle_life_ended(void);
 /* faults */
 void oracle_fault(enum fault fault, bool begins);
 void oracle_trouble(void);
+
+/* One connection alone has this fault. */
+void oracle_cut(enum fault fault);
 void oracle_all_fixed(void);
 
 /* Whether all was fixed so long ago that everything has to work. */

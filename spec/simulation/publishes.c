@@ -134,4 +134,5 @@ void publish_arrived(struct session *session)
         send_return(session);
     }
     confirming_add(session, pending);
+    faults_at_publish(session->end);
 }

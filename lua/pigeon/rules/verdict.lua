@@ -65,8 +65,8 @@ local function reason_of(word, reason)
   return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
 end
 
---- The words defer, ignore and exchange of a script: each returns a token, and raises what is wrong
--- with its arguments.
+--- The words defer, ignore, exchange and accept of a script: each returns a token, and raises what is
+-- wrong with its arguments.
 function verdict.words.defer(reason)
   return reason_of("defer", reason)
 end
@@ -118,26 +118,12 @@ local function length_of(list)
   return length
 end
 
--- The list's destinations where every entry is the name of a known one; nil: check each entry.
-local function known_destinations(known, list)
-  local destinations, count = {}, 0
-  for i, name in next, list do
-    local destination = known[name]
-    count = count + 1
-    if not destination or i ~= count or i > 1 and position_of(destination, destinations) then return nil end
-    destinations[count] = destination
-  end
-  return count <= MOST_DESTINATIONS and destinations or nil
-end
-
-local function read_destinations(known, list)
+local function read_destinations(list)
   if type(list) ~= "table" or getmetatable(list) then -- one with a metatable is ours: queues, a token
     fail("accept: the destinations are %s, but must be a list of queue names",
       type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
   end
-  local destinations = known_destinations(known, list)
-  if destinations then return destinations end
-  destinations = {}
+  local destinations = {}
   for i = 1, length_of(list) do
     local destination, problem = read_destination(list[i])
     if problem then fail("accept: destinations[%d] %s", i, problem) end
@@ -153,20 +139,12 @@ local function check_id(id)
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
 end
 
---- The word accept of a script, for `queues`, a list of {name}, and found.id, an id (never nil): these
--- names and this id are known to be good, and are not checked again.
-function verdict.accept_word(queues, found)
-  local known = {}
-  for _, queue in ipairs(queues) do
-    known[queue.name] = { exchange = "", routing_key = queue.name }
-  end
-  return function(id, destinations)
-    if id ~= found.id then check_id(id) end
-    return setmetatable({}, {
-      kind = "accept", id = id, destinations = read_destinations(known, destinations),
-      __index = no_fields, __newindex = no_fields,
-    })
-  end
+function verdict.words.accept(id, destinations)
+  check_id(id)
+  return setmetatable({}, {
+    kind = "accept", id = id, destinations = read_destinations(destinations),
+    __index = no_fields, __newindex = no_fields,
+  })
 end
 
 return verdict

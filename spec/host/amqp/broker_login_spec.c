@@ -318,23 +318,6 @@ static void a_login_waits_for_no_answer_that_it_does_not_need(void **state)
     assert_true(log_in(HANG_MS));
 }
 
-static void a_broker_is_greeted_once(void **state)
-{
-    struct deadline deadline = deadline_in(MINUTE_MS);
-    int fd;
-
-    (void)state;
-    play_broker(acks_each);
-    fill(3, 36);
-    fd = dial(0);
-    broker_greet(broker, fd);
-    assert_true(broker_connect(broker, fd, NULL, &deadline, &failure));
-    assert_true(publish(MINUTE_MS));
-    broker_drop(broker);
-    fd = dial(0); /* most probably of the same number */
-    assert_true(broker_connect(broker, fd, NULL, &deadline, &failure));
-}
-
 /* ------------------------------------------------------------- main */
 
 #define CASE(name) \
@@ -343,7 +326,6 @@ static void a_broker_is_greeted_once(void **state)
 static const struct CMUnitTest single_cases[] = {
     CASE(it_says_who_it_is_and_what_it_understands),
     CASE(a_login_waits_for_no_answer_that_it_does_not_need),
-    CASE(a_broker_is_greeted_once),
 };
 
 int main(void)

@@ -228,17 +228,6 @@ static void connecting_ahead_of_the_first_event(void **state)
     assert_string_equal(diary, "connect:0 sleep:250 connect:0 login publish:abc");
 }
 
-static void a_head_start_says_what_needs_no_answer(void **state)
-{
-    (void)state;
-    delivery_begin(&delivery);
-    world.begun = true;
-    delivery_begin(&delivery);
-    world.tls = "rabbit";
-    delivery_begin(&delivery);
-    assert_string_equal(diary, "begin:0 begin:0 greet begin:0");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -255,7 +244,6 @@ int main(void)
         CASE(every_host_has_its_words),
         CASE(the_broker_is_told_whose_certificate_to_expect),
         CASE(connecting_ahead_of_the_first_event),
-        CASE(a_head_start_says_what_needs_no_answer),
     };
 
     return cmocka_run_group_tests_name("delivery connect", tests, NULL, NULL);

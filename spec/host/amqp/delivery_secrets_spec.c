@@ -78,18 +78,6 @@ void secrets_hide(const struct secrets *secrets, char *text, size_t size)
 
 /* ------------------------------------------------------------- logging in */
 
-static void a_head_start_does_not_wait_for_secrets(void **state)
-{
-    struct secrets secrets = {0};
-
-    (void)state;
-    delivery.secrets = &secrets;
-    delivery_begin(&delivery);
-    secrets.refers = true;
-    delivery_begin(&delivery);
-    assert_string_equal(diary, "begin:0");
-}
-
 static void secrets_are_resolved_before_a_connect(void **state)
 {
     struct secrets secrets = {.password = "old"};
@@ -253,7 +241,6 @@ static void a_refusal_that_aws_cured_is_forgotten(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CASE(a_head_start_does_not_wait_for_secrets),
         CASE(secrets_are_resolved_before_a_connect),
         CASE(without_secrets_nothing_is_dialled_and_the_next_event_tries_again),
         CASE(a_refused_login_is_tried_once_more_with_a_rotated_password),

@@ -269,94 +269,6 @@ static void nothing_waits_when_the_deadline_has_passed(void **state)
     fake_dns.hangs = false;
 }
 
-/* ------------------------------------------------------------- a head start */
-
-static void a_connect_that_is_there_at_once_is_kept(void **state)
-{
-    struct err err;
-    int begun, fd;
-
-    (void)state;
-    bind_port(8);
-    open_connector("127.0.0.1");
-    begun = connector_begin(connector, 0);
-    assert_true(begun >= 0);
-    assert_int_equal(send(begun, "hello", 5, 0), 5);
-    assert_int_equal(connect_first("", &err), begun);
-    fd = connect_first("connect", &err); /* and it is handed out once */
-    assert_true(fd >= 0 && fd != begun);
-    close(begun);
-    close(fd);
-}
-
-static void a_connect_that_lasts_goes_on(void **state)
-{
-    size_t before;
-    struct err err;
-    int fd;
-
-    (void)state;
-    bind_port(0);
-    fill_queue();
-    open_connector("127.0.0.1");
-    before = count_fds();
-    assert_int_equal(connector_begin(connector, 0), -1);
-    assert_int_equal(count_fds(), before + 1);
-    assert_int_equal(waited_ms[0], 0);
-    for (int i = 0; i < 2; i++) {
-        fd = accept(listener, NULL, NULL);
-        close(fd);
-    }
-    fd = connect_first("connect", &err);
-    assert_true(fd >= 0);
-    assert_int_equal(count_fds(), before + 1);
-    close(fd);
-}
-
-static void a_connect_that_was_refused_is_told_later(void **state)
-{
-    struct err err;
-
-    (void)state;
-    bind_port(-1);
-    open_connector("127.0.0.1");
-    assert_int_equal(connector_begin(connector, 0), -1);
-    assert_int_equal(connect_first("connect", &err), -1);
-    assert_string_equal(err.text, "127.0.0.1: Connection refused");
-}
-
-static void a_look_up_that_began_is_asked_after(void **state)
-{
-    struct err err;
-    int fd;
-
-    (void)state;
-    bind_port(8);
-    fake_dns.addresses[0] = "127.0.0.1";
-    fake_dns.hangs = true;
-    open_connector("rabbit");
-    assert_int_equal(connector_begin(connector, 0), -1);
-    fake_dns.hangs = false;
-    fd = connect_first("connect", &err);
-    assert_true(fd >= 0);
-    assert_int_equal(fake_dns.count, 1);
-    close(fd);
-}
-
-static void what_began_ends_with_the_dial(void **state)
-{
-    size_t before;
-
-    (void)state;
-    bind_port(8);
-    before = count_fds();
-    open_connector("127.0.0.1");
-    connector_begin(connector, 0);
-    connector_close(connector);
-    connector = NULL;
-    assert_int_equal(count_fds(), before);
-}
-
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -371,11 +283,6 @@ int main(void)
         CASE(a_silent_address_delays_the_next_one_by_a_quarter_second),
         CASE(a_silent_address_does_not_hide_one_that_listens),
         CASE(nothing_waits_when_the_deadline_has_passed),
-        CASE(a_connect_that_is_there_at_once_is_kept),
-        CASE(a_connect_that_lasts_goes_on),
-        CASE(a_connect_that_was_refused_is_told_later),
-        CASE(a_look_up_that_began_is_asked_after),
-        CASE(what_began_ends_with_the_dial),
     };
 
     if (getenv("EMULATOR") && getenv("EMULATOR")[0]) /* qemu: no tcpi_bytes_received */

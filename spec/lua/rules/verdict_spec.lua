@@ -1,5 +1,6 @@
 local verdict = require "pigeon.rules.verdict"
-local defer, ignore, exchange = verdict.words.defer, verdict.words.ignore, verdict.words.exchange
+local accept, defer, ignore, exchange = verdict.words.accept, verdict.words.defer, verdict.words.ignore,
+  verdict.words.exchange
 
 local function names(count)
   local list = {}
@@ -18,99 +19,77 @@ local function to(exchange_name, routing_key)
   return { exchange = exchange_name, routing_key = routing_key }
 end
 
--- The word accept of a script with these queues, for which crash_id() returned this id.
-local function accept_of(queues, id)
-  local list = {}
-  for i, name in ipairs(queues) do
-    list[i] = { name = name }
-  end
-  return verdict.accept_word(list, { id = id })
-end
-
-local SOME = names(40)
-table.move({ "a", "b", "c" }, 1, 3, #SOME + 1, SOME)
-
--- The result does not depend on what accept() knows already.
-local ACCEPTS = {
-  ["that knows nothing"] = accept_of({}, {}), ["that knows the id"] = accept_of({}, "x"),
-  ["that knows the queues"] = accept_of(SOME, {}), ["that knows both"] = accept_of(SOME, "x"),
-  ["that knows some of the queues"] = accept_of({ "b", "queue 2" }, "x"),
-}
-
-for what, accept in pairs(ACCEPTS) do
-  describe("an accept " .. what, function()
-    it("says what it was made from", function()
-      assert.same({ kind = "accept", id = "x", destinations = {} }, said(accept("x", {})))
-      assert.same({ kind = "accept", id = "x", destinations = { to("", "a"), to("", "b") } },
-        said(accept("x", { "a", "b" })))
-      local id = ("x"):rep(255)
-      assert.same({ kind = "accept", id = id, destinations = {
-        to("", "a"), to("a", ""), to("a", "a"), to("aa", ""),
-      } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
-      assert.equal(32, #said(accept("x", names(32))).destinations)
-    end)
-
-    it("keeps the order of a list, however that was filled", function()
-      local list = {}
-      for i = 3, 1, -1 do
-        list[i] = SOME[i]
-      end
-      list[4.0] = "c"
-      assert.same({ to("", "queue 1"), to("", "queue 2"), to("", "queue 3"), to("", "c") },
-        said(accept("x", list)).destinations)
-    end)
-
-    it("is a copy of what it was made from", function()
-      local list = { "a" }
-      local token = accept("x", list)
-      list[1], list[2] = "b", "c"
-      assert.same({ to("", "a") }, said(token).destinations)
-    end)
-
-    for _, case in ipairs {
-      { "the id is a nil, but must be a string" },
-      { "the id is a number, but must be a string", 7, {} },
-      { "the id has 0 bytes, but must have 1 to 255", "", {} },
-      { "the id has 256 bytes, but must have 1 to 255", ("x"):rep(256), {} },
-      { "the id has a byte that cannot be printed", "a\n", {} },
-      { "the id has a byte that cannot be printed", "é", {} },
-      { "the destinations are a nil, but must be a list of queue names", "x" },
-      { "the destinations are a string, but must be a list of queue names", "x", "normal" },
-      { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
-        "x", exchange("a", "b") },
-      { "the destinations have a string as key, but must be a list", "x", { a = "b" } },
-      { "the destinations have a number as key, but must be a list", "x", { [1.5] = "b" } },
-      { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { nil, "b" } },
-      { "destinations[2] is a table, but must be a queue's name or an exchange", "x", { "a", {} } },
-      { "destinations[1] is a table, but must be a queue's name or an exchange",
-        "x", { defer("later") } },
-      { "destinations[1] has 0 bytes, but must have 1 to 255", "x", { "" } },
-      { "destinations[1] has 256 bytes, but must have 1 to 255", "x", { ("q"):rep(256) } },
-      { "destinations[1] begins with amq., which the broker reserves", "x", { "amq.gen-1" } },
-      { "destinations[3] is the same as destinations[1]", "x", { "a", "b", "a" } },
-      { "destinations[2] is the same as destinations[1]",
-        "x", { exchange("a", "b"), exchange("a", "b") } },
-      { "more than 32 destinations", "x", names(33) },
-      { "the id is a boolean, but must be a string", false, { "a" } },
-      { "the destinations have a string as key, but must be a list", "x", { "a", b = "b" } },
-      { "the destinations have a boolean as key, but must be a list", "x", { "", [true] = "b" } },
-      { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
-        "x", setmetatable({ "a" }, {}) },
-      { "destinations[2] is a nil, but must be a queue's name or an exchange", "x", { "a", [3] = "b" } },
-      { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { [0] = "b" } },
-      { "destinations[2] is the same as destinations[1]", "x", { "b", "b" } },
-    } do
-      it("raises: " .. case[1], function()
-        local ok, problem = pcall(accept, case[2], case[3])
-        assert.is_false(ok)
-        assert.equal("accept: " .. case[1], problem)
-      end)
-    end
+describe("accept", function()
+  it("says what it was made from", function()
+    assert.same({ kind = "accept", id = "x", destinations = {} }, said(accept("x", {})))
+    assert.same({ kind = "accept", id = "x", destinations = { to("", "a"), to("", "b") } },
+      said(accept("x", { "a", "b" })))
+    local id = ("x"):rep(255)
+    assert.same({ kind = "accept", id = id, destinations = {
+      to("", "a"), to("a", ""), to("a", "a"), to("aa", ""),
+    } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
+    assert.equal(32, #said(accept("x", names(32))).destinations)
   end)
-end
+
+  it("keeps the order of a list, however that was filled", function()
+    local list = {}
+    for i = 3, 1, -1 do
+      list[i] = "queue " .. i
+    end
+    list[4.0] = "c"
+    assert.same({ to("", "queue 1"), to("", "queue 2"), to("", "queue 3"), to("", "c") },
+      said(accept("x", list)).destinations)
+  end)
+
+  it("is a copy of what it was made from", function()
+    local list = { "a" }
+    local token = accept("x", list)
+    list[1], list[2] = "b", "c"
+    assert.same({ to("", "a") }, said(token).destinations)
+  end)
+
+  for _, case in ipairs {
+    { "the id is a nil, but must be a string" },
+    { "the id is a number, but must be a string", 7, {} },
+    { "the id has 0 bytes, but must have 1 to 255", "", {} },
+    { "the id has 256 bytes, but must have 1 to 255", ("x"):rep(256), {} },
+    { "the id has a byte that cannot be printed", "a\n", {} },
+    { "the id has a byte that cannot be printed", "é", {} },
+    { "the destinations are a nil, but must be a list of queue names", "x" },
+    { "the destinations are a string, but must be a list of queue names", "x", "normal" },
+    { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
+      "x", exchange("a", "b") },
+    { "the destinations have a string as key, but must be a list", "x", { a = "b" } },
+    { "the destinations have a number as key, but must be a list", "x", { [1.5] = "b" } },
+    { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { nil, "b" } },
+    { "destinations[2] is a table, but must be a queue's name or an exchange", "x", { "a", {} } },
+    { "destinations[1] is a table, but must be a queue's name or an exchange",
+      "x", { defer("later") } },
+    { "destinations[1] has 0 bytes, but must have 1 to 255", "x", { "" } },
+    { "destinations[1] has 256 bytes, but must have 1 to 255", "x", { ("q"):rep(256) } },
+    { "destinations[1] begins with amq., which the broker reserves", "x", { "amq.gen-1" } },
+    { "destinations[3] is the same as destinations[1]", "x", { "a", "b", "a" } },
+    { "destinations[2] is the same as destinations[1]",
+      "x", { exchange("a", "b"), exchange("a", "b") } },
+    { "more than 32 destinations", "x", names(33) },
+    { "the id is a boolean, but must be a string", false, { "a" } },
+    { "the destinations have a string as key, but must be a list", "x", { "a", b = "b" } },
+    { "the destinations have a boolean as key, but must be a list", "x", { "", [true] = "b" } },
+    { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
+      "x", setmetatable({ "a" }, {}) },
+    { "destinations[2] is a nil, but must be a queue's name or an exchange", "x", { "a", [3] = "b" } },
+    { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { [0] = "b" } },
+    { "destinations[2] is the same as destinations[1]", "x", { "b", "b" } },
+  } do
+    it("raises: " .. case[1], function()
+      local ok, problem = pcall(accept, case[2], case[3])
+      assert.is_false(ok)
+      assert.equal("accept: " .. case[1], problem)
+    end)
+  end
+end)
 
 describe("verdicts", function()
-  local accept = ACCEPTS["that knows nothing"]
 
   it("say what they were made from", function()
     assert.same({ kind = "defer", reason = "later" }, said(defer("later")))

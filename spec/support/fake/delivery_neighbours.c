@@ -78,13 +78,6 @@ int connector_connect(struct connector *connector, size_t i,
     return -1;
 }
 
-int connector_begin(struct connector *connector, size_t i)
-{
-    (void)connector;
-    world_note("begin:%zu", i);
-    return world.begun ? FD : -1;
-}
-
 /* ------------------------------------------------------------- the broker */
 
 static enum cause cause_of(int code)
@@ -93,13 +86,6 @@ static enum cause cause_of(int code)
            : code == 404 ? CAUSE_NO_EXCHANGE
            : code == 530 ? CAUSE_VHOST_REFUSED
                          : CAUSE_BROKER;
-}
-
-void broker_greet(struct broker *broker, int fd)
-{
-    (void)broker;
-    assert_int_equal(fd, FD);
-    world_note("greet");
 }
 
 bool broker_connect(struct broker *broker, int fd, const char *tls_name,

@@ -6,9 +6,8 @@
  * the diary:
  *
  *   connect:1   a connect to host number 1     publish:ac   with messages a and c
- *   begin:1     the same, without waiting      as:new       the password from now on
- *   login       over the connected socket      drop         the connection
- *   greet       what a login begins with       sleep:50     milliseconds */
+ *   login       over the connected socket      as:new       the password from now on
+ *   sleep:50    milliseconds                   drop         the connection */
 #ifndef PIGEON_SPEC_FAKE_DELIVERY_NEIGHBOURS_H
 #define PIGEON_SPEC_FAKE_DELIVERY_NEIGHBOURS_H
 
@@ -39,7 +38,6 @@ extern struct world {
     int64_t takes_ms[3];  /* of a connect; -1: the host is silent, it takes all */
     int64_t share_ms[3];  /* the time that a connect was given */
     bool connected;
-    bool begun; /* a begun connect succeeds at once */
 
     const struct turn *turn; /* of the next publish */
     int connects;            /* how many there were */

@@ -210,11 +210,15 @@ bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err)
 {
     struct conclusion conclusion = {.outbox = outbox, .facts = facts, .answer = answer};
+    bool ok;
 
     buffer_clear(&answer->body);
     answer->body.max = script->desk ? SIZE_MAX : ANSWER_MAX;
     answer->error_type[0] = '\0';
-    return door_visit(&script->door, conclude_body, &conclusion, MEMORY_ALL, err);
+    ok = script_watch_batch(script, "making the answer", err) &&
+         door_visit(&script->door, conclude_body, &conclusion, MEMORY_ALL, err);
+    watchdog_stop();
+    return ok;
 }
 
 /* ------------------------------------------------------------- tell */

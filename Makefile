@@ -76,6 +76,11 @@ TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard 
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
+# So that a typo is an error. SEEDS and CHANGES are those of spec/simulation.
+KNOWN  = ARCH BUILD CC CHANGES Q RULES SANITIZE SECONDS SEED SEEDS SHADOW
+$(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
+    $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
+
 .PHONY: help build run test-rules package test testshell bench soak fuzz check clean
 .PHONY: setup specs targets asan arm64 native
 .DELETE_ON_ERROR:
@@ -112,8 +117,7 @@ EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs build/simulation asan $(EMULATED)
 	@bin/test lint lua rules deploy host system simulation new-seeds soak fuzz asan $(EMULATED)
 clean:
-	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi
-	@rm -rf build
+	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi && rm -rf build
 setup:
 	@bin/setup $(PURPOSE) $(ARCH)
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
@@ -185,5 +189,4 @@ $(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
 	$(call link,$(ARCHIVES))
 
--include spec/simulation/rules.mk
--include $(shell find build -type f -name '*.d' 2>/dev/null)
+-include spec/simulation/rules.mk $(shell find build -type f -name '*.d' 2>/dev/null)

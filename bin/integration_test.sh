@@ -8,6 +8,7 @@
 # Pigeon reads the PIGEON_* variables; without PIGEON_HOST it publishes to the private
 # broker (bin/rabbitmq start). Status 1 when an answer or the queue is wrong.
 set -eu
+[ "${1:-}" != --help ] || exec sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 consume=$root/build/tools/consume

@@ -4,6 +4,7 @@
 #
 # Usage: run_circle.sh
 set -euo pipefail
+[ "${1:-}" != --help ] || exec sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
 
 if [ $# -ne 0 ]; then
     sed -n 's/^# \(Usage.*\)/\1/p' "$0" >&2

@@ -7,6 +7,7 @@
 # Pigeon reads the PIGEON_* variables; without PIGEON_HOST it publishes to the private
 # broker (bin/rabbitmq start). INFO has no line for a key that was deferred; DEBUG has.
 set -eu
+[ "${1:-}" != --help ] || exec sed -n '2,/^set/s/^# \{0,1\}//p' "$0"
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/shown.h"
 #include "base/wipe.h"
-
-#define SHOWN_BYTES 40 /* of a bad value */
 
 /* NULL where it is empty, too. */
 static const char *optional(const char *name)
@@ -128,25 +127,10 @@ static bool check_required(const struct config *config, struct err *err)
                    missing);
 }
 
-/* The value for people to read: bytes that are not printable ASCII as \xNN, cut. */
-static void show(const char *value, char *shown, size_t size)
-{
-    size_t used = 0, i;
-
-    for (i = 0; value[i] != '\0' && i < SHOWN_BYTES; i++)
-        used += (size_t)snprintf(shown + used, size - used,
-                                 value[i] < 0x20 || value[i] > 0x7e ? "\\x%02x" : "%c",
-                                 (unsigned char)value[i]);
-    if (value[i] != '\0')
-        snprintf(shown + used, size - used, "...");
-}
-
 static bool check_port(struct config *config, struct err *err)
 {
     const char *text = config->port_text;
     size_t digits = strspn(text, "0123456789");
-    char shown[SHOWN_BYTES * 4 + 4];
-    char bad[5] = "";
     long port;
 
     if (text[digits] == '\0') {
@@ -156,29 +140,25 @@ static bool check_port(struct config *config, struct err *err)
             return true;
         }
     }
-    show(text, shown, sizeof(shown));
     if (text[digits] == '\0')
         return err_set(err, CAUSE_BAD_SETTING,
                        "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535",
-                       shown);
-    show((const char[]){text[digits], '\0'}, bad, sizeof(bad));
+                       show(text).text);
     return err_set(err, CAUSE_BAD_SETTING,
                    "PIGEON_PORT, position %zu: \"%s\" is not a digit, in \"%s\"; a port "
                    "is a number from 1 to 65535",
-                   digits + 1, bad, shown);
+                   digits + 1, show((const char[]){text[digits], '\0'}).text,
+                   show(text).text);
 }
 
 static bool check_tls(const struct config *config, struct err *err)
 {
     bool with_certificate = config->tls_cert_file != NULL;
-    char shown[SHOWN_BYTES * 4 + 4];
 
-    if (config->tls && strcmp(config->tls, "on") != 0 &&
-        strcmp(config->tls, "off") != 0) {
-        show(config->tls, shown, sizeof(shown));
+    if (config->tls && strcmp(config->tls, "on") != 0 && strcmp(config->tls, "off") != 0)
         return err_set(err, CAUSE_BAD_SETTING,
-                       "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"", shown);
-    }
+                       "PIGEON_TLS: \"%s\" is neither \"on\" nor \"off\"",
+                       show(config->tls).text);
     if (with_certificate != (config->tls_key_file != NULL))
         return err_set(err, CAUSE_MISSING_SETTING,
                        "%s is set, and %s is not: a client certificate needs both",

@@ -12,14 +12,18 @@
  *   the Runtime API is gone                    a log line, exit 1
  *   SIGTERM between events                     the connection is closed, exit 0
  * After exit 1 Lambda starts a fresh process. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/log.h"
+#include "base/output.h"
 #include "config.h"
 #include "desk/desk.h"
 #include "lambda/loop.h"
@@ -46,7 +50,7 @@ static const char help[] =
     "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
     "  check                           checks settings and rules; --connect: broker\n"
-    "  simulate < keys                 counts what they decide; --against OTHER.lua\n"
+    "  simulate < keys                 counts what they decide; --against NEW.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
     "  replay < keys                   publishes keys as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"
@@ -62,7 +66,10 @@ static const char help[] =
 
 static int print_version(void)
 {
-    return printf("pigeon " PIGEON_VERSION "\n%s", built_with) < 0;
+    char text[1024];
+
+    snprintf(text, sizeof(text), "pigeon " PIGEON_VERSION "\n%s", built_with);
+    return output_print("pigeon", text);
 }
 
 /* ------------------------------------------------------------- init */
@@ -196,6 +203,8 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
+    log_deadline(&deadline);
+
     if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
         return false;
     if (!open_script(pigeon, &deadline, err))
@@ -282,13 +291,27 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
     return status;
 }
 
+/* Where one of the first three descriptors is closed, the next socket would get its
+ * number, and the log would be written into it. */
+static bool open_missing(void)
+{
+    struct stat ignored;
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fstat(fd, &ignored) != 0 && open("/dev/null", O_RDWR) != fd)
+            return false;
+    return true;
+}
+
 int main(int argc, char **argv)
 {
     struct pigeon pigeon = {0};
 
+    if (!open_missing())
+        return 1;
     signal(SIGPIPE, SIG_IGN);
     if (argc > 1 && strcmp(argv[1], "--help") == 0)
-        return fputs(help, stdout) < 0;
+        return output_print("pigeon", help);
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
     config_read(&pigeon.config);

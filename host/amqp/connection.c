@@ -30,6 +30,7 @@ bool connection_fail(const struct connection *connection, struct err *err,
 {
     bool in_login = strcmp(stage, "login") == 0, in_tls = strcmp(stage, "tls") == 0;
     enum cause cause = in_login ? CAUSE_LOGIN : in_tls ? CAUSE_TLS : CAUSE_BROKER;
+    enum cause end = in_login && !connection->secure ? CAUSE_LOGIN_UNANSWERED : cause;
     enum cause silence = in_login ? CAUSE_LOGIN
                          : in_tls ? CAUSE_TLS_SILENCE
                                   : CAUSE_BROKER_SILENCE;
@@ -43,9 +44,9 @@ bool connection_fail(const struct connection *connection, struct err *err,
         else if (!in_tls && err->cause == CAUSE_TLS)
             err->cause = CAUSE_BROKER; /* long after the handshake */
     } else if (status == AMQP_STATUS_CONNECTION_CLOSED) {
-        err_set(err, cause, "the broker's end closed the connection");
+        err_set(err, end, "the broker's end closed the connection");
     } else if (status == AMQP_STATUS_SOCKET_ERROR && errno != 0) {
-        err_set(err, errno == ETIMEDOUT ? silence : cause, "connection lost: %s",
+        err_set(err, errno == ETIMEDOUT ? silence : end, "connection lost: %s",
                 strerror(errno));
     } else {
         err_set(err,
@@ -196,10 +197,16 @@ static bool open_plain(struct connection *connection, int fd, struct err *err)
 }
 
 /* A TLS server answers AMQP's first bytes with an alert, of 7 bytes (RFC 8446, 5.1 and
- * 6), and hangs up; an AMQP server says more before it does. */
-static bool met_tls(int fd)
+ * 6), and hangs up, or hangs up without one, as OpenSSL's do (proxies, load balancers);
+ * an AMQP server says more before it does. */
+static void suspect_tls(int fd, struct err *err)
 {
-    return connector_heard(fd) == 7;
+    uint64_t heard = connector_heard(fd);
+
+    if (heard == 7)
+        err_set_at(err, CAUSE_TLS_EXPECTED, "tls", 0, "the broker's port expects TLS");
+    else if (heard > 0 && err->cause == CAUSE_LOGIN_UNANSWERED)
+        err->cause = CAUSE_LOGIN;
 }
 
 /* ------------------------------------------------------------- public */
@@ -226,8 +233,8 @@ bool connection_open(struct connection *connection, int fd, const char *tls_name
     ok = ok && (tls_name ? open_tls(connection, fd, tls_name, deadline, err)
                          : open_plain(connection, fd, err));
     ok = ok && login_run(connection, deadline, err);
-    if (!ok && !tls_name && met_tls(ear))
-        err_set_at(err, CAUSE_TLS_EXPECTED, "tls", 0, "the broker's port expects TLS");
+    if (!ok && !tls_name)
+        suspect_tls(ear, err);
     close(ear);
     guard_stop();
     if (ok)

@@ -12,6 +12,7 @@
 
 #include "aws/https.h"
 #include "aws/member.h"
+#include "base/shown.h"
 #include "base/wipe.h"
 #include "net/ca.h"
 
@@ -51,7 +52,9 @@ static bool check_region(const char *region, struct err *err)
     if (region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0')
         return true;
     return err_set(err, CAUSE_BAD_SETTING,
-                   "PIGEON_AWS_REGION is not the name of a region (example: us-west-2)");
+                   "PIGEON_AWS_REGION is \"%s\", which is not a region name (example: "
+                   "us-west-2)",
+                   show(region).text);
 }
 
 static bool place(struct service_client *client, enum service service, struct err *err)
@@ -74,7 +77,11 @@ static bool place(struct service_client *client, enum service service, struct er
                        strncmp(config->aws_region, "cn-", 3) == 0 ? ".cn" : "");
     if (len >= (int)sizeof(client->url[0]))
         return err_set(err, CAUSE_BAD_SETTING, "%s is too long", variable);
-    return https_check_url(place, err) || err_wrap(err, "%s", variable);
+    if (https_check_url(place, err))
+        return true;
+    if (strpbrk(place, "@?#")) /* a password, or the credentials of a query */
+        return err_wrap(err, "%s", variable);
+    return err_wrap(err, "%s is \"%s\"", variable, show(place).text);
 }
 
 bool service_open(struct service_client *client, const struct config *config,

@@ -38,6 +38,10 @@ static const struct {
     [CAUSE_TLS_ISSUER] = {"put the issuer's certificate into a file, and its path into "
                           "PIGEON_TLS_CA_FILE",
                           NULL},
+    [CAUSE_TLS_INTERMEDIATE] = {"append the intermediate certificate to the broker's "
+                                "ssl_options.certfile, or put the issuer's certificate "
+                                "into a file, and its path into PIGEON_TLS_CA_FILE",
+                                NULL},
     [CAUSE_TLS_NAME] = {"set PIGEON_HOST to a name in the certificate, or give the "
                         "broker a certificate with this name",
                         NULL},
@@ -59,6 +63,9 @@ static const struct {
     [CAUSE_LOGIN] = {"is PIGEON_PORT an AMQP port, and is the broker below its "
                      "connection limit?",
                      NULL},
+    [CAUSE_LOGIN_UNANSWERED] = {"is PIGEON_PORT a port for TLS? Then set PIGEON_TLS=on; "
+                                "or is the broker at its connection limit?",
+                                NULL},
     [CAUSE_LOGIN_REFUSED] = {"check PIGEON_USER and PIGEON_PASSWORD (guest may log in "
                              "only from the broker's own machine)",
                              NULL},

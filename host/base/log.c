@@ -1,7 +1,7 @@
 /* log.c -- one line: time, level, request, version of the rules, message, facts.
  *
  * A line is built without stdio and without malloc, so that signal handlers use the same
- * code, and is written by one write(2). */
+ * code. */
 #include "base/log.h"
 
 #include <errno.h>
@@ -14,10 +14,16 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log_output.h"
 #include "base/text_line.h"
 
 #define LINE_MAX_BYTES ((size_t)256 * 1024) /* with the newline */
 #define SIGNAL_LINE_BYTES 2048
+#define NOTICE_BYTES 512
+
+/* What one event may write: lines, then metrics, then how many lines were left out. */
+#define EVENT_BYTES ((size_t)1000000)
+#define METRICS_BYTES ((size_t)100000)
 
 static const char *const levels[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
@@ -26,6 +32,14 @@ static enum log_format format = LOG_TEXT;
 static char request[64 + 1];
 static char rules[64 + 1];
 static char line_bytes[LINE_MAX_BYTES];
+
+/* Of the request, if there is one. */
+static struct {
+    size_t bytes;    /* that it has written */
+    size_t left_out; /* lines */
+} event;
+
+static size_t lost; /* lines that nobody read in time */
 
 /* Whole lines; `len` changes when one is complete, because a signal may write them. A
  * write(2) for each line would take 5 % more CPU of a batch, 2 % of a lone event. */
@@ -129,19 +143,37 @@ static void put_all(struct text_line *line, enum log_level level, const char *me
 
 /* ------------------------------------------------------------ writing */
 
-/* One write(2); more only where the kernel took a part. */
+static size_t lines_in(const char *text, size_t len)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < len; i++)
+        count += text[i] == '\n';
+    return count;
+}
+
+/* A WARN line about the log itself: "N lines <what>". */
+static bool write_notice(size_t count, const char *one, const char *many)
+{
+    char bytes[NOTICE_BYTES], text[128];
+    struct text_line line = line_in(bytes, sizeof(bytes));
+    int len = snprintf(text, sizeof(text), "%zu %s", count, count == 1 ? one : many);
+
+    put_all(&line, LOG_LEVEL_WARN, text, (size_t)len, NULL, 0);
+    line.data[line.len++] = '\n';
+    return log_output(line.data, line.len);
+}
+
 static void write_all(const char *bytes, size_t len)
 {
-    size_t done = 0;
-    ssize_t n;
-
-    while (done < len) {
-        n = write(STDOUT_FILENO, bytes + done, len - done);
-        if (n < 0 && errno != EINTR)
-            return; /* there is no other place to report it */
-        if (n > 0)
-            done += (size_t)n;
-    }
+    if (len == 0)
+        return;
+    if (lost > 0 && log_output_ready() &&
+        write_notice(lost, "line of the log is lost: nobody read it",
+                     "lines of the log are lost: nobody read it"))
+        lost = 0;
+    if (lost > 0 || !log_output(bytes, len))
+        lost += lines_in(bytes, len);
 }
 
 static void write_held(void)
@@ -150,12 +182,27 @@ static void write_held(void)
     held.len = 0;
 }
 
+/* Whether an event may write one more line; `kept` bytes are for later ones. */
+static bool takes(size_t len, size_t kept)
+{
+    if (request[0] == '\0')
+        return true;
+    if (event.bytes + len > EVENT_BYTES - kept) {
+        event.left_out++;
+        return false;
+    }
+    event.bytes += len;
+    return true;
+}
+
 /* Writes a line, or keeps it. */
-static void end_line(struct text_line *line)
+static void end_line(struct text_line *line, size_t kept)
 {
     int saved = errno;
 
     line->data[line->len++] = '\n';
+    if (!takes(line->len, kept))
+        return;
     if (line->len > sizeof(held.data) - (size_t)held.len)
         write_held();
     if (held.holding && line->len <= sizeof(held.data)) {
@@ -202,6 +249,11 @@ const char *log_level(void)
     return levels[threshold];
 }
 
+void log_deadline(const struct deadline *deadline)
+{
+    log_output_deadline(deadline);
+}
+
 void log_set_format(enum log_format wanted)
 {
     format = wanted;
@@ -218,6 +270,11 @@ static void keep(char *kept, size_t size, const char *text)
 
 void log_context(const char *request_id)
 {
+    if (event.left_out > 0)
+        write_notice(event.left_out,
+                     "more line of this event is not written: its log has 1 MB",
+                     "more lines of this event are not written: its log has 1 MB");
+    event.bytes = event.left_out = 0;
     keep(request, sizeof(request), request_id);
 }
 
@@ -252,7 +309,7 @@ void log_line(enum log_level level, const char *message, size_t message_len,
     if (level < threshold)
         return;
     put_all(&line, level, message, message_len, fields, fields_len);
-    end_line(&line);
+    end_line(&line, METRICS_BYTES);
 }
 
 void log_metrics(const char *text, size_t len)
@@ -268,7 +325,7 @@ void log_metrics(const char *text, size_t len)
     if (len > text_line_left(&line))
         return;
     text_line_put(&line, text, len);
-    end_line(&line);
+    end_line(&line, NOTICE_BYTES);
 }
 
 void log_hold(void)
@@ -290,8 +347,9 @@ void log_from_signal(const char *text, size_t len)
     char bytes[SIGNAL_LINE_BYTES];
     struct text_line line = line_in(bytes, sizeof(bytes));
 
-    write_held();
+    log_output_last(STDOUT_FILENO, held.data, (size_t)held.len);
+    held.len = 0;
     put_all(&line, LOG_LEVEL_ERROR, text, len, NULL, 0);
     line.data[line.len++] = '\n';
-    write_all(line.data, line.len);
+    log_output_last(STDOUT_FILENO, line.data, line.len);
 }

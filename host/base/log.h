@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/deadline.h"
+
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
@@ -30,7 +32,14 @@ const char *log_level(void);
 /* The format of lines from now on (text until this is called). */
 void log_set_format(enum log_format format);
 
-/* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. */
+/* From now on a line waits at most for half of what is left of the deadline until
+ * somebody reads the log; NULL: as long as it takes (until this is called). Lines that
+ * nobody read in time are lost, and a line has their number once somebody reads again. */
+void log_deadline(const struct deadline *deadline);
+
+/* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. The
+ * lines of a request have 1 MB in all; where there are more, the last line has their
+ * number. */
 void log_context(const char *request_id);
 
 /* The version of the rules that later JSON lines carry; NULL or "": none. */
@@ -56,7 +65,8 @@ void log_metrics(const char *text, size_t len);
 void log_hold(void);
 void log_flush(void);
 
-/* One ERROR line, cut to 2 KiB, from a signal handler: async-signal-safe. */
+/* One ERROR line, cut to 2 KiB, from a signal handler that ends the process:
+ * async-signal-safe. It waits for a reader for a tenth of a second. */
 void log_from_signal(const char *text, size_t len);
 
 #endif

@@ -3,6 +3,7 @@
 #include "desk/busted.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +62,7 @@ bool busted_exec(int count, char *const *words, struct err *err)
     memcpy(arguments, fixed, sizeof(fixed));
     for (int i = 0; i < count; i++)
         arguments[FIXED + i] = words[i];
+    signal(SIGPIPE, SIG_DFL); /* so that `| head` ends it */
     execvp(INTERPRETER, arguments);
     err_set(err, CAUSE_OTHER, "%s: %s; apt-get install lua5.4 lua-busted lua-cjson",
             INTERPRETER, strerror(errno));

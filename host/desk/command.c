@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "lua/watchdog.h"
 
 #define OPEN_MS 60000
@@ -17,11 +18,7 @@ bool command_is(const struct command *command, const char *name)
 
 bool command_print(const struct buffer *text, FILE *stream, struct err *err)
 {
-    size_t written = text->len ? fwrite(text->data, 1, text->len, stream) : 0;
-
-    if (written == text->len && fflush(stream) == 0)
-        return true;
-    return err_set(err, CAUSE_OTHER, "the output could not be written completely");
+    return output_write(text->data, text->len, stream, err);
 }
 
 bool command_find_rules(struct command *command, struct err *err)
@@ -88,6 +85,7 @@ bool command_open(struct command *command, const struct config *config, struct e
         .json = options->json,
         .trace = options->trace,
         .dry_run = options->dry_run,
+        .examples = (int)options->examples,
         .width = terminal_width(),
     };
 

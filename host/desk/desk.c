@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "desk/busted.h"
@@ -18,7 +19,7 @@ static bool finish(struct command *command, int *status, struct err *err)
     bool finished = script_finish(command->handler.script, &text, status, err);
     bool ok = finished && command_print(&text, *status == 2 ? stderr : stdout, err);
 
-    if (finished && !ok && command_is(command, "replay"))
+    if (finished && !ok && command_is(command, "replay") && !command->options->help)
         command_print(&text, stderr, &late); /* the line to go on from must not be lost */
     buffer_free(&text);
     return ok;
@@ -29,18 +30,25 @@ static bool needs_rules(const struct command *command)
     return !command->options->help && !command_is(command, "event");
 }
 
+/* Whether its last text is printed also where the walk broke off: what was done, or
+ * counted so far. */
+static bool counts(const struct command *command)
+{
+    return command_is(command, "replay") || command_is(command, "simulate");
+}
+
 /* The walk and its end, where the script is open. Returns the exit status. */
-static int run_opened(struct command *command, bool ok, struct err *err)
+static int run_opened(struct command *command, bool opened, struct err *err)
 {
     struct err late = {0};
     int status = 1;
+    bool ok = opened && (!command->rules[0] || walk_all(command, err));
 
-    ok = ok && (!command->rules[0] || walk_all(command, err));
-    if (!ok && command_is(command, "replay") && command->handler.script)
+    if (!ok && opened && counts(command))
         finish(command, &status, &late);
     else if (ok)
         ok = finish(command, &status, err);
-    if (!ok)
+    if (!ok && err->text[0]) /* else nobody reads on */
         fprintf(stderr, "pigeon %s: %s\n", command->options->command, err->text);
     return ok ? status : 1;
 }
@@ -114,9 +122,16 @@ static int run_suite(const struct options *options)
 
 static bool check_file(const char *option, const char *path, struct err *err)
 {
-    if (!path || access(path, R_OK) == 0)
+    struct stat info;
+
+    if (!path)
         return true;
-    return err_set(err, CAUSE_OTHER, "%s %s: %s", option, path, strerror(errno));
+    if (access(path, R_OK) != 0 || stat(path, &info) != 0)
+        return err_set(err, CAUSE_OTHER, "%s %s: %s", option, path, strerror(errno));
+    if (S_ISDIR(info.st_mode))
+        return err_set(err, CAUSE_OTHER, "%s %s is a folder; name the script in it",
+                       option, path);
+    return true;
 }
 
 int desk_run(const struct options *options, struct config *config,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NUMBER_MAX 1000000000000
+#define EXAMPLES_MAX 1000
 
 enum option {
     RULES = 1,
@@ -16,7 +17,8 @@ enum option {
     CONNECT = 64,
     DRY_RUN = 128,
     WORDS = 256,
-    RAW = 512
+    RAW = 512,
+    EXAMPLES = 1024
 };
 
 static const struct {
@@ -26,9 +28,9 @@ static const struct {
     {"explain", RULES | TRACE | JSON | WORDS},
     {"check", RULES | CONNECT | JSON},
     {"replay", RULES | FROM | RATE | DRY_RUN},
-    {"simulate", RULES | AGAINST | JSON},
+    {"simulate", RULES | AGAINST | EXAMPLES | JSON},
     {"event", RAW},
-    {"test", WORDS},
+    {"test", RAW},
 };
 
 static const struct {
@@ -37,7 +39,7 @@ static const struct {
 } names[] = {
     {"--rules", RULES},     {"--against", AGAINST}, {"--from", FROM},
     {"--rate", RATE},       {"--json", JSON},       {"--trace", TRACE},
-    {"--connect", CONNECT}, {"--dry-run", DRY_RUN},
+    {"--connect", CONNECT}, {"--dry-run", DRY_RUN}, {"--examples", EXAMPLES},
 };
 
 static unsigned takes(const char *command)
@@ -73,6 +75,14 @@ static bool read_number(int64_t *number, const char *name, const char *text,
     return true;
 }
 
+static bool read_examples(int64_t *number, const char *name, const char *text,
+                          struct err *err)
+{
+    return (read_number(number, name, text, err) && *number <= EXAMPLES_MAX) ||
+           err_set(err, CAUSE_OTHER, "%s is %s, but must be a whole number from 1 to %d",
+                   name, text, EXAMPLES_MAX);
+}
+
 static void set_flag(struct options *options, unsigned option)
 {
     options->json = options->json || option == JSON;
@@ -90,6 +100,8 @@ static bool set_value(struct options *options, unsigned option, const char *name
         return read_number(&options->from, name, value, err);
     if (option == RATE)
         return read_number(&options->rate, name, value, err);
+    if (option == EXAMPLES)
+        return read_examples(&options->examples, name, value, err);
     if (option == RULES)
         options->rules = value;
     else
@@ -111,7 +123,7 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
             if (!(option & allowed))
                 return err_set(err, CAUSE_OTHER, "unknown option: %s", arguments[i]);
             set_flag(options, option);
-            if (option & (RULES | AGAINST | FROM | RATE)) {
+            if (option & (RULES | AGAINST | FROM | RATE | EXAMPLES)) {
                 i++;
                 if (!set_value(options, option, arguments[i - 1], arguments[i], err))
                     return false;
@@ -143,8 +155,11 @@ bool options_read(struct options *options, int count, char **arguments, struct e
     options->help = asks_for_help(count - 1, arguments + 1);
     if (options->help)
         return true;
-    if (!(allowed & RAW))
-        return read_arguments(options, allowed, count - 1, arguments + 1, err);
-    options->count = count - 1;
+    options->count = allowed & RAW ? count - 1 : 0;
+    if (!(allowed & RAW) &&
+        !read_arguments(options, allowed, count - 1, arguments + 1, err))
+        return false;
+    if (options->examples && !options->against)
+        return err_set(err, CAUSE_OTHER, "--examples is for --against FILE");
     return true;
 }

@@ -15,6 +15,7 @@ struct options {
     const char *against; /* --against FILE */
     int64_t from;        /* --from N, the first line; 1 unless given */
     int64_t rate;        /* --rate N, lines a second; 0: no limit */
+    int64_t examples;    /* --examples N, of each change; 0: not given */
     bool json;
     bool trace;
     bool connect;

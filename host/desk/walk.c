@@ -69,7 +69,7 @@ static void on_interrupt(int signal)
     interrupted = 1;
 }
 
-/* A first ^C ends a replay after its batch, a second one the process. */
+/* A first ^C ends the walk after its batch, a second one the process. */
 static void catch_interrupts(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
@@ -136,8 +136,7 @@ static bool walk_lines(struct command *command, struct err *err)
     struct progress progress;
     bool ok;
 
-    if (command_is(command, "replay"))
-        catch_interrupts();
+    catch_interrupts();
     progress_open(&progress, input_size());
     ok = input_skip(&input, command->options->from, err) &&
          walk_batches(command, &input, &progress, err);

@@ -48,6 +48,8 @@ static bool serve(struct runtime *runtime, struct handler *handler,
     struct err err;
     bool answered, told;
 
+    log_deadline(&invocation.deadline);
+
     if (!handler_event(handler, &invocation, answer, &err)) {
         post_broken(runtime, &err);
         return log_error(&err);

@@ -10,6 +10,9 @@
 
 #define INPUT_FACTOR 16 /* what a decoded input may become, times its bytes */
 #define BIG_INPUT 65536 /* bytes */
+#define LEAST_MS 1000   /* for the batch as a whole, where the deadline is nearer */
+#define MEGABYTE ((size_t)1 << 20) /* of the input, for which a second of CPU is added */
+#define MOST_SECONDS 60            /* also on the desk, where check runs luacheck */
 
 /* ------------------------------------------------------------- the collector */
 
@@ -30,6 +33,22 @@ static void rest_collector(struct script *script, size_t input_len)
         return;
     script->resting = true;
     lua_gc(script->door.L, LUA_GCSTOP);
+}
+
+/* ------------------------------------------------------------- the watchdog */
+
+bool script_watch_batch(const struct script *script, const char *work, struct err *err)
+{
+    struct deadline deadline = deadline_left_ms(&script->deadline) > LEAST_MS
+                                   ? script->deadline
+                                   : deadline_in(LEAST_MS);
+    size_t seconds = 1 + script->input_len / MEGABYTE;
+
+    if (!watchdog_start(&deadline, err))
+        return false;
+    watchdog_watch(work, NULL, 0);
+    watchdog_allow(script->desk || seconds > MOST_SECONDS ? MOST_SECONDS : (int)seconds);
+    return true;
 }
 
 /* ------------------------------------------------------------- receive */
@@ -166,24 +185,44 @@ bool script_decide_one(struct script *script, size_t object, bool shadow,
     return ok;
 }
 
-bool script_decide(struct script *script, const struct invocation *invocation,
-                   struct outbox *outbox, struct err *err)
+static bool receive(struct script *script, const struct invocation *invocation,
+                    struct err *err)
 {
     struct receipt receipt = {.invocation = invocation};
+    bool ok = script_watch_batch(script, "receiving the event", err) &&
+              (door_visit(&script->door, receive_body, &receipt, MEMORY_ALL, err) ||
+               err_wrap(err, "receiving %zu bytes", invocation->input_len));
+
+    watchdog_stop();
+    script->objects = receipt.objects;
+    return ok;
+}
+
+/* Where half of the time is spent at the beginning, the deadline may be over: there the
+ * watchdog would end the process at once. */
+static bool decide_all(struct script *script, struct outbox *outbox, struct err *err)
+{
     size_t i = 0;
     bool ok;
 
-    outbox->rules_version = script->source.hash;
-    script->door.memory.input = INPUT_FACTOR * invocation->input_len;
-    rest_collector(script, invocation->input_len);
-    if (!door_visit(&script->door, receive_body, &receipt, MEMORY_ALL, err))
-        return err_wrap(err, "receiving %zu bytes", invocation->input_len);
-    script->objects = receipt.objects;
-    ok = watchdog_start(&invocation->deadline, err);
+    if (deadline_half_spent(&script->deadline))
+        return true;
+    ok = watchdog_start(&script->deadline, err);
     while (ok && i < script->objects && !script->exhausted &&
-           !deadline_half_spent(&invocation->deadline)) {
+           !deadline_half_spent(&script->deadline)) {
         ok = script_decide_one(script, ++i, false, outbox, err);
     }
     watchdog_stop();
     return ok;
+}
+
+bool script_decide(struct script *script, const struct invocation *invocation,
+                   struct outbox *outbox, struct err *err)
+{
+    outbox->rules_version = script->source.hash;
+    script->door.memory.input = INPUT_FACTOR * invocation->input_len;
+    rest_collector(script, invocation->input_len);
+    script->input_len = invocation->input_len;
+    script->deadline = invocation->deadline;
+    return receive(script, invocation, err) && decide_all(script, outbox, err);
 }

@@ -42,6 +42,8 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
     door_set_boolean(L, "trace", settings->trace);
     door_set_boolean(L, "dry_run", settings->dry_run);
     door_set_integer(L, "width", settings->width);
+    if (settings->examples > 0)
+        door_set_integer(L, "examples", settings->examples);
     lua_createtable(L, settings->count, 0); /* ... table arguments */
     for (int i = 0; i < settings->count; i++) {
         lua_pushstring(L, settings->arguments[i]); /* ... table arguments argument */
@@ -114,6 +116,15 @@ static bool load(struct script *script, const struct script_settings *settings,
     return ok && !opening.refused;
 }
 
+/* Lambda names the script by the function's handler, the desk by a path. */
+static bool read_source(struct script *script, const char *path, struct err *err)
+{
+    if (!path)
+        return true;
+    return script->desk ? rules_file_read(&script->source, path, err)
+                        : rules_file_read_handler(&script->source, path, err);
+}
+
 struct script *script_open(const struct script_settings *settings,
                            const struct deadline *deadline, struct err *err)
 {
@@ -125,9 +136,8 @@ struct script *script_open(const struct script_settings *settings,
         return NULL;
     }
     script->desk = strcmp(settings->command, "lambda") != 0;
-    ok = (!settings->path ||
-          rules_file_read_handler(&script->source, settings->path, err)) &&
-         load(script, settings, deadline, err);
+    ok =
+        read_source(script, settings->path, err) && load(script, settings, deadline, err);
     rules_file_free(&script->source);
     if (ok)
         return script;
@@ -200,11 +210,15 @@ bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err)
 {
     struct conclusion conclusion = {.outbox = outbox, .facts = facts, .answer = answer};
+    bool ok;
 
     buffer_clear(&answer->body);
     answer->body.max = script->desk ? SIZE_MAX : ANSWER_MAX;
     answer->error_type[0] = '\0';
-    return door_visit(&script->door, conclude_body, &conclusion, MEMORY_ALL, err);
+    ok = script_watch_batch(script, "making the answer", err) &&
+         door_visit(&script->door, conclude_body, &conclusion, MEMORY_ALL, err);
+    watchdog_stop();
+    return ok;
 }
 
 /* ------------------------------------------------------------- tell */

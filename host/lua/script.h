@@ -39,7 +39,8 @@ struct script_settings {
     bool json;  /* its output is for a program */
     bool trace; /* shows which lines ran */
     bool dry_run;
-    int width; /* of the terminal, 0: none */
+    int examples; /* how many to show of each change, 0: as many as usual */
+    int width;    /* of the terminal, 0: none */
 };
 
 /* What the broker answered for a queue. */

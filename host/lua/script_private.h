@@ -19,8 +19,10 @@ struct script {
     bool desk;
     char *queues;
     bool exhausted;
-    size_t objects; /* how many the batch has */
-    bool resting;   /* the collector, until a big event is logged or memory gets short */
+    size_t objects;           /* how many the batch has */
+    size_t input_len;         /* of the batch */
+    struct deadline deadline; /* of the batch */
+    bool resting; /* the collector, until a big event is logged or memory gets short */
 };
 
 /* Inside a visit: a table {name, path, hash, source} of a script, or nil where `path` is
@@ -32,6 +34,11 @@ void script_push_source(lua_State *L, const struct rules_file *source, const cha
  * loaded anew. False: Lua itself broke. */
 bool script_decide_one(struct script *script, size_t object, bool shadow,
                        struct outbox *outbox, struct err *err);
+
+/* The watchdog watches what is done with the batch as a whole, until watchdog_stop(): an
+ * event that came with no time left, or whose publishing took all of it, is answered all
+ * the same. */
+bool script_watch_batch(const struct script *script, const char *work, struct err *err);
 
 /* The collector works again, where it rested. */
 void script_wake_collector(struct script *script);

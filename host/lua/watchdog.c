@@ -13,8 +13,9 @@
 
 #include "base/alarm.h"
 #include "base/log.h"
+#include "base/log_output.h"
 
-#define MAX_TICKS 10
+#define TICKS_A_SECOND 10
 #define TICK_MS 100
 #define KEY_BYTES 1024   /* of a key in the line */
 #define SCRIPT_BYTES 256 /* of a script's name there */
@@ -24,6 +25,7 @@
 static struct {
     volatile sig_atomic_t active;
     volatile sig_atomic_t ticks;
+    volatile sig_atomic_t seconds; /* of CPU that it may take */
     const char *volatile script;
     const char *volatile label;
     volatile size_t label_len;
@@ -71,31 +73,22 @@ static size_t fill(char *line, const char *form, const struct part *part)
     return used;
 }
 
-static void write_text(int fd, const char *text, size_t len)
-{
-    ssize_t n = 1;
-
-    while (len > 0 && n > 0) {
-        n = write(fd, text, len);
-        text += n > 0 ? n : 0;
-        len -= n > 0 ? (size_t)n : 0;
-    }
-}
-
-/* In a signal handler: only what is async-signal-safe. */
-static void end_process(const char *why)
+/* In a signal handler: only what is async-signal-safe. `comma`: between why and key. */
+static void end_process(const char *why, const char *comma)
 {
     static char line[2 * (KEY_BYTES + SCRIPT_BYTES) + FORM_BYTES];
     const char *script = watched.script ? watched.script : "Lua";
     size_t len = watched.label_len < KEY_BYTES ? watched.label_len : KEY_BYTES;
-    const struct part parts[] = {{script, strnlen(script, SCRIPT_BYTES)},
-                                 {why, strlen(why)},
-                                 {watched.label, len}};
-    const char *log_form = len > 0 ? "%s %s at key \"%s\"" : "%s %s";
+    const struct part parts[] = {
+        {script, strnlen(script, SCRIPT_BYTES)},
+        {why, strlen(why)},
+        {manner.form ? watched.label : comma, manner.form ? len : strlen(comma)},
+        {watched.label, len}};
+    const char *log_form = len > 0 ? "%s %s%s at key \"%s\"" : "%s %s";
     size_t used = fill(line, manner.form ? manner.form : log_form, parts);
 
     if (manner.form)
-        write_text(manner.fd, line, used);
+        log_output_last(manner.fd, line, used);
     else
         log_from_signal(line, used);
     if (manner.last_words)
@@ -105,20 +98,33 @@ static void end_process(const char *why)
 
 /* ------------------------------------------------------------- the timers */
 
+/* "was stopped after 12 s of CPU": of at most 99 s. */
+static const char *after_seconds(int seconds)
+{
+    static char why[sizeof("was stopped after 99 s of CPU")] = "was stopped after ";
+    char *at = why + strlen("was stopped after ");
+
+    if (seconds > 9)
+        *at++ = (char)('0' + seconds / 10);
+    *at++ = (char)('0' + seconds % 10);
+    memcpy(at, " s of CPU", sizeof(" s of CPU"));
+    return why;
+}
+
 static void on_tick(int signal)
 {
     (void)signal;
     if (!watched.active)
         return;
     watched.ticks++;
-    if (watched.ticks >= MAX_TICKS)
-        end_process("was stopped after 1 s of CPU");
+    if (watched.ticks >= watched.seconds * TICKS_A_SECOND)
+        end_process(after_seconds(watched.seconds), "");
 }
 
 static void on_deadline(void)
 {
     if (watched.active)
-        end_process("was stopped, because the invocation's time is over,");
+        end_process("was stopped, because the invocation's time is over", ",");
 }
 
 static bool start_ticking(struct err *err)
@@ -155,8 +161,14 @@ void watchdog_watch(const char *script, const char *label, size_t label_len)
     watched.script = script;
     watched.label = label;
     watched.ticks = 0;
+    watched.seconds = 1;
     atomic_signal_fence(memory_order_seq_cst);
     watched.label_len = label_len;
+}
+
+void watchdog_allow(int seconds)
+{
+    watched.seconds = seconds;
 }
 
 void watchdog_stop(void)

@@ -1,5 +1,5 @@
-/* watchdog.h -- ends the process when a script cannot be bounded otherwise (a pattern
- * that backtracks, a huge sort).
+/* watchdog.h -- ends the process when Lua cannot be bounded otherwise (a pattern that
+ * backtracks, a huge sort, an event that is made to be slow).
  *
  * Ten ticks of 100 ms of CPU on one object, or the end of the deadline by the clock,
  * write one line that names script and key, and _exit(1). The event comes again. One per
@@ -20,6 +20,9 @@ bool watchdog_start(const struct deadline *deadline, struct err *err);
  * stay until the next call or watchdog_stop(). */
 void watchdog_watch(const char *script, const char *label, size_t label_len);
 void watchdog_stop(void);
+
+/* This piece of work may take so many seconds of CPU, in place of one. */
+void watchdog_allow(int seconds);
 
 /* One more log line to write when the watchdog ends the process; NULL: none. Not copied.
  */

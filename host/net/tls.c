@@ -104,8 +104,20 @@ static void say_names(struct words *words, const struct tls *tls, X509 *certific
     GENERAL_NAMES_free(names);
 }
 
+/* `first`: it is the broker's own certificate, so none of its issuer came with it. */
+static enum cause say_issuer(struct words *words, const struct tls *tls, bool first,
+                             X509 *certificate)
+{
+    say(words, first ? "the broker sends its own certificate without that of the issuer "
+                     : "unknown issuer: ");
+    say_name(words, X509_get_issuer_name(certificate));
+    say(words, "%s is not among the CAs of %s", first ? ", which" : "",
+        tls->settings->bundle);
+    return first ? CAUSE_TLS_INTERMEDIATE : CAUSE_TLS_ISSUER;
+}
+
 static enum cause say_refusal(struct words *words, const struct tls *tls, int error,
-                              X509 *certificate)
+                              int depth, X509 *certificate)
 {
     switch (certificate ? error : X509_V_ERR_UNSPECIFIED) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
@@ -123,12 +135,10 @@ static enum cause say_refusal(struct words *words, const struct tls *tls, int er
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+        return say_issuer(words, tls, depth == 0, certificate);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-        say(words, "unknown issuer: ");
-        say_name(words, X509_get_issuer_name(certificate));
-        say(words, " is not among the CAs of %s", tls->settings->bundle);
-        return CAUSE_TLS_ISSUER;
+        return say_issuer(words, tls, false, certificate);
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
         say_names(words, tls, certificate);
@@ -152,6 +162,7 @@ static int on_verify(int ok, X509_STORE_CTX *verifying)
 
     if (!ok)
         tls->cause = say_refusal(&words, tls, X509_STORE_CTX_get_error(verifying),
+                                 X509_STORE_CTX_get_error_depth(verifying),
                                  X509_STORE_CTX_get_current_cert(verifying));
     return ok;
 }

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/output.h"
 #include "tools/aws/signature.h"
 #include "tools/aws/store.h"
 
@@ -282,10 +283,10 @@ int main(int argc, char **argv)
     int status = 1;
 
     if (argc != 1 && (argc != 3 || argv[1][0] == '-')) {
-        bool help = argc == 2 && strcmp(argv[1], "--help") == 0;
-
-        fputs(usage, help ? stdout : stderr);
-        return help ? 0 : 2;
+        if (argc == 2 && strcmp(argv[1], "--help") == 0)
+            return output_print("aws", usage);
+        fputs(usage, stderr);
+        return 2;
     }
     signal(SIGPIPE, SIG_IGN);
     setvbuf(stdout, NULL, _IOLBF, 0);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/output.h"
 
 static const char usage[] =
     "Usage: consume [--headers | --count-only | --declare | --delete] [--] QUEUE...\n"
@@ -212,8 +213,9 @@ static bool act(amqp_connection_state_t connection, enum action action, const ch
                                    true, false, false, amqp_empty_table);
     if (!check(amqp_get_rpc_reply(connection), "queue", err))
         return false;
-    if (action == ACTION_COUNT)
-        printf("%s: %u\n", queue, found->message_count);
+    if (action == ACTION_COUNT &&
+        (printf("%s: %u\n", queue, found->message_count) < 0 || fflush(stdout) == EOF))
+        return err_set(err, CAUSE_OTHER, "stdout cannot be written");
     return true;
 }
 
@@ -244,7 +246,7 @@ int main(int argc, char **argv)
     int i;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return output_print("consume", usage);
     if (!read_options(argc, argv, &action)) {
         fputs(usage, stderr);
         return 2;

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "tools/lambda/sandbox.h"
 
 static const char usage[] =
@@ -98,7 +99,7 @@ int main(int argc, char **argv)
                             .events.input.max = SIZE_MAX};
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return output_print("lambda", usage);
     if (!read_options(&lambda, argc, argv)) {
         fputs(usage, stderr);
         return 2;

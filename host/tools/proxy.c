@@ -1,4 +1,5 @@
 /* proxy.c -- the fault proxy as a program, for suites in Lua and for people. */
+#include "base/output.h"
 #include "tools/proxy/serve.h"
 
 #include <signal.h>
@@ -25,7 +26,7 @@ int main(int argc, char **argv)
     long port = argc == 2 ? strtol(argv[1], &end, 10) : 0;
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)
-        return fputs(usage, stdout) < 0;
+        return output_print("proxy", usage);
     if (port < 1 || port > 65535 || *end) {
         fputs(usage, stderr);
         return 2;

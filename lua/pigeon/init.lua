@@ -100,7 +100,7 @@ end
 -- be one, but it cannot be read, and the metrics of each batch show that. Raises what is wrong with it.
 function pigeon.open_shadow(script)
   setup.tallies = require "pigeon.report.shadow"
-  if report then report.against = true end
+  if report and script then report.against = script end
   decide_shadow, setup.shadow = nil, nil
   if script then load_script(script) end
   setup.shadow = script
@@ -134,7 +134,7 @@ end
 
 local function note_shadow(entry, other)
   setup.tallies.note(batch.shadow, entry, other, report and math.huge or MOST_DIFFERENCES)
-  entry.noted = true
+  entry.noted, entry.other = true, report and other
 end
 
 -- The script is loaded anew for each batch: while the rules decide, what it hoards must be freed.

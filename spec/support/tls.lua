@@ -22,6 +22,8 @@ commonName = supplied
 [extensions]
 basicConstraints = critical,CA:FALSE
 subjectAltName = ${ENV::NAMES}
+[authority]
+basicConstraints = critical,CA:TRUE
 ]]
 
 local NEW_KEY = "-newkey ec -pkeyopt ec_paramgen_curve:P-256"
@@ -41,13 +43,25 @@ function tls.authority(name, common_name)
     quote("/CN=" .. common_name), name, name)
 end
 
+local function sign(name, issuer, extensions, names, from, to)
+  openssl("req %s -nodes -subj /CN=%s -keyout %s.key -out %s.csr", NEW_KEY, name, name, name)
+  system.run(("cd %s && NAMES=%s openssl ca -batch -notext -config ca.cnf -extensions %s "
+    .. "-cert %s.pem -keyfile %s.key -in %s.csr -out %s.pem -startdate %d0102030405Z -enddate %d0102030405Z 2>>log")
+    :format(quote(folder), quote(names), extensions, issuer, issuer, name, name, from or 2020, to or 2099))
+end
+
 --- A certificate NAME.pem of the CA, with its key NAME.key. `names` as OpenSSL writes them,
 -- "DNS:localhost,IP:127.0.0.1"; from and to are years.
 function tls.certificate(name, names, from, to)
-  openssl("req %s -nodes -subj /CN=%s -keyout %s.key -out %s.csr", NEW_KEY, name, name, name)
-  system.run(("cd %s && NAMES=%s openssl ca -batch -notext -config ca.cnf -extensions extensions "
-    .. "-cert ca.pem -keyfile ca.key -in %s.csr -out %s.pem -startdate %d0102030405Z -enddate %d0102030405Z 2>>log")
-    :format(quote(folder), quote(names), name, name, from or 2020, to or 2099))
+  sign(name, "ca", "extensions", names, from, to)
+end
+
+--- The same of an intermediate CA, which the CA "ca" certifies: ISSUER.pem, and NAME-chain.pem with both.
+function tls.certificate_below(name, names, issuer)
+  sign(issuer, "ca", "authority", "DNS:none")
+  sign(name, issuer, "extensions", names)
+  system.run(("cd %s && cat %s.pem %s.pem >%s-chain.pem && cp %s.key %s-chain.key")
+    :format(quote(folder), name, issuer, name, name, name))
 end
 
 --- The CA "ca" in a fresh folder.

@@ -168,24 +168,113 @@ describe("with a broker", function()
 end)
 
 describe("--help", function()
-  for _, command in ipairs({
-    "bin/generate_event", "bin/generate_event --key", "bin/pigeon", "bin/pigeon event s3",
-    system.build .. "/tools/lambda", system.build .. "/tools/consume",
-  }) do
+  local commands = { "bin/generate_event --key", "bin/pigeon event s3" }
+  for path in system.run("ls -d bin/* bin/build/* " .. system.tools .. "/*"):gmatch("[^\n]+") do
+    if path ~= "bin/build" then commands[#commands + 1] = path end
+  end
+
+  it("is asked of all commands", function() assert.is_true(#commands > 30, #commands .. " commands") end)
+
+  for _, command in ipairs(commands) do
     it("is understood by " .. command, function()
       local status, said, complaint = run(command .. " --help")
       assert.are.equal(0, status)
-      assert.matches("^Usage: ", said)
+      assert.is_truthy(said:find(command:match("^%S+"):match("[^/]+$"), 1, true), said)
+      assert.are.equal("", complaint)
+    end)
+
+    it("fails where the disk is full: " .. command, function()
+      local status, _, complaint = run(command .. " --help >/dev/full")
+      assert.is_true(status > 0)
+      assert.matches("No space left on device", complaint)
+    end)
+
+    it("ends quietly where nobody reads on: " .. command, function()
+      local _, _, complaint = run(("{ sleep 0.3; %s --help; } | true"):format(command))
       assert.are.equal("", complaint)
     end)
   end
+end)
+
+describe("consume_queue drains", function()
+  -- What PIGEON_HOST is, options, and whether the queue is emptied: there is no broker, so that fails then.
+  local cases = {
+    { "localhost:1", "", true },
+    { "LocalHost:1", "", true },
+    { "127.0.0.1:1", "", true },
+    { "127.9.8.7:1", "--headers", true },
+    { "::1", "", true },
+    { "[::1]:1", "", true },
+    { " localhost:1 , 127.0.0.1:1", "", true },
+    { "broker.invalid", "", false },
+    { "localhost.invalid", "", false },
+    { "127.0.0.1.invalid", "", false },
+    { "127.x.invalid:5672", "--headers", false },
+    { "notlocalhost", "", false },
+    { "10.0.0.1", "", false },
+    { "[::ffff:10.0.0.1]:5672", "", false },
+    { "localhost,broker.invalid", "", false },
+    { "broker.invalid, localhost", "", false },
+    { "broker.invalid:1", "--drain broker.invalid", true },
+    { "broker.invalid:1", "--headers --drain Broker.Invalid:5673", true },
+    { "broker.invalid:1,localhost:1", "--drain broker.invalid --headers", true },
+    { "a.invalid:1,b.invalid:1", "--drain a.invalid,b.invalid", true },
+    { "a.invalid,b.invalid", "--drain a.invalid", false },
+    { "a.invalid", "--drain b.invalid", false },
+    { "a.invalid", "--drain invalid", false },
+    { "localhost", "--drain b.invalid", false },
+    { "a.invalid", "--drain a.invalid,b.invalid", false },
+    { "", "--drain b.invalid", false },
+  }
+  for _, case in ipairs(cases) do
+    local host, options, allowed = table.unpack(case)
+    it((allowed and "" or "not ") .. ('%q %s'):format(host, options), function()
+      local status, said, complaint = run("bin/consume_queue " .. options, {
+        PIGEON_HOST = host, PIGEON_PORT = "1", PIGEON_VIRTUAL_HOST = "/", PIGEON_USER = "u", PIGEON_PASSWORD = "p",
+        PIGEON_QUEUE = "normal",
+      })
+      assert.are.equal("", said)
+      assert.are.equal(allowed and 1 or 2, status, complaint)
+      assert.matches(allowed and "^consume: connect to " or "^consume_queue: ", complaint)
+    end)
+  end
+
+  it("says why it does not, and what would", function()
+    local env = { PIGEON_HOST = "localhost,mq.example.com:5671,[fe80::1]", PIGEON_QUEUE = "normal" }
+    local _, _, complaint = run("bin/consume_queue", env)
+    assert.are.equal("consume_queue: PIGEON_HOST names mq.example.com,fe80::1, not this machine; "
+      .. "nothing was drained. Unset PIGEON_HOST\nto drain the private broker. To empty the queues there, for good: "
+      .. "consume_queue --drain mq.example.com,fe80::1\n", complaint)
+    _, _, complaint = run("bin/consume_queue --drain mq", env)
+    assert.matches("consume_queue: --drain names mq, but PIGEON_HOST is localhost,mq.example.com:5671,[fe80::1];",
+      complaint, 1, true)
+  end)
+end)
+
+describe("the runbook", function()
+  it("leaves none of the function's variables in the shell", function()
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run("mkdir " .. folder .. "/bin")
+    system.write(folder .. "/aws", "#!/bin/sh\necho '{\"PIGEON_HOST\":\"it is far\"}'\n")
+    system.write(folder .. "/bin/pigeon", '#!/bin/sh\necho "$1 of $PIGEON_HOST"\n')
+    system.run(("chmod +x %s/aws %s/bin/pigeon"):format(folder, folder))
+    local block -- of code, with the command
+    for text in (system.read("deploy/RUNBOOK.md") .. "\n\n"):gmatch("\n\n(    .-)\n\n") do
+      if text:find("get-function-configuration", 1, true) then block = text end
+    end
+    system.write(folder .. "/script", block .. '\necho "${PIGEON_HOST-none} is left"\n')
+    local status, said = run(("cd %s && PATH=.:$PATH && unset PIGEON_HOST && sh script"):format(folder))
+    os.execute("rm -rf " .. quote(folder))
+    assert.are.equal(0, status)
+    assert.are.equal("check of it is far\nnone is left\n", said)
+  end)
 end)
 
 describe("misuse", function()
   for _, command in ipairs({
     "generate_event", "generate_event --key", "generate_event --key k --count 0",
     "generate_event --bucket b", "generate_event --nonsense x",
-    "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense",
+    "run_invoke.sh x", "consume_queue --nonsense", "consume_queue --headers --nonsense", "consume_queue --drain",
     "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
     "bench x", "bench --json x", "setup", "setup x", "setup run x86_64 x", "test x",

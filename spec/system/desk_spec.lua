@@ -72,12 +72,48 @@ describe("pigeon", function()
     end)
   end
 
+  for _, arguments in ipairs {
+    "--help", "--version", "explain --help", "explain k", "check", "event s3 --key k", "simulate", "simulate --help",
+    "replay --help", "test --help",
+  } do
+    it(arguments .. " fails where the disk is full, and ends quietly where nobody reads on", function()
+      local status, _, complained = run(arguments .. " </dev/null", nil, "/dev/full")
+      assert.are.equal(1, status)
+      assert.matches("^pigeon[%a ]*: the output could not be written completely: No space left on device\n$",
+        complained)
+      local out = os.tmpname()
+      system.run(("{ sleep 0.3; PIGEON_QUEUE=normal %s %s </dev/null 2>%s; } | true"):format(PIGEON, arguments, out))
+      assert.are.equal("", system.read(out))
+      os.remove(out)
+    end)
+  end
+
   for _, words in ipairs { "check --rules /nonsense", "simulate --against /nonsense" } do
     it(words .. " says which file, and why not", function()
       local _, _, complained = run(words .. " </dev/null")
       assert.matches("^pigeon %a+: %-%-%a+ /nonsense: No such file or directory\n", complained)
     end)
   end
+
+  for _, words in ipairs { "explain --rules rules k", "simulate --against rules", "check --rules /tmp" } do
+    it(words .. " says that it is a folder", function()
+      local status, _, complained = run(words .. " </dev/null")
+      assert.are.equal(2, status)
+      assert.matches("^pigeon %a+: %-%-%a+ [/%a]+ is a folder; name the script in it\n\nUsage: ", complained)
+    end)
+  end
+
+  it("says what is not a script, and speaks of no handler", function()
+    local status, said, complained = run(("explain --rules %s k"):format(PIGEON))
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.are.equal(("pigeon explain: %sis a program, not a Lua script\n"):format(PIGEON), complained)
+    local rules = file_of(("-"):rep(2 << 20))
+    complained = select(3, run(("explain --rules %s k"):format(rules)))
+    os.remove(rules)
+    assert.matches("^pigeon explain: " .. rules .. ": longer than ", complained)
+    assert.is_nil(complained:find("handler", 1, true))
+  end)
 end)
 
 describe("pigeon explain", function()
@@ -143,72 +179,6 @@ describe("pigeon explain", function()
   end)
 end)
 
-describe("pigeon test", function()
-  local folder
-  before_each(function()
-    folder = system.run("mktemp -d"):gsub("\n", "")
-    system.run(("cp rules/rules.lua %s"):format(folder))
-  end)
-  after_each(function() os.execute("rm -rf " .. quote(folder)) end)
-
-  local program = system.run(("readlink -f %s"):format(PIGEON)):gsub("\n", "")
-  local HEAD = 'local testing = require("pigeon.testing")\nlocal rules = testing.load("rules.lua")\n'
-
-  -- Runs specs in a folder that has nothing but the rules and this one.
-  local function test(body, arguments, env)
-    system.write(folder .. "/my_spec.lua", HEAD .. body .. "\n")
-    local out = os.tmpname()
-    local _, _, status = os.execute(("cd %s && env -i PATH=/usr/bin:/bin %s %s test %s >%s 2>&1"):format(
-      folder, env or "", program, arguments or "", out))
-    local said = system.read(out)
-    os.remove(out)
-    return status, said
-  end
-
-  local ACCEPTS = ("it('x', function() assert.accepts(rules, %q, { 'normal' }) end)"):format(KEY)
-
-  it("runs specs in anybody's folder, and fails where one does", function()
-    local status, said = test(ACCEPTS)
-    assert.are.equal(0, status, said)
-    assert.matches("1 success", said)
-    local defers = ("it('x', function() assert.defers(rules, %q) end)"):format(KEY)
-    status, said = test(defers .. defers, "my_spec.lua")
-    assert.are.equal(1, status)
-    assert.matches("Expected: defer\n[^\n]+\n  accept 00007bd0%-", said)
-    assert.matches("2 failures", said)
-  end)
-
-  it("is Lua 5.4, with the modules that are in the program", function()
-    local status, said = test([[it('x', function()
-      assert.equal("Lua 5.4", _VERSION)
-      assert.equal("@lua/pigeon/testing.lua", debug.getinfo(testing.load, "S").source)
-    end)]])
-    assert.are.equal(0, status, said)
-  end)
-
-  it("needs no more than an unpacked zip, beside which the specs are", function()
-    os.remove(folder .. "/rules.lua")
-    system.run(("BUILD=build bin/build/package rules/rules.lua %s/p.zip"):format(folder))
-    system.run(("cd %s && unzip -q p.zip && rm p.zip"):format(folder))
-    local from_repository = program
-    program = "./bootstrap"
-    local status, said = test(ACCEPTS)
-    program = from_repository
-    assert.are.equal(0, status, said)
-    assert.matches("1 success", said)
-    assert.are.equal("bootstrap\nmy_spec.lua\nrules.lua\n", system.run("ls -A " .. folder))
-  end)
-
-  it("says what is missing", function()
-    local status, said = test(ACCEPTS, "", "LUA_PATH_5_4=/nonsense/?.lua")
-    assert.are.equal(1, status)
-    assert.matches("^pigeon test: busted for Lua 5.4 is missing: apt%-get install ", said)
-    status, said = test(ACCEPTS, "", "PATH=/nonsense")
-    assert.are.equal(1, status)
-    assert.matches("^pigeon test: lua5.4: No such file or directory; apt%-get install ", said)
-  end)
-end)
-
 describe("pigeon simulate", function()
   -- 2,500 lines: keys, then rows of an inventory, then an event of two objects.
   local function list()
@@ -236,7 +206,44 @@ describe("pigeon simulate", function()
     local status, said = run("simulate --against rules/antenna.lua <" .. keys)
     os.remove(keys)
     assert.are.equal(0, status)
+    local old, new = system.run("sha256sum rules/rules.lua rules/antenna.lua"):match("^(%x+)[^\n]*\n(%x+)")
+    assert.matches(("old: rules.lua (%s)\nnew: antenna.lua (%s)\n1 objects, by verdict "):format(
+      old:sub(1, 12), new:sub(1, 12)), said, 1, true)
     assert.matches("\n1 of 1 would change\n  1  accept: normal  %->  defer: deferred by the collector\n", said)
+  end)
+
+  it("has status 1 where only the other script fails", function()
+    local keys, rules = file_of(KEY), file_of("return function() error('no') end")
+    local status, said = run(("simulate --against %s --examples 1 <%s"):format(rules, keys))
+    assert.are.equal(1, status)
+    assert.matches("\n  fail +0 +1 +%+1\n", said)
+    os.remove(rules)
+    status, said = run("simulate --against /dev/null <" .. keys)
+    os.remove(keys)
+    assert.are.equal(1, status)
+    assert.are.equal("", said) -- it does not load: there is nothing to compare
+  end)
+
+  it("prints at SIGINT what was counted so far", function()
+    local fifo, out = system.run("mktemp -u"):gsub("\n", ""), os.tmpname()
+    system.run("mkfifo " .. fifo)
+    local writer = assert(io.open(fifo, "r+"))
+    for i = 1, 1000 do writer:write(system.key(system.id(i)), "\n") end
+    writer:flush()
+    local pid = system.run(("PIGEON_QUEUE=normal %s simulate >%s 2>&1 <%s & echo $!"):format(PIGEON, out, fifo))
+    pid = pid:gsub("\n", "")
+    system.wait("it to sleep, with a handler for SIGINT, after a batch", function()
+      local about = system.read(("/proc/%s/status"):format(pid))
+      return about:find("State:%s*S") and tonumber(about:match("SigCgt:%s*(%x+)"), 16) >> 1 & 1 == 1
+        and system.read(("/proc/%s/io"):format(pid)):match("rchar: (%d+)") + 0 > 60000
+    end)
+    system.run("kill -INT " .. pid)
+    system.wait("its end", function() return not os.execute(("test -e /proc/%s/exe"):format(pid)) end)
+    writer:close()
+    assert.matches("^1000 objects, by verdict\n  accept   1000 100.00 .*\npigeon simulate: stopped by a signal\n$",
+      system.read(out))
+    os.remove(fifo)
+    os.remove(out)
   end)
 
   it("shows how far it is on a terminal", function()
@@ -503,7 +510,7 @@ end
     local status, _, complained = run("replay <" .. list(1, 3), env, "/dev/full")
     assert.are.equal(1, status)
     assert.matches("line 3 was confirmed last; %-%-from 4 continues after it\n"
-      .. "pigeon replay: the output could not be written completely\n$", complained)
+      .. "pigeon replay: the output could not be written completely: No space left on device\n$", complained)
   end)
 
   it("says which line was confirmed last when the watchdog ends it", function()

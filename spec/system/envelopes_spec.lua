@@ -76,6 +76,14 @@ describe("an SQS batch", function()
       { failed[3].sqs_message_id, failed[3].reason, failed[3].crash_id, failed[3].queue, failed[3].error:sub(1, 33) })
   end)
 
+  it("from a pipe, a list without Records, is answered with the messages that failed", function()
+    env.PIGEON_BATCH_FAILURES = "crashes"
+    local outcome, arrived = send(batch("crashes", ten()).Records)
+    assert.same({ '{"batchItemFailures":[{"itemIdentifier":"m3"},{"itemIdentifier":"m5"},{"itemIdentifier":"m7"}]}' },
+      outcome.answers)
+    assert.same(PUBLISHED, arrived)
+  end)
+
   it("is answered with an empty list where nothing failed", function()
     env.PIGEON_BATCH_FAILURES = "crashes"
     local outcome, arrived = send(batch("crashes", { ten()[1], ten()[2], fixtures.text("test_event") }))
@@ -189,7 +197,8 @@ describe("an event", function()
   -- The fixtures' object is a put of an id that is accepted.
   for _, name in ipairs({ "s3_put", "sns_s3", "sqs_s3", "sqs_sns_s3", "sqs_raw_sns_s3", "eventbridge",
     "sqs_eventbridge", "failure_s3", "sqs_failure_s3", "sqs_failure_eventbridge", "sqs_sns_failure_sns_s3",
-    "sqs_dead_letter_s3", "minio" }) do
+    "sqs_dead_letter_s3", "minio", "pipes_sqs", "eventbridge_replay", "sqs_sns_eventbridge", "sns_dead_letter_s3",
+    "eventbridge_failure_s3", "failure_failure_s3", "sqs_sns_eventbridge_failure_sns_eventbridge" }) do
     it("like " .. name .. " is published", function()
       local outcome = system.invoke({ env = env, events = { fixtures.event(name) } })
       assert.same({ "null" }, outcome.answers)
@@ -208,6 +217,34 @@ describe("an event", function()
       assert.matches("^ignored: ", said[1].message)
       assert.same({ "DEBUG", "s3:TestEvent" }, { said[1].level, said[1].reason })
       assert.same({}, system.consume(env))
+    end)
+  end
+
+  for name, why in pairs({
+    eventbridge_cloudtrail = [[an event from EventBridge that is not one of S3's "Object ..." events]],
+    eventbridge_ec2 = "an event from EventBridge of another source",
+    success_s3 = "the record of an invocation that succeeded",
+  }) do
+    it("like " .. name .. " is a success with one debug line that says why", function()
+      env.AWS_LAMBDA_LOG_LEVEL = "DEBUG"
+      local outcome = system.invoke({ env = env, events = { fixtures.event(name) } })
+      env.AWS_LAMBDA_LOG_LEVEL = nil
+      assert.same({ "null" }, outcome.answers)
+      local said = system.said(outcome.log, "^ignored: the event")
+      assert.equal(1, #said)
+      assert.same({ "DEBUG", why }, { said[1].level, said[1].reason })
+    end)
+  end
+
+  for name, words in pairs({
+    ceph = 'eventSource is "ceph:s3", which Pigeon does not read',
+    sqs_sns_confirmation = 'is a "SubscriptionConfirmation" from SNS',
+  }) do
+    it("like " .. name .. " is an error that names it", function()
+      local outcome = system.invoke({ env = env, events = { fixtures.event(name) } })
+      assert.equal(1, outcome.status)
+      assert.equal("Function.EventInvalid", outcome.decoded[1].errorType)
+      assert.matches(words, outcome.decoded[1].errorMessage, 1, true)
     end)
   end
 

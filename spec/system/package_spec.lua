@@ -70,3 +70,48 @@ describe("the zip", function()
     os.remove(said)
   end)
 end)
+
+describe("make", function()
+  -- Runs make with these words; returns its status and all that it wrote.
+  local function make(words)
+    local out = os.tmpname()
+    local _, _, status = os.execute(("env -u MAKEFLAGS -u MAKELEVEL make %s >%s 2>&1"):format(words, out))
+    local said = system.read(out)
+    os.remove(out)
+    return status, said
+  end
+
+  for words, name in pairs {
+    ["package RULE=rules/antenna.lua"] = "RULE", ["RULES=rules/antenna.lua SHADOWS=x package"] = "SHADOWS",
+    ["help V=1"] = "V",
+  } do
+    it("refuses a variable that it does not know: " .. words, function()
+      local status, said = make("-n " .. words)
+      assert.equal(2, status)
+      assert.matches("*** " .. name .. " is not a variable of this Makefile; there are ARCH BUILD ", said, 1, true)
+      assert.matches(" RULES ", said, 1, true)
+    end)
+  end
+
+  it("takes those that it has, whatever their values", function()
+    local status, said = make("-n help ARCH=arm64 BUILD=x Q= RULES='a b=c RULE=d' SHADOW=x SECONDS=1 SEED=2 SEEDS=3 "
+      .. "CHANGES='3 7' SANITIZE= CC=gcc")
+    assert.equal(0, status, said)
+    status, said = make("help")
+    assert.equal(0, status, said)
+    assert.matches("^Pigeon%. ", said)
+  end)
+
+  for rules, what in pairs {
+    nosuch = "RULES is nosuch; there is no such file",
+    ["nosuch/rules.lua"] = "RULES is nosuch/rules.lua; there is no such file",
+    [""] = "RULES is empty; name a rules script, such as rules/rules.lua",
+    rules = "RULES is rules, a folder; name the script in it",
+  } do
+    it(("makes no zip with RULES=%s, and says why"):format(rules), function()
+      local status, said = make("package RULES=" .. rules)
+      assert.equal(2, status)
+      assert.matches("bin/build/package: " .. what .. "\n", said, 1, true)
+    end)
+  end
+end)

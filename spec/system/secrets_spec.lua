@@ -178,9 +178,10 @@ describe("secrets", function()
     local cases = {
       { "no ciphertext", { PIGEON_PASSWORD = "kms:" .. LITERAL }, "PIGEON_PASSWORD: the text after kms:" },
       { "http:// to another host", { PIGEON_PASSWORD = "ssm:/a", AWS_ENDPOINT_URL_SSM = "http://192.0.2.1" },
-        "AWS_ENDPOINT_URL_SSM: http:// to 192.0.2.1 would carry the session token in the clear" },
+        'AWS_ENDPOINT_URL_SSM is "http://192.0.2.1": http:// to 192.0.2.1 would carry the session token' },
       { "no credentials", { PIGEON_PASSWORD = "ssm:/a", AWS_ACCESS_KEY_ID = "" }, "AWS_ACCESS_KEY_ID" },
-      { "no region", { PIGEON_PASSWORD = "ssm:/a", PIGEON_AWS_REGION = "us west" }, "PIGEON_AWS_REGION" },
+      { "no region", { PIGEON_PASSWORD = "ssm:/a", PIGEON_AWS_REGION = "us west" },
+        'PIGEON_AWS_REGION is "us west", which is not a region name (example: us-west-2)' },
     }
     for _, case in ipairs(cases) do
       it(case[1], function()

@@ -76,6 +76,7 @@ describe("over TLS", function()
     tls.certificate("old", "IP:127.0.0.1", 2020, 2021)
     tls.certificate("young", "IP:127.0.0.1", 2098, 2099)
     tls.certificate("client", "DNS:pigeon")
+    tls.certificate_below("below", "IP:127.0.0.1", "middle")
     plain = system.vhost({ "normal" })
     port.good = tls.listen("good")
     port.old_tls = tls.listen("good", "{versions, ['tlsv1.2']}")
@@ -85,6 +86,8 @@ describe("over TLS", function()
     port.young = tls.listen("young")
     port.self_signed = tls.listen("stranger")
     port.asks = tls.listen("good", ALWAYS_ASKS)
+    port.alone = tls.listen("below")
+    port.chain = tls.listen("below-chain")
     port.asks_old = tls.listen("good", ALWAYS_ASKS .. ", {versions, ['tlsv1.2']}")
     env = with(plain, { PIGEON_TLS = "on", PIGEON_TLS_CA_FILE = tls.path("ca.pem") })
   end)
@@ -111,6 +114,10 @@ describe("over TLS", function()
 
     it("with TLS 1.2, where the broker has no more", function()
       has(works({ PIGEON_PORT = port.old_tls }), ", TLS 1.2, ready in ")
+    end)
+
+    it("where the broker sends the intermediate certificate", function()
+      works({ PIGEON_PORT = port.chain })
     end)
 
     it("under a name, where the machine knows localhost (a bare container does not)", function()
@@ -205,6 +212,13 @@ describe("over TLS", function()
         'unknown issuer: "CN=Spec CA" is not among the CAs of ' .. tls.path("stranger.pem")
         .. "; next: put the issuer's certificate into a file")
       says({ PIGEON_PORT = port.self_signed }, 'unknown issuer: "CN=Somebody else" is not among')
+    end)
+
+    it("a broker that sends its own certificate and not the intermediate one", function()
+      says({ PIGEON_PORT = port.alone },
+        'the broker sends its own certificate without that of the issuer "CN=middle", which is not among the CAs of '
+        .. tls.path("ca.pem") .. "; next: append the intermediate certificate to the broker's ssl_options.certfile, or "
+        .. "put the issuer's certificate into a file, and its path into PIGEON_TLS_CA_FILE")
     end)
 
     it("a name that the certificate does not have, and those it has", function()

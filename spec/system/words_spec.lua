@@ -82,6 +82,7 @@ end
 local LOOK = "see the broker's log"
 local AMQP_PORT = "is PIGEON_PORT an AMQP port, and is the broker below its connection limit?"
 local LOGIN = "check PIGEON_USER and PIGEON_PASSWORD"
+local UNANSWERED = "is PIGEON_PORT a port for TLS? Then set PIGEON_TLS=on; or is the broker at its connection limit?"
 local LIMIT = "raise the limit on the broker, or lower the function's concurrency"
 local FULL = "is the queue full (overflow=reject-publish), or its leader gone?"
 
@@ -97,7 +98,7 @@ local cases = {
   { "a web server", before = function(env) env.PIGEON_PORT = stranger("HTTP/1.1 400 Bad Request\\r\\n\\r\\n") end,
     "login: ", "invalid AMQP data", AMQP_PORT },
   { "a port that hangs up", before = function(env) env.PIGEON_PORT = stranger("") end,
-    "login: ", "the broker's end closed the connection", AMQP_PORT },
+    "login: ", "the broker's end closed the connection", UNANSWERED },
   { "a port that says nothing", before = function(env) env.PIGEON_PORT = broker.silent_port() end,
     "login: ", "no answer in time", AMQP_PORT },
   { "connection_max", before = occupy, after = vacate,

@@ -1,5 +1,6 @@
 --- `pigeon test` runs this file in Lua 5.4 (host/desk/busted.c), with the file of the embedded modules
--- and then SPEC... as arguments. It starts busted, where require() finds these modules. Not a module.
+-- and then the user's arguments. It starts busted, where require() finds these modules, and looks
+-- that tests ran and that their output was written. Not a module.
 
 -- "NAME LENGTH\n" and the bytes, for each module.
 local function preload(path)
@@ -11,30 +12,155 @@ local function preload(path)
   end
 end
 
+local function say(message, ...)
+  io.stderr:write("pigeon test: ", message:format(...), "\n")
+end
+
+local function misuse(message, ...)
+  say(message, ...)
+  io.stderr:write("\n", require("pigeon.desk.test").usage)
+  os.exit(2)
+end
+
+local function require_busted()
+  local found, run = pcall(require, "busted.runner")
+  if found then return run end
+  say("busted for Lua 5.4 is missing: apt-get install lua-busted lua-cjson")
+  os.exit(1)
+end
+
+-- ------------------------------------------------------------------------ arguments
+
 -- True, or false and why not.
 local function exists(path)
   local file <close>, problem = io.open(path)
   return file ~= nil, problem
 end
 
-local function check_specs()
-  for _, path in ipairs(arg) do
+local function is_folder(path)
+  local file <close> = io.open(path)
+  return file and select(3, file:read(1)) == 21 -- EISDIR
+end
+
+-- Busted's own reading of its arguments and of .busted.
+local function parse()
+  local options, problem = require("busted.modules.cli")({ standalone = false }):parse(arg)
+  if options then return options end
+  misuse("%s", problem:gsub("^: error: ", ""):gsub("; re%-run with %-%-help for usage%.$", ""))
+end
+
+-- A path as busted finds it, which may change its folder first.
+local function place_of(path, options)
+  if path:sub(1, 1) == "/" or options.directory == "./" then return path end
+  return (options.directory:gsub("/$", "") .. "/" .. path)
+end
+
+local function names_spec()
+  for _, word in ipairs(arg) do
+    if word == "spec" then return true end
+  end
+  return false
+end
+
+-- Where neither the arguments nor .busted name a spec, and spec/, which busted takes then, is not
+-- there, it is this folder.
+local function read_options()
+  table.insert(arg, 1, "--ignore-lua") -- a .busted may name another Lua
+  local options = parse()
+  if exists(place_of("spec", options)) or exists(place_of(".busted", options)) or options.f or names_spec() then
+    return options
+  end
+  if #options.ROOT == 1 and options.ROOT[1] == "spec" then table.insert(arg, ".") end
+  return parse()
+end
+
+local function check_specs(options)
+  for _, word in ipairs(options.ROOT) do
+    local path = place_of(word, options)
     local there, problem = exists(path)
-    if not there then
-      io.stderr:write("pigeon test: ", problem, "\n\n", require("pigeon.desk.test").usage)
-      os.exit(2)
+    if not there then misuse("%s", problem) end
+    if not path:find("%.lua$") and not is_folder(path) then
+      misuse("%s is not a spec; name a file that ends in .lua, or a folder", path)
     end
   end
 end
 
-preload(table.remove(arg, 1))
-check_specs()
--- busted reads .busted and spec by itself; without both, it gets this folder
-if #arg == 0 and not exists(".busted") and not exists("spec") then table.insert(arg, 1, ".") end
-table.insert(arg, 1, "--ignore-lua") -- a .busted may name another Lua
-local found, run = pcall(require, "busted.runner")
-if not found then
-  io.stderr:write("pigeon test: busted for Lua 5.4 is missing: apt-get install lua-busted lua-cjson\n")
+-- ------------------------------------------------------------------------ what became of it
+
+local unwritten -- why not all of the output was written
+
+-- busted does not look whether its output arrives.
+-- luacheck: globals io print
+local function watch_output()
+  local methods = getmetatable(io.stdout).__index
+  local function watched(method)
+    return function(file, ...)
+      local result, problem, code = method(file, ...)
+      if not result and file == io.stdout then unwritten = unwritten or problem:gsub("^.*: ", "") end
+      return result, problem, code
+    end
+  end
+  methods.write, methods.flush = watched(methods.write), watched(methods.flush)
+  function io.write(...) return io.output():write(...) end
+  function io.flush() return io.output():flush() end
+  function print(...)
+    local words = table.pack(...)
+    for i = 1, words.n do words[i] = tostring(words[i]) end
+    io.stdout:write(table.concat(words, "\t"), "\n")
+  end
+end
+
+-- Counts the tests of the run that follows: returns a table with `ran`, and `empty`, the files without
+-- a test.
+local function count_tests()
+  local core = require "busted.core"
+  local counted, in_file = { ran = 0, empty = {} }, 0
+  package.loaded["busted.core"] = function(...)
+    local busted = core(...)
+    -- each returns true, so that busted's own subscribers come after it
+    busted.subscribe({ "file", "start" }, function()
+      in_file = 0
+      return nil, true
+    end)
+    busted.subscribe({ "test", "end" }, function(_, _, status)
+      in_file = in_file + 1
+      if status ~= "pending" then counted.ran = counted.ran + 1 end
+      return nil, true
+    end)
+    busted.subscribe({ "file", "end" }, function(file)
+      if in_file == 0 then table.insert(counted.empty, file.name) end
+      return nil, true
+    end)
+    return busted
+  end
+  return counted
+end
+
+-- Options that leave out tests on purpose.
+local function filters(options)
+  return #options.filter + #options["filter-out"] + #options.tags + #options["exclude-tags"] > 0
+end
+
+local function check_tests(counted, options)
+  if counted.ran == 0 then
+    say("no test ran; a spec has it(\"...\", function() ... end), and its file ends in _spec.lua")
+    os.exit(1)
+  end
+  if #counted.empty == 0 or filters(options) then return end
+  for _, name in ipairs(counted.empty) do say("%s has no test", name) end
   os.exit(1)
 end
-run({ standalone = false })
+
+preload(table.remove(arg, 1))
+local run = require_busted()
+local options = read_options()
+if not options.version then check_specs(options) end
+local counted = count_tests()
+watch_output()
+run({ standalone = false }) -- ends the process where a test failed
+io.stdout:flush()
+if unwritten then
+  say("the output could not be written completely: %s", unwritten)
+  os.exit(1)
+end
+if not options.list then check_tests(counted, options) end

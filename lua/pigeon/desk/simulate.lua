@@ -1,79 +1,63 @@
---- `pigeon simulate`: counts what the rules would decide for a list of keys.
+--- `pigeon simulate`: counts what the rules would decide for a list of keys, and compares two scripts.
+local counts = require "pigeon.desk.counts"
 local json = require "pigeon.json"
-local shadow = require "pigeon.report.shadow"
 local text = require "pigeon.text"
 
 local simulate = {}
 
 simulate.usage = [[
-Usage: pigeon simulate [--rules FILE] [--against OTHER.lua] [--json] < keys
+Usage: pigeon simulate [--rules FILE] [--json] < keys
+       pigeon simulate [--rules OLD.lua] --against NEW.lua [--examples N] < keys
 Counts what the rules decide for a list, and publishes nothing. Each line is a
 key, a row of an S3 inventory (CSV), or an event. The tables are by verdict,
 reason and queue.
   --rules FILE    the script; else rules.lua beside the program, else the
                   repository's
-  --against FILE  another script: also shows which decisions would change with
-                  it, from what to what, with examples
+  --against FILE  another script, the new one: the tables have both and the
+                  difference, and each kind of change is counted
+  --examples N    how many keys to show of each change, 1 to 1000; else 3
   --json          one JSON object, for a program
-PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
-Status 1: something failed.
+PIGEON_QUEUE names the queues; where it is not set, there is one, normal. At ^C
+it prints what was counted so far.
+Status 1: something failed, by either script, or simulate was stopped.
 ]]
 
-local KINDS = { "accept", "defer", "ignore", "fail" }
-local MOST_KINDS = 1000 -- different reasons, queues and changes: a script can invent any number
-local MOST_EXAMPLES = 10
 local LONGEST = 200
-local OTHERS = "(others)"
+local EXAMPLES = 3
 
 -- ------------------------------------------------------------------------ counting
 
-local function counter()
-  return { counts = {}, names = 0 }
+-- {totals, new = the totals of the other script, changed, skipped, changes = counter, examples = {[change] =
+-- {{key, ids = "old -> new" or nil}, ...}}}.
+local function nothing()
+  return {
+    totals = counts.totals(), new = counts.totals(), changed = 0, skipped = 0,
+    changes = counts.counter(), examples = {},
+  }
 end
 
-local function add(list, name)
-  local counts = list.counts
-  if not counts[name] then
-    if list.names >= MOST_KINDS then name = OTHERS end
-    if not counts[name] then list.names, counts[name] = list.names + 1, 0 end
-  end
-  counts[name] = counts[name] + 1
-  return name
+-- What the other script decides for an entry. What is not an object is not decided by either.
+local function count_other(counted, entry)
+  if entry.other or not entry.object then counts.note(counted.new, entry.other or entry) end
 end
 
--- {{name, count}, ...}, the most frequent first.
-local function sorted(counts)
-  local rows = {}
-  for name, count in pairs(counts.counts) do
-    rows[#rows + 1] = { name = name, count = count }
-  end
-  table.sort(rows, function(a, b)
-    if a.count ~= b.count then return a.count > b.count end
-    return a.name < b.name
-  end)
-  return rows
-end
-
-local function count_entry(totals, entry)
-  local kind, reason = shadow.outcome(entry)
-  totals.objects = totals.objects + 1
-  totals.verdicts[kind] = totals.verdicts[kind] + 1
-  if kind ~= "accept" then return add(totals.reasons[kind], reason) end
-  local destinations = entry.destinations
-  if #destinations == 0 then add(totals.queues, "(no queue)") end
-  for i = 1, #destinations do
-    add(totals.queues, destinations[i])
+local function count_change(counted, change, most)
+  local old, new = change.entry.verdict or {}, change.other.verdict or {}
+  local other_id = old.id and new.id and old.id ~= new.id
+  local name = counts.add(counted.changes,
+    ("%s  ->  %s%s"):format(change.from, change.to, other_id and ", with another id" or ""))
+  local examples = counted.examples[name] or {}
+  counted.examples[name] = examples
+  if #examples < most then
+    examples[#examples + 1] = { key = change.entry.label, ids = other_id and old.id .. " -> " .. new.id }
   end
 end
 
-local function count_changes(totals, tally)
-  totals.changed = totals.changed + tally.differences
-  totals.skipped = totals.skipped + tally.skipped
+local function count_changes(counted, tally, most)
+  counted.changed = counted.changed + tally.differences
+  counted.skipped = counted.skipped + tally.skipped
   for _, change in ipairs(tally.changes) do
-    local name = add(totals.changes, ("%s  ->  %s"):format(change.from, change.to))
-    local examples = totals.examples[name] or {}
-    totals.examples[name] = examples
-    if #examples < MOST_EXAMPLES then examples[#examples + 1] = change.entry.label end
+    count_change(counted, change, most)
   end
 end
 
@@ -83,101 +67,125 @@ local function clean(name)
   return text.clean(name, LONGEST)
 end
 
+local function length(name)
+  return utf8.len(clean(name))
+end
+
+local function padded(name, width)
+  name = clean(name)
+  return name .. (" "):rep(width - utf8.len(name))
+end
+
+local function widest_of(rows, least)
+  for _, row in ipairs(rows) do least = math.max(least, math.min(length(row.name), 40)) end
+  return least
+end
+
 local function bar(count, total, width)
   return ("#"):rep(total > 0 and math.ceil(count * width / total) or 0)
 end
 
--- Rows {name, count} under a title, each with its share of `total`.
-local function table_lines(lines, title, rows, total, width)
-  if #rows == 0 then return end
-  lines[#lines + 1] = title
-  local widest, digits = 8, #tostring(total)
-  for _, row in ipairs(rows) do widest = math.max(widest, math.min(utf8.len(clean(row.name)), 40)) end
+-- A section's rows, each with its share of `total`.
+local function share_lines(lines, section, total, width)
+  if #section.rows == 0 then return end
+  lines[#lines + 1] = section.title
+  local widest, digits = widest_of(section.rows, 8), #tostring(total)
   local room = math.max(10, width - widest - digits - 13)
-  for _, row in ipairs(rows) do
-    local name = clean(row.name)
-    local gap = (" "):rep(widest - utf8.len(name))
-    lines[#lines + 1] = (("  %s%s %" .. digits .. "d %6.2f %% %s"):format(name, gap, row.count,
-      total > 0 and row.count * 100 / total or 0, bar(row.count, total, room)):gsub(" +$", ""))
+  for _, row in ipairs(section.rows) do
+    lines[#lines + 1] = (("  %s %" .. digits .. "d %6.2f %% %s"):format(padded(row.name, widest), row.old,
+      total > 0 and row.old * 100 / total or 0, bar(row.old, total, room)):gsub(" +$", ""))
   end
 end
 
-local function verdict_rows(totals)
-  local rows = {}
-  for i, kind in ipairs(KINDS) do rows[i] = { name = kind, count = totals.verdicts[kind] } end
-  return rows
-end
-
-local function reason_rows(totals)
-  local rows = {}
-  for _, kind in ipairs(KINDS) do
-    for _, row in ipairs(sorted(totals.reasons[kind])) do
-      rows[#rows + 1] = { name = ("%s: %s"):format(kind, row.name), count = row.count }
+-- All sections' rows, each with the number of both scripts and the difference.
+local function difference_lines(lines, sections)
+  local widest = 0
+  for _, section in ipairs(sections) do widest = math.max(widest_of(section.rows, widest), #section.title - 2) end
+  for _, section in ipairs(sections) do
+    if #section.rows > 0 then
+      lines[#lines + 1] = ("%s %9s %9s  difference"):format(padded(section.title, widest + 2), "old", "new")
     end
-  end
-  return rows
-end
-
-local function change_lines(lines, totals)
-  lines[#lines + 1] = ("%d of %d would change"):format(totals.changed, totals.objects)
-  if totals.skipped > 0 then
-    lines[#lines + 1] = ("  %d not decided by the other script: out of time"):format(totals.skipped)
-  end
-  for _, row in ipairs(sorted(totals.changes)) do
-    lines[#lines + 1] = ("  %d  %s"):format(row.count, text.clean(row.name, 2 * LONGEST))
-    for _, example in ipairs(totals.examples[row.name] or {}) do
-      lines[#lines + 1] = "       " .. text.clean(example, 1024)
+    for _, row in ipairs(section.rows) do
+      lines[#lines + 1] = (("  %s %9d %9d %s"):format(padded(row.name, widest), row.old, row.new,
+        row.old == row.new and "" or ("%+11d"):format(row.new - row.old)):gsub(" +$", ""))
     end
   end
 end
 
-local function text_of(totals, against, width)
-  local lines = {}
-  table_lines(lines, ("%d objects, by verdict"):format(totals.objects), verdict_rows(totals), totals.objects, width)
-  table_lines(lines, "by reason", reason_rows(totals), totals.objects, width)
-  table_lines(lines, "by queue", sorted(totals.queues), totals.objects, width)
-  if against then change_lines(lines, totals) end
+local function change_lines(lines, counted)
+  lines[#lines + 1] = ("%d of %d would change"):format(counted.changed, counted.totals.objects)
+  if counted.skipped > 0 then
+    lines[#lines + 1] = ("  %d not decided by the new script"):format(counted.skipped)
+  end
+  for _, row in ipairs(counts.rows(counted.changes, counts.counter())) do
+    lines[#lines + 1] = ("  %d  %s"):format(row.old, text.clean(row.name, 2 * LONGEST))
+    for _, example in ipairs(counted.examples[row.name] or {}) do
+      lines[#lines + 1] = ("       %s%s"):format(text.clean(example.key, 1024),
+        example.ids and "  (" .. example.ids .. ")" or "")
+    end
+  end
+end
+
+-- Two scripts -> what to call each of them: the name, or the path where both have one name.
+local function names_of(old, new)
+  local member = old.name == new.name and "path" or "name"
+  return old[member] or old.name, new[member] or new.name
+end
+
+local function script_line(which, name, script)
+  return ("%s: %s (%s)"):format(which, text.clean(name, 1024), script.hash)
+end
+
+local function text_of(counted, rules, against, width)
+  local lines, sections = {}, counts.sections(counted.totals, counted.new)
+  if against then
+    local old, new = names_of(rules, against)
+    lines = { script_line("old", old, rules), script_line("new", new, against) }
+    difference_lines(lines, sections)
+    change_lines(lines, counted)
+  else
+    for _, section in ipairs(sections) do share_lines(lines, section, counted.totals.objects, width) end
+  end
   return table.concat(lines, "\n") .. "\n"
 end
 
-local function json_of(totals, against)
-  local counted = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
-  for _, kind in ipairs(KINDS) do counted.reasons[kind] = totals.reasons[kind].counts end
+local function json_of(counted, rules, against)
+  local plain = counts.plain(counted.totals)
   if against then
-    counted.changed, counted.skipped, counted.changes = totals.changed, totals.skipped, json.list {}
-    for i, row in ipairs(sorted(totals.changes)) do
+    local old, new = names_of(rules, against)
+    plain.rules = { name = text.clean(old, 1024), hash = rules.hash }
+    plain.new = counts.plain(counted.new)
+    plain.new.rules = { name = text.clean(new, 1024), hash = against.hash }
+    plain.changed, plain.skipped, plain.changes = counted.changed, counted.skipped, json.list {}
+    for i, row in ipairs(counts.rows(counted.changes, counts.counter())) do
       local keys = json.list {}
-      for j, key in ipairs(totals.examples[row.name] or {}) do keys[j] = text.clean(key, 1024) end
-      counted.changes[i] = { change = text.clean(row.name, 2 * LONGEST), count = row.count, examples = keys }
+      for j, example in ipairs(counted.examples[row.name] or {}) do keys[j] = text.clean(example.key, 1024) end
+      plain.changes[i] = { change = text.clean(row.name, 2 * LONGEST), count = row.old, examples = keys }
     end
   end
-  return json.encode(counted) .. "\n"
+  return json.encode(plain) .. "\n"
 end
 
---- {json, width} -> the report: conclude() counts each batch, finish() returns the tables and the
--- exit status. report.against is set where there is another script.
+--- {json, width, examples, rules = the script} -> the report: conclude() counts each batch, finish()
+-- returns the tables and the exit status. report.against is the other script, where there is one.
 function simulate.open(settings)
-  local report = {}
-  local totals = {
-    objects = 0, changed = 0, skipped = 0, verdicts = {}, reasons = {}, queues = counter(), changes = counter(),
-    examples = {},
-  }
-  for _, kind in ipairs(KINDS) do
-    totals.verdicts[kind], totals.reasons[kind] = 0, counter()
-  end
+  local report, counted = {}, nothing()
 
   function report.conclude(batch)
     for _, entry in ipairs(batch.entries) do
-      count_entry(totals, entry)
+      counts.note(counted.totals, entry)
+      if report.against then count_other(counted, entry) end
     end
-    if report.against then count_changes(totals, batch.shadow) end
+    if report.against then count_changes(counted, batch.shadow, settings.examples or EXAMPLES) end
     return ""
   end
 
+  --- The second script has to decide everything, too: what it left out may be what would fail.
   function report.finish()
     local width = settings.width > 0 and settings.width or 80
-    return settings.json and json_of(totals, report.against) or text_of(totals, report.against, width),
-      totals.verdicts.fail > 0 and 1 or 0
+    local failed = counted.totals.verdicts.fail + counted.new.verdicts.fail + counted.skipped
+    local show = settings.json and json_of or text_of
+    return show(counted, settings.rules, report.against, width), failed > 0 and 1 or 0
   end
 
   return report

@@ -1,11 +1,13 @@
 --- `pigeon test`: its usage. busted.lua runs the specs, in a Lua of its own.
 return {
   usage = [[
-Usage: pigeon test [SPEC...]
+Usage: pigeon test [OPTION...] [SPEC...]
 Runs specs of rules: busted, under Lua 5.4, with require("pigeon.testing").
 It needs Debian's lua5.4, lua-busted and lua-cjson, and no broker.
-  SPEC  a file, or a folder of files that end in _spec.lua; else spec/, or this
-        folder
+  SPEC    a file, or a folder of files that end in _spec.lua; else spec/, or
+          this folder
+  OPTION  busted's own: --filter "a name", --tags TAG, --output TAP, --shuffle
+          and more: busted --help lists them
 An example:
   local testing = require("pigeon.testing")
   local rules = testing.load("rules.lua", { PIGEON_QUEUE = "normal" })
@@ -13,6 +15,7 @@ An example:
     assert.accepts(rules, "v2/raw_crash/.../00007bd0-...1180313", { "normal" })
   end)
 There are assert.defers, assert.ignores and assert.fails(rules, key) too; where
-one fails, the explanation of the key is shown. Status 1: a case failed.
+one fails, the explanation of the key is shown.
+Status 1: a test failed, no test ran, or a spec without filters has no test.
 ]],
 }

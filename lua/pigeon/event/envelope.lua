@@ -1,5 +1,5 @@
 --- An event's bytes -> the objects that it reports, whichever way S3's notification took: direct,
--- by EventBridge, SQS, SNS, the record of a failed invocation, or several of these in each other.
+-- by EventBridge, a pipe, SQS, SNS, the record of a failed invocation, or several in each other.
 -- Each envelope is recognized by its shape.
 --
 -- What cannot be read fails alone: its entry has what is wrong and where. Lists are counted from
@@ -7,13 +7,15 @@
 local checked = require "pigeon.event.checked"
 local eventbridge = require "pigeon.event.eventbridge"
 local s3 = require "pigeon.event.s3"
+local text = require "pigeon.text"
 
 local next, pcall, type = next, pcall, type
 
 local envelope = {}
 
--- The record of a failed SNS event, sent by SNS through SQS, has four.
-local MOST_ENVELOPES = 4
+-- SQS, SNS, EventBridge, a failed invocation's record, SNS again: five, and room for a record that
+-- failed itself.
+local MOST_ENVELOPES = 8
 
 -- Of a list, that are told one by one: 3 bytes of an event can be a record that is wrong.
 local MOST_PROBLEMS = 100
@@ -32,6 +34,10 @@ end
 local function attempt(batch, place, read, ...)
   local ok, problem = checked.attempt(read, ...)
   if not ok then add_problem(batch, place, problem) end
+end
+
+local function add_skipped(batch, label, why, source)
+  add(batch, { label = label, skipped = why, source = source })
 end
 
 -- Those of a list at a place that are wrong and have no entry of their own.
@@ -58,37 +64,97 @@ local function unwrap(content, place, depth, batch)
   read_document(content, place, depth + 1, batch)
 end
 
+-- ------------------------------------------------------------------------ one in the other
+
+-- What SNS sends to an endpoint, or to a function as Records[].Sns; the other types of message are
+-- about the subscription.
+local function check_is_notification(sns, place)
+  if sns.Type == nil or sns.Type == "Notification" then return end
+  checked.fail('%s is a "%s" from SNS, but must be a "Notification"%s', checked.name(place),
+    text.clean(tostring(sns.Type), 100),
+    sns.Type == "SubscriptionConfirmation" and "; open its SubscribeURL to confirm the subscription" or "")
+end
+
+local function is_sns(content)
+  return type(content.Type) == "string" and type(content.TopicArn) == "string" and type(content.Message) == "string"
+end
+
+local function read_sns(sns, place, depth, batch)
+  check_is_notification(sns, place)
+  unwrap(sns.Message, checked.member(place, "Message"), depth, batch)
+end
+
+-- The record of an asynchronous invocation that Lambda sends to a destination.
+local function is_record_of_invocation(content)
+  return type(content) == "table" and type(content.requestContext) == "table"
+    and content.requestContext.condition ~= nil
+end
+
+local function read_invocation(content, place, depth, batch)
+  if content.requestContext.condition == "Success" then
+    return add_skipped(batch, checked.name(place), "the record of an invocation that succeeded")
+  end
+  local at = checked.member(place, "requestPayload")
+  local payload = content.requestPayload
+  if checked.is_missing(payload) then
+    checked.fail("%s is missing: SNS drops a payload over 256 KB; find out what failed and send it again", at)
+  end
+  unwrap(payload, at, depth, batch)
+end
+
+local function read_eventbridge(event, place, depth, batch)
+  local why = eventbridge.why_not(event)
+  if not why then return add_object(batch, eventbridge.read(event)) end
+  if is_record_of_invocation(event.detail) then -- a bus is one of Lambda's destinations
+    return unwrap(event.detail, checked.member(place, "detail"), depth, batch)
+  end
+  local label = ('%s, "%s"'):format(checked.name(place), text.clean(event["detail-type"], 100))
+  add_skipped(batch, label, why, event.source)
+end
+
 -- ------------------------------------------------------------------------ records
 
--- The place of the i-th record of a checked.
-local function place_of(place, i)
-  return checked.member(place, "Records") .. "[" .. i - 1 .. "]"
+-- The place of the i-th record of a list.
+local function place_of(list_place, i)
+  return list_place .. "[" .. i - 1 .. "]"
 end
 
-local function read_sns(record, i, place, depth, batch)
-  local sns = checked.object(record.Sns, ".Sns")
-  local message = checked.string(sns.Message, ".Sns.Message")
-  unwrap(message, place_of(place, i) .. ".Sns.Message", depth, batch)
+-- An object of an unknown source may have an encoding of its keys that Pigeon does not know.
+local function read_other(record, source, i, list_place, batch)
+  local name = type(record.EventSource) == "string" and ".EventSource" or ".eventSource"
+  if name == ".eventSource" then checked.string(source, name) end
+  if type(record.s3) == "table" and record.s3.bucket and record.s3.object then
+    checked.fail('%s is "%s", which Pigeon does not read', name, text.clean(source, 100))
+  end
+  add_skipped(batch, place_of(list_place, i), "a record of another source", source)
 end
 
-local function read_other(record, source, i, place, batch)
-  if type(record.EventSource) ~= "string" then checked.string(source, ".eventSource") end
-  add(batch, { label = place_of(place, i), skipped = "a record of another source", source = source })
-end
-
-local function read_record(record, i, place, depth, batch)
-  if type(record) ~= "table" then checked.wrong(record, place_of(place, i), "an object") end
+local function read_record(record, i, list_place, depth, batch)
+  if type(record) ~= "table" then checked.wrong(record, place_of(list_place, i), "an object") end
   local source = record.EventSource -- SNS writes it with a capital
   if source == nil or type(source) ~= "string" then source = record.eventSource end
   if source == "aws:s3" or source == "minio:s3" then
     add_object(batch, s3.read(record))
   elseif source == "aws:sqs" then
-    unwrap(checked.string(record.body, ".body"), place_of(place, i) .. ".body", depth, batch)
+    unwrap(checked.string(record.body, ".body"), place_of(list_place, i) .. ".body", depth, batch)
   elseif source == "aws:sns" then
-    read_sns(record, i, place, depth, batch)
+    checked.string(checked.object(record.Sns, ".Sns").Message, ".Sns.Message")
+    read_sns(record.Sns, place_of(list_place, i) .. ".Sns", depth, batch)
   else
-    read_other(record, source, i, place, batch)
+    read_other(record, source, i, list_place, batch)
   end
+end
+
+-- In a list without Records: from a pipe, which sends records, or from EventBridge.
+local function read_item(item, i, list_place, depth, batch)
+  if type(item) == "table" then
+    if eventbridge.knows(item) then return read_eventbridge(item, place_of(list_place, i), depth, batch) end
+    if item.eventSource ~= nil or item.EventSource ~= nil then
+      return read_record(item, i, list_place, depth, batch)
+    end
+  end
+  checked.fail("%s is neither a record nor an event from EventBridge, and a list may hold only those",
+    place_of(list_place, i))
 end
 
 local function is_named(value)
@@ -111,78 +177,51 @@ local function queue_of(records)
   return is_named(arn) and (arn:match("^.*:(.*)") or arn) or nil
 end
 
-local function read_records(records, place, depth, batch)
-  if type(records) ~= "table" or records[1] == nil and next(records) then
-    checked.wrong(records, checked.name(place) .. "'s Records", "a list")
-  end
+-- Calls read for each of a list; those that it cannot read fail alone.
+local function read_each(list, list_place, read, depth, batch)
   local outermost = depth == 0 -- only the outermost messages can be reported to AWS
-  if outermost then batch.queue = queue_of(records) end
+  if outermost then batch.queue = queue_of(list) end
   local messages = outermost and batch.queue -- of which the answer names each that failed
   local problems = 0
-  for i = 1, #records do
-    local record = records[i]
+  for i = 1, #list do
+    local record = list[i]
     if messages then batch.message = record.messageId end
     if problems >= MOST_PROBLEMS and type(record) ~= "table" then
       problems = problems + 1
     else
-      local ok, raised = pcall(read_record, record, i, place, depth, batch)
+      local ok, raised = pcall(read, record, i, list_place, depth, batch)
       local problem = not ok and checked.problem(raised)
       problems = problems + (problem and 1 or 0)
-      if problem and (problems <= MOST_PROBLEMS or messages) then add_problem(batch, place_of(place, i), problem) end
+      if problem and (problems <= MOST_PROBLEMS or messages) then
+        add_problem(batch, place_of(list_place, i), problem)
+      end
     end
   end
-  if not messages then add_rest(batch, checked.member(place, "Records"), problems - MOST_PROBLEMS) end
+  if not messages then add_rest(batch, list_place, problems - MOST_PROBLEMS) end
 end
 
--- ------------------------------------------------------------------------ other shapes
-
-local function read_eventbridge(event, place, batch)
-  if type(event) ~= "table" or not eventbridge.knows(event) then
-    checked.fail("%s is not an event from EventBridge, and a list may hold only those", place)
+local function read_records(records, place, depth, batch)
+  if type(records) ~= "table" or records[1] == nil and next(records) then
+    checked.wrong(records, checked.name(place) .. "'s Records", "a list")
   end
-  add_object(batch, eventbridge.read(event))
+  read_each(records, checked.member(place, "Records"), read_record, depth, batch)
 end
 
-local function read_list(events, place, batch)
-  local problems = 0
-  for i = 1, #events do
-    local here = ("%s[%d]"):format(place, i - 1)
-    local ok, problem = checked.attempt(read_eventbridge, events[i], here, batch)
-    problems = problems + (ok and 0 or 1)
-    if not ok and problems <= MOST_PROBLEMS then add_problem(batch, here, problem) end
-  end
-  add_rest(batch, place, problems - MOST_PROBLEMS)
-end
-
-local function is_sns(content)
-  return type(content.Type) == "string" and type(content.TopicArn) == "string" and type(content.Message) == "string"
-end
-
--- The record of a failed asynchronous invocation that Lambda sends to an on-failure destination.
-local function is_failure(content)
-  return type(content.requestContext) == "table" and content.requestContext.condition ~= nil
-end
-
-local function read_failure(content, place, depth, batch)
-  local at = checked.member(place, "requestPayload")
-  local payload = content.requestPayload
-  if checked.is_missing(payload) then
-    checked.fail("%s is missing: SNS drops a payload over 256 KB; find out what failed and send it again", at)
-  end
-  unwrap(payload, at, depth, batch)
-end
+-- ------------------------------------------------------------------------ all of it
 
 function read_document(content, place, depth, batch)
   if type(content) ~= "table" then checked.wrong(content, place, "an object with Records") end
   local records = content.Records
   if records ~= nil then return read_records(records, place, depth, batch) end
-  if content[1] ~= nil then return read_list(content, place, batch) end
+  if content[1] ~= nil then return read_each(content, place, read_item, depth, batch) end
   if content.Event == "s3:TestEvent" then -- S3 sends it when a notification is set up
-    return add(batch, { label = checked.name(place), skipped = "s3:TestEvent" })
+    return add_skipped(batch, checked.name(place), "s3:TestEvent")
   end
-  if eventbridge.knows(content) then return attempt(batch, place, read_eventbridge, content, place, batch) end
-  if is_sns(content) then return unwrap(content.Message, checked.member(place, "Message"), depth, batch) end
-  if is_failure(content) then return read_failure(content, place, depth, batch) end
+  if eventbridge.knows(content) then
+    return attempt(batch, place, read_eventbridge, content, place, depth, batch)
+  end
+  if is_sns(content) then return read_sns(content, place, depth, batch) end
+  if is_record_of_invocation(content) then return read_invocation(content, place, depth, batch) end
   checked.fail("%s has no Records, and is not another event of S3", checked.name(place))
 end
 

@@ -2,7 +2,8 @@
 -- EventBridge has its own names for what happened.
 -- https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 local checked = require "pigeon.event.checked"
-local text = require "pigeon.text"
+
+local find = string.find
 
 local eventbridge = {}
 
@@ -39,11 +40,16 @@ function eventbridge.knows(event)
   return type(event.source) == "string" and type(event["detail-type"]) == "string"
 end
 
---- An event -> the object {bucket, key, event_name, ...}. Raises what is wrong, by checked.fail().
-function eventbridge.read(event)
-  if event.source ~= "aws.s3" then
-    checked.fail('.source is "%s", but must be "aws.s3"', text.clean(event.source, 100))
+--- An event -> nil where it is about an object, or why it is not.
+function eventbridge.why_not(event)
+  if event.source ~= "aws.s3" then return "an event from EventBridge of another source" end
+  if not find(event["detail-type"], "^Object ") then -- such as "AWS API Call via CloudTrail"
+    return 'an event from EventBridge that is not one of S3\'s "Object ..." events'
   end
+end
+
+--- An event of S3 -> the object {bucket, key, event_name, ...}. Raises what is wrong, by checked.fail().
+function eventbridge.read(event)
   local detail = checked.object(event.detail, ".detail")
   local bucket = checked.object(detail.bucket, ".detail.bucket")
   local object = checked.object(detail.object, ".detail.object")

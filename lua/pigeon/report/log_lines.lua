@@ -12,6 +12,8 @@ local NONE = {}
 
 local LONGEST = 2048 -- bytes of a message
 local LONGEST_NAME = 300 -- of a key in front of the reason
+local MOST_IN_ORDER = 100 -- lines, which fit whatever is in them
+local MOST_BAD = 50 -- lines of records that cannot be read, among those that come first
 
 -- A failure's cause -> the reason in the log's facts, and the level.
 local REASONS = {
@@ -59,7 +61,9 @@ end
 local function failed_line(entry, failure)
   local name = failure.name and text.clean(failure.name, LONGEST_NAME) .. ": " or ""
   local queue = failure.destination and verdict.destination_name(failure.destination)
-  return line(level_of(failure), "failed: " .. name .. failure.text, facts_of(entry, queue, failure))
+  local one = line(level_of(failure), "failed: " .. name .. failure.text, facts_of(entry, queue, failure))
+  one.bad = failure.cause == "record"
+  return one
 end
 
 local function accepted_line(entry)
@@ -88,6 +92,20 @@ local function add_lines(lines, entry, rank)
   end
 end
 
+-- An event has 1 MB of the log (host/base/log.h): the longer the list, the more counts what is first.
+-- So what was published comes before what was left out, and many bad records are last.
+local function order(lines)
+  if #lines <= MOST_IN_ORDER then return lines end
+  local first, debug, rest, bad = {}, {}, {}, 0
+  for _, one in ipairs(lines) do
+    if one.bad then bad = bad + 1 end
+    local list = one.level == "debug" and debug or one.bad and bad > MOST_BAD and rest or first
+    list[#list + 1] = one
+  end
+  table.move(debug, 1, #debug, #first + 1, first)
+  return table.move(rest, 1, #rest, #first + 1, first)
+end
+
 --- A concluded batch, and the lowest level that is logged -> a list of {level, message, facts}.
 -- facts are names and values in turn; a value is a string, a number, a list of strings, or false
 -- where there is none.
@@ -99,7 +117,7 @@ function log_lines.of(batch, level)
   for i = 1, #batch.entries do
     add_lines(lines, batch.entries[i], rank)
   end
-  return lines
+  return order(lines)
 end
 
 return log_lines

@@ -1,7 +1,6 @@
 --- Rules in shadow: a second script, the shadow script, decides the same objects. Where its
 -- decision differs, that is counted and logged, and has no other effect.
 local text = require "pigeon.text"
-local verdict = require "pigeon.rules.verdict"
 
 local shadow = {}
 
@@ -14,14 +13,26 @@ function shadow.outcome(entry)
   return decision.kind, decision.reason
 end
 
--- The same in one line, to compare by.
+-- A name, in quotes where it could be mistaken for an exchange with its key, or for two names.
+local function quoted(name)
+  return name:find('[/,"() ]') and '"' .. name:gsub('[\\"]', "\\%0") .. '"' or name
+end
+
+--- A destination -> its name, which no other destination has.
+function shadow.destination_name(destination)
+  local key = quoted(destination.routing_key)
+  return destination.exchange == "" and key or quoted(destination.exchange) .. "/" .. key
+end
+
+-- The same in one line. Destinations are sorted: their order is no difference.
 local function summary(entry)
   local kind, reason = shadow.outcome(entry)
   if kind ~= "accept" then return ("%s: %s"):format(kind, reason) end
   local names = {}
   for i, destination in ipairs(entry.verdict.destinations) do
-    names[i] = verdict.destination_name(destination)
+    names[i] = shadow.destination_name(destination)
   end
+  table.sort(names)
   return "accept: " .. (#names == 0 and "no queue" or table.concat(names, ", "))
 end
 
@@ -29,13 +40,36 @@ local function id_of(entry)
   return entry.verdict and entry.verdict.id
 end
 
+local function contains(destinations, wanted)
+  for _, destination in ipairs(destinations) do
+    if destination.routing_key == wanted.routing_key and destination.exchange == wanted.exchange then return true end
+  end
+  return false
+end
+
+-- Whether both lists are the same set. No list has a destination twice.
+local function same_destinations(list, other)
+  if #list ~= #other then return false end
+  for _, destination in ipairs(list) do
+    if not contains(other, destination) then return false end
+  end
+  return true
+end
+
+local function same(decision, other)
+  if decision.kind ~= other.kind or decision.reason ~= other.reason or decision.id ~= other.id then return false end
+  return decision.kind ~= "accept" or same_destinations(decision.destinations, other.destinations)
+end
+
 -- Both decisions, each in one line, or nil where they are the same. Two failures are the same: the
 -- object fails either way.
 local function difference(entry, other)
-  if not entry.verdict and not other.verdict then return nil end
-  local from, to = summary(entry), summary(other)
-  if from == to and id_of(entry) == id_of(other) then return nil end
-  return from, to
+  if entry.verdict and other.verdict then
+    if same(entry.verdict, other.verdict) then return nil end
+  elseif not entry.verdict and not other.verdict then
+    return nil
+  end
+  return summary(entry), summary(other)
 end
 
 --- A batch's entries -> the tally before the shadow script runs: {differences, skipped, changes}, how

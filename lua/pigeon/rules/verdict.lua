@@ -48,7 +48,8 @@ local function string_problem(value, least, most)
   end
 end
 
-local function name_problem(value)
+-- Of a queue: the broker takes what is published to amq.topic and its like.
+local function queue_problem(value)
   local problem = string_problem(value, 1, 255)
   if problem then return problem end
   if sub(value, 1, 4) == "amq." then return "begins with amq., which the broker reserves" end
@@ -75,7 +76,7 @@ function verdict.words.ignore(reason)
 end
 
 function verdict.words.exchange(name, routing_key)
-  refuse("exchange: the name", name_problem(name))
+  refuse("exchange: the name", string_problem(name, 1, 255))
   refuse("exchange: the routing key", string_problem(routing_key, 0, 255))
   return setmetatable({}, {
     kind = "exchange", exchange = name, routing_key = routing_key, __index = no_fields, __newindex = no_fields,
@@ -85,7 +86,7 @@ end
 -- An entry of the list -> the destination, or nil and what is wrong.
 local function read_destination(value)
   if type(value) == "string" then
-    return { exchange = "", routing_key = value }, name_problem(value)
+    return { exchange = "", routing_key = value }, queue_problem(value)
   end
   local contents = read(value)
   if contents and contents.kind == "exchange" then

@@ -77,6 +77,18 @@ static void a_command_may_read_its_arguments_itself(void **state)
     assert_int_equal(options.count, 3);
     assert_string_equal(options.words[1], "--key");
     assert_false(options.help);
+    assert_true(reads("test --filter x -o TAP a_spec.lua"));
+    assert_int_equal(options.count, 5);
+    assert_string_equal(options.words[0], "--filter");
+}
+
+static void examples_are_counted(void **state)
+{
+    (void)state;
+    assert_true(reads("simulate --against f"));
+    assert_int_equal(options.examples, 0);
+    assert_true(reads("simulate --examples 7 --against f"));
+    assert_int_equal(options.examples, 7);
 }
 
 static void misuse_is_named(void **state)
@@ -85,7 +97,12 @@ static void misuse_is_named(void **state)
         {"explain --nonsense", "unknown option: --nonsense"},
         {"explain --rate 5 k", "unknown option: --rate"},
         {"explain k --rules", "--rules has no value"},
-        {"test --nonsense", "unknown option: --nonsense"},
+        {"simulate --examples 5", "--examples is for --against FILE"},
+        {"simulate --against f --examples 0",
+         "--examples is 0, but must be a whole number from 1 to 1000"},
+        {"simulate --against f --examples 1001",
+         "--examples is 1001, but must be a whole number from 1 to 1000"},
+        {"replay --rate 0", "--rate is 0, but must be a whole number from 1"},
     };
 
     (void)state;
@@ -102,6 +119,7 @@ int main(void)
         cmocka_unit_test(options_and_words_come_in_any_order),
         cmocka_unit_test(help_may_stand_anywhere),
         cmocka_unit_test(a_command_may_read_its_arguments_itself),
+        cmocka_unit_test(examples_are_counted),
         cmocka_unit_test(misuse_is_named),
     };
 

@@ -180,6 +180,40 @@ static void burn(int64_t ms)
         ;
 }
 
+static void burn_what_is_allowed(void)
+{
+    start_watching(far(), "a", 1);
+    watchdog_allow(3);
+    burn(1500);
+    watchdog_watch("rules.lua", "b", 1); /* 1 s again */
+    for (;;)
+        ;
+}
+
+static void a_piece_of_work_may_be_allowed_more(void **state)
+{
+    struct end end = run_child(burn_what_is_allowed);
+
+    (void)state;
+    assert_said(&end, "rules.lua was stopped after 1 s of CPU at key \"b\"\n");
+}
+
+static void burn_more_than_is_allowed(void)
+{
+    start_watching(far(), NULL, 0);
+    watchdog_allow(2);
+    for (;;)
+        ;
+}
+
+static void the_line_has_how_much_that_was(void **state)
+{
+    struct end end = run_child(burn_more_than_is_allowed);
+
+    (void)state;
+    assert_said(&end, "Lua was stopped after 2 s of CPU\n");
+}
+
 static void burn_on_many_objects(void)
 {
     int i;
@@ -258,6 +292,21 @@ static void start_too_late(void)
     start_watching(deadline_in(-100000), "k", 1);
     for (;;)
         ;
+}
+
+static void sleep_past_the_deadline_without_a_label(void)
+{
+    start_watching(soon(), NULL, 0);
+    for (;;)
+        sleep_ms(1000);
+}
+
+static void without_a_label_the_line_is_a_sentence_too(void **state)
+{
+    struct end end = run_child(sleep_past_the_deadline_without_a_label);
+
+    (void)state;
+    assert_said(&end, "Lua was stopped, because the invocation's time is over\n");
 }
 
 static void a_deadline_that_has_passed_ends_it_at_once(void **state)
@@ -388,10 +437,13 @@ int main(void)
         cmocka_unit_test(a_key_stays_within_its_json),
         cmocka_unit_test(a_hostile_key_stays_on_its_line),
         cmocka_unit_test(a_long_key_is_cut),
+        cmocka_unit_test(a_piece_of_work_may_be_allowed_more),
+        cmocka_unit_test(the_line_has_how_much_that_was),
         cmocka_unit_test(many_objects_may_use_more_than_a_second),
         cmocka_unit_test(what_is_not_watched_may_use_more_than_a_second),
         cmocka_unit_test(ticks_are_of_cpu_time),
         cmocka_unit_test(the_deadline_ends_what_is_watched),
+        cmocka_unit_test(without_a_label_the_line_is_a_sentence_too),
         cmocka_unit_test(a_deadline_that_has_passed_ends_it_at_once),
         cmocka_unit_test(what_stopped_in_time_goes_on),
         cmocka_unit_test(a_deadline_ends_what_starts_again_after_it),

@@ -70,45 +70,135 @@ by queue
     assert.equal(1000, select(2, text:gsub("\n  ignore: k", "\n  ignore: k")))
   end)
 
-  local SHADOW = { name = "other.lua", source = RULES:gsub('"normal", "other"', '"normal"'):gsub('"d"', '"j"') }
+  local OTHER = {
+    name = "rules.lua", path = "new/rules.lua", hash = "0123456789ab",
+    source = RULES:gsub('"normal", "other"', '"normal"'):gsub('"d"', '"j"'),
+  }
+  local HASHED = { name = "rules.lua", path = "rules.lua", hash = "ba9876543210", source = RULES }
 
-  it("says what would change, with ten examples", function()
+  it("compares verdicts, reasons and queues, says which script is which, and gives three examples", function()
     local keys = { "d1" }
     for i = 1, 12 do keys[#keys + 1] = "a" .. i end
-    local text = simulate({ table.concat(keys, "\n"), "t" }, { shadow = SHADOW })
-    assert.matches("\n13 of 14 would change\n  12  accept: normal, other  %->  accept: normal\n       a1\n", text)
-    assert.matches("\n       a10\n  1  defer: later  %->  ignore: junk\n       d1\n$", text)
+    local text, status = simulate({ table.concat(keys, "\n"), "t" }, { shadow = OTHER, rules = HASHED })
+    assert.equal([[
+old: rules.lua (ba9876543210)
+new: new/rules.lua (0123456789ab)
+14 objects, by verdict       old       new  difference
+  accept                      13        13
+  defer                        1         0          -1
+  ignore                       0         1          +1
+  fail                         0         0
+by reason                    old       new  difference
+  defer: later                 1         0          -1
+  ignore: junk                 0         1          +1
+by queue                     old       new  difference
+  normal                      12        12
+  other                       12         0         -12
+  (no queue)                   1         1
+13 of 14 would change
+  12  accept: normal, other  ->  accept: normal
+       a1
+       a2
+       a3
+  1  defer: later  ->  ignore: junk
+       d1
+]], text)
+    assert.equal(0, status)
   end)
 
-  it("says it for a script that fails, and one that accepts another id", function()
-    local text = simulate({ "t\nj\n" }, { shadow = { name = "other.lua", source =
-      "return function(o)\nif o.key == 't' then return accept('di', {}) end\nerror('no')\nend" } })
-    assert.matches("2 of 2 would change\n", text)
-    assert.matches("  1  accept: no queue  %->  accept: no queue\n       t\n", text)
-    assert.matches("  1  ignore: junk  %->  fail: other%.lua:3: no\n       j\n", text)
+  it("gives more examples where more are wanted", function()
+    local keys = {}
+    for i = 1, 12 do keys[i] = "a" .. i end
+    local text = simulate({ table.concat(keys, "\n") }, { shadow = OTHER, examples = 11 })
+    assert.matches("\n       a11\n$", text)
   end)
 
-  it("says of how many the other script was not asked", function()
+  it("has status 1 where either script failed", function()
+    local fails = { name = "new.lua", source = "return function(o) if o.key == 'j' then error('no') end return "
+      .. "ignore('junk') end" }
+    local text, status = simulate({ "k\nj\n" }, { shadow = fails })
+    assert.matches("\n  fail +0 +1 +%+1\n", text)
+    assert.matches("\n  fail: new%.lua:1: no +0 +1 +%+1\n", text)
+    assert.matches("  1  ignore: junk  %->  fail: new%.lua:1: no\n       j\n", text)
+    assert.equal(1, status)
+    local ignores = { name = "new.lua", source = "return function() return ignore('x') end" }
+    text, status = simulate({ "f\n" }, { shadow = ignores })
+    assert.matches("\n  fail +1 +0 +%-1\n", text)
+    assert.equal(1, status)
+  end)
+
+  it("names another id, and both ids of the examples", function()
+    local text, status = simulate({ "t\n" }, { shadow = { name = "new.lua", source =
+      "return function(o) return accept('di', {}) end" } })
+    assert.matches("\n1 of 1 would change\n"
+      .. "  1  accept: no queue  %->  accept: no queue, with another id\n       t  %(id %-> di%)\n$", text)
+    assert.equal(0, status)
+  end)
+
+  it("counts a queue and an exchange of the same text apart", function()
+    local text = simulate({ "k\n" }, {
+      rules = { name = "old.lua", source = "return function() return accept('id', { 'x/y' }) end" },
+      shadow = { name = "new.lua", source = "return function() return accept('id', { exchange('x', 'y') }) end" },
+    })
+    assert.matches('\n  "x/y" +1 +0 +%-1\n  x/y +0 +1 +%+1\n1 of 1 would change\n'
+      .. '  1  accept: "x/y"  %->  accept: x/y\n       k\n$', text)
+  end)
+
+  it("counts what is not an object on both sides", function()
+    local event = cjson.encode { Records = { { eventSource = "aws:other" } } }
+    local text, status = simulate({ event }, { shadow = OTHER })
+    assert.matches("\n  ignore +1 +1\n", text)
+    assert.matches("\n0 of 1 would change\n$", text)
+    assert.equal(0, status)
+    text, status = simulate({ '{"Records":[{"eventSource":"aws:s3"}]}' }, { shadow = OTHER })
+    assert.matches("\n  fail +1 +1\n", text)
+    assert.equal(1, status)
+  end)
+
+  it("says of how many the other script was not asked, and has status 1", function()
     pigeon.open { command = "simulate", PIGEON_QUEUE = "normal", width = 40, rules = { name = "r", source = RULES } }
-    pigeon.open_shadow(SHADOW)
+    pigeon.open_shadow(OTHER)
     pigeon.receive("j1\nj2\nd\n", { kind = "lines", line = 1 })
     for i = 1, 3 do pigeon.decide(i) end
     pigeon.decide(3, true)
     pigeon.conclude({}, { confirmed = 0 })
-    assert.matches("\n1 of 3 would change\n  2 not decided by the other script: out of time\n  1  defer",
-      (pigeon.finish()))
+    local text, status = pigeon.finish()
+    assert.matches("\n  ignore +2 +1 +%-1\n", text)
+    assert.matches("\n1 of 3 would change\n  2 not decided by the new script\n  1  defer", text)
+    assert.equal(1, status)
+  end)
+
+  it("does not forget a new script that was switched off", function()
+    pigeon.open { command = "simulate", PIGEON_QUEUE = "normal", width = 40, rules = HASHED }
+    pigeon.open_shadow(OTHER)
+    pigeon.receive("j1\n", { kind = "lines", line = 1 })
+    pigeon.decide(1)
+    pigeon.open_shadow(nil)
+    pigeon.conclude({}, { confirmed = 0 })
+    local text, status = pigeon.finish()
+    assert.matches("^old: rules.lua %(ba9876543210%)\nnew: new/rules.lua ", text)
+    assert.matches("\n0 of 1 would change\n  1 not decided by the new script\n$", text)
+    assert.equal(1, status)
   end)
 
   it("is JSON where a program reads it", function()
-    local text = simulate({ "a\nd\nj\n" }, { json = true, shadow = SHADOW })
+    local text = simulate({ "a\nd\nj\n" }, { json = true, rules = HASHED, shadow = OTHER })
     local told = cjson.decode(text)
     assert.equal(3, told.objects)
     assert.same({ accept = 1, defer = 1, ignore = 1, fail = 0 }, told.verdicts)
     assert.same({ normal = 1, other = 1 }, told.queues)
     assert.equal(1, told.reasons.defer.later)
+    assert.same({ name = "rules.lua", hash = "ba9876543210" }, told.rules)
+    assert.same({
+      objects = 3, rules = { name = "new/rules.lua", hash = "0123456789ab" },
+      verdicts = { accept = 1, defer = 1, ignore = 1, fail = 0 }, queues = { normal = 1 },
+      reasons = { accept = {}, defer = { later = 1 }, ignore = { junk = 1 }, fail = {} },
+    }, told.new)
     assert.equal(3, told.changed)
+    assert.equal(0, told.skipped)
     assert.same({ change = "accept: normal, other  ->  accept: normal", count = 1, examples = { "a" } },
       told.changes[1])
-    assert.matches('"changes":%[%]', (simulate({ "x" }, { json = true, shadow = SHADOW })))
+    assert.matches('"changes":%[%]', (simulate({ "x" }, { json = true, shadow = OTHER })))
+    assert.is_nil(cjson.decode((simulate({ "x" }, { json = true }))).new)
   end)
 end)

@@ -125,6 +125,11 @@ local WRAPPERS = {
   function(objects, depth) -- a failed invocation
     return { requestContext = { condition = "RetriesExhausted" }, requestPayload = wrap(objects, depth) }
   end,
+  function(objects, depth) -- the same by EventBridge, which counts as two
+    if depth == 0 then return bare(objects) end
+    return { source = "lambda", ["detail-type"] = "Lambda Function Invocation Result - Failure", detail = {
+      requestContext = { condition = "EventAgeExceeded" }, requestPayload = wrap(objects, depth - 1) } }
+  end,
 }
 
 function wrap(objects, depth)
@@ -139,7 +144,7 @@ describe("any envelope", function()
       math.randomseed(seed)
       local objects, read = {}, {}
       for i = 1, random(6) do objects[i] = random_object() end
-      local input = cjson.encode(wrap(objects, random(0, 4)))
+      local input = cjson.encode(wrap(objects, random(0, 8)))
       local batch, problem = envelope.read(input)
       assert(batch, ("SEED=%d: %s: %s"):format(seed, problem, input))
       for _, entry in ipairs(batch.entries) do

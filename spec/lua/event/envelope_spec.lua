@@ -38,12 +38,48 @@ local SHAPES = {
   sqs_failure_eventbridge = { EVENTBRIDGE },
   sqs_sns_failure_sns_s3 = { OBJECT },
   sqs_dead_letter_s3 = { OBJECT },
+  eventbridge_replay = { EVENTBRIDGE },
+  sns_eventbridge = { EVENTBRIDGE },
+  sqs_sns_eventbridge = { EVENTBRIDGE },
+  pipes_sqs = { OBJECT },
+  -- a failed invocation's record: from a Lambda destination, a bus, a topic; what aged; a record that failed
+  failure_aged_s3 = { OBJECT },
+  failure_failure_s3 = { OBJECT },
+  eventbridge_failure_s3 = { OBJECT },
+  sqs_eventbridge_failure_s3 = { OBJECT },
+  sns_failure_s3 = { OBJECT },
+  sqs_sns_eventbridge_failure_sns_eventbridge = { EVENTBRIDGE },
+  -- dead letters: of a function by SNS, of a rule's target, of a topic's subscription, of a queue
+  sns_dead_letter_s3 = { OBJECT },
+  sqs_dead_letter_eventbridge = { EVENTBRIDGE },
+  sqs_dead_letter_sns = { OBJECT },
+  sqs_dead_letter_sqs = { OBJECT },
   minio = { changed(OBJECT, { region = false, version_id = false, sequencer = "175F2B6B8F0E3C1A" }) },
   localstack = { changed(OBJECT, { key = "a b+c", region = "us-east-1", version_id = false }) },
 }
 
--- The fixtures with unreadable parts have specs of their own.
-local NOT_HERE = { s3_mixed = true, sqs_failure_without_payload = true }
+-- Fixtures that are left out as a whole: the label, why, and the source.
+local SKIPPED = {
+  success_s3 = { "the event", "the record of an invocation that succeeded" },
+  eventbridge_success_s3 = { "detail", "the record of an invocation that succeeded" },
+  eventbridge_cloudtrail = { 'the event, "AWS API Call via CloudTrail"',
+    "an event from EventBridge that is not one of S3's \"Object ...\" events", "aws.s3" },
+  eventbridge_ec2 = { 'the event, "EC2 Instance State-change Notification"',
+    "an event from EventBridge of another source", "aws.ec2" },
+}
+
+-- Fixtures that Pigeon must not take for a success: what is wrong with their only record.
+local REFUSED = {
+  ceph = 'Records[0].eventSource is "ceph:s3", which Pigeon does not read',
+  rustfs = 'Records[0].eventSource is "rustfs:s3", which Pigeon does not read',
+  sqs_sns_confirmation = 'Records[0].body is a "SubscriptionConfirmation" from SNS, but must be a "Notification"; '
+    .. "open its SubscribeURL to confirm the subscription",
+  sqs_failure_without_payload = "Records[0].body.requestPayload is missing: SNS drops a payload over 256 KB; "
+    .. "find out what failed and send it again",
+}
+
+-- This fixture has a spec of its own.
+local NOT_HERE = { s3_mixed = true }
 
 local function only_entry(input)
   local entries = assert(envelope.read(input)).entries
@@ -84,7 +120,23 @@ describe("a fixture", function()
         end
       end
       assert.same(objects, read)
-      assert.equal(math.max(1, #objects), #entries)
+      assert.equal(math.max(1, #objects) + (name == "pipes_sqs" and 1 or 0), #entries)
+    end)
+  end
+
+  for name, expected in pairs(SKIPPED) do
+    it(("called %s is left out, and why is known"):format(name), function()
+      local entry = only_entry(fixtures.text(name))
+      assert.same(expected, { entry.label, entry.skipped, entry.source })
+      assert.is_nil(entry.problem)
+    end)
+  end
+
+  for name, problem in pairs(REFUSED) do
+    it(("called %s is an error that names what it is"):format(name), function()
+      local entry = only_entry(fixtures.text(name))
+      assert.equal(problem, entry.problem)
+      assert.is_nil(entry.skipped)
     end)
   end
 
@@ -93,11 +145,11 @@ describe("a fixture", function()
     local found = 0
     for path in pipe:lines() do
       local name = path:match("([^/]+)%.json$")
-      assert.is_true(SHAPES[name] ~= nil or NOT_HERE[name], name)
+      assert.is_true((SHAPES[name] or SKIPPED[name] or REFUSED[name] or NOT_HERE[name]) ~= nil, name)
       found = found + 1
     end
     pipe:close()
-    assert.is_true(found > 20)
+    assert.is_true(found > 40)
   end)
 end)
 
@@ -116,12 +168,13 @@ describe("an SQS batch", function()
     { "empty", "", "Records[0].body is empty" },
     { "a number", "7", "Records[0].body is a number, but must be an object with Records" },
     { "no S3 event", '{"hello":"world"}', "Records[0].body has no Records, and is not another event of S3" },
-    { "an event of EventBridge of others", '{"source":"aws.ec2","detail-type":"x"}',
-      'Records[0].body.source is "aws.ec2", but must be "aws.s3"' },
     { "a bad notification", '{"Records":[{"eventSource":"aws:s3"}]}', "Records[0].body.Records[0].s3 is missing" },
     { "SNS without JSON", in_sns("hello"), "Records[0].body.Message is not JSON: " },
-    { "a list of others", '[{"a":1}]', "Records[0].body[0] is not an event from EventBridge, and a list" },
-    { "a list of no objects", "[7]", "Records[0].body[0] is not an event from EventBridge, and a list" },
+    { "a list of others", '[{"a":1}]',
+      "Records[0].body[0] is neither a record nor an event from EventBridge, and a list may hold only those" },
+    { "a list of no objects", "[7]", "Records[0].body[0] is neither a record nor an event from EventBridge" },
+    { "a confirmation of SNS that ended", '{"Type":"UnsubscribeConfirmation","TopicArn":"t","Message":"m"}',
+      'Records[0].body is a "UnsubscribeConfirmation" from SNS, but must be a "Notification"' },
     { "a failure without its event", fixtures.event("sqs_failure_without_payload").Records[1].body,
       "Records[0].body.requestPayload is missing: SNS drops a payload over 256 KB" },
     { "a failure whose event is null", '{"requestContext":{"condition":"x"},"requestPayload":null}',
@@ -137,6 +190,17 @@ describe("an SQS batch", function()
       assert.equal(KEY, entries[2].object.key)
     end)
   end
+
+  it("from a pipe, a list of messages, has the name of its queue and its messages' ids too", function()
+    local read = envelope.read(cjson.encode(batch(fixtures.text("s3_put"), "{", fixtures.text("test_event")).Records))
+    assert.equal("crashes", read.queue)
+    local ids = {}
+    for i, entry in ipairs(read.entries) do ids[i] = entry.message end
+    assert.same({ "m1", "m2", "m3" }, ids)
+    assert.equal(KEY, read.entries[1].object.key)
+    assert.equal("[1].body is not JSON: ", read.entries[2].problem:sub(1, 22))
+    assert.equal("s3:TestEvent", read.entries[3].skipped)
+  end)
 
   it("without a body fails in that message alone", function()
     local event = batch("x", fixtures.text("s3_put"))
@@ -270,14 +334,14 @@ describe("envelopes in each other", function()
     return in_sqs(inner)
   end
 
-  it("are unwrapped to a depth of 4", function()
-    for depth = 1, 4 do assert.equal(KEY, only_entry(nested(depth)).object.key) end
+  it("are unwrapped to a depth of 8", function()
+    for depth = 1, 8 do assert.equal(KEY, only_entry(nested(depth)).object.key) end
   end)
 
   it("are a problem where there are more", function()
-    assert.equal("Records[0].body.Message.Message.Message.Message is in more than 4 envelopes",
-      only_entry(nested(5)).problem)
-    assert.matches("in more than 4 envelopes$", only_entry(nested(9)).problem)
+    assert.equal("Records[0].body" .. (".Message"):rep(8) .. " is in more than 8 envelopes",
+      only_entry(nested(9)).problem)
+    assert.matches("in more than 8 envelopes$", only_entry(nested(13)).problem)
   end)
 end)
 
@@ -311,6 +375,8 @@ describe("envelope.read", function()
     ["without a source"] = { "[{},", "{},", "{}]", '{"Records":%s}', "201 more entries of Records cannot be read" },
     ["that is not an event of EventBridge"] = { "[0,", "0,", "0]", "%s",
       "201 more entries of the event cannot be read" },
+    ["in a list, without a source"] = { '[{"eventSource":7},', '{"eventSource":7},', '{"eventSource":7}]', "%s",
+      "201 more entries of the event cannot be read" },
   } do
     it("says of 100 records " .. what .. " that they are wrong, and how many more there are", function()
       local list = case[1] .. case[2]:rep(299) .. case[3]
@@ -323,6 +389,41 @@ describe("envelope.read", function()
   it("says what is wrong with an event of EventBridge that came alone", function()
     assert.same({ label = "the event", problem = "detail is missing" },
       only_entry('{"source":"aws.s3","detail-type":"Object Created"}'))
+  end)
+
+  it("names the source of an object that it does not read, unless there is no object", function()
+    local function problem_of(source, s3)
+      return only_entry(('{"Records":[{%s,"s3":%s}]}'):format(source, s3)).problem
+    end
+    assert.equal('Records[0].eventSource is "x y", which Pigeon does not read',
+      problem_of('"eventSource":"x\\ny"', '{"bucket":{},"object":{}}'))
+    assert.equal('Records[0].EventSource is "ceph:s3", which Pigeon does not read',
+      problem_of('"EventSource":"ceph:s3"', '{"bucket":{},"object":{}}'))
+    for _, s3 in ipairs { "7", "{}", '{"bucket":{}}', '{"object":{}}', '[1]' } do
+      assert.is_nil(problem_of('"eventSource":"aws:x"', s3))
+    end
+  end)
+
+  it("leaves out events from EventBridge of others, in a list and in a queue too", function()
+    local list = fixtures.event("eventbridge_list")
+    list[2] = fixtures.event("eventbridge_cloudtrail")
+    local entries = envelope.read(cjson.encode(list)).entries
+    assert.equal(KEY, entries[1].object.key)
+    assert.equal('[1], "AWS API Call via CloudTrail"', entries[2].label)
+    assert.is_truthy(entries[2].skipped)
+    entries = envelope.read(in_sqs(fixtures.text("eventbridge_ec2"))).entries
+    assert.equal("m1", entries[1].message)
+    assert.equal("aws.ec2", entries[1].source)
+    assert.matches('^Records%[0%].body, "EC2', entries[1].label)
+  end)
+
+  it("takes a message of SNS without a type for a notification, and names another type", function()
+    local event = fixtures.event("sns_s3")
+    event.Records[1].Sns.Type = nil
+    assert.equal(KEY, only_entry(cjson.encode(event)).object.key)
+    event.Records[1].Sns.Type = "SubscriptionConfirmation"
+    assert.equal('Records[0].Sns is a "SubscriptionConfirmation" from SNS, but must be a "Notification"; '
+      .. "open its SubscribeURL to confirm the subscription", only_entry(cjson.encode(event)).problem)
   end)
 
   it("leaves records of other sources alone, with a capital letter too", function()

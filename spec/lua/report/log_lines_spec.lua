@@ -60,6 +60,29 @@ describe("log_lines.of", function()
     end)
   end
 
+  describe("with more lines than the log may have room for", function()
+    -- Entries in which these come by turns: a bad record, one that is deferred, one that is published.
+    local function levels_of(count)
+      local entries = {}
+      for i = 1, count, 3 do
+        entries[i] = { label = "Records", failures = { { cause = "record", text = "bad" } } }
+        entries[i + 1] = { label = "k", object = {}, verdict = { kind = "defer", reason = "later" } }
+        entries[i + 2] = { object = {}, verdict = { kind = "accept", id = "x" }, destinations = { "q" } }
+      end
+      local letters = {}
+      for i, one in ipairs(log_lines.of({ entries = entries }, "debug")) do letters[i] = one.level:sub(1, 1) end
+      return table.concat(letters)
+    end
+
+    it("has them in the order of the event, up to 100", function()
+      assert.equal(("edi"):rep(33), levels_of(99))
+    end)
+
+    it("has 50 of what cannot be read among what was published, then the rest at debug, and then the others", function()
+      assert.equal(("ei"):rep(50) .. ("i"):rep(50) .. ("d"):rep(100) .. ("e"):rep(50), levels_of(300))
+    end)
+  end)
+
   it("tells of a record that is not an object", function()
     local level, message, facts = only_line {
       label = "Records[3]", source = "aws:ses", verdict = { kind = "ignore", reason = "other" },

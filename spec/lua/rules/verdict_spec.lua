@@ -103,6 +103,13 @@ describe("verdicts", function()
     assert.has_error(function() table.insert(token, 1) end)
   end)
 
+  it("may go to an exchange that the broker itself declares", function()
+    for _, name in ipairs { "amq.topic", "amq.direct", "amq.match" } do
+      local decision = verdict.judge(accept("x", { exchange(name, "key") }))
+      assert.same({ { exchange = name, routing_key = "key" } }, decision.destinations)
+    end
+  end)
+
   it("cannot be forged", function()
     local REST = ", but must return accept(...), defer(...) or ignore(...)"
     for what, value in pairs {
@@ -118,7 +125,6 @@ describe("verdicts", function()
   for _, case in ipairs {
     { "exchange: the name is a nil, but must be a string", exchange },
     { "exchange: the name has 0 bytes, but must have 1 to 255", exchange, "", "key" },
-    { "exchange: the name begins with amq., which the broker reserves", exchange, "amq.topic", "key" },
     { "exchange: the routing key is a nil, but must be a string", exchange, "a" },
     { "exchange: the routing key has 256 bytes, but must have 0 to 255", exchange, "a", ("k"):rep(256) },
     { "defer: the reason is a nil, but must be a string", defer },

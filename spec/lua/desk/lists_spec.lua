@@ -70,11 +70,11 @@ local FORMS = {
   { "--output text, an empty answer", "None\n", {} },
   { "--output json, an empty answer", "null\n", {} },
   { "--output json, an answer without objects", document '{\n    "RequestCharged": null,\n    "Prefix": ""\n}\n', {} },
-  { "--output text with folders", "\tNone\nCOMMONPREFIXES\tv2/raw_crash/\n", "2: .*v2/raw_crash/ is a folder.*%-%-delimiter" },
-  { "--output yaml with folders", "CommonPrefixes:\n- Prefix: v2/\nContents:\n", "2: .*v2/ is a folder.*%-%-delimiter" },
-  { "--output json with folders", '{"CommonPrefixes":[{"Prefix":"v2/"}]}', "1: .*v2/ is a folder.*%-%-delimiter" },
+  { "--output text with folders", "\tNone\nCOMMONPREFIXES\tv2/raw_crash/\n", "2: .*a folder.*%-%-delimiter" },
+  { "--output yaml with folders", "CommonPrefixes:\n- Prefix: v2/\nContents:\n", "2: .*a folder.*%-%-delimiter" },
+  { "--output json with folders", '{"CommonPrefixes":[{"Prefix":"v2/"}]}', "1: .*a folder.*%-%-delimiter" },
   { "--output table with folders", "||  CommonPrefixes  ||\n||  Prefix ||\n||  v2/ ||\n",
-    "3: .*v2/ is a folder.*%-%-delimiter" },
+    "3: .*a folder.*%-%-delimiter" },
   { "yaml with a key of several lines", "Contents:\n- Key: a long\n    key\n", "3: .*more than one line.*%-%-output json" },
   { "list-object-versions", '{"Versions":[{"Key":"a","IsLatest":true},{"Key":"a","IsLatest":false}],'
     .. '"DeleteMarkers":[{"Key":"b","IsLatest":true}]}', { "- a" } },
@@ -103,8 +103,8 @@ local FORMS = {
     { "- a/b", "- index.html" } },
   { "aws s3 ls without --recursive", "2016-09-18 12:34:56       1024 " .. ID, "1: .*%-%-recursive.*%-%-ids" },
   { "aws s3 ls of another object", "2016-09-18 12:34:56       1024 README", "1: .*%-%-recursive" },
-  { "a folder of aws s3 ls", "                           PRE de1/", "1: .*de1/ is a folder.*%-%-recursive" },
-  { "aws s3 ls of buckets", "2016-09-18 12:34:56 crashes", "1: .*bucket.*aws s3 ls %-%-recursive s3://crashes/" },
+  { "a folder of aws s3 ls", "                           PRE de1/", "1: .*a folder.*%-%-recursive" },
+  { "aws s3 ls of buckets", "2016-09-18 12:34:56 crashes", "1: .*a bucket.*aws s3 ls %-%-recursive s3://BUCKET/" },
   { "aws s3 ls without --recursive, with --ids", "2016-09-18 12:34:56 1 " .. ID .. "\n", { "- " .. KEY }, IDS },
 
   -- addresses
@@ -192,8 +192,9 @@ describe("the output of the AWS CLI", function()
     it("is understood: " .. case[1], function()
       local text = read_file(case[1])
       local expected = table.move(LISTED, 1, case[2] or 4, 1, {})
-      assert.same(expected, outcome(case[1]:find("json$") and document(text) or text))
-      assert.same(expected, outcome(text:gsub("\n", "\r\n")))
+      if case[1]:find("json$") then return assert.same(expected, outcome(document(text))) end
+      assert.same(expected, outcome(text))
+      assert.same(expected, outcome((text:gsub("\n", "\r\n"))))
     end)
   end
 end)

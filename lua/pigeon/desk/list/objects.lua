@@ -1,0 +1,125 @@
+--- The objects of a list, whatever form they come in: keys, addresses and crash ids become entries as
+-- those of envelope.read(), numbered over the whole list.
+local crash_id = require "pigeon.rules.crash_id"
+
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
+
+local objects = {}
+
+local LONGEST <const> = 1024 -- bytes of a key, in S3
+local LENGTH_OF_ID <const> = 36
+
+--- A bucket and a key -> the object, as if it had just been put.
+function objects.put(bucket, key)
+  return { bucket = bucket, key = key, event_name = "ObjectCreated:Put", source = "aws:s3" }
+end
+
+--- One more object: an entry with a label, and an object or a problem.
+function objects.add(list, entry)
+  local number = list.objects + 1
+  list.objects = number
+  if number < list.from then return end
+  entry.number, entry.line = number, list.line
+  list.entries[#list.entries + 1] = entry
+end
+
+--- One more object, which cannot be read: its text, what is wrong with it (a format), and values.
+function objects.fail(list, text, problem, ...)
+  objects.add(list, { label = sub(text, 1, LONGEST), problem = problem:format(...) })
+end
+
+--- A version or a delete marker that is not the object in the bucket: it does not count.
+function objects.pass(list)
+  list.passed = list.passed + 1
+end
+
+-- A prefix and a crash id -> the key. Socorro's collector has a folder of the day, and in v2, before
+-- it, one of the id's first three characters.
+local function key_of(prefix, id)
+  prefix = gsub(prefix, "/+$", "")
+  local day = "20" .. sub(id, -6)
+  if prefix == "v1/raw_crash" then return ("%s/%s/%s"):format(prefix, day, id) end
+  if prefix == "v2/raw_crash" then return ("%s/%s/%s/%s"):format(prefix, sub(id, 1, 3), day, id) end
+  return prefix .. "/" .. id
+end
+
+--- One more object: a bucket ("-": not known) and a key.
+function objects.add_key(list, bucket, key)
+  if list.objects + 1 < list.from then
+    list.objects = list.objects + 1
+    return
+  end
+  if #key == LENGTH_OF_ID and crash_id.of_key(key) then
+    if not list.ids then
+      return objects.fail(list, key,
+        "a crash id alone; --ids v2/raw_crash (the prefix in your bucket) makes keys of crash ids")
+    end
+    key = key_of(list.ids, key)
+  end
+  if #key > LONGEST then return objects.fail(list, key, "has %d bytes; a key has at most %d", #key, LONGEST) end
+  objects.add(list, { label = key, object = objects.put(bucket, key) })
+end
+
+-- An address that names an object -> its bucket and key; nil and what is wrong with it; or nil: no
+-- address.
+local function of_address(text)
+  if find(text, "^s3[an]?://") then
+    local bucket, key = match(text, "^%w+://([^/]+)/(.+)$")
+    if bucket then return bucket, key end
+    return nil, "names no object; an address is s3://BUCKET/KEY"
+  end
+  if find(text, "^arn:") then
+    local bucket, key = match(text, "^arn:[^:]*:s3:[^:]*:%d*:accesspoint/([^/]+)/object/(.+)$")
+    if not bucket then bucket, key = match(text, "^arn:[^:]*:s3:::([^/]+)/(.+)$") end
+    if bucket then return bucket, key end
+    return nil, "names no object of S3; an ARN is arn:aws:s3:::BUCKET/KEY"
+  end
+  if find(text, "^https?://") then return nil, "is a URL; write it as s3://BUCKET/KEY" end
+  return nil
+end
+
+objects.of_address = of_address
+
+--- One more object: a key, an address or a crash id, as somebody wrote it.
+function objects.add_name(list, text)
+  if find(text, "^%w[%w_%-./]*$") then return objects.add_key(list, "-", text) end
+  local bucket, key = of_address(text)
+  if bucket then return objects.add_key(list, bucket, key) end
+  if key then return objects.fail(list, text, "%s", key) end
+  local control = find(text, "[\0-\x1F\x7F]")
+  if control then
+    return objects.fail(list, text, "has a control character (%d) at byte %d; where a key has one, give the list as JSON",
+      text:byte(control), control)
+  end
+  local _, bad = utf8.len(text)
+  if bad then
+    return objects.fail(list, text, "not UTF-8 at byte %d; convert the list: iconv -f LATIN1 -t UTF-8 FILE", bad)
+  end
+  objects.add_key(list, "-", text)
+end
+
+--- A folder of a listing: what is in it is missing.
+function objects.fail_folder(list, folder, option)
+  objects.fail(list, folder, "a folder, not an object; list what is in it: %s", option)
+end
+
+local OTHERS = { None = true, null = true, True = true, False = true }
+for class in ([[STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER GLACIER_IR
+  DEEP_ARCHIVE OUTPOSTS SNOW EXPRESS_ONEZONE FSX_OPENZFS]]):gmatch("%S+") do
+  OTHERS[class] = true
+end
+
+--- One more object, or a value that stands beside keys: a size, a time, an ETag, a storage class.
+function objects.add_value(list, text)
+  if text == "" or OTHERS[text] or find(text, "^%d+$") or find(text, '^"[%x-]+"$')
+    or find(text, "^%d%d%d%d%-%d%d%-%d%dT%d%d:") then return end
+  objects.add_name(list, text)
+end
+
+--- What a line holds: a list of items, and a function that takes the list of objects, an item, its
+-- number and what was given as `place`. They are read one after the other, when their turn comes.
+function objects.push(list, items, read, place)
+  list.stack[#list.stack + 1] = { items = items, at = 0, read = read, place = place }
+end
+
+return objects

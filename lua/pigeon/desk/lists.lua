@@ -4,9 +4,9 @@ local csv = require "pigeon.desk.list.csv"
 local line = require "pigeon.desk.list.line"
 local objects = require "pigeon.desk.list.objects"
 local refused = require "pigeon.desk.list.refused"
+local text_of = require "pigeon.text"
 
 local find, match, sub = string.find, string.match, string.sub
-local trim = require("pigeon.text").trim
 
 local lists = {}
 
@@ -45,7 +45,7 @@ local function take_line(list)
   end
   local stop = find(input, "\n", start, true) or #input + 1
   local text = sub(input, start, stop - 1)
-  if find(text, "^%s") or find(text, "%s$", -1) then text = trim(text) end
+  if find(text, "^%s") or find(text, "%s$", -1) then text = text_of.trim(text) end
   list.at, list.line = stop + 1, list.next_line
   list.next_line = list.line + 1
   if text == "" then return true end
@@ -56,8 +56,9 @@ local function take_line(list)
 end
 
 --- {command, ids = the prefix of --ids, manifest = {name, text} of --manifest, from = the first object that
--- counts} -> the reader; or nil and what is wrong with an option. Its fields: objects, how many the list has had so
--- far; passed, how many rows were not objects of the bucket; first, the list's first line, {line, text}.
+-- counts} -> the reader; or nil and what is wrong with an option. Its fields: objects, how many the
+-- list has had so far; passed, how many rows were not objects of the bucket; first, the list's first
+-- line, {line, text}.
 function lists.open(settings)
   local list = {
     ids = settings.ids, from = settings.from or 1, objects = 0, passed = 0, first = nil, stack = {}, entries = nil,
@@ -95,12 +96,39 @@ function lists.open(settings)
   return list
 end
 
---- Keys as they were typed, a zero byte after each -> a batch. A key is never read as an event or a row.
+local function why_none(list)
+  if list.objects == 0 and list.passed == 0 and not list.first then
+    return "the list is empty: stdin has no line with an object"
+  end
+  local first = list.first or { line = 1, text = "" }
+  local line_is = ('line %d is "%s"'):format(first.line, text_of.clean(first.text, 200))
+  if list.objects == 0 then return "the list has no object; " .. line_is end
+  if list.objects < list.from then
+    return ("the list has %d objects, so --from %d leaves none"):format(list.objects, list.from)
+  end
+  return ("the rules accept and defer none of %d objects; %s: look at it with bin/pigeon explain, and at --rules")
+    :format(list.objects - list.from + 1, line_is)
+end
+
+--- A reader at its end, and how many objects each verdict has {accept, defer, ignore, fail} -> what is
+-- wrong where the rules wanted none of them, or nil.
+function lists.problem(list, verdicts)
+  if verdicts.accept + verdicts.defer > 0 or verdicts.fail > 0 and verdicts.ignore == 0 then return nil end
+  return why_none(list)
+end
+
+--- A reader at its end -> a line that says what it did not count, or "".
+function lists.not_counted(list)
+  if list.passed == 0 then return "" end
+  return ("not counted: %d rows of older versions or deleted objects\n"):format(list.passed)
+end
+
+--- Keys as they were typed, a zero byte after each -> a batch. A key is never read as anything else.
 function lists.keys(input)
   local entries = {}
   for key in input:gmatch("([^\0]*)\0") do
     local i = #entries + 1
-    entries[i] = { label = key, object = objects.put("-", key), line = i, number = i }
+    entries[i] = { label = key, object = objects.put("-", key), typed = true }
   end
   return { entries = entries }
 end

@@ -1,22 +1,27 @@
 --- `pigeon simulate`: counts what the rules would decide for a list of keys.
 local json = require "pigeon.json"
+local lists = require "pigeon.desk.lists"
 local shadow = require "pigeon.report.shadow"
 local text = require "pigeon.text"
 
 local simulate = {}
 
 simulate.usage = [[
-Usage: pigeon simulate [--rules FILE] [--against OTHER.lua] [--json] < keys
-Counts what the rules decide for a list, and publishes nothing. Each line is a
-key, a row of an S3 inventory (CSV), or an event. The tables are by verdict,
-reason and queue.
+Usage: pigeon simulate [--rules FILE] [--against OTHER.lua] [--json]
+                       [--ids PREFIX] [--manifest FILE] < list
+Counts what the rules decide for a list, and publishes nothing. The tables are
+by verdict, reason and queue. The list may be keys, s3:// addresses or ARNs, one
+a line; what aws s3 ls --recursive prints, or aws s3api list-objects-v2 with any
+--output; an S3 Inventory (CSV) or S3 Batch manifest; events; JSON.
   --rules FILE    the script; else rules.lua beside the program, else the
                   repository's
   --against FILE  another script: also shows which decisions would change with
                   it, from what to what, with examples
+  --ids PREFIX    crash ids alone are keys below this prefix: v2/raw_crash
+  --manifest FILE  the inventory's manifest.json: which column is what
   --json          one JSON object, for a program
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
-Status 1: something failed.
+Status 1: something failed, or the rules accepted and deferred nothing.
 ]]
 
 local KINDS = { "accept", "defer", "ignore", "fail" }
@@ -58,7 +63,11 @@ local function count_entry(totals, entry)
   local kind, reason = shadow.outcome(entry)
   totals.objects = totals.objects + 1
   totals.verdicts[kind] = totals.verdicts[kind] + 1
-  if kind ~= "accept" then return add(totals.reasons[kind], reason) end
+  if kind ~= "accept" then
+    local name = add(totals.reasons[kind], reason)
+    if entry.problem and not totals.lines[name] then totals.lines[name] = entry.line end
+    return
+  end
   local destinations = entry.destinations
   if #destinations == 0 then add(totals.queues, "(no queue)") end
   for i = 1, #destinations do
@@ -112,7 +121,9 @@ local function reason_rows(totals)
   local rows = {}
   for _, kind in ipairs(KINDS) do
     for _, row in ipairs(sorted(totals.reasons[kind])) do
-      rows[#rows + 1] = { name = ("%s: %s"):format(kind, row.name), count = row.count }
+      local line = kind == "fail" and totals.lines[row.name]
+      local where = line and (" (first: line %d)"):format(line) or ""
+      rows[#rows + 1] = { name = ("%s%s: %s"):format(kind, where, row.name), count = row.count }
     end
   end
   return rows
@@ -131,17 +142,18 @@ local function change_lines(lines, totals)
   end
 end
 
-local function text_of(totals, against, width)
+local function text_of(totals, list, against, width)
   local lines = {}
   table_lines(lines, ("%d objects, by verdict"):format(totals.objects), verdict_rows(totals), totals.objects, width)
   table_lines(lines, "by reason", reason_rows(totals), totals.objects, width)
   table_lines(lines, "by queue", sorted(totals.queues), totals.objects, width)
   if against then change_lines(lines, totals) end
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(lines, "\n") .. "\n" .. lists.not_counted(list)
 end
 
-local function json_of(totals, against)
-  local counted = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
+local function json_of(totals, list, against)
+  local counted = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {},
+    lines = totals.lines, not_counted = list.passed }
   for _, kind in ipairs(KINDS) do counted.reasons[kind] = totals.reasons[kind].counts end
   if against then
     counted.changed, counted.skipped, counted.changes = totals.changed, totals.skipped, json.list {}
@@ -154,19 +166,23 @@ local function json_of(totals, against)
   return json.encode(counted) .. "\n"
 end
 
---- {json, width} -> the report: conclude() counts each batch, finish() returns the tables and the
--- exit status. report.against is set where there is another script.
+--- {json, width, and those of lists.open()} -> the report: conclude() counts each batch, finish() returns
+-- the tables, the exit status, and what is wrong. report.against is set where there is another script.
+-- Or nil and what is wrong with an option.
 function simulate.open(settings)
-  local report = {}
+  local list, wrong = lists.open(settings)
+  if not list then return nil, wrong end
+  local report = { list = list }
   local totals = {
     objects = 0, changed = 0, skipped = 0, verdicts = {}, reasons = {}, queues = counter(), changes = counter(),
-    examples = {},
+    examples = {}, lines = {}, -- the first line of each reason why a line is no object
   }
   for _, kind in ipairs(KINDS) do
     totals.verdicts[kind], totals.reasons[kind] = 0, counter()
   end
 
   function report.conclude(batch)
+    if batch.problem then return batch.problem, "refused" end
     for _, entry in ipairs(batch.entries) do
       count_entry(totals, entry)
     end
@@ -176,8 +192,9 @@ function simulate.open(settings)
 
   function report.finish()
     local width = settings.width > 0 and settings.width or 80
-    return settings.json and json_of(totals, report.against) or text_of(totals, report.against, width),
-      totals.verdicts.fail > 0 and 1 or 0
+    local problem = lists.problem(list, totals.verdicts)
+    return settings.json and json_of(totals, list, report.against) or text_of(totals, list, report.against, width),
+      (problem or totals.verdicts.fail > 0) and 1 or 0, problem
   end
 
   return report

@@ -186,19 +186,26 @@ function read_document(content, place, depth, batch)
   checked.fail("%s has no Records, and is not another event of S3", checked.name(place))
 end
 
-local function read_event(input, batch, decoded)
-  if decoded == nil then decoded = checked.decode(input, "") end
-  read_document(decoded, "", 0, batch)
+local function read_event(input, batch)
+  read_document(checked.decode(input, ""), "", 0, batch)
 end
 
---- An event's bytes (and, where somebody has decoded them already, what they are) -> {entries, queue}. An entry has a label and one of: object (bucket, key,
+--- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,
 -- event_name, time, size, region, version_id, sequencer, source), problem (what is wrong and
 -- where), skipped (why Pigeon leaves it out; with source where that is not S3). queue is the name
 -- of the SQS queue whose batch this is; each entry then has `message`, the id of its message.
 -- Returns nil and what is wrong with the event.
-function envelope.read(input, decoded)
+function envelope.read(input)
   local batch = { entries = {}, queue = nil, message = nil }
-  local ok, problem = checked.attempt(read_event, input, batch, decoded)
+  local ok, problem = checked.attempt(read_event, input, batch)
+  if not ok then return nil, problem end
+  return batch
+end
+
+--- An event that is decoded already -> the same.
+function envelope.of(content)
+  local batch = { entries = {}, queue = nil, message = nil }
+  local ok, problem = checked.attempt(read_document, content, "", 0, batch)
   if not ok then return nil, problem end
   return batch
 end

@@ -133,7 +133,8 @@ none
     local text, _, status = explain("later\na/" .. ID, { files = { later = true } })
     assert.is_nil(text:find("hint", 1, true))
     assert.equal(0, status)
-    text, _, status = explain("v2/README", { rules = { name = "r", source = "return function() return ignore('x') end" } })
+    local rules = { name = "r", source = "return function() return ignore('x') end" }
+    text, _, status = explain("v2/README", { rules = rules })
     assert.is_nil(text:find("hint", 1, true))
     assert.equal(0, status)
   end)

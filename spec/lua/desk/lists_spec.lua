@@ -63,7 +63,7 @@ local FORMS = {
 
   -- tabs
   { "keys that tabs separate", KEY .. "\t" .. OTHER .. "\n", BOTH },
-  { "keys with their size and time", KEY .. "\t1024\t2018-03-13T12:34:56.000Z\t" .. ETAG .. "\tSTANDARD", { "- " .. KEY } },
+  { "keys with size and time", KEY .. "\t1024\t2018-03-13T12:34:56.000Z\t" .. ETAG .. "\tSTANDARD", { "- " .. KEY } },
   { "only sizes", "1024\t7", {} },
 
   -- aws s3api list-objects-v2
@@ -75,7 +75,7 @@ local FORMS = {
   { "--output json with folders", '{"CommonPrefixes":[{"Prefix":"v2/"}]}', "1: .*a folder.*%-%-delimiter" },
   { "--output table with folders", "||  CommonPrefixes  ||\n||  Prefix ||\n||  v2/ ||\n",
     "3: .*a folder.*%-%-delimiter" },
-  { "yaml with a key of several lines", "Contents:\n- Key: a long\n    key\n", "3: .*more than one line.*%-%-output json" },
+  { "yaml, a key of several lines", "Contents:\n- Key: a long\n    key\n", "3: .*more than one line.*%-%-output json" },
   { "list-object-versions", '{"Versions":[{"Key":"a","IsLatest":true},{"Key":"a","IsLatest":false}],'
     .. '"DeleteMarkers":[{"Key":"b","IsLatest":true}]}', { "- a" } },
   { "list-object-versions as text", ("VERSIONS\t%s\tTrue\t%s\t2018-03-13T12:34:56.000Z\t1\tSTANDARD\tnull\n"
@@ -89,7 +89,7 @@ local FORMS = {
     { "- a", "- c" } },
   { "pages in a list", '[{"Contents":[{"Key":"a"}]},{"Contents":[{"Key":"b"}]},["c"]]', { "- a", "- b", "- c" } },
   { "an entry without a key", '{"Contents":[{"Size":1},{"Key":"b"}]}', "1: Contents%[0%].Key is missing" },
-  { "an inventory's manifest", document(('{"sourceBucket":"crashes","fileSchema":"%s",\n"files":[]}\n'):format(VERSIONS)),
+  { "an inventory's manifest", document(('{"version":"1","fileSchema":"%s",\n"files":[]}\n'):format(VERSIONS)),
     "1: .*manifest%.json.*%-%-manifest" },
   { "JSON that is cut", '{"Records":[{', "1: .*not JSON" },
   { "JSON that is nothing of these", '{"a":1}', "1: .*has no Records" },
@@ -130,7 +130,8 @@ local FORMS = {
     .. '"crashes","a+b","x","true","false"\n"crashes","c","x","false","false"\n', { "crashes a+b" } },
   { "CSV with names above, and no bucket", 'Key,Size\n"a,b",1\nc,2\n', { "- a,b", "- c" } },
   { "CSV without quotes", "crashes,a%20b", { "crashes a b" } },
-  { "a Batch manifest with versions", "crashes,a%20b,v1\ncrashes,a%20b,v2\ncrashes,c,v1", { "crashes a b", "crashes c" } },
+  { "a Batch manifest with versions", "crashes,a%20b,v1\ncrashes,a%20b,v2\ncrashes,c,v1",
+    { "crashes a b", "crashes c" } },
   { "a Batch report", 'crashes,a,,failed,AccessDenied,403,"no, not allowed"', { "crashes a" } },
   { "CSV whose second field is empty", '"crashes",""', "1: .*no key" },
 
@@ -139,8 +140,8 @@ local FORMS = {
   { "events, one a line", EVENT .. "\n" .. EVENT .. "\r\n", { "crashes a b", "crashes a b" } },
   { "events, each over several lines", document(EVENT:gsub(",", ",\n")) .. "\n" .. document(EVENT:gsub("%[", "[\n")),
     { "crashes a b", "crashes a b" } },
-  { "a list of EventBridge's events", '[{"source":"aws.s3","detail-type":"Object Created","detail":{"reason":"PutObject",'
-    .. '"bucket":{"name":"crashes"},"object":{"key":"a+b"}}}]', { "crashes a+b" } },
+  { "a list of EventBridge's events", '[{"source":"aws.s3","detail-type":"Object Created",'
+    .. '"detail":{"reason":"PutObject","bucket":{"name":"crashes"},"object":{"key":"a+b"}}}]', { "crashes a+b" } },
   { "a line of a log", "[INFO] started", "1: .*not JSON" },
 
   -- bare ids

@@ -55,11 +55,11 @@ describe("pigeon replay", function()
         .. '"s3":{"bucket":{"name":"x"},"object":{"key":"%s"}}}'):format(key)
     end
     local event = '{"Records":[' .. table.concat(records, ",") .. "]}"
-    local fates = { [4] = { fate = "unknown", stage = "confirm", text = "closed" } } -- the second of "two"
+    local fates = { [3] = { fate = "unknown", stage = "confirm", text = "closed" } } -- the second of "two"
     local _, _, last = replay { { 1, "x\ny\n" }, { 3, event .. "\ntwo\n", fates } }
     assert.matches("^published 7 messages: 5 objects accepted\n", last)
     assert.matches("\ndone up to object 3 %(line 3%); %-%-from 4 continues after it\n"
-      .. "3 messages after the failed object were confirmed, and", last)
+      .. "4 messages after the failed object were confirmed, and", last)
   end)
 
   it("counts objects, not lines", function()

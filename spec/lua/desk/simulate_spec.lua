@@ -76,7 +76,7 @@ by queue
   it("fails lines that are no keys, with the number of the first", function()
     local ids = "00007bd0-2d1c-4865-af09-80bc01180313\n00007bd0-2d1c-4865-af09-80bc01180314"
     local text, status, problem = simulate { "a\n" .. ids }
-    assert.matches("\n  fail: a crash id alone; %-%-ids [^\n]* %(first: line 2%) +2 ", text)
+    assert.matches("\n  fail %(first: line 2%): a crash id alone; %-%-ids [^\n]* 2 ", text)
     assert.equal(1, status)
     assert.is_nil(problem)
     text = simulate({ ids }, { json = true })

@@ -9,7 +9,7 @@ local refused = require "pigeon.desk.list.refused"
 local s3 = require "pigeon.event.s3"
 local text = require "pigeon.text"
 
-local byte, find, gsub, lower, match, sub = string.byte, string.find, string.gsub, string.lower, string.match, string.sub
+local byte, find, gsub, lower, sub = string.byte, string.find, string.gsub, string.lower, string.sub
 
 local csv = {}
 
@@ -89,8 +89,8 @@ end
 
 --- Whether a line is a row of CSV, where no manifest says so.
 function csv.is_row(list, line)
-  return byte(line) == QUOTE and find(line, '^"[^"]*",') or find(line, "^%l[%l%d.%-]+,.") or find(line, "^%d[%l%d.%-]+,.")
-    or list.objects == 0 and find(line, "^%a[%w_ ]*,%a[%w_ ,]*$") and true
+  return find(line, '^"[^"]*",') or find(line, "^[%l%d][%l%d.%-]+,.")
+    or list.objects == 0 and find(line, "^%a[%w_ ]*,%a[%w_ ,]*$")
 end
 
 --- A row -> its object.
@@ -112,7 +112,7 @@ local function read_manifest(manifest, columns)
     checked.fail("fileFormat is %s; give its files as CSV, without --manifest: %s", format, command)
   end
   local schema, names = checked.string(content.fileSchema, "fileSchema"), {}
-  for name in schema:gmatch("[^,]+") do names[#names + 1] = match(name, "^%s*(.-)%s*$") end
+  for name in schema:gmatch("[^,]+") do names[#names + 1] = text.trim(name) end
   local found = columns_of(names)
   if not found then checked.fail('fileSchema has no column Key: "%s"', text.clean(schema, 200)) end
   for name, place in pairs(found) do columns[name] = place end

@@ -62,7 +62,7 @@ local function add_event(list, entry)
 end
 
 local function read_event(list, event, line)
-  local batch, problem = envelope.read(line, event)
+  local batch, problem = envelope.of(event)
   if not batch then return objects.fail(list, line, "%s", problem) end
   if #batch.entries == 1 then return objects.add(list, batch.entries[1]) end
   objects.push(list, batch.entries, add_event)
@@ -70,7 +70,9 @@ end
 
 local function read_list(list, values, line)
   local first = values[1]
-  if type(first) ~= "table" or is_list(first) or is_listing(first) then return objects.push(list, values, read_value) end
+  if type(first) ~= "table" or is_list(first) or is_listing(first) then
+    return objects.push(list, values, read_value, line)
+  end
   if text_of(first.Key, first.key) then return objects.push(list, values, read_object, "") end
   read_event(list, values, line)
 end
@@ -82,8 +84,8 @@ function read_value(list, value, _, line)
   if is_listing(value) then return read_listing(list, value) end
   if text_of(value.Key, value.key) then return read_object(list, value) end
   if value.fileSchema and value.files then
-    return objects.fail(list, line or "?", "the manifest.json of an inventory: give it with --manifest, and as the list "
-      .. "the files that it names, unpacked with gzip -dc")
+    return objects.fail(list, line, "the manifest.json of an inventory: give it with --manifest, and as the list the "
+      .. "files that it names, unpacked with gzip -dc")
   end
   read_event(list, value, line)
 end

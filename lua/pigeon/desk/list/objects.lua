@@ -33,9 +33,9 @@ function objects.pass(list)
   list.passed = list.passed + 1
 end
 
--- A prefix and a crash id -> the key. Socorro's collector has a folder of the day, and in v2, before
+--- A prefix and a crash id -> the key. Socorro's collector has a folder of the day, and in v2, before
 -- it, one of the id's first three characters.
-local function key_of(prefix, id)
+function objects.key_of(prefix, id)
   prefix = gsub(prefix, "/+$", "")
   local day = "20" .. sub(id, -6)
   if prefix == "v1/raw_crash" then return ("%s/%s/%s"):format(prefix, day, id) end
@@ -54,15 +54,15 @@ function objects.add_key(list, bucket, key)
       return objects.fail(list, key,
         "a crash id alone; --ids v2/raw_crash (the prefix in your bucket) makes keys of crash ids")
     end
-    key = key_of(list.ids, key)
+    key = objects.key_of(list.ids, key)
   end
   if #key > LONGEST then return objects.fail(list, key, "has %d bytes; a key has at most %d", #key, LONGEST) end
   objects.add(list, { label = key, object = objects.put(bucket, key) })
 end
 
--- An address that names an object -> its bucket and key; nil and what is wrong with it; or nil: no
--- address.
-local function of_address(text)
+--- An address that names an object -> its bucket and key; nil and what is wrong with it; or nil: it is
+-- no address.
+function objects.of_address(text)
   if find(text, "^s3[an]?://") then
     local bucket, key = match(text, "^%w+://([^/]+)/(.+)$")
     if bucket then return bucket, key end
@@ -78,18 +78,15 @@ local function of_address(text)
   return nil
 end
 
-objects.of_address = of_address
-
 --- One more object: a key, an address or a crash id, as somebody wrote it.
 function objects.add_name(list, text)
   if find(text, "^%w[%w_%-./]*$") then return objects.add_key(list, "-", text) end
-  local bucket, key = of_address(text)
+  local bucket, key = objects.of_address(text)
   if bucket then return objects.add_key(list, bucket, key) end
   if key then return objects.fail(list, text, "%s", key) end
   local control = find(text, "[\0-\x1F\x7F]")
   if control then
-    return objects.fail(list, text, "has a control character (%d) at byte %d; where a key has one, give the list as JSON",
-      text:byte(control), control)
+    return objects.fail(list, text, "has a control character at byte %d; is this a list of keys, as text?", control)
   end
   local _, bad = utf8.len(text)
   if bad then

@@ -16,7 +16,9 @@ enum option {
     CONNECT = 64,
     DRY_RUN = 128,
     WORDS = 256,
-    RAW = 512
+    RAW = 512,
+    IDS = 1024,
+    MANIFEST = 2048
 };
 
 static const struct {
@@ -25,8 +27,8 @@ static const struct {
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
     {"check", RULES | CONNECT | JSON},
-    {"replay", RULES | FROM | RATE | DRY_RUN},
-    {"simulate", RULES | AGAINST | JSON},
+    {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
+    {"simulate", RULES | AGAINST | JSON | IDS | MANIFEST},
     {"event", RAW},
     {"test", WORDS},
 };
@@ -35,9 +37,10 @@ static const struct {
     const char *name;
     enum option option;
 } names[] = {
-    {"--rules", RULES},     {"--against", AGAINST}, {"--from", FROM},
-    {"--rate", RATE},       {"--json", JSON},       {"--trace", TRACE},
-    {"--connect", CONNECT}, {"--dry-run", DRY_RUN},
+    {"--rules", RULES},       {"--against", AGAINST}, {"--from", FROM},
+    {"--rate", RATE},         {"--json", JSON},       {"--trace", TRACE},
+    {"--connect", CONNECT},   {"--dry-run", DRY_RUN}, {"--ids", IDS},
+    {"--manifest", MANIFEST},
 };
 
 static unsigned takes(const char *command)
@@ -92,9 +95,21 @@ static bool set_value(struct options *options, unsigned option, const char *name
         return read_number(&options->rate, name, value, err);
     if (option == RULES)
         options->rules = value;
-    else
+    else if (option == AGAINST)
         options->against = value;
+    else if (option == IDS)
+        options->ids = value;
+    else
+        options->manifest = value;
     return true;
+}
+
+static bool refuse_option(const char *name, unsigned allowed, struct err *err)
+{
+    return err_set(err, CAUSE_OTHER, "unknown option: %s%s", name,
+                   allowed & WORDS && !option_named(name)
+                       ? "; a word that begins with - comes after --"
+                       : "");
 }
 
 static bool read_arguments(struct options *options, unsigned allowed, int count,
@@ -106,12 +121,12 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
         unsigned option = option_named(arguments[i]);
 
         if (!ended && strcmp(arguments[i], "--") == 0) {
-            ended = true;
-        } else if (!ended && strncmp(arguments[i], "--", 2) == 0) {
+            ended = options->literal = true;
+        } else if (!ended && arguments[i][0] == '-' && arguments[i][1] != '\0') {
             if (!(option & allowed))
-                return err_set(err, CAUSE_OTHER, "unknown option: %s", arguments[i]);
+                return refuse_option(arguments[i], allowed, err);
             set_flag(options, option);
-            if (option & (RULES | AGAINST | FROM | RATE)) {
+            if (option & (RULES | AGAINST | FROM | RATE | IDS | MANIFEST)) {
                 i++;
                 if (!set_value(options, option, arguments[i - 1], arguments[i], err))
                     return false;
@@ -119,7 +134,8 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
         } else if (allowed & WORDS) {
             arguments[options->count++] = arguments[i];
         } else {
-            return err_set(err, CAUSE_OTHER, "unknown argument: %s", arguments[i]);
+            return err_set(err, CAUSE_OTHER, "unknown argument: %s%s", arguments[i],
+                           allowed & IDS ? "; the list comes from stdin: <FILE" : "");
         }
     }
     return true;

@@ -6,26 +6,13 @@ local objects = require "pigeon.desk.list.objects"
 local refused = require "pigeon.desk.list.refused"
 local text_of = require "pigeon.text"
 
+local add_key, take = objects.add_key, objects.take
 local find, match, sub = string.find, string.match, string.sub
 
 local lists = {}
 
 local LONGEST_FIRST <const> = 1024 -- bytes of the first line, to show
-
--- One more item of what a line holds; false: there is none.
-local function take_item(list)
-  local stack = list.stack
-  local top = stack[#stack]
-  if not top then return false end
-  local i = top.at + 1
-  top.at = i
-  if i > #top.items then
-    stack[#stack] = nil
-  else
-    top.read(list, top.items[i], i, top.place)
-  end
-  return true
-end
+local LONGEST_WORD <const> = 36 -- a crash id, or a word that is no key, such as null
 
 -- The lines of a document that the host has joined to one.
 local function count_joined(text)
@@ -43,7 +30,18 @@ local function take_line(list)
     list.input = nil
     return false
   end
+  if list.plain and not list.yaml then
+    local _, stop = find(input, "^%l%g*\n", start)
+    if stop and stop - start > LONGEST_WORD then
+      local text = sub(input, start, stop - 1)
+      list.at, list.line, list.next_line = stop + 1, list.next_line, list.next_line + 1
+      if not list.first then list.first = { line = list.line, text = text } end
+      add_key(list, "-", text)
+      return true
+    end
+  end
   local stop = find(input, "\n", start, true) or #input + 1
+  if stop >= #input then list.input = nil end
   local text = sub(input, start, stop - 1)
   if find(text, "^%s") or find(text, "%s$", -1) then text = text_of.trim(text) end
   list.at, list.line = stop + 1, list.next_line
@@ -64,7 +62,7 @@ function lists.open(settings)
     ids = settings.ids, from = settings.from or 1, objects = 0, passed = 0, first = nil, stack = {}, entries = nil,
     input = nil, at = 1, line = nil, next_line = nil,
     -- what is known of the form
-    columns = nil, recursive = nil, yaml = nil, section = nil, title = nil, column = nil, width = nil,
+    plain = false, columns = nil, recursive = nil, yaml = nil, section = nil, title = nil, column = nil, width = nil,
     row_bucket = nil, row_key = nil,
   }
   if settings.manifest then
@@ -84,11 +82,12 @@ function lists.open(settings)
         if problem then return nil, problem end
       end
       list.input, list.at, list.next_line = input, 1, number
+      list.plain = not (list.columns or list.yaml or find(input, ",", 1, true) or find(input, ":", 1, true))
     end
-    local entries = {}
+    local entries, stack = {}, list.stack
     list.entries = entries
     most = most or math.huge
-    while #entries < most and (take_item(list) or take_line(list)) do end
+    while #entries < most and (stack[1] and take(list) or take_line(list)) do end
     list.entries = nil
     return { entries = entries }
   end

@@ -28,9 +28,11 @@ end
 
 --- A line of `aws s3 ls` -> true; false: it is something else.
 function aws.read_ls(list, line)
-  local rest = match(line, "^%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d +(.*)$")
-  if not rest then return false end
-  local key = match(rest, "^%d+ Bytes? (.+)$") or match(rest, "^[%d.]+ [KMGTPE]iB (.+)$") or match(rest, "^%d+ (.+)$")
+  local at = match(line, "^%d%d%d%d%-%d%d%-%d%d %d%d:%d%d:%d%d +()")
+  if not at then return false end
+  local start = match(line, "^%d+ Bytes? ()", at) or match(line, "^%d+ ()", at)
+    or match(line, "^[%d.]+ [KMGTPE]iB ()", at)
+  local key = start and sub(line, start)
   if not key then
     objects.fail(list, line, "a bucket, not an object; list what is in it: aws s3 ls --recursive s3://BUCKET/")
   elseif find(key, "/", 1, true) then
@@ -54,30 +56,28 @@ end
 
 -- ------------------------------------------------------------------------ text
 
--- The columns are in the alphabetical order of their names: ..., ETag, IsLatest, Key, ...
+-- The columns are in the alphabetical order of their names: ..., ETag, IsLatest, Key, LastModified, ...
 local function read_contents(list, line)
-  local latest, key = match(line, '\t"[%x-]*"\t(%u%l+)\t([^\t]+)\t')
-  if not (latest == "True" or latest == "False") then
-    latest, key = nil, match(line, '\t"[%x-]*"\t([^\t]+)')
-  end
-  if not key then return objects.fail(list, line, "a line of --output text without an ETag; use --output json") end
-  if latest == "False" then return objects.pass(list) end
+  local start = find(line, '"\t', 1, true)
+  local stop = start and find(line, "\t", start + 2, true)
+  if not stop then return objects.fail(list, line, "a line of --output text without an ETag; use --output json") end
+  local key = sub(line, start + 2, stop - 1)
+  if key == "False" then return objects.pass(list) end
+  if key == "True" then key = match(line, "^[^\t]*", stop + 1) end
   objects.add_key(list, "-", key)
 end
 
 --- A line with tabs: --output text, or keys with or without other values.
 function aws.read_tabs(list, line)
-  local word, rest = match(line, "^(%u%u+)\t(.*)$")
+  local word, at = match(line, "^(%u%u+)\t()")
   if word == "CONTENTS" or word == "VERSIONS" then return read_contents(list, line) end
-  if word == "COMMONPREFIXES" then return objects.fail_folder(list, rest, NO_DELIMITER) end
+  if word == "COMMONPREFIXES" then return objects.fail_folder(list, sub(line, at), NO_DELIMITER) end
   if word == "DELETEMARKERS" then return objects.pass(list) end
   if word == "CHECKSUMALGORITHM" or word == "OWNER" or word == "RESTORESTATUS" then return end
   -- of the answer: EncodingType, IsTruncated, KeyCount, MaxKeys, ...; or Prefix and RequestCharged
   if find(line, "^[%a\t]-%f[%a]%u%l+e\t%d+\t%d+\t") then return end
   if find(line, "^None\t[^\t]*\tNone") or find(line, "^[^\t]*\tNone$") then return end
-  local fields = {}
-  for field in gmatch(line, "[^\t]+") do fields[#fields + 1] = text.trim(field) end
-  objects.push(list, fields, objects.add_value)
+  objects.push_fields(list, line)
 end
 
 -- ------------------------------------------------------------------------ table
@@ -131,6 +131,8 @@ function aws.read_table(list, line)
     return
   elseif list.width then
     objects.fail(list, line, "has %d columns, but the names above are %d; use --output json", #cells, list.width)
+  elseif #cells == 1 then
+    objects.add_value(list, cells[1])
   else
     objects.push(list, cells, objects.add_value)
   end

@@ -9,7 +9,8 @@ local refused = require "pigeon.desk.list.refused"
 local s3 = require "pigeon.event.s3"
 local text = require "pigeon.text"
 
-local byte, find, gsub, lower, sub = string.byte, string.find, string.gsub, string.lower, string.sub
+local byte, find, gsub, lower = string.byte, string.find, string.gsub, string.lower
+local match, sub = string.match, string.sub
 
 local csv = {}
 
@@ -58,15 +59,15 @@ local function is_true(field)
   return lower(field) == "true"
 end
 
--- Without a manifest: rows as S3 writes them.
-local function read_usual(list, row, fields)
-  local bucket, key = fields[1], fields[2]
+local FLAGS = { ["true"] = true, ["false"] = true }
+
+-- The columns that S3 writes, where no manifest tells: bucket, key, and the fourth and fifth.
+local function add_usual(list, row, bucket, key, latest, marker)
   if find(bucket, "/", 1, true) then bucket, key = "-", bucket end
   if not key or key == "" then return objects.fail(list, row, "a row with no key: S3 writes bucket, key, ...") end
-  local latest, marker = fields[4], fields[5]
-  if marker and find(lower(latest), "^%l+$") and (is_true(latest) or lower(latest) == "false")
-    and (is_true(marker) or lower(marker) == "false") then
-    if not is_true(latest) or is_true(marker) then return objects.pass(list) end
+  latest, marker = latest and lower(latest), marker and lower(marker)
+  if FLAGS[latest] and FLAGS[marker] then
+    if latest == "false" or marker == "true" then return objects.pass(list) end
   elseif key == list.row_key and bucket == list.row_bucket then
     return objects.pass(list) -- another version, in a manifest of S3 Batch
   end
@@ -95,13 +96,34 @@ end
 
 --- A row -> its object.
 function csv.read(list, row)
+  if not list.columns and list.objects + list.passed > 0 and not find(row, '"', 1, true) then
+    local second = find(row, ",", 1, true)
+    local third = second and find(row, ",", second + 1, true) or #row + 1
+    if second and not find(row, ",", third + 1, true) then -- a manifest of S3 Batch: bucket, key, version
+      return add_usual(list, row, sub(row, 1, second - 1), sub(row, second + 1, third - 1))
+    end
+  end
   local fields, problem = split(row)
   if not fields then return objects.fail(list, row, "a row of CSV is wrong: %s", problem) end
   if list.columns then return read_by(list, row, fields, list.columns) end
   local columns = list.objects + list.passed == 0 and are_names(fields) and columns_of(fields)
-  if not columns then return read_usual(list, row, fields) end
+  if not columns then return add_usual(list, row, fields[1], fields[2], fields[4], fields[5]) end
   columns.name = "the line of names"
   list.columns = columns
+end
+
+--- A row as S3 writes an inventory, all in quotes, where no line of names can be -> true; false: it is
+-- something else. Most rows need no more than their first fields.
+function csv.read_quoted(list, row)
+  if list.objects + list.passed == 0 then return false end
+  local second = find(row, '","', 2, true)
+  local stop = second and find(row, '"', second + 3, true)
+  if not stop or byte(row, stop + 1) == QUOTE or find(row, '"', 2, true) ~= second then return false end
+  local third = find(row, '"', stop + 3, true) -- the end of the third field
+  local latest, marker
+  if third then latest, marker = match(row, '^,"(%a+)","(%a+)"', third + 1) end
+  add_usual(list, row, sub(row, 2, second - 1), sub(row, second + 3, stop - 1), latest, marker)
+  return true
 end
 
 local function read_manifest(manifest, columns)

@@ -5,6 +5,7 @@ local envelope = require "pigeon.event.envelope"
 local objects = require "pigeon.desk.list.objects"
 
 local pcall, type = pcall, type
+local find, sub = string.find, string.sub
 
 local documents = {}
 
@@ -69,6 +70,7 @@ local function read_event(list, event, line)
 end
 
 local function read_list(list, values, line)
+  line = line:sub(1, 1024) -- to show; the whole of it may be 64 MB
   local first = values[1]
   if type(first) ~= "table" or is_list(first) or is_listing(first) then
     return objects.push(list, values, read_value, line)
@@ -80,9 +82,9 @@ end
 function read_value(list, value, _, line)
   if type(value) == "string" then return objects.add_value(list, value) end
   if type(value) ~= "table" or next(value) == nil then return end -- a size, or an empty answer
+  if text_of(value.Key, value.key) then return read_object(list, value) end
   if is_list(value) then return read_list(list, value, line) end
   if is_listing(value) then return read_listing(list, value) end
-  if text_of(value.Key, value.key) then return read_object(list, value) end
   if value.fileSchema and value.files then
     return objects.fail(list, line, "the manifest.json of an inventory: give it with --manifest, and as the list the "
       .. "files that it names, unpacked with gzip -dc")
@@ -97,7 +99,17 @@ function documents.read(list, line)
   objects.fail(list, line, "%s; jq -c . FILE makes a line of each document", checked.problem(value))
 end
 
---- A string in JSON, or one with a comma behind it -> its object.
+--- A string in JSON without escapes, or one with a comma behind it -> true; false: it is something else.
+function documents.read_plain_string(list, line)
+  local close = find(line, '"', 2, true)
+  if not close or close < #line - 1 or close < #line and sub(line, -1) ~= "," or find(line, "\\", 1, true) then
+    return false
+  end
+  objects.add_value(list, sub(line, 2, close - 1))
+  return true
+end
+
+--- The same where it may have escapes -> its object.
 function documents.read_string(list, line)
   local quoted = line:match('^(".*"),?$')
   local ok, value = pcall(checked.decode, quoted and "[" .. quoted .. "]" or "", "")

@@ -73,17 +73,17 @@ static void on_interrupt(int signal)
     interrupted = 1;
 }
 
-/* A first ^C (or SIGTERM, or the end of the terminal) ends a replay after its batch, a
- * second one the process. What is ignored, as under nohup, stays ignored. */
+/* A first ^C (or SIGTERM, or the end of the terminal, but not under nohup) ends a replay
+ * after its batch, a second one the process. */
 static void catch_interrupts(void)
 {
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
-    struct sigaction before;
+    struct sigaction hangup;
 
-    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
 }
 
 /* A walk through a list. */

@@ -21,7 +21,8 @@ again; replay prints how many messages that is.
   --manifest FILE  the inventory's manifest.json: which column is what
   --dry-run     decides, but neither connects nor publishes
 It needs the variables of the Lambda function: PIGEON_HOST and so on; a dry run
-needs PIGEON_QUEUE. Status 1: it stopped, or the rules wanted nothing of the list.
+needs PIGEON_QUEUE.
+Status 1: it stopped, or the rules accepted and deferred nothing.
 ]]
 
 local MOST_FAILURES = 20

@@ -126,8 +126,7 @@ end
 function lists.keys(input)
   local entries = {}
   for key in input:gmatch("([^\0]*)\0") do
-    local i = #entries + 1
-    entries[i] = { label = key, object = objects.put("-", key), typed = true }
+    entries[#entries + 1] = { label = key, object = objects.put("-", key), typed = true }
   end
   return { entries = entries }
 end

@@ -94,7 +94,7 @@ function replay.open(settings)
   end
 
   function report.finish()
-    local problem = lists.problem(list, kinds)
+    local problem = not failed and lists.problem(list, kinds) or nil
     return published() .. ("deferred %d, ignored %d\n"):format(kinds.defer, kinds.ignore)
       .. lists.not_counted(list) .. place(), (problem or failed) and 1 or 0, problem
   end

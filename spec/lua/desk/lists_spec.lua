@@ -254,6 +254,33 @@ describe("the reader", function()
     assert.same({ line = 3, text = "some words" }, reader.first)
   end)
 
+  it("never raises, whatever is in a list, and counts each object once", function()
+    math.randomseed(20)
+    local pieces = { "\t", "\n", "\r", '"', ",", "|", "- ", "Key: ", "{", "}", "[", "]", ":", "\0", "\xFF", "s3://",
+      "arn:" }
+    for _ = 1, 3000 do
+      local case = FORMS[math.random(#FORMS)]
+      local input = case[2]
+      for _ = 1, math.random(4) do
+        local at = math.random(#input + 1)
+        input = input:sub(1, at - 1) .. pieces[math.random(#pieces)] .. input:sub(at + math.random(0, 3))
+      end
+      local reader = lists.open { ids = case[4] and case[4].ids, manifest = case[4] and case[4].manifest }
+      local number, most = 0, math.random(3)
+      local batch = reader.read(input, math.random(2), most)
+      while batch and #batch.entries > 0 do
+        assert.is_true(#batch.entries <= most)
+        for _, entry in ipairs(batch.entries) do
+          number = number + 1
+          assert.equal(number, entry.number)
+          assert.is_truthy(entry.label and (entry.object and entry.object.key or entry.problem or entry.skipped))
+        end
+        batch = reader.read(nil, nil, most)
+      end
+      assert.is_true(not batch or reader.objects == number)
+    end
+  end)
+
   for name, case in pairs {
     ["not JSON"] = { "{", "^%-%-manifest m.json is not JSON" },
     ["a list"] = { "[1]", "^%-%-manifest m.json: fileSchema is missing" },

@@ -78,6 +78,9 @@ describe("pigeon replay", function()
     assert.matches("^line 2 failed: 2016%-09%-18 12:34:56 1 x: has only the last part of a key", said[1])
     assert.equal("failed", stop)
     assert.matches("\ndone up to object 1 ", last)
+    local _, _, _, status, problem = replay { { 1, "junk\nbad" } } -- the failure is why
+    assert.equal(1, status)
+    assert.is_nil(problem)
   end)
 
   it("does not count what is not in the bucket", function()

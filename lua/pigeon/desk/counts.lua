@@ -85,11 +85,9 @@ function counts.sections(old, new)
   }
 end
 
---- Totals -> the same for a program: {objects, verdicts, reasons = {[kind] = {[reason] = number}}, queues,
--- lines}.
+--- Totals -> the same for a program: {objects, verdicts, reasons = {[kind] = {[reason] = number}}, queues}.
 function counts.plain(totals)
-  local plain = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {},
-    lines = totals.lines }
+  local plain = { objects = totals.objects, verdicts = totals.verdicts, queues = totals.queues.counts, reasons = {} }
   for _, kind in ipairs(counts.kinds) do plain.reasons[kind] = totals.reasons[kind].counts end
   return plain
 end

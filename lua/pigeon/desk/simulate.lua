@@ -46,6 +46,15 @@ local function count_other(counted, entry)
   if entry.other or not entry.object then counts.note(counted.new, entry.other or entry) end
 end
 
+-- The verdicts of both scripts together: what one of them accepts was read as its owner meant it.
+local function verdicts_of(counted)
+  local verdicts = {}
+  for _, kind in ipairs(counts.kinds) do
+    verdicts[kind] = counted.totals.verdicts[kind] + counted.new.verdicts[kind]
+  end
+  return verdicts
+end
+
 local function count_change(counted, change, most)
   local old, new = change.entry.verdict or {}, change.other.verdict or {}
   local other_id = old.id and new.id and old.id ~= new.id
@@ -156,7 +165,7 @@ end
 
 local function json_of(counted, list, rules, against)
   local plain = counts.plain(counted.totals)
-  plain.not_counted = list.passed
+  plain.lines, plain.not_counted = counted.totals.lines, list.passed
   if against then
     local old, new = names_of(rules, against)
     plain.rules = { name = text.clean(old, 1024), hash = rules.hash }
@@ -178,10 +187,11 @@ end
 function simulate.open(settings)
   local list, wrong = lists.open(settings)
   if not list then return nil, wrong end
-  local report, counted = { list = list }, nothing()
+  local report, counted, refused = { list = list }, nothing(), false
 
   function report.conclude(batch)
-    if batch.problem then return batch.problem, "refused" end
+    refused = batch.problem ~= nil
+    if refused then return batch.problem, "refused" end
     for _, entry in ipairs(batch.entries) do
       counts.note(counted.totals, entry)
       if report.against then count_other(counted, entry) end
@@ -192,9 +202,10 @@ function simulate.open(settings)
 
   --- The second script has to decide everything, too: what it left out may be what would fail.
   function report.finish()
+    if refused then return "", 1 end
     local width = settings.width > 0 and settings.width or 80
     local failed = counted.totals.verdicts.fail + counted.new.verdicts.fail + counted.skipped
-    local problem = lists.problem(list, counted.totals.verdicts)
+    local problem = lists.problem(list, verdicts_of(counted))
     local show = settings.json and json_of or text_of
     return show(counted, list, settings.rules, report.against, width), (problem or failed > 0) and 1 or 0, problem
   end

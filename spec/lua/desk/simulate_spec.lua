@@ -177,13 +177,25 @@ by queue                     old       new  difference
 
   it("counts what is not an object on both sides", function()
     local event = cjson.encode { Records = { { eventSource = "aws:other" } } }
-    local text, status = simulate({ event }, { shadow = OTHER })
+    local text, status = simulate({ event .. "\nt" }, { shadow = OTHER })
     assert.matches("\n  ignore +1 +1\n", text)
-    assert.matches("\n0 of 1 would change\n$", text)
+    assert.matches("\n0 of 2 would change\n$", text)
     assert.equal(0, status)
     text, status = simulate({ '{"Records":[{"eventSource":"aws:s3"}]}' }, { shadow = OTHER })
     assert.matches("\n  fail +1 +1\n", text)
+    assert.matches("\n  fail %(first: line 1%): [^\n]+ 1 +1\n", text)
     assert.equal(1, status)
+  end)
+
+  it("has no complaint about a list of which one of two scripts accepts something", function()
+    local ignores = { name = "old.lua", source = "return function() return ignore('x') end" }
+    local accepts = { name = "new.lua", source = "return function() return accept('id', {}) end" }
+    local _, status, problem = simulate({ "k\n" }, { rules = ignores, shadow = accepts })
+    assert.equal(0, status)
+    assert.is_nil(problem)
+    _, status, problem = simulate({ "k\n" }, { rules = ignores, shadow = ignores })
+    assert.equal(1, status)
+    assert.matches("^the rules accept and defer none of 1 objects; ", problem)
   end)
 
   it("says of how many the other script was not asked, and has status 1", function()

@@ -132,6 +132,10 @@ local FORMS = {
   { "CSV without quotes", "crashes,a%20b", { "crashes a b" } },
   { "a Batch manifest with versions", "crashes,a%20b,v1\ncrashes,a%20b,v2\ncrashes,c,v1",
     { "crashes a b", "crashes c" } },
+  { "a Batch manifest with versions that are not sorted", "crashes,a,v1\ncrashes,c,v1\ncrashes,a,v2",
+    "3: .*LC_ALL=C sort FILE" },
+  { "a Batch manifest with versions that are sorted", "bu,a%20b,v1\nbu,a%20b,v2\nbu,a,v1\nbu,a,v2", { "bu a b", "bu a" } },
+  { "CSV without versions, which is not sorted", "bu,c\nbu,a\nbu,d,12\nbu,b,7", { "bu c", "bu a", "bu d", "bu b" } },
   { "a Batch report", 'crashes,a,,failed,AccessDenied,403,"no, not allowed"', { "crashes a" } },
   { "CSV whose second field is empty", '"crashes",""', "1: .*no key" },
 

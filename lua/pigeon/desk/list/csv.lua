@@ -100,7 +100,7 @@ local function add_version(list, row, second, third)
   local last = list.row
   list.row = row
   if last and row < last and find(row, "%D", third + 1) then
-    return objects.fail(list, row, "rows with versions must be sorted, for each object to count once: LC_ALL=C sort FILE")
+    return objects.fail(list, row, "rows with versions must be sorted: LC_ALL=C sort FILE; else an object counts twice")
   end
   add_usual(list, row, sub(row, 1, second - 1), sub(row, second + 1, third - 1))
 end

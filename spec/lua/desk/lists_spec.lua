@@ -75,6 +75,8 @@ local FORMS = {
   { "--output json with folders", '{"CommonPrefixes":[{"Prefix":"v2/"}]}', "1: .*a folder.*%-%-delimiter" },
   { "--output table with folders", "||  CommonPrefixes  ||\n||  Prefix ||\n||  v2/ ||\n",
     "3: .*a folder.*%-%-delimiter" },
+  { "yaml, a key of several lines after a whole object", "Contents:\n- ChecksumAlgorithm:\n  - CRC64NVME\n"
+    .. "  ETag: '\"e\"'\n  Key: a\n  Size: 1\n- Key: a long\n    key\n", "8: .*more than one line" },
   { "yaml, a key of several lines", "Contents:\n- Key: a long\n    key\n", "3: .*more than one line.*%-%-output json" },
   { "list-object-versions", '{"Versions":[{"Key":"a","IsLatest":true},{"Key":"a","IsLatest":false}],'
     .. '"DeleteMarkers":[{"Key":"b","IsLatest":true}]}', { "- a" } },

@@ -33,7 +33,7 @@ static bool return_message(struct channel *channel, struct err *err)
                            (struct bytes){r->routing_key.data, r->routing_key.len},
                            (struct bytes){r->message_id.data, r->message_id.len}, r->code,
                            words.text, err) ||
-           err_at(err, "confirm", 0);
+           err_at(err, "confirm");
 }
 
 static bool take_header(struct returned *returned, const amqp_frame_t *frame)
@@ -66,7 +66,7 @@ static bool settle(struct channel *channel, uint64_t tag, bool multiple, enum fa
                    struct err *err)
 {
     return confirms_settle(&channel->confirms, tag, multiple, fate, err) ||
-           err_at(err, "confirm", 0);
+           err_at(err, "confirm");
 }
 
 /* One method frame. False: the connection cannot be used any more. */
@@ -114,7 +114,6 @@ static bool take_method(struct channel *channel, const amqp_method_t *method,
     }
 }
 
-/* Waits at most `ms` for one frame and acts on it. */
 enum channel_reading channel_read(struct channel *channel, int64_t ms, struct err *err)
 {
     struct timeval wait = connection_wait(ms);
@@ -140,7 +139,6 @@ enum channel_reading channel_read(struct channel *channel, int64_t ms, struct er
     return CHANNEL_READ_FRAME;
 }
 
-/* Acts on all that has already arrived. */
 bool channel_drain(struct channel *channel, struct err *err)
 {
     enum channel_reading reading;

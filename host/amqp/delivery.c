@@ -5,7 +5,6 @@
 #include "amqp/delivery.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -91,16 +90,21 @@ static void hide_names(const struct delivery *delivery, struct err *err)
         secrets_hide(delivery->secrets, err->text, sizeof(err->text));
 }
 
+/* One host, with one of `shares` equal parts of the time. */
 static bool connect_host(struct delivery *delivery, size_t host,
-                         const struct deadline *deadline, struct err *err)
+                         const struct deadline *all, size_t shares, struct err *err)
 {
-    int fd = connector_connect(delivery->connector, host, deadline, err);
+    int64_t share_ms = deadline_left_ms(all) / (int64_t)shares;
+    struct deadline share = deadline_within(all, share_ms);
+    int fd = connector_connect(delivery->connector, host, &share, err);
 
     if (fd < 0)
         return false;
     if (broker_connect(delivery->broker, fd,
-                       connector_tls_name(delivery->connector, host), deadline, err))
+                       connector_tls_name(delivery->connector, host), &share, err)) {
+        delivery->host = host;
         return true;
+    }
     if (delivery->secrets && strcmp(err->stage, "login") == 0)
         delivery->refused |= err->code == ACCESS_REFUSED ||
                              (err->code == NOT_ALLOWED &&
@@ -129,19 +133,6 @@ static bool refresh(struct delivery *delivery, const struct deadline *deadline,
     return changed;
 }
 
-/* One host, with one of `shares` equal parts of the time. */
-static bool connect_share(struct delivery *delivery, size_t host,
-                          const struct deadline *all, size_t shares, struct err *err)
-{
-    int64_t share_ms = deadline_left_ms(all) / (int64_t)shares;
-    struct deadline share = deadline_within(all, share_ms);
-
-    if (!connect_host(delivery, host, &share, err))
-        return false;
-    delivery->host = host;
-    return true;
-}
-
 /* Tries every host once, the last one that worked first, each with its share. At the
  * first refused login AWS is asked, before time goes to other hosts; where it has new
  * values, that host is tried once more. */
@@ -157,12 +148,12 @@ static bool connect_any(struct delivery *delivery, const struct deadline *deadli
     for (size_t tried = 0; tried < count; tried++) {
         size_t host = (delivery->host + tried) % count;
         size_t shares = count - tried;
-        bool ok = connect_share(delivery, host, &all, shares, err);
+        bool ok = connect_host(delivery, host, &all, shares, err);
 
         if (!ok && delivery->refused && !asked) {
             asked = true;
             ok = refresh(delivery, &all, &unchanged) &&
-                 connect_share(delivery, host, &all, shares, err);
+                 connect_host(delivery, host, &all, shares, err);
         }
         if (ok) {
             *err = (struct err){0}; /* what failed before is cured */
@@ -188,7 +179,7 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
     if (!delivery->secrets)
         return true;
     if (secrets_resolve(delivery->secrets, deadline, err) != SECRETS_READY)
-        return err_at(err, "secrets", 0);
+        return err_at(err, "secrets");
     log_in_as_known(delivery);
     return true;
 }
@@ -274,14 +265,13 @@ static void explain_nacks(struct outbox *outbox)
 static void note_broker_wide(struct facts *facts, const struct err *err)
 {
     struct err shown = *err;
+    char code[16] = "";
 
     err_advise(&shown);
     if (err->code)
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s", err->stage,
-                 err->code, shown.text);
-    else
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", err->stage,
-                 shown.text);
+        snprintf(code, sizeof(code), "%d ", err->code);
+    snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s%s", err->stage, code,
+             shown.text);
 }
 
 static void reopen_nacked(struct outbox *outbox)

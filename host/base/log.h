@@ -8,7 +8,6 @@
 #ifndef PIGEON_BASE_LOG_H
 #define PIGEON_BASE_LOG_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/deadline.h"

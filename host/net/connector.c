@@ -4,16 +4,13 @@
  * all of the time, and it drops the errno that tells refused from unreachable. */
 #include "net/connector.h"
 
-#include <errno.h>
 #include <linux/tcp.h> /* its tcp_info has more than libc's */
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "net/attempts.h"
 

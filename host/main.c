@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -241,8 +240,7 @@ static int run_lambda(struct pigeon *pigeon)
     int status = 1;
 
     stay_private();
-    pigeon->runtime =
-        runtime_open(pigeon->config.runtime_api, "pigeon/" PIGEON_VERSION, &err);
+    pigeon->runtime = runtime_open(pigeon->config.runtime_api, &err);
     if (!pigeon->runtime) {
         log_message(LOG_LEVEL_ERROR, "%s", err.text);
         return 1;
@@ -255,9 +253,7 @@ static int run_lambda(struct pigeon *pigeon)
         const char *type = err_type(&err);
 
         log_message(LOG_LEVEL_ERROR, "%s: %s", type, err.text);
-        runtime_init_error(pigeon->runtime,
-                           strchr(type, '.') ? type : "Runtime.ConfigInvalid", type,
-                           err.text, &ignored);
+        runtime_init_error(pigeon->runtime, type, err.text, &ignored);
     }
     close_parts(pigeon);
     script_close(pigeon->script);

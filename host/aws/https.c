@@ -194,12 +194,12 @@ int __wrap_Curl_ssl_init(void)
     return 1;
 }
 
-static bool set_up(struct https *https, const char *user_agent)
+static bool set_up(struct https *https)
 {
     https->easy = curl_easy_init();
     if (!https->easy)
         return false;
-    curl_easy_setopt(https->easy, CURLOPT_USERAGENT, user_agent);
+    curl_easy_setopt(https->easy, CURLOPT_USERAGENT, "pigeon/" PIGEON_VERSION);
     curl_easy_setopt(https->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(https->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(https->easy, CURLOPT_NOPROXY, "*");
@@ -218,7 +218,7 @@ static bool set_up(struct https *https, const char *user_agent)
     return true;
 }
 
-struct https *https_open(const char *user_agent, struct err *err)
+struct https *https_open(struct err *err)
 {
     struct https *https = calloc(1, sizeof(*https));
 
@@ -229,7 +229,7 @@ struct https *https_open(const char *user_agent, struct err *err)
     /* What curl frees may have secrets in it. */
     curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, wipe_free, wipe_realloc, strdup,
                          calloc);
-    if (set_up(https, user_agent))
+    if (set_up(https))
         return https;
     err_set(err, CAUSE_OTHER, "libcurl did not start");
     https_close(https);

@@ -26,7 +26,7 @@ struct https_outcome {
 bool https_check_url(const char *url, struct err *err);
 
 /* NULL: err. */
-struct https *https_open(const char *user_agent, struct err *err);
+struct https *https_open(struct err *err);
 
 struct https_request {
     const char *url;

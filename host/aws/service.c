@@ -13,7 +13,6 @@
 #include "aws/https.h"
 #include "aws/member.h"
 #include "base/shown.h"
-#include "base/wipe.h"
 #include "net/ca.h"
 
 #define SHOWN_BYTES 300 /* of AWS's message */
@@ -231,7 +230,7 @@ enum service_result service_call(struct service_client *client, enum service ser
     enum service_result result = AWS_REFUSED;
 
     if (!client->https)
-        client->https = https_open("pigeon/" PIGEON_VERSION, err);
+        client->https = https_open(err);
     if (!client->https)
         return AWS_LATER;
     if (!is_set(client->config->aws_key_id) || !is_set(client->config->aws_secret_key))

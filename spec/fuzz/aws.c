@@ -24,9 +24,9 @@ bool https_check_url(const char *url, struct err *err)
     return true;
 }
 
-struct https *https_open(const char *user_agent, struct err *err)
+struct https *https_open(struct err *err)
 {
-    (void)user_agent, (void)err;
+    (void)err;
     return malloc(1);
 }
 

@@ -43,20 +43,11 @@ const char *service_name(enum service service)
     return services[service].name;
 }
 
-static bool service_named(const char *name, enum service *service)
+bool service_named(const char *name, enum service *service)
 {
-    for (int i = 0; name && i < SERVICES; i++)
-        if (strcmp(name, services[i].name) == 0) {
-            *service = (enum service)i;
-            return true;
-        }
-    return false;
-}
-
-bool service_of_target(const char *target, enum service *service)
-{
-    for (int i = 0; target && i < SERVICES; i++)
-        if (strcmp(target, services[i].target) == 0) {
+    for (int i = 0; i < SERVICES; i++)
+        if (strcmp(name, services[i].name) == 0 ||
+            strcmp(name, services[i].target) == 0) {
             *service = (enum service)i;
             return true;
         }
@@ -158,43 +149,39 @@ void reply_error(struct reply *reply, int status, const char *code, const char *
     buffer_append_text(&reply->body, "}");
 }
 
-static void put(json_t *object, const char *name, const struct entry *entry, bool base64)
+/* What AWS gives as a blob is base64. */
+static json_t *value_of(const struct entry *entry)
 {
-    unsigned char *text = malloc(entry->len * 2 + 8);
+    unsigned char *text;
+    json_t *value;
 
-    if (text && base64) {
-        EVP_EncodeBlock(text, (const unsigned char *)entry->value, (int)entry->len);
-        json_object_set_new(object, name, json_string((const char *)text));
-    } else {
-        json_object_set_new(object, name, json_stringn(entry->value, entry->len));
-    }
+    if (entry->service != KMS && !entry->binary)
+        return json_stringn(entry->value, entry->len);
+    text = malloc(entry->len * 2 + 8);
+    EVP_EncodeBlock(text, (const unsigned char *)entry->value, (int)entry->len);
+    value = json_string((const char *)text);
     free(text);
+    return value;
 }
 
 static void reply_value(struct reply *reply, const struct entry *entry)
 {
-    json_t *answer = json_object();
-    json_t *parameter = json_object();
+    json_t *answer, *value = value_of(entry);
     char *text;
 
-    if (entry->service == KMS) {
-        json_object_set_new(answer, "EncryptionAlgorithm",
-                            json_string("SYMMETRIC_DEFAULT"));
-        put(answer, "Plaintext", entry, true);
-    } else if (entry->service == SSM) {
-        json_object_set_new(parameter, "Name", json_string(entry->id));
-        put(parameter, "Value", entry, false);
-        json_object_set(answer, "Parameter", parameter);
-    } else {
-        json_object_set_new(answer, "Name", json_string(entry->id));
-        put(answer, entry->binary ? "SecretBinary" : "SecretString", entry,
-            entry->binary);
-    }
+    if (entry->service == KMS)
+        answer = json_pack("{s:s, s:o}", "EncryptionAlgorithm", "SYMMETRIC_DEFAULT",
+                           "Plaintext", value);
+    else if (entry->service == SSM)
+        answer =
+            json_pack("{s:{s:s, s:o}}", "Parameter", "Name", entry->id, "Value", value);
+    else
+        answer = json_pack("{s:s, s:o}", "Name", entry->id,
+                           entry->binary ? "SecretBinary" : "SecretString", value);
     text = json_dumps(answer, JSON_COMPACT);
     reply->status = 200;
     buffer_append_text(&reply->body, text ? text : "");
     free(text);
-    json_decref(parameter);
     json_decref(answer);
 }
 

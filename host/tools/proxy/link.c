@@ -49,13 +49,13 @@ static enum link_state strike(struct flow *flow)
         return LINK_RESET;
     case FAULT_HALF:
         shutdown(flow->to, SHUT_WR);
-        return LINK_GOES;
+        break;
     case FAULT_SILENCE:
         socket_silence(flow->from);
-        return LINK_GOES;
+        break;
     case FAULT_STALL:
     case FAULT_NONE:
-        return LINK_GOES;
+        break;
     }
     return LINK_GOES;
 }

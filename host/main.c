@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_output.h"
 #include "base/output.h"
 #include "config.h"
 #include "desk/desk.h"
@@ -202,7 +203,7 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
-    log_deadline(&deadline);
+    log_output_deadline(&deadline);
 
     if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
         return false;

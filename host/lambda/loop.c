@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/log_output.h"
 
 static bool log_error(const struct err *err)
 {
@@ -38,7 +39,7 @@ static bool serve(struct runtime *runtime, struct handler *handler,
     struct err err;
     bool answered, told;
 
-    log_deadline(&invocation.deadline);
+    log_output_deadline(&invocation.deadline);
 
     if (!handler_event(handler, &invocation, answer, &err)) {
         post_broken(runtime, &err);

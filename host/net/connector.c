@@ -155,7 +155,10 @@ const char *connector_tls_name(const struct connector *connector, size_t i)
 
 bool connector_any_tls(const struct connector *connector)
 {
-    return hosts_any_tls(&connector->hosts);
+    for (size_t i = 0; i < connector->hosts.count; i++)
+        if (connector->hosts.list[i].tls)
+            return true;
+    return false;
 }
 
 void connector_close(struct connector *connector)

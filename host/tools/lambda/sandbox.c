@@ -252,7 +252,7 @@ static void invoke(struct lambda *lambda)
         start_function(lambda);
     api_offer(&lambda->api, &event);
     wait_until(lambda, is_answered, deadline);
-    api_withdraw(&lambda->api);
+    lambda->api.offered = false;
     if (lambda->signal)
         return;
     if (lambda->api.answered && lambda->api.state == API_INIT_ERROR)

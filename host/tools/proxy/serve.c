@@ -344,14 +344,11 @@ int proxy_serve(int target_port, int in, int out)
         .address = {.sin_family = AF_INET, .sin_addr = loopback},
         .target = {AF_INET, htons((uint16_t)target_port), .sin_addr = loopback},
         .listener = -1};
-    socklen_t len = sizeof(server.address);
     struct text_line line = {.len = 0};
 
     raise_file_limit();
     server.holder = bound_socket(&server.address);
-    if (server.holder < 0 ||
-        getsockname(server.holder, (struct sockaddr *)&server.address, &len) < 0 ||
-        !start_listening(&server)) {
+    if (server.holder < 0 || !start_listening(&server)) {
         perror("proxy");
         return 1;
     }

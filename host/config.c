@@ -55,8 +55,6 @@ void config_read(struct config *config)
         .endpoint_ssm = getenv("AWS_ENDPOINT_URL_SSM"),
         .endpoint_secrets = getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
     };
-    if (config->memory_mb < 0)
-        config->memory_mb = 0;
 }
 
 /* ------------------------------------------------------------- secrets */

@@ -134,13 +134,11 @@ static const char *shadow_part(const struct pigeon *pigeon)
 static bool open_delivery(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
-    struct login login = {.connection_name = pigeon->connection_name,
-                          .version = PIGEON_VERSION};
+    struct login login = {.connection_name = pigeon->connection_name};
 
-    if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
-                 config->function_name ? config->function_name : "-",
-                 config->log_stream ? config->log_stream : "-") < 0)
-        return err_set(err, CAUSE_OTHER, "the name of the connection cannot be built");
+    snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
+             config->function_name ? config->function_name : "-",
+             config->log_stream ? config->log_stream : "-");
     pigeon->connector = connector_open(config->host, config->port, config->tls, err);
     if (!pigeon->connector)
         return false;

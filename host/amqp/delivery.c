@@ -23,19 +23,12 @@
 #define NOT_FOUND 404           /* AMQP: no such exchange */
 #define CONNECT_WORTH_MS 100    /* with less left, a connect is not worth a try */
 
-struct count {
-    size_t none;
-    size_t nacked;
-};
-
-static struct count count_fates(const struct outbox *outbox)
+static size_t count_of(const struct outbox *outbox, enum fate fate)
 {
-    struct count count = {0};
+    size_t count = 0;
 
-    for (size_t i = 0; i < outbox->count; i++) {
-        count.none += outbox->messages[i].fate == FATE_NONE;
-        count.nacked += outbox->messages[i].fate == FATE_NACKED;
-    }
+    for (size_t i = 0; i < outbox->count; i++)
+        count += outbox->messages[i].fate == fate;
     return count;
 }
 
@@ -214,11 +207,13 @@ static void settle(struct message *message, enum fate fate, const struct err *er
                         err->code == PRECONDITION_FAILED);
 }
 
-static void settle_rest(struct outbox *outbox, const struct err *err)
+/* Each message with one fate gets the other. */
+static void settle_all(struct outbox *outbox, enum fate from, enum fate to,
+                       const struct err *err)
 {
     for (size_t i = 0; i < outbox->count; i++)
-        if (outbox->messages[i].fate == FATE_NONE)
-            settle(&outbox->messages[i], FATE_UNKNOWN, err);
+        if (outbox->messages[i].fate == from)
+            settle(&outbox->messages[i], to, err);
 }
 
 /* A missing exchange, or one that may not be written to, closes the channel for all
@@ -244,20 +239,6 @@ static bool settle_exchange(struct outbox *outbox, const struct err *err)
         }
     }
     return found;
-}
-
-/* Gives the nacked messages their final text. */
-static void explain_nacks(struct outbox *outbox)
-{
-    struct err words;
-
-    for (size_t i = 0; i < outbox->count; i++) {
-        if (outbox->messages[i].fate != FATE_NACKED)
-            continue;
-        err_set_at(&words, CAUSE_NACKED, "confirm", 0,
-                   "basic.nack: refused by the queue");
-        settle(&outbox->messages[i], FATE_NACKED, &words);
-    }
 }
 
 /* The cause that kept everything from being published, as in the answer's text for each
@@ -317,7 +298,7 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
 {
     bool connected;
 
-    while (count_fates(outbox).none > 0) {
+    while (count_of(outbox, FATE_NONE) > 0) {
         if (attempt(delivery, outbox, deadline, facts, err, *retried, &connected))
             continue;
         if (connected && settle_exchange(outbox, err))
@@ -339,7 +320,7 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     int64_t start_us = clock_us();
     struct deadline nacks = {0};
     int64_t pause = NACK_FIRST_MS;
-    struct err err = {0};
+    struct err err = {0}, nack;
     bool retried = false; /* the one reconnect of an event was made */
     bool given_up;
 
@@ -348,7 +329,7 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     for (int round = 0; publish_all(delivery, outbox, deadline, facts, &err, &retried);
          round++) {
         delivery->pause_ms = 0;
-        if (count_fates(outbox).nacked == 0 || round == NACK_ROUNDS)
+        if (count_of(outbox, FATE_NACKED) == 0 || round == NACK_ROUNDS)
             break;
         if (round == 0)
             nacks = deadline_within(deadline, NACK_MS);
@@ -360,11 +341,11 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
         pause *= 2;
         reopen_nacked(outbox);
     }
-    given_up = count_fates(outbox).none > 0;
-    settle_rest(outbox, &err);
-    explain_nacks(outbox);
-    for (size_t i = 0; i < outbox->count; i++)
-        facts->confirmed += outbox->messages[i].fate == FATE_CONFIRMED;
+    given_up = count_of(outbox, FATE_NONE) > 0;
+    settle_all(outbox, FATE_NONE, FATE_UNKNOWN, &err);
+    err_set_at(&nack, CAUSE_NACKED, "confirm", 0, "basic.nack: refused by the queue");
+    settle_all(outbox, FATE_NACKED, FATE_NACKED, &nack); /* their final text */
+    facts->confirmed += count_of(outbox, FATE_CONFIRMED);
     if (given_up || (facts->confirmed == 0 && err.code == ACCESS_REFUSED))
         note_broker_wide(facts, &err);
     facts->publish_us = clock_us() - start_us;

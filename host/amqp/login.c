@@ -100,7 +100,7 @@ static bool send_start_ok(struct connection *connection,
                                          true_entry("connection.blocked")};
     amqp_table_entry_t properties[] = {
         connection_text("product", "Pigeon"),
-        connection_text("version", login->version),
+        connection_text("version", PIGEON_VERSION),
         connection_text("connection_name", login->connection_name),
         {.key = amqp_cstring_bytes("capabilities"),
          .value = {.kind = AMQP_FIELD_KIND_TABLE,

@@ -270,8 +270,6 @@ void log_message(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     len = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (len < 0)
-        len = 0;
     if ((size_t)len >= sizeof(text))
         len = (int)sizeof(text) - 1;
     log_line(level, text, (size_t)len, NULL, 0);

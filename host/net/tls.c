@@ -238,30 +238,19 @@ bool tls_open(struct tls_settings *settings, const struct config *config, struct
     return ok;
 }
 
-static bool is_address(const char *name)
-{
-    unsigned char address[16];
-
-    return inet_pton(AF_INET, name, address) == 1 ||
-           inet_pton(AF_INET6, name, address) == 1;
-}
-
 bool tls_start(struct tls *tls, const struct tls_settings *settings, const char *name,
                struct ssl_ctx_st *context, struct err *err)
 {
     X509_VERIFY_PARAM *verify = SSL_CTX_get0_param(context);
-    int set;
 
-    *tls =
-        (struct tls){.settings = settings, .name = name, .by_address = is_address(name)};
+    *tls = (struct tls){.settings = settings, .name = name};
     SSL_CTX_set_app_data(context, tls);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
     SSL_CTX_set_info_callback(context, on_progress);
     SSL_CTX_set_cert_cb(context, on_certificate_wanted, tls);
-    set = tls->by_address ? X509_VERIFY_PARAM_set1_ip_asc(verify, name)
-                          : X509_VERIFY_PARAM_set1_host(verify, name, 0);
-    if (set != 1)
+    tls->by_address = X509_VERIFY_PARAM_set1_ip_asc(verify, name) == 1;
+    if (!tls->by_address && X509_VERIFY_PARAM_set1_host(verify, name, 0) != 1)
         return err_set(err, CAUSE_TLS, "\"%s\" cannot be the name of a certificate",
                        name);
     return ca_use(context, settings->bundle, err) &&

@@ -31,12 +31,26 @@ static const struct {
                          "ResourceNotFoundException"},
 };
 
-static const char *const fault_names[] = {
-    [FAULT_NONE] = "none",           [FAULT_DENIED] = "denied",
-    [FAULT_THROTTLED] = "throttled", [FAULT_BUSY] = "busy",
-    [FAULT_BROKEN] = "broken",       [FAULT_FOREIGN] = "foreign",
-    [FAULT_TRUNCATED] = "truncated", [FAULT_SLOW] = "slow",
-    [FAULT_SILENT] = "silent"};
+/* The errors that some faults give in place of a value. */
+static const struct {
+    const char *name;
+    int status;
+    const char *code;
+    const char *message;
+} faults[] = {
+    [FAULT_NONE] = {.name = "none"},
+    [FAULT_DENIED] = {"denied", 400, "AccessDeniedException",
+                      "User: arn:aws:sts::123456789012:assumed-role/pigeon/pigeon is not "
+                      "authorized to perform this on this resource"},
+    [FAULT_THROTTLED] = {"throttled", 400, "ThrottlingException", "Rate exceeded"},
+    [FAULT_BUSY] = {"busy", 429, "TooManyRequestsException", "Slow down"},
+    [FAULT_BROKEN] = {"broken", 500, "InternalServiceError",
+                      "An error on the server side"},
+    [FAULT_FOREIGN] = {.name = "foreign"},
+    [FAULT_TRUNCATED] = {.name = "truncated"},
+    [FAULT_SLOW] = {.name = "slow"},
+    [FAULT_SILENT] = {.name = "silent"},
+};
 
 const char *service_name(enum service service)
 {
@@ -108,8 +122,8 @@ static bool learn(struct store *store, enum service service, const char *id,
 static bool set_fault(struct store *store, enum service service, const char *kind,
                       const char *ms)
 {
-    for (size_t i = 0; kind && i < sizeof(fault_names) / sizeof(fault_names[0]); i++)
-        if (strcmp(kind, fault_names[i]) == 0) {
+    for (size_t i = 0; kind && i < sizeof(faults) / sizeof(faults[0]); i++)
+        if (strcmp(kind, faults[i].name) == 0) {
             store->faults[service].kind = (enum fault)i;
             store->faults[service].ms = ms ? strtol(ms, NULL, 10) : 0;
             return true;
@@ -207,32 +221,14 @@ static void answer(const struct store *store, enum service service, const json_t
 /* The answer of a fault in place of the value. */
 static bool misbehave(enum fault fault, struct reply *reply)
 {
-    switch (fault) {
-    case FAULT_DENIED:
-        reply_error(reply, 400, "AccessDeniedException",
-                    "User: arn:aws:sts::123456789012:assumed-role/pigeon/pigeon is not "
-                    "authorized to perform this on this resource");
-        return true;
-    case FAULT_THROTTLED:
-        reply_error(reply, 400, "ThrottlingException", "Rate exceeded");
-        return true;
-    case FAULT_BUSY:
-        reply_error(reply, 429, "TooManyRequestsException", "Slow down");
-        return true;
-    case FAULT_BROKEN:
-        reply_error(reply, 500, "InternalServiceError", "An error on the server side");
-        return true;
-    case FAULT_FOREIGN:
+    if (fault == FAULT_FOREIGN) {
         reply->status = 403;
-        buffer_append_text(&reply->body, "<html>The proxy says no</html>");
-        return true;
-    case FAULT_NONE:
-    case FAULT_TRUNCATED:
-    case FAULT_SLOW:
-    case FAULT_SILENT:
-        break;
+        return buffer_append_text(&reply->body, "<html>The proxy says no</html>");
     }
-    return false;
+    if (faults[fault].code)
+        reply_error(reply, faults[fault].status, faults[fault].code,
+                    faults[fault].message);
+    return faults[fault].code != NULL;
 }
 
 void store_answer(const struct store *store, enum service service,

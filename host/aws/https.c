@@ -137,7 +137,6 @@ struct https_outcome https_call(struct https *https, const struct https_request 
     curl_easy_setopt(https->easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(https->easy, CURLOPT_WRITEDATA, reply);
     outcome.code = (int)curl_easy_perform(https->easy);
-    outcome.arrived = outcome.code == CURLE_OK;
     curl_easy_getinfo(https->easy, CURLINFO_RESPONSE_CODE, &outcome.status);
     curl_easy_setopt(https->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(headers);
@@ -174,7 +173,7 @@ bool https_tell(const struct https *https, const struct https_outcome *outcome,
     const char *url = NULL;
 
     curl_easy_getinfo(https->easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (outcome->arrived)
+    if (outcome->code == CURLE_OK)
         return err_set(err, CAUSE_SECRET, "%s: status %ld: %.200s", url ? url : "",
                        outcome->status, body->len > 0 ? body->data : "(no body)");
     return err_set(err, CAUSE_SECRET, "%s: %s (curl %d)%s%s%s%s", url ? url : "",

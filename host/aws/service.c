@@ -174,7 +174,7 @@ static enum service_result judge(struct service_client *client,
     char code[128];
     char message[SHOWN_BYTES + 1];
 
-    if (!outcome->arrived) {
+    if (outcome->code != 0) {
         https_tell(client->https, outcome, reply, err);
         return https_may_pass(outcome) ? AWS_LATER : AWS_REFUSED;
     }

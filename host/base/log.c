@@ -64,14 +64,19 @@ static void put_member(struct text_line *line, const char *name, const char *val
     text_line_put_string(line, "\"");
 }
 
-/* A JSON object's beginning. */
-static void put_json_head(struct text_line *line, enum log_level level)
+static void put_now(struct text_line *line)
 {
     struct timespec now = {0};
 
     clock_gettime(CLOCK_REALTIME, &now);
-    text_line_put_string(line, "{\"timestamp\":\"");
     text_line_put_time(line, &now);
+}
+
+/* A JSON object's beginning. */
+static void put_json_head(struct text_line *line, enum log_level level)
+{
+    text_line_put_string(line, "{\"timestamp\":\"");
+    put_now(line);
     put_member(line, "\",\"level\":\"", levels[level]);
     if (request[0] != '\0')
         put_member(line, ",\"requestId\":\"", request);
@@ -81,10 +86,7 @@ static void put_json_head(struct text_line *line, enum log_level level)
 
 static void put_text_head(struct text_line *line, enum log_level level)
 {
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    text_line_put_time(line, &now);
+    put_now(line);
     text_line_put_string(line, " ");
     text_line_put_string(line, levels[level]);
     text_line_put(line, "  ", 6 - strlen(levels[level]));

@@ -35,7 +35,7 @@ struct https_outcome https_call(struct https *https, const struct https_request 
 {
     (void)https, (void)request;
     buffer_clear(body);
-    return (struct https_outcome){.arrived = buffer_append(body, reply.body, reply.len),
+    return (struct https_outcome){.code = !buffer_append(body, reply.body, reply.len),
                                   .status = reply.status};
 }
 

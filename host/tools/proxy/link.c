@@ -65,7 +65,7 @@ static bool done(const struct flow *flow)
     return flow->shut || (flow->struck && flow->fault.kind == FAULT_HALF);
 }
 
-enum link_state link_move(struct link *link, struct link_report *report)
+enum link_state link_move(struct link *link, struct proxy_status *status)
 {
     enum link_state state = LINK_GOES;
 
@@ -74,8 +74,8 @@ enum link_state link_move(struct link *link, struct link_report *report)
         uint64_t before = flow->passed;
         enum flow_state moved = flow_move(flow);
 
-        report->passed[d] += flow->passed - before;
-        report->struck += moved == FLOW_STRIKES;
+        *(d == UP ? &status->up : &status->down) += flow->passed - before;
+        status->struck += moved == FLOW_STRIKES;
         if (moved == FLOW_BROKEN)
             state = LINK_RESET;
         if (moved == FLOW_STRIKES)

@@ -47,12 +47,8 @@ static void end_links(struct server *server)
 
 static void move_link(struct server *server, size_t i)
 {
-    struct link_report report = {0};
-    enum link_state state = link_move(server->links[i], &report);
+    enum link_state state = link_move(server->links[i], &server->status);
 
-    server->status.up += report.passed[UP];
-    server->status.down += report.passed[DOWN];
-    server->status.struck += report.struck;
     if (state != LINK_GOES)
         end_link(server, i, state == LINK_RESET);
 }

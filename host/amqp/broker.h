@@ -3,7 +3,7 @@
  * One connection and one channel in confirm mode; every message persistent and
  * mandatory, with the version of the rules that decided it in its header rules_version.
  * No wait is longer than the deadline it is given. After
- * a err the broker has no connection any more; what to do then is in delivery.h. The
+ * an error the broker has no connection any more; what to do then is in delivery.h. The
  * strings of the login stay the caller's and must live as long as the broker. */
 #ifndef PIGEON_AMQP_BROKER_H
 #define PIGEON_AMQP_BROKER_H

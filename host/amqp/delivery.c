@@ -170,9 +170,9 @@ static bool connect_any(struct delivery *delivery, const struct deadline *deadli
         }
         if (tried)
             err_add(&words, " | ");
-        err_add(&words, "%s: %s", connector_label(delivery->connector, host), err->text);
         if (tried + 1 < count) /* the last one's comes when it is shown */
-            err_add(&words, "; next: %s", err_advice(err));
+            err_advise(err);
+        err_add(&words, "%s: %s", connector_label(delivery->connector, host), err->text);
     }
     if (unchanged.text[0])
         err_add(&words, " (%s)", unchanged.text);

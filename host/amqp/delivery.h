@@ -1,6 +1,6 @@
 /* delivery.h -- brings an outbox to the broker: how often, how long, and when to stop.
  *
- * After delivery_publish() each message has exactly one fate. After a err in the
+ * After delivery_publish() each message has exactly one fate. After an error in the
  * middle: one reconnect, and a second publish of the messages without a fate. After a
  * nack: up to five more publishes in 3 s. After a failed connect: a pause before the next
  * one. After a refused login: another one, where AWS has new values. So an event makes at

@@ -2,14 +2,17 @@
 #include "desk/command.h"
 
 #include <libgen.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/output.h"
 #include "lua/watchdog.h"
 
 #define OPEN_MS 60000
+#define MANIFEST_MAX (16 << 20)
 
 bool command_is(const struct command *command, const char *name)
 {
@@ -69,10 +72,46 @@ static void set_last_line(const struct command *command)
     }
 }
 
-bool command_open(struct command *command, const struct config *config, struct err *err)
+/* Which of the words are files: somebody who explains a file wants what is in it. */
+static bool find_files(const struct options *options, bool **are_files, struct err *err)
+{
+    struct stat info;
+
+    if (options->count == 0 || strcmp(options->command, "explain") != 0)
+        return true;
+    *are_files = calloc((size_t)options->count, sizeof(**are_files));
+    if (!*are_files)
+        return err_set(err, CAUSE_MEMORY, "out of memory");
+    for (int i = 0; i < options->count; i++)
+        (*are_files)[i] = stat(options->words[i], &info) == 0 && S_ISREG(info.st_mode);
+    return true;
+}
+
+static bool read_manifest(const struct options *options, struct buffer *text,
+                          struct err *err)
+{
+    return !options->manifest || buffer_read_file(text, options->manifest, err) ||
+           err_wrap(err, "--manifest");
+}
+
+static bool open_scripts(struct command *command, struct script_settings *settings,
+                         struct err *err)
 {
     const struct options *options = command->options;
     struct deadline deadline = deadline_in(OPEN_MS);
+
+    command->handler.script = script_open(settings, &deadline, err);
+    return command->handler.script &&
+           (!options->against || script_open_shadow(command->handler.script,
+                                                    options->against, &deadline, err));
+}
+
+bool command_open(struct command *command, const struct config *config, struct err *err)
+{
+    const struct options *options = command->options;
+    struct buffer manifest = {.max = MANIFEST_MAX};
+    bool *are_files = NULL;
+    bool ok;
     struct script_settings settings = {
         .command = options->command,
         .path = command->rules[0] ? command->rules : NULL,
@@ -86,6 +125,11 @@ bool command_open(struct command *command, const struct config *config, struct e
         .trace = options->trace,
         .dry_run = options->dry_run,
         .examples = (int)options->examples,
+        .literal = options->literal,
+        .ids = options->ids,
+        .manifest = options->manifest,
+        .manifest_text = &manifest,
+        .from = options->from,
         .width = terminal_width(),
     };
 
@@ -95,8 +139,10 @@ bool command_open(struct command *command, const struct config *config, struct e
                 "pigeon %s: PIGEON_QUEUE is not set, so there is one queue: normal\n",
                 options->command);
     set_last_line(command);
-    command->handler.script = script_open(&settings, &deadline, err);
-    return command->handler.script &&
-           (!options->against || script_open_shadow(command->handler.script,
-                                                    options->against, &deadline, err));
+    ok = read_manifest(options, &manifest, err) && find_files(options, &are_files, err);
+    settings.are_files = are_files;
+    ok = ok && open_scripts(command, &settings, err);
+    free(are_files);
+    buffer_free(&manifest);
+    return ok;
 }

@@ -15,12 +15,14 @@
 static bool finish(struct command *command, int *status, struct err *err)
 {
     struct buffer text = {.max = SIZE_MAX};
-    struct err late = {0};
-    bool finished = script_finish(command->handler.script, &text, status, err);
+    struct err problem = {0}, late = {0};
+    bool finished = script_finish(command->handler.script, &text, status, &problem, err);
     bool ok = finished && command_print(&text, *status == 2 ? stderr : stdout, err);
 
     if (finished && !ok && command_is(command, "replay") && !command->options->help)
-        command_print(&text, stderr, &late); /* the line to go on from must not be lost */
+        command_print(&text, stderr, &late); /* where to go on must not be lost */
+    if (ok && problem.text[0])
+        ok = err_set(err, CAUSE_OTHER, "%s", problem.text);
     buffer_free(&text);
     return ok;
 }
@@ -53,12 +55,31 @@ static int run_opened(struct command *command, bool opened, struct err *err)
     return ok ? status : 1;
 }
 
+/* Before anything is published: where it goes. */
+static void name_target(const struct command *command, const struct config *config)
+{
+    const char *queues = script_queues(command->handler.script);
+    const char *hash = script_hash(command->handler.script);
+
+    if (command->handler.delivery)
+        fprintf(stderr,
+                "pigeon replay: broker %s, port %d, virtual host %s, queues %s; rules %s "
+                "(%s)\n",
+                config->host, config->port, config->virtual_host, queues, command->rules,
+                hash);
+    else
+        fprintf(stderr, "pigeon replay: a dry run; queues %s; rules %s (%s)\n", queues,
+                command->rules, hash);
+}
+
 static int run(struct command *command, const struct config *config)
 {
     struct err err = {0};
     bool ok = (!needs_rules(command) || command_find_rules(command, &err)) &&
               command_open(command, config, &err);
 
+    if (ok && command_is(command, "replay") && command->rules[0])
+        name_target(command, config);
     return run_opened(command, ok, &err);
 }
 
@@ -95,7 +116,8 @@ static int close_command(struct command *command, int status)
 
 bool desk_needs_broker(const struct options *options)
 {
-    return (options->connect || strcmp(options->command, "replay") == 0) &&
+    return (options->connect ||
+            (strcmp(options->command, "replay") == 0 && !options->dry_run)) &&
            !options->help;
 }
 
@@ -143,11 +165,16 @@ int desk_run(const struct options *options, struct config *config,
     if (command_is(&command, "test") && !options->help)
         return run_suite(options);
     if (!check_file("--rules", options->rules, &err) ||
-        !check_file("--against", options->against, &err))
+        !check_file("--against", options->against, &err) ||
+        !check_file("--manifest", options->manifest, &err))
         return desk_misuse(options->command, err.text);
     if (command_is(&command, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))
         return desk_misuse(options->command, "name a key, or give an event on stdin");
+    if (options->dry_run && (!config->queue || config->queue[0] == '\0')) {
+        fprintf(stderr, "pigeon %s: missing or empty: PIGEON_QUEUE\n", options->command);
+        return 1;
+    }
     if (command_is(&command, "replay") && !options->dry_run)
         command.handler.delivery = delivery;
     if (command_is(&command, "check") && !options->help) {

@@ -18,7 +18,10 @@ enum option {
     DRY_RUN = 128,
     WORDS = 256,
     RAW = 512,
-    EXAMPLES = 1024
+    EXAMPLES = 1024,
+    IDS = 2048,
+    MANIFEST = 4096,
+    VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST
 };
 
 static const struct {
@@ -27,8 +30,8 @@ static const struct {
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
     {"check", RULES | CONNECT | JSON},
-    {"replay", RULES | FROM | RATE | DRY_RUN},
-    {"simulate", RULES | AGAINST | EXAMPLES | JSON},
+    {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
+    {"simulate", RULES | AGAINST | EXAMPLES | JSON | IDS | MANIFEST},
     {"event", RAW},
     {"test", RAW},
 };
@@ -37,9 +40,10 @@ static const struct {
     const char *name;
     enum option option;
 } names[] = {
-    {"--rules", RULES},     {"--against", AGAINST}, {"--from", FROM},
-    {"--rate", RATE},       {"--json", JSON},       {"--trace", TRACE},
-    {"--connect", CONNECT}, {"--dry-run", DRY_RUN}, {"--examples", EXAMPLES},
+    {"--rules", RULES},     {"--against", AGAINST},   {"--from", FROM},
+    {"--rate", RATE},       {"--json", JSON},         {"--trace", TRACE},
+    {"--connect", CONNECT}, {"--dry-run", DRY_RUN},   {"--examples", EXAMPLES},
+    {"--ids", IDS},         {"--manifest", MANIFEST},
 };
 
 static unsigned takes(const char *command)
@@ -104,9 +108,21 @@ static bool set_value(struct options *options, unsigned option, const char *name
         return read_examples(&options->examples, name, value, err);
     if (option == RULES)
         options->rules = value;
-    else
+    else if (option == AGAINST)
         options->against = value;
+    else if (option == IDS)
+        options->ids = value;
+    else
+        options->manifest = value;
     return true;
+}
+
+static bool refuse_option(const char *name, unsigned allowed, struct err *err)
+{
+    return err_set(err, CAUSE_OTHER, "unknown option: %s%s", name,
+                   allowed & WORDS && !option_named(name)
+                       ? "; a word that begins with - comes after --"
+                       : "");
 }
 
 static bool read_arguments(struct options *options, unsigned allowed, int count,
@@ -118,12 +134,12 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
         unsigned option = option_named(arguments[i]);
 
         if (!ended && strcmp(arguments[i], "--") == 0) {
-            ended = true;
-        } else if (!ended && strncmp(arguments[i], "--", 2) == 0) {
+            ended = options->literal = true;
+        } else if (!ended && arguments[i][0] == '-' && arguments[i][1] != '\0') {
             if (!(option & allowed))
-                return err_set(err, CAUSE_OTHER, "unknown option: %s", arguments[i]);
+                return refuse_option(arguments[i], allowed, err);
             set_flag(options, option);
-            if (option & (RULES | AGAINST | FROM | RATE | EXAMPLES)) {
+            if (option & VALUES) {
                 i++;
                 if (!set_value(options, option, arguments[i - 1], arguments[i], err))
                     return false;
@@ -131,7 +147,8 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
         } else if (allowed & WORDS) {
             arguments[options->count++] = arguments[i];
         } else {
-            return err_set(err, CAUSE_OTHER, "unknown argument: %s", arguments[i]);
+            return err_set(err, CAUSE_OTHER, "unknown argument: %s%s", arguments[i],
+                           allowed & IDS ? "; the list comes from stdin: <FILE" : "");
         }
     }
     return true;

@@ -11,17 +11,20 @@
 
 struct options {
     const char *command;
-    const char *rules;   /* --rules FILE, NULL: not given */
-    const char *against; /* --against FILE */
-    int64_t from;        /* --from N, the first line; 1 unless given */
-    int64_t rate;        /* --rate N, lines a second; 0: no limit */
-    int64_t examples;    /* --examples N, of each change; 0: not given */
+    const char *rules;    /* --rules FILE, NULL: not given */
+    const char *against;  /* --against FILE */
+    const char *ids;      /* --ids PREFIX */
+    const char *manifest; /* --manifest FILE */
+    int64_t from;         /* --from N, the first object; 1 unless given */
+    int64_t rate;         /* --rate N, objects a second; 0: no limit */
+    int64_t examples;     /* --examples N, of each change; 0: not given */
     bool json;
     bool trace;
     bool connect;
     bool dry_run;
-    bool help; /* --help in any place; nothing else was read */
-    int count; /* of the arguments that are not options; all of them, where the command
+    bool literal; /* "--" came before the words */
+    bool help;    /* --help in any place; nothing else was read */
+    int count;    /* of the arguments that are not options; all of them, where the command
                 * itself reads its arguments */
     char *const *words;
 };

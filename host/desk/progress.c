@@ -16,23 +16,23 @@ void progress_open(struct progress *progress, int64_t total)
         .shown = isatty(STDERR_FILENO), .total = total, .start_us = clock_us()};
 }
 
-void progress_show(struct progress *progress, int64_t bytes, int64_t lines)
+void progress_show(struct progress *progress, int64_t bytes, int64_t objects)
 {
     static const char full[] = "##############################";
     int64_t now_us = clock_us();
     int64_t share = progress->total > 0 ? bytes * 100 / progress->total : 0;
-    int64_t per_second = lines * 1000000 / (now_us - progress->start_us + 1);
+    int64_t per_second = objects * 1000000 / (now_us - progress->start_us + 1);
 
     if (!progress->shown || now_us - progress->drawn_us < EVERY_US)
         return;
     progress->drawn_us = now_us;
     share = share > 100 ? 100 : share;
     if (progress->total > 0)
-        fprintf(stderr, "\r[%-*.*s] %3d %%  %lld lines, %lld/s \033[K", WIDTH,
-                (int)(share * WIDTH / 100), full, (int)share, (long long)lines,
+        fprintf(stderr, "\r[%-*.*s] %3d %%  %lld objects, %lld/s \033[K", WIDTH,
+                (int)(share * WIDTH / 100), full, (int)share, (long long)objects,
                 (long long)per_second);
     else
-        fprintf(stderr, "\r%lld lines, %lld/s \033[K", (long long)lines,
+        fprintf(stderr, "\r%lld objects, %lld/s \033[K", (long long)objects,
                 (long long)per_second);
     fflush(stderr);
 }

@@ -17,8 +17,8 @@ struct progress {
 
 void progress_open(struct progress *progress, int64_t total);
 
-/* How many bytes were read, and how many lines are done. */
-void progress_show(struct progress *progress, int64_t bytes, int64_t lines);
+/* How many bytes were read, and how many objects are done. */
+void progress_show(struct progress *progress, int64_t bytes, int64_t objects);
 
 /* Wipes the line. */
 void progress_close(struct progress *progress);

@@ -12,17 +12,21 @@
 #include "lua/watchdog.h"
 
 #define BATCH_MS \
-    (15 * 60 * 1000)    /* Lambda's longest; the watchdog ends an object sooner */
-#define REPLAY_MS 60000 /* for a batch that is published, too */
-#define BATCH_LINES 1000
+    (15 * 60 * 1000)       /* Lambda's longest; the watchdog ends an object sooner */
+#define REPLAY_MS 60000    /* for a batch that is published, too */
+#define BATCH_OBJECTS 1000 /* and lines */
 #define EVENT_MAX (64 << 20)
 
 /* One batch, and its output. */
 static bool walk(struct command *command, struct invocation *invocation, struct err *err)
 {
     invocation->deadline = deadline_in(command->handler.delivery ? REPLAY_MS : BATCH_MS);
-    return handler_event(&command->handler, invocation, &command->answer, err) &&
-           command_print(&command->answer.body, stdout, err);
+    if (!handler_event(&command->handler, invocation, &command->answer, err))
+        return false;
+    if (strcmp(command->answer.error_type, "refused") == 0)
+        return err_set(err, CAUSE_OTHER, "%.*s", (int)command->answer.body.len,
+                       command->answer.body.data);
+    return command_print(&command->answer.body, stdout, err);
 }
 
 static bool walk_bytes(struct command *command, const char *kind,
@@ -69,19 +73,33 @@ static void on_interrupt(int signal)
     interrupted = 1;
 }
 
-/* A first ^C ends the walk after its batch, a second one the process. */
+/* A first ^C (or SIGTERM, or the end of the terminal, but not under nohup) ends the walk
+ * after its batch, a second one the process. */
 static void catch_interrupts(void)
 {
     struct sigaction action = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction hangup;
 
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
 }
 
-/* Waits until `lines` since start_us are not more than `rate` a second. */
-static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
+/* A walk through a list. */
+struct course {
+    struct progress progress;
+    int64_t most;     /* objects of a batch */
+    int64_t done;     /* the number of the last object so far */
+    int64_t last;     /* objects of the last batch, */
+    int64_t start_us; /* and when it began */
+};
+
+/* Waits until the last batch did not have more than `rate` objects a second. */
+static void keep_rate(const struct course *course, int64_t rate)
 {
-    int64_t left_us = rate ? start_us + lines * 1000000 / rate - clock_us() : 0;
+    int64_t left_us =
+        rate ? course->start_us + course->last * 1000000 / rate - clock_us() : 0;
     struct timespec left = {.tv_sec = left_us / 1000000,
                             .tv_nsec = left_us % 1000000 * 1000};
 
@@ -89,58 +107,81 @@ static void keep_rate(int64_t rate, int64_t lines, int64_t start_us)
         nanosleep(&left, NULL);
 }
 
-/* The line that the watchdog adds for a replay. Line 0: none was confirmed. */
-static void note_confirmed(const struct command *command, int64_t line)
+/* The line that the watchdog adds for a replay. 0: no object is done. */
+static void note_done(const struct command *command, int64_t object)
 {
-    static char words[128] = "no line was confirmed";
+    static char words[128] = "no object is done";
 
     if (!command->handler.delivery)
         return;
-    if (line > 0)
+    if (object > 0)
         snprintf(words, sizeof(words),
-                 "line %lld was confirmed last; --from %lld continues after it",
-                 (long long)line, (long long)line + 1);
+                 "done up to object %lld; --from %lld continues after it",
+                 (long long)object, (long long)object + 1);
     watchdog_add(words);
 }
 
-/* Batch after batch, until the input ends or one failed. */
-static bool walk_batches(struct command *command, struct input *input,
-                         struct progress *progress, struct err *err)
+static bool is_over(const struct command *command)
 {
-    int64_t rate = command->options->rate;
-    int64_t most = rate > 0 && rate < BATCH_LINES ? rate : BATCH_LINES;
-    int64_t done = 0, last = 0, start_us = 0;
+    return interrupted || command->answer.error_type[0];
+}
 
-    note_confirmed(command, 0);
-    while (!interrupted && input_read(input, most, err) && input->count > 0) {
-        keep_rate(rate, last, start_us);
-        if (interrupted)
-            break;
-        start_us = clock_us();
-        if (!walk_bytes(command, "lines", &input->text, input->first, err))
+/* Lines that were read, as many batches as their objects need: a line can have a million
+ * of them. */
+static bool walk_objects(struct command *command, struct course *course,
+                         const struct input *input, struct err *err)
+{
+    struct invocation invocation = {.kind = "lines",
+                                    .input = input->text.data,
+                                    .input_len = input->text.len,
+                                    .line = input->first,
+                                    .most = course->most};
+
+    do {
+        keep_rate(course, command->options->rate);
+        if (is_over(command))
+            return true;
+        course->start_us = clock_us();
+        if (!walk(command, &invocation, err))
             return false;
-        if (command->answer.error_type[0])
-            return true; /* the report has printed why */
-        note_confirmed(command, input->first + input->count - 1);
-        last = input->count;
-        done += last;
-        progress_show(progress, input->bytes, done);
-    }
+        if (is_over(command) && !interrupted)
+            return true;
+        course->last = (int64_t)script_objects(command->handler.script);
+        course->done += course->last;
+        if (course->last > 0)
+            note_done(command, course->done);
+        progress_show(&course->progress, input->bytes, course->done);
+        invocation = (struct invocation){
+            .kind = "rest", .input = "", .held = input->text.len, .most = course->most};
+    } while (course->last == course->most);
+    return true;
+}
+
+/* Until the input ends or an object failed. */
+static bool walk_input(struct command *command, struct course *course,
+                       struct input *input, struct err *err)
+{
+    note_done(command, 0);
+    while (!is_over(command) && input_read(input, course->most, err) && input->count > 0)
+        if (!walk_objects(command, course, input, err))
+            return false;
     return interrupted ? err_set(err, CAUSE_OTHER, "stopped by a signal")
                        : err->text[0] == '\0';
 }
 
-static bool walk_lines(struct command *command, struct err *err)
+static bool walk_list(struct command *command, struct err *err)
 {
-    struct input input = {0};
-    struct progress progress;
+    static struct input input;
+    int64_t rate = command->options->rate;
+    struct course course = {.most =
+                                rate > 0 && rate < BATCH_OBJECTS ? rate : BATCH_OBJECTS,
+                            .done = command->options->from - 1};
     bool ok;
 
     catch_interrupts();
-    progress_open(&progress, input_size());
-    ok = input_skip(&input, command->options->from, err) &&
-         walk_batches(command, &input, &progress, err);
-    progress_close(&progress);
+    progress_open(&course.progress, input_size());
+    ok = walk_input(command, &course, &input, err);
+    progress_close(&course.progress);
     input_free(&input);
     return ok;
 }
@@ -172,7 +213,7 @@ bool walk_all(struct command *command, struct err *err)
     if (command_is(command, "check"))
         return walk_check(command, err);
     if (!command_is(command, "explain"))
-        return walk_lines(command, err);
+        return walk_list(command, err);
     return command->options->count > 0 ? walk_words(command, err)
                                        : walk_event(command, err);
 }

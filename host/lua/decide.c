@@ -83,6 +83,8 @@ static int receive_body(lua_State *L)
     lua_createtable(L, 0, 2);                                     /* ... input facts */
     door_set_string(L, "kind", invocation->kind);
     door_set_integer(L, "line", invocation->line);
+    if (invocation->most > 0)
+        door_set_integer(L, "most", invocation->most);
     if (invocation->answer_count > 0)
         set_answers(L, invocation);
     lua_call(L, 2, 1); /* receipt labels */
@@ -220,7 +222,7 @@ bool script_decide(struct script *script, const struct invocation *invocation,
                    struct outbox *outbox, struct err *err)
 {
     outbox->rules_version = script->source.hash;
-    script->door.memory.input = INPUT_FACTOR * invocation->input_len;
+    script->door.memory.input = INPUT_FACTOR * (invocation->input_len + invocation->held);
     rest_collector(script, invocation->input_len);
     script->input_len = invocation->input_len;
     script->deadline = invocation->deadline;

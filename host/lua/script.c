@@ -34,6 +34,27 @@ void script_push_source(lua_State *L, const struct rules_file *source, const cha
     lua_setfield(L, -2, "source"); /* ... rules */
 }
 
+static void set_manifest(lua_State *L, const struct script_settings *settings)
+{
+    const struct buffer *text = settings->manifest_text;
+
+    lua_createtable(L, 0, 2); /* ... table manifest */
+    door_set_string(L, "name", settings->manifest);
+    lua_pushlstring(L, text->len ? text->data : "", text->len);
+    lua_setfield(L, -2, "text");
+    lua_setfield(L, -2, "manifest"); /* ... table */
+}
+
+/* {argument = true} for those that name a file. */
+static void set_files(lua_State *L, const struct script_settings *settings)
+{
+    lua_newtable(L); /* ... table files */
+    for (int i = 0; settings->are_files && i < settings->count; i++)
+        if (settings->are_files[i])
+            door_set_boolean(L, settings->arguments[i], true);
+    lua_setfield(L, -2, "files"); /* ... table */
+}
+
 /* What the desk's command was given. */
 static void set_desk(lua_State *L, const struct script_settings *settings)
 {
@@ -44,6 +65,13 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
     door_set_integer(L, "width", settings->width);
     if (settings->examples > 0)
         door_set_integer(L, "examples", settings->examples);
+    door_set_boolean(L, "literal", settings->literal);
+    door_set_string(L, "ids", settings->ids);
+    if (settings->from > 0)
+        door_set_integer(L, "from", settings->from);
+    if (settings->manifest)
+        set_manifest(L, settings);
+    set_files(L, settings);
     lua_createtable(L, settings->count, 0); /* ... table arguments */
     for (int i = 0; i < settings->count; i++) {
         lua_pushstring(L, settings->arguments[i]); /* ... table arguments argument */
@@ -252,6 +280,7 @@ bool script_tell(struct script *script, struct err *err)
 struct finishing {
     struct buffer *text;
     int *status;
+    struct err *problem;
 };
 
 static int finish_body(lua_State *L)
@@ -261,18 +290,20 @@ static int finish_body(lua_State *L)
     size_t len;
 
     door_push_verb(L, "finish"); /* finishing finish */
-    lua_call(L, 0, 2);           /* finishing text status */
+    lua_call(L, 0, 3);           /* finishing text status problem */
     text = luaL_checklstring(L, 2, &len);
     *finishing->status = (int)luaL_checkinteger(L, 3);
     if (!buffer_append(finishing->text, text, len))
         return luaL_error(L, "out of memory");
+    if (!lua_isnil(L, 4))
+        err_set(finishing->problem, CAUSE_OTHER, "%s", luaL_checkstring(L, 4));
     return 0;
 }
 
 bool script_finish(struct script *script, struct buffer *text, int *status,
-                   struct err *err)
+                   struct err *problem, struct err *err)
 {
-    struct finishing finishing = {.text = text, .status = status};
+    struct finishing finishing = {.text = text, .status = status, .problem = problem};
 
     return door_visit(&script->door, finish_body, &finishing, MEMORY_ALL, err);
 }
@@ -282,6 +313,11 @@ bool script_finish(struct script *script, struct buffer *text, int *status,
 const char *script_queues(const struct script *script)
 {
     return script->queues;
+}
+
+size_t script_objects(const struct script *script)
+{
+    return script->objects;
 }
 
 const char *script_hash(const struct script *script)

@@ -39,6 +39,12 @@ struct script_settings {
     bool json;  /* its output is for a program */
     bool trace; /* shows which lines ran */
     bool dry_run;
+    bool literal;          /* the arguments are keys, whatever they look like */
+    const bool *are_files; /* for each argument; NULL: nobody has looked */
+    const char *ids;       /* --ids, NULL: not given */
+    const char *manifest;  /* --manifest, NULL: not given */
+    struct buffer *manifest_text;
+    int64_t from; /* the first object of a list that counts; 0 is 1 */
     int examples; /* how many to show of each change, 0: as many as usual */
     int width;    /* of the terminal, 0: none */
 };
@@ -52,11 +58,14 @@ struct queue_answer {
 };
 
 struct invocation {
-    const char *kind; /* "event"; on the desk also "lines", "keys" (a zero byte behind
-                       * each), "setup" (no bytes, but answers) or "probes" */
+    const char *kind; /* "event"; on the desk also "lines", "rest" (no bytes: what is left
+                       * of lines), "keys" (a zero byte behind each), "setup" (no bytes,
+                       * but answers) or "probes" */
     const char *input;
     size_t input_len;
+    size_t held;  /* bytes of an earlier input, of which Lua still has a part */
     int64_t line; /* the number of the first one, of lines */
+    int64_t most; /* objects that lines and rest return at once; 0: any number */
     const struct queue_answer *answers;
     size_t answer_count;
     struct deadline deadline;
@@ -96,6 +105,9 @@ bool script_decide(struct script *script, const struct invocation *invocation,
  * but where the watchdog has to stop it, the process ends. */
 void script_shadow(struct script *script, const struct deadline *deadline);
 
+/* How many objects the last input had. */
+size_t script_objects(const struct script *script);
+
 /* Fates and facts to the answer. */
 bool script_conclude(struct script *script, struct outbox *outbox,
                      const struct facts *facts, struct answer *answer, struct err *err);
@@ -104,9 +116,9 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 bool script_tell(struct script *script, struct err *err);
 
 /* On the desk, after the last batch: appends the last text, and sets the exit status: 2
- * for misuse. */
+ * for misuse; `problem` is filled where the status needs words. */
 bool script_finish(struct script *script, struct buffer *text, int *status,
-                   struct err *err);
+                   struct err *problem, struct err *err);
 
 /* Whether the rules hold so much memory, even loaded anew, that the process should end
  * after this event. */

@@ -87,7 +87,8 @@ function pigeon.open(settings)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
-    report = command.open(settings)
+    report, problem = command.open(settings)
+    if not report then return nil, problem end
   end
   local names = {}
   for i, queue in ipairs(list) do
@@ -108,14 +109,15 @@ end
 
 local READ = {
   event = envelope.read,
-  lines = function(input, invocation) return require("pigeon.desk.lists").read(input, invocation.line) end,
+  lines = function(input, invocation) return report.list.read(input, invocation.line, invocation.most) end,
+  rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
   probes = function() return require("pigeon.desk.probes").read() end,
 }
 
---- Bytes, and {kind = what they are, one of READ, and line or queues} -> a label for each object in them. What
--- is wrong with the event or with a record is kept for conclude(). Frees the batch before.
+--- Bytes, and {kind = what they are, one of READ, and line, most or queues} -> a label for each object in
+-- them. What is wrong with the event or with a record is kept for conclude(). Frees the batch before.
 function pigeon.receive(input, invocation)
   batch, concluded = nil, nil
   local problem
@@ -198,8 +200,9 @@ end
 
 --- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text, lasting},
 -- and facts {confirmed, broker_wide, and those of metrics.open()} -> the answer as JSON, and the
--- error's type or nil. On the desk: text for stdout, and why the command stops or nil; the batch is
--- freed, and tell() is not called. Raises when the fates do not add up.
+-- error's type or nil. On the desk: text for stdout, and nil, or "failed": the command stops, or
+-- "refused": it stops, and the text is why; the batch is freed, and tell() is not called. Raises when
+-- the fates do not add up.
 function pigeon.conclude(fate_of, facts)
   local done = batch
   batch = nil
@@ -225,7 +228,7 @@ function pigeon.tell()
   return lines, measure(done, done.facts)
 end
 
---- On the desk: the last text, and the exit status.
+--- On the desk: the last text, the exit status, and where that is 1 perhaps what is wrong.
 function pigeon.finish()
   return report.finish()
 end

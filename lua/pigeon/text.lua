@@ -1,5 +1,5 @@
 --- Makes bytes from outside fit for a log line or an answer.
-local find, gsub, sub = string.find, string.gsub, string.sub
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 
 local text = {}
 
@@ -30,6 +30,12 @@ function text.clean(bytes, limit)
     bytes = gsub(bytes, "\xC2[\x80-\x9F]", " ") -- C1: \xC2 is never a later byte of a character
   end
   return bytes .. tail
+end
+
+--- Bytes -> the same without white space around them, in linear time.
+function text.trim(bytes)
+  local first = find(bytes, "%S")
+  return first and match(bytes, "^.*%S", first) or ""
 end
 
 return text

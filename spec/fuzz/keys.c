@@ -20,19 +20,15 @@ static size_t batch_len(const uint8_t *data, size_t size)
     return len;
 }
 
-static void walk(struct script *script, const uint8_t *data, size_t size)
+/* One batch of objects. */
+static void walk(struct script *script, const struct invocation *invocation)
 {
-    const struct invocation invocation = {.kind = "lines",
-                                          .input = (const char *)data,
-                                          .input_len = size,
-                                          .line = 1,
-                                          .deadline = deadline_in(600000)};
     struct outbox outbox = {0};
     struct facts facts = {0};
     struct answer answer = {0};
     struct err err = {0};
 
-    promise(script_decide(script, &invocation, &outbox, &err), err.text);
+    promise(script_decide(script, invocation, &outbox, &err), err.text);
     for (size_t i = 0; i < outbox.count; i++)
         outbox_settle(&outbox.messages[i], FATE_CONFIRMED, NULL, 0, NULL);
     facts.confirmed = outbox.count;
@@ -41,22 +37,42 @@ static void walk(struct script *script, const uint8_t *data, size_t size)
     outbox_clear(&outbox);
 }
 
+/* Lines, and what their objects need. */
+static void walk_lines(struct script *script, const uint8_t *data, size_t size,
+                       int64_t line)
+{
+    struct invocation invocation = {.kind = "lines",
+                                    .input = (const char *)data,
+                                    .input_len = size,
+                                    .line = line,
+                                    .most = BATCH_LINES,
+                                    .deadline = deadline_in(600000)};
+
+    do {
+        walk(script, &invocation);
+        invocation.kind = "rest";
+        invocation.input = "";
+        invocation.input_len = 0;
+        invocation.held = size;
+    } while (script_objects(script) == BATCH_LINES);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const struct script_settings settings = {
         .command = "simulate", .path = "rules/rules.lua", .queue = "normal"};
     struct deadline deadline = deadline_in(60000);
     struct buffer text = {.max = SIZE_MAX};
-    struct err err = {0};
+    struct err problem = {0}, err = {0};
     struct script *script = script_open(&settings, &deadline, &err);
     int status;
 
     promise(script, err.text);
     for (size_t at = 0, len; at < size; at += len) {
         len = batch_len(data + at, size - at);
-        walk(script, data + at, len);
+        walk_lines(script, data + at, len, at == 0 ? 1 : 2);
     }
-    promise(script_finish(script, &text, &status, &err), err.text);
+    promise(script_finish(script, &text, &status, &problem, &err), err.text);
     promise(text.len > 0 && (status == 0 || status == 1), "there is a report");
     buffer_free(&text);
     script_close(script);

@@ -42,6 +42,11 @@ void aws_change_password(int64_t later)
     schedule_at(now + later, learn, NULL, changes);
 }
 
+bool aws_is_right(void)
+{
+    return strcmp(known, broker_password) == 0;
+}
+
 const char *aws_given(int64_t before)
 {
     return given[0] && before > given_at ? given : NULL;

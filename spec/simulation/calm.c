@@ -5,6 +5,7 @@
  * ms: those are no trouble. */
 #include "calm.h"
 
+#include "aws.h"
 #include "oracle.h"
 #include "plan.h"
 #include "schedule.h"
@@ -64,7 +65,7 @@ static bool troubled(void)
     for (int fault = 0; fault < FAULTS; fault++)
         if (active[fault] > 0 && is_trouble((enum fault)fault))
             return true;
-    return false;
+    return !aws_is_right();
 }
 
 /* The broker answers at once that it cannot, and why. */

@@ -1,5 +1,4 @@
-/* oracle.c -- the rules on events and their answers; connects.c and calm.c have the
- * others. */
+/* oracle.c -- the rules on events and their answers; calm.c has the others. */
 #include "oracle.h"
 
 #include <stdio.h>

@@ -60,9 +60,9 @@ describe("pigeon", function()
   end
 
   for _, arguments in ipairs {
-    "explain --nonsense", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense", "nonsense",
-    "test --nonsense", "test /nonsense_spec.lua", "check k", "replay k",
-    "replay --rate 0", "replay --from x", "simulate k", "simulate --against /nonsense",
+    "explain --nonsense", "explain -h", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense",
+    "nonsense", "test --nonsense", "test /nonsense_spec.lua", "check k", "replay k", "replay --rate 0",
+    "replay --from x", "simulate k", "simulate --against /nonsense", "simulate --manifest /nonsense", "replay --ids",
   } do
     it(arguments .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
@@ -250,7 +250,7 @@ describe("pigeon simulate", function()
     local keys = list()
     local command = ("PIGEON_QUEUE=normal %s simulate <%s >/dev/null"):format(PIGEON, keys)
     local said = system.run(("script -qec '%s' /dev/null"):format(command))
-    assert.matches("%[#+ *%] +%d+ %%  1000 lines, %d+/s", said)
+    assert.matches("%[#+ *%] +%d+ %%  1000 objects, %d+/s", said)
     os.remove(keys)
   end)
 
@@ -433,19 +433,22 @@ describe("pigeon replay", function()
   end
 
   it("publishes every line, in their order, over several batches", function()
-    local status, said = run("replay <" .. list(1, 2300), env)
+    local status, said, complained = run("replay <" .. list(1, 2300), env)
     assert.are.equal(0, status)
-    assert.are.equal("published 2300 messages of 2300 objects: 2300 accepted, 0 deferred, 0 ignored\n"
-      .. "line 2300 was confirmed last; --from 2301 continues after it\n", said)
+    local host, port, vhost = complained:match(
+      "^pigeon replay: broker ([^,]+), port (%d+), virtual host ([^,]+), queues normal; rules %S+rules%.lua %(%x+%)\n$")
+    assert.are.same({ env.PIGEON_HOST, env.PIGEON_PORT, env.PIGEON_VIRTUAL_HOST }, { host, port, vhost })
+    assert.are.equal("published 2300 messages: 2300 objects accepted\ndeferred 0, ignored 0\n"
+      .. "done up to object 2300 (line 2300); --from 2301 continues after it\n", said)
     assert.are.same(ids(1, 2300), system.consume(env, { "normal" }))
   end)
 
-  it("goes on from a line, and publishes nothing on a dry run", function()
+  it("goes on from an object, and publishes nothing on a dry run", function()
     assert.are.equal(0, (run("replay --from 8 --dry-run <" .. list(1, 10), env)))
     assert.are.equal(0, system.count(env, "normal"))
     local status, said = run("replay --from 8 <" .. keys, env)
     assert.are.equal(0, status)
-    assert.matches("\nline 10 was confirmed last", said)
+    assert.matches("\ndone up to object 10 ", said)
     assert.are.same(ids(8, 10), system.consume(env, { "normal" }))
   end)
 
@@ -461,29 +464,29 @@ describe("pigeon replay", function()
     local status, said = run("replay <" .. list(1, 1500), env)
     assert.are.equal(1, status)
     assert.matches("^line 1 failed: [^\n]* returned at publish: 312 NO_ROUTE", said)
-    assert.matches("\nno line was confirmed\n$", said)
+    assert.matches("\nno object is done\n$", said)
     assert.is_nil(said:find("line 1001 failed", 1, true))
-    assert.matches("\npublished 0 messages of 0 objects", said)
+    assert.matches("\npublished nothing\ndeferred 0, ignored 0\n", said)
     env.PIGEON_PORT = "1"
     status, said = run("replay <" .. keys, env)
     assert.are.equal(1, status)
     assert.matches("^line 1 failed: [^\n]* Connection refused", said)
   end)
 
-  it("needs all of the configuration, also on a dry run, which does not connect", function()
+  it("needs all of the configuration, on a dry run only the queues", function()
     list(1, 1)
-    for _, dry in ipairs { "", "--dry-run " } do
-      local status, said, complained = run("replay " .. dry .. "<" .. keys)
-      assert.are.equal(1, status)
-      assert.are.equal("", said)
-      assert.matches("^pigeon replay: missing or empty: PIGEON_HOST", complained)
-    end
-    env.PIGEON_PORT = "1"
-    local status, said = run("replay --dry-run <" .. keys, env)
+    local status, said, complained = run("replay <" .. keys)
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.matches("^pigeon replay: missing or empty: PIGEON_HOST", complained)
+    status, said, complained = run("replay --dry-run <" .. keys)
     assert.are.equal(0, status)
-    assert.are.equal("would publish 1 messages of 1 objects: 1 accepted, 0 deferred, 0 ignored\n", said)
-    env.PIGEON_HOST = "h:x"
-    assert.are.equal(1, (run("replay --dry-run <" .. keys, env)))
+    assert.are.equal("would publish 1 messages: 1 objects accepted\ndeferred 0, ignored 0\n", said)
+    assert.matches("^pigeon replay: a dry run; queues normal; rules [^ ]*rules%.lua %(%x+%)\n$", complained)
+    status, said, complained = run("replay --dry-run <" .. keys, {})
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.are.equal("pigeon replay: missing or empty: PIGEON_QUEUE\n", complained)
   end)
 
   it("skips nothing and repeats what was confirmed behind a failure, and says how much", function()
@@ -496,9 +499,9 @@ end
     local status, said = run(("replay --rules %s <%s"):format(rules, list(1, 1500)), env)
     assert.are.equal(1, status)
     assert.matches("^line 1248 failed: [^\n]* to later: returned at publish: 312 NO_ROUTE[^\n]*\n"
-      .. "published 1499 messages of 1499 objects: [^\n]*\n"
-      .. "line 1247 was confirmed last; %-%-from 1248 continues after it\n"
-      .. "252 messages after the failed line were confirmed, and will be published again\n$", said)
+      .. "published 1499 messages: 1499 objects accepted\ndeferred 0, ignored 0\n"
+      .. "done up to object 1247 %(line 1247%); %-%-from 1248 continues after it\n"
+      .. "252 messages after the failed object were confirmed, and will be published again\n$", said)
     system.declare(env, { "later" })
     assert.are.equal(0, (run(("replay --from 1248 --rules %s <%s"):format(rules, keys), env)))
     assert.are.same({ system.id(1248) }, system.consume(env, { "later" }))
@@ -509,11 +512,11 @@ end
   it("says where it ended also where stdout takes no more", function()
     local status, _, complained = run("replay <" .. list(1, 3), env, "/dev/full")
     assert.are.equal(1, status)
-    assert.matches("line 3 was confirmed last; %-%-from 4 continues after it\n"
+    assert.matches("done up to object 3 %(line 3%); %-%-from 4 continues after it\n"
       .. "pigeon replay: the output could not be written completely: No space left on device\n$", complained)
   end)
 
-  it("says which line was confirmed last when the watchdog ends it", function()
+  it("says how far it came when the watchdog ends it", function()
     local rules = file_of([[
 return function(object)
   if crash_id(object.key) then return accept(crash_id(object.key), { "normal" }) end
@@ -526,11 +529,11 @@ end
     file:close()
     local status, said = run(("replay --rules %s --from 1001 <%s"):format(rules, keys), env)
     assert.are.equal(1, status)
-    assert.matches("\n[^\n]* no line was confirmed\n$", said)
+    assert.matches("\n[^\n]* no object is done\n$", said)
     status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
     assert.are.equal(1, status)
     assert.matches("was stopped after 1 s of CPU at key \"///", said)
-    assert.matches("line 1000 was confirmed last; %-%-from 1001 continues after it\n$", said)
+    assert.matches("done up to object 1000; %-%-from 1001 continues after it\n$", said)
     assert.are.equal(1000, system.count(env, "normal"))
     os.remove(rules)
   end)
@@ -548,13 +551,13 @@ end
     return said
   end
 
-  for _, signal in ipairs { "TERM", "INT" } do
-    it("ends after its batch at SIG" .. signal .. ", and says which line was last", function()
+  for _, signal in ipairs { "TERM", "INT", "HUP" } do
+    it("ends after its batch at SIG" .. signal .. ", and says how far it came", function()
       local said = start(env, "--rate 5", list(1, 1000), function(pid)
         system.wait("the first batch", function() return system.count(env, "normal") > 0 end)
         system.run(("kill -%s %s"):format(signal, pid))
       end)
-      local last = tonumber(said:match("line (%d+) was confirmed last"))
+      local last = tonumber(said:match("done up to object (%d+) "))
       assert.are.equal(last, system.count(env, "normal"))
       assert.is_true(last < 1000)
       assert.matches("pigeon replay: stopped by a signal\n$", said)
@@ -576,18 +579,18 @@ end
     end)
     writer:close()
     os.remove(fifo)
-    assert.are.equal("published 0 messages of 0 objects: 0 accepted, 0 deferred, 0 ignored\n"
-      .. "no line was confirmed\npigeon replay: stopped by a signal\n", said)
+    assert.are.equal("published nothing\ndeferred 0, ignored 0\n"
+      .. "no object is done\npigeon replay: stopped by a signal\n", said:match("^[^\n]*\n(.*)$"))
   end)
 
-  it("says which line was last when the broker goes", function()
+  it("says how far it came when the broker goes", function()
     local other = system.vhost { "normal" }
     local said = start(other, "--rate 5", list(1, 1000), function()
       system.wait("the first batch", function() return system.count(other, "normal") > 0 end)
       system.drop(other)
     end)
-    local first, last = said:match("^line (%d+) failed: .*\nline (%d+) was confirmed last")
+    local first, last = said:match("\nline (%d+) failed: .*\ndone up to object (%d+) ")
     assert.are.equal(tonumber(first), last + 1, said)
-    assert.matches("published " .. last .. " messages of " .. last .. " objects", said)
+    assert.matches("published " .. last .. " messages: " .. last .. " objects accepted", said)
   end)
 end)

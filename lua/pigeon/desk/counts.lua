@@ -24,9 +24,9 @@ function counts.add(counter, name)
 end
 
 --- Totals of nothing: {objects, verdicts = {[kind] = number}, reasons = {[kind] = counter}, queues =
--- counter}.
+-- counter, lines = {[why a line is no object] = the first such line}}.
 function counts.totals()
-  local totals = { objects = 0, verdicts = {}, reasons = {}, queues = counts.counter() }
+  local totals = { objects = 0, verdicts = {}, reasons = {}, queues = counts.counter(), lines = {} }
   for _, kind in ipairs(counts.kinds) do
     totals.verdicts[kind], totals.reasons[kind] = 0, counts.counter()
   end
@@ -38,7 +38,11 @@ function counts.note(totals, entry)
   local kind, reason = shadow.outcome(entry)
   totals.objects = totals.objects + 1
   totals.verdicts[kind] = totals.verdicts[kind] + 1
-  if kind ~= "accept" then return counts.add(totals.reasons[kind], reason) end
+  if kind ~= "accept" then
+    local name = counts.add(totals.reasons[kind], reason)
+    if entry.problem and not totals.lines[name] then totals.lines[name] = entry.line end
+    return
+  end
   local destinations = entry.verdict.destinations
   if #destinations == 0 then counts.add(totals.queues, "(no queue)") end
   for i = 1, #destinations do
@@ -69,7 +73,8 @@ function counts.sections(old, new)
   for i, kind in ipairs(counts.kinds) do
     verdicts[i] = { name = kind, old = old.verdicts[kind], new = new.verdicts[kind] }
     for _, row in ipairs(counts.rows(old.reasons[kind], new.reasons[kind])) do
-      row.name = ("%s: %s"):format(kind, row.name)
+      local line = kind == "fail" and (old.lines[row.name] or new.lines[row.name])
+      row.name = ("%s%s: %s"):format(kind, line and (" (first: line %d)"):format(line) or "", row.name)
       reasons[#reasons + 1] = row
     end
   end

@@ -1,5 +1,6 @@
 --- `pigeon explain`: what the rules decide for each object, why, and on which line.
 local explanation = require "pigeon.desk.explanation"
+local hint = require "pigeon.desk.hint"
 local json = require "pigeon.json"
 
 local explain = { closely = true }
@@ -9,7 +10,9 @@ Usage: pigeon explain [--rules FILE] [--trace] [--json] KEY...
        pigeon explain [--rules FILE] [--trace] [--json] < event.json
 Shows for each key, or each object of an event, what the rules decide: accept,
 defer, ignore or fail, why, on which line, each queue with its sample against
-its throttle, and the messages. A KEY is used as it is, without decoding.
+its throttle, and the messages. A KEY is used as it is, without decoding. Where
+an ignored KEY looks like a file, an address or a crash id alone, a hint says
+what to type; after -- there are no hints.
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --trace       also the script: " >" marks a line that ran, ">>" the one that
@@ -17,7 +20,7 @@ its throttle, and the messages. A KEY is used as it is, without decoding.
   --json        one JSON object per line; with --trace, the numbers of the lines
                 that ran
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
-Status 1: something failed.
+Status 1: something failed, or there was a hint.
 ]]
 
 -- The numbers of the lines that ran, or nil where the trace is missing.
@@ -33,6 +36,13 @@ end
 function explain.open(settings)
   local report, failed, objects = {}, 0, 0
 
+  local function hint_of(entry, explained)
+    if not entry.typed or settings.literal or explained.verdict == "accept" or explained.verdict == "defer" then
+      return nil
+    end
+    return hint.of(entry.label, settings.files or {})
+  end
+
   --- A batch -> its text.
   function report.conclude(batch)
     local parts = {}
@@ -40,7 +50,8 @@ function explain.open(settings)
     for _, entry in ipairs(batch.entries) do
       local explained = explanation.of(entry, settings.rules.name, settings.queues)
       objects = objects + 1
-      if explained.verdict == "fail" then failed = failed + 1 end
+      explained.hint = hint_of(entry, explained)
+      if explained.verdict == "fail" or explained.hint then failed = failed + 1 end
       if settings.json then
         if settings.trace then explained.lines = lines_of(entry.trace) end
         parts[#parts + 1] = json.encode(explained)

@@ -93,6 +93,7 @@ function explanation.lines(explained)
   local word = explained.verdict .. (explained.id and " " .. explained.id or "")
   if explained.reason then word = ("%s: %s"):format(word, explained.reason) end
   local lines = { explained.key, ("  %s%s"):format(word, explained.where and "  (" .. explained.where .. ")" or "") }
+  if explained.hint then lines[#lines + 1] = "  hint: " .. explained.hint end
   local width = 1
   for _, queue in ipairs(explained.queues or {}) do
     width = math.max(width, math.min(#queue.name, 40))

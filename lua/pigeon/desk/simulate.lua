@@ -1,25 +1,30 @@
 --- `pigeon simulate`: counts what the rules would decide for a list of keys, and compares two scripts.
 local counts = require "pigeon.desk.counts"
 local json = require "pigeon.json"
+local lists = require "pigeon.desk.lists"
 local text = require "pigeon.text"
 
 local simulate = {}
 
 simulate.usage = [[
-Usage: pigeon simulate [--rules FILE] [--json] < keys
-       pigeon simulate [--rules OLD.lua] --against NEW.lua [--examples N] < keys
-Counts what the rules decide for a list, and publishes nothing. Each line is a
-key, a row of an S3 inventory (CSV), or an event. The tables are by verdict,
-reason and queue.
+Usage: pigeon simulate [--rules FILE] [--ids PREFIX] [--manifest FILE] [--json]
+                       [--against NEW.lua] [--examples N] < list
+Counts what the rules decide for a list, and publishes nothing. The tables are
+by verdict, reason and queue. The list may be keys, s3:// addresses or ARNs, one
+a line; what aws s3 ls --recursive prints, or aws s3api list-objects-v2 with any
+--output; an S3 Inventory (CSV) or S3 Batch manifest; events; JSON.
   --rules FILE    the script; else rules.lua beside the program, else the
                   repository's
   --against FILE  another script, the new one: the tables have both and the
                   difference, and each kind of change is counted
   --examples N    how many keys to show of each change, 1 to 1000; else 3
+  --ids PREFIX    crash ids alone are keys below this prefix: v2/raw_crash
+  --manifest FILE  the inventory's manifest.json: which column is what
   --json          one JSON object, for a program
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal. At ^C
 it prints what was counted so far.
-Status 1: something failed, by either script, or simulate was stopped.
+Status 1: something failed, by either script, the rules accepted and deferred
+nothing, or simulate was stopped.
 ]]
 
 local LONGEST = 200
@@ -39,6 +44,15 @@ end
 -- What the other script decides for an entry. What is not an object is not decided by either.
 local function count_other(counted, entry)
   if entry.other or not entry.object then counts.note(counted.new, entry.other or entry) end
+end
+
+-- The verdicts of both scripts together: what one of them accepts was read as its owner meant it.
+local function verdicts_of(counted)
+  local verdicts = {}
+  for _, kind in ipairs(counts.kinds) do
+    verdicts[kind] = counted.totals.verdicts[kind] + counted.new.verdicts[kind]
+  end
+  return verdicts
 end
 
 local function count_change(counted, change, most)
@@ -136,7 +150,7 @@ local function script_line(which, name, script)
   return ("%s: %s (%s)"):format(which, text.clean(name, 1024), script.hash)
 end
 
-local function text_of(counted, rules, against, width)
+local function text_of(counted, list, rules, against, width)
   local lines, sections = {}, counts.sections(counted.totals, counted.new)
   if against then
     local old, new = names_of(rules, against)
@@ -146,11 +160,12 @@ local function text_of(counted, rules, against, width)
   else
     for _, section in ipairs(sections) do share_lines(lines, section, counted.totals.objects, width) end
   end
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(lines, "\n") .. "\n" .. lists.not_counted(list)
 end
 
-local function json_of(counted, rules, against)
+local function json_of(counted, list, rules, against)
   local plain = counts.plain(counted.totals)
+  plain.lines, plain.not_counted = counted.totals.lines, list.passed
   if against then
     local old, new = names_of(rules, against)
     plain.rules = { name = text.clean(old, 1024), hash = rules.hash }
@@ -166,12 +181,17 @@ local function json_of(counted, rules, against)
   return json.encode(plain) .. "\n"
 end
 
---- {json, width, examples, rules = the script} -> the report: conclude() counts each batch, finish()
--- returns the tables and the exit status. report.against is the other script, where there is one.
+--- {json, width, examples, rules = the script, and those of lists.open()} -> the report: conclude() counts
+-- each batch, finish() returns the tables, the exit status, and what is wrong. report.against is the
+-- other script, where there is one. Or nil and what is wrong with an option.
 function simulate.open(settings)
-  local report, counted = {}, nothing()
+  local list, wrong = lists.open(settings)
+  if not list then return nil, wrong end
+  local report, counted, refused = { list = list }, nothing(), false
 
   function report.conclude(batch)
+    refused = batch.problem ~= nil
+    if refused then return batch.problem, "refused" end
     for _, entry in ipairs(batch.entries) do
       counts.note(counted.totals, entry)
       if report.against then count_other(counted, entry) end
@@ -182,10 +202,12 @@ function simulate.open(settings)
 
   --- The second script has to decide everything, too: what it left out may be what would fail.
   function report.finish()
+    if refused then return "", 1 end
     local width = settings.width > 0 and settings.width or 80
     local failed = counted.totals.verdicts.fail + counted.new.verdicts.fail + counted.skipped
+    local problem = lists.problem(list, verdicts_of(counted))
     local show = settings.json and json_of or text_of
-    return show(counted, settings.rules, report.against, width), failed > 0 and 1 or 0
+    return show(counted, list, settings.rules, report.against, width), (problem or failed > 0) and 1 or 0, problem
   end
 
   return report

@@ -241,4 +241,12 @@ function envelope.read(input)
   return batch
 end
 
+--- An event that is decoded already -> the same.
+function envelope.of(content)
+  local batch = { entries = {}, queue = nil, message = nil }
+  local ok, problem = checked.attempt(read_document, content, "", 0, batch)
+  if not ok then return nil, problem end
+  return batch
+end
+
 return envelope

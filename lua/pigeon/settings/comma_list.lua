@@ -8,12 +8,6 @@ function comma_list.quote(value)
   return '"' .. text.clean(value, 300) .. '"'
 end
 
---- A string -> the same without white space around it.
-function comma_list.trim(value)
-  local first = value:find("%S")
-  return first and value:match("^.*%S", first) or ""
-end
-
 --- The variable's name, its value, the noun for an entry, and a function from an entry's text to a
 -- table with a name (or nil and what is wrong) -> these tables, no two with the same name. Returns
 -- nil and what is wrong, with the entry's position and the value.
@@ -22,7 +16,7 @@ function comma_list.parse(variable, setting, noun, parse_entry)
   for value in (setting .. ","):gmatch("([^,]*),") do
     local position = #entries + 1
     local at = ("%s: entry %d"):format(variable, position)
-    value = comma_list.trim(value)
+    value = text.trim(value)
     if value == "" then return nil, ("%s of %s is empty"):format(at, comma_list.quote(setting)) end
     local entry, problem = parse_entry(value)
     if not entry then return nil, ("%s, %s, %s"):format(at, comma_list.quote(value), problem) end

@@ -1,5 +1,6 @@
 --- The PIGEON_QUEUE setting: the queues, and the share of the crash ids that each gets.
 local comma_list = require "pigeon.settings.comma_list"
+local text = require "pigeon.text"
 
 local queues = {}
 
@@ -7,7 +8,7 @@ local queues = {}
 local function parse_entry(entry)
   local share, name = entry:match("^([^:]*):(.*)$")
   if not share then share, name = "100", entry end
-  share, name = comma_list.trim(share), comma_list.trim(name)
+  share, name = text.trim(share), text.trim(name)
   if name == "" then return nil, "has no queue name after its colon" end
   if share == "" then return nil, "has no throttle before its colon" end
   local throttle = share:find("^[0-9]+$") and math.tointeger(tonumber(share))

@@ -50,6 +50,13 @@ static void options_and_words_come_in_any_order(void **state)
     assert_string_equal(options.words[0], "a");
     assert_string_equal(options.words[1], "b");
     assert_string_equal(options.words[2], "--c");
+    assert_true(options.literal);
+    assert_true(reads("simulate --ids v2/raw_crash --manifest manifest.json"));
+    assert_false(options.literal);
+    assert_string_equal(options.ids, "v2/raw_crash");
+    assert_string_equal(options.manifest, "manifest.json");
+    assert_true(reads("explain -"));
+    assert_string_equal(options.words[0], "-");
 }
 
 static void help_may_stand_anywhere(void **state)
@@ -94,7 +101,12 @@ static void examples_are_counted(void **state)
 static void misuse_is_named(void **state)
 {
     static const char *const cases[][2] = {
-        {"explain --nonsense", "unknown option: --nonsense"},
+        {"explain --nonsense",
+         "unknown option: --nonsense; a word that begins with - comes after --"},
+        {"explain -h", "unknown option: -h; a word that begins with - comes after --"},
+        {"simulate keys.txt",
+         "unknown argument: keys.txt; the list comes from stdin: <FILE"},
+        {"replay -n", "unknown option: -n"},
         {"explain --rate 5 k", "unknown option: --rate"},
         {"explain k --rules", "--rules has no value"},
         {"simulate --examples 5", "--examples is for --against FILE"},

@@ -270,20 +270,21 @@ static void a_command_without_rules_says_all_at_its_end(void **state)
 {
     char *const arguments[] = {"sqs", "--key", "a\xc3\xa4"};
     struct buffer text = {.max = SIZE_MAX};
+    struct err problem = {0};
     int status = 7;
     struct script *event_command = open_command("event", 3, arguments);
 
     (void)state;
     assert_non_null(event_command);
     assert_string_equal(script_queues(event_command), "");
-    assert_true(script_finish(event_command, &text, &status, &err));
+    assert_true(script_finish(event_command, &text, &status, &problem, &err));
     assert_int_equal(status, 0);
     assert_memory_equal(text.data, "{\"Records\":[{", 13);
     assert_non_null(strstr(text.data, "a%C3%A4"));
     script_close(event_command);
     buffer_clear(&text);
     event_command = open_command("event", 0, NULL);
-    assert_true(script_finish(event_command, &text, &status, &err));
+    assert_true(script_finish(event_command, &text, &status, &problem, &err));
     assert_int_equal(status, 2);
     assert_memory_equal(text.data, "pigeon event: KIND is missing", 29);
     script_close(event_command);
@@ -294,11 +295,12 @@ static void what_the_desk_cannot_do_is_an_error(void **state)
 {
     char *const many[] = {"s3", "--key", "k", "--count", "10000"};
     struct buffer text = {.max = 1000};
+    struct err problem = {0};
     int status = 7;
     struct script *event_command = open_command("event", 5, many);
 
     (void)state;
-    assert_false(script_finish(event_command, &text, &status, &err));
+    assert_false(script_finish(event_command, &text, &status, &problem, &err));
     assert_non_null(strstr(err.text, "out of memory"));
     assert_int_equal(text.len, 0);
     script_close(event_command);
@@ -307,14 +309,14 @@ static void what_the_desk_cannot_do_is_an_error(void **state)
     buffer_free(&text);
 }
 
-static void lines_are_explained(void **state)
+static void keys_are_explained(void **state)
 {
     struct script_settings settings = {
         .command = "explain", .path = rules_path, .queue = "normal", .trace = true};
     struct deadline deadline = deadline_in(600000);
-    struct invocation invocation = {
-        .kind = "lines", .input = "k1\n\nk!\n", .input_len = 7, .line = 1};
+    struct invocation invocation = {.kind = "keys", .input = "k1\0k!", .input_len = 6};
     struct buffer text = {.max = SIZE_MAX};
+    struct err problem = {0};
     int status = 7;
 
     (void)state;
@@ -330,7 +332,7 @@ static void lines_are_explained(void **state)
     assert_non_null(strstr(answer.body.data, "k1\n  accept id of k1  (rules.lua:5)\n"));
     assert_non_null(strstr(answer.body.data, "  >>   5    if last == '1'"));
     assert_non_null(strstr(answer.body.data, "k!\n  fail: a bad key  (rules.lua:3)\n"));
-    assert_true(script_finish(script, &text, &status, &err));
+    assert_true(script_finish(script, &text, &status, &problem, &err));
     assert_int_equal(status, 1);
     assert_int_equal(text.len, 0);
     buffer_free(&text);
@@ -386,7 +388,7 @@ int main(void)
         CASE(events_follow_each_other),
         CASE(a_listed_queue_is_told_which_message_failed),
         CASE(a_command_without_rules_says_all_at_its_end),
-        CASE(lines_are_explained),
+        CASE(keys_are_explained),
         CASE(what_the_desk_cannot_do_is_an_error),
         CASE(when_half_of_the_time_is_spent_the_rest_fails),
     };

@@ -19,7 +19,9 @@ local function explain(keys, more)
   for name, value in pairs(more or {}) do settings[name] = value end
   pigeon.open(settings)
   local messages = 0
-  for i in ipairs(pigeon.receive(keys, { kind = settings.kind or "lines", line = 1 })) do
+  local kind = settings.kind or "keys"
+  if kind == "keys" then keys = keys:gsub("\n", "\0") .. "\0" end
+  for i in ipairs(pigeon.receive(keys, { kind = kind })) do
     messages = messages + #(pigeon.decide(i) or {})
   end
   local text = pigeon.conclude({}, { confirmed = messages })
@@ -99,6 +101,41 @@ none
     assert.equal("", (pigeon.open { command = "explain", help = true }))
     local text, status = pigeon.finish()
     assert.matches("^Usage: pigeon explain", text)
+    assert.equal(0, status)
+  end)
+
+  it("has a hint where the key looks like something else, and then status 1", function()
+    local rules = { name = "rules.lua", source = "return function() return ignore('not a raw crash') end" }
+    for key, hint in pairs {
+      ["event.json"] = "a file; explain the event in it: bin/pigeon explain <event.json",
+      ["my 'list'"] = [[a file; explain the event in it: bin/pigeon explain <'my '\''list'\''']],
+      ["s3://crashes/a/b c"] = "an address; explain its key: bin/pigeon explain 'a/b c'",
+      ["arn:aws:s3:::crashes/a"] = "an address; explain its key: bin/pigeon explain a",
+      ["s3://crashes"] = "names no object; an address is s3://BUCKET/KEY",
+      ["https://crashes.s3.amazonaws.com/a"] = "is a URL; write it as s3://BUCKET/KEY",
+      [ID] = "a crash id alone; explain its key: bin/pigeon explain v2/raw_crash/000/20180313/" .. ID,
+      ['{"Records":[]}'] = "an event goes to stdin: bin/pigeon explain <FILE",
+    } do
+      local more = { rules = rules, files = { ["event.json"] = true, ["my 'list'"] = true } }
+      local text, _, status = explain(key, more)
+      assert.equal(key .. "\n  ignore: not a raw crash  (rules.lua:1)\n  hint: " .. hint .. "\n", text)
+      assert.equal(1, status)
+      more.json = true
+      assert.equal(hint, cjson.decode((explain(key, more))).hint)
+      more.literal = true -- after "--"
+      text, _, status = explain(key, more)
+      assert.is_nil(text:find("hint", 1, true))
+      assert.equal(0, status)
+    end
+  end)
+
+  it("has no hint for a key that is wanted, or that is only ignored", function()
+    local text, _, status = explain("later\na/" .. ID, { files = { later = true } })
+    assert.is_nil(text:find("hint", 1, true))
+    assert.equal(0, status)
+    local rules = { name = "r", source = "return function() return ignore('x') end" }
+    text, _, status = explain("v2/README", { rules = rules })
+    assert.is_nil(text:find("hint", 1, true))
     assert.equal(0, status)
   end)
 

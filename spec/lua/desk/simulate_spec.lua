@@ -55,10 +55,41 @@ by queue
     assert.equal(1, status)
   end)
 
-  it("has status 0 where nothing failed, and takes an empty list", function()
-    local text, status = simulate {}
-    assert.matches("^0 objects, by verdict\n  accept   0   0%.00 %%\n", text)
+  it("has status 0 where nothing failed", function()
+    local _, status = simulate { "a\nj\n" }
     assert.equal(0, status)
+    _, status = simulate { "d\n" }
+    assert.equal(0, status)
+  end)
+
+  it("is no success where the rules accept and defer nothing, and shows the first line", function()
+    local text, status, problem = simulate {}
+    assert.matches("^0 objects, by verdict\n  accept   0   0%.00 %%\n", text)
+    assert.equal(1, status)
+    assert.equal("the list is empty: stdin has no line with an object", problem)
+    text, status, problem = simulate({ "j\n" }, { json = true })
+    assert.equal(1, cjson.decode(text).verdicts.ignore)
+    assert.equal(1, status)
+    assert.matches("^the rules accept and defer none of 1 objects; line 1 is \"j\": ", problem)
+  end)
+
+  it("fails lines that are no keys, with the number of the first", function()
+    local ids = "00007bd0-2d1c-4865-af09-80bc01180313\n00007bd0-2d1c-4865-af09-80bc01180314"
+    local text, status, problem = simulate { "a\n" .. ids }
+    assert.matches("\n  fail %(first: line 2%): a crash id alone; %-%-ids [^\n]* 2 ", text)
+    assert.equal(1, status)
+    assert.is_nil(problem)
+    text = simulate({ ids }, { json = true })
+    local reason, count = next(cjson.decode(text).reasons.fail)
+    assert.matches("^a crash id alone", reason)
+    assert.equal(2, count)
+    assert.equal(1, cjson.decode(text).lines[reason])
+  end)
+
+  it("does not count what is not in the bucket, and says how much that is", function()
+    local rows = '"b","a","v","true","false"\n"b","x","v","true","true"\n"b","a","u","false","false"'
+    assert.matches("^1 objects.*\nnot counted: 2 rows of older versions or deleted objects\n", (simulate { rows }))
+    assert.equal(2, cjson.decode((simulate({ rows }, { json = true }))).not_counted)
   end)
 
   it("does not grow with made-up reasons", function()
@@ -146,13 +177,25 @@ by queue                     old       new  difference
 
   it("counts what is not an object on both sides", function()
     local event = cjson.encode { Records = { { eventSource = "aws:other" } } }
-    local text, status = simulate({ event }, { shadow = OTHER })
+    local text, status = simulate({ event .. "\nt" }, { shadow = OTHER })
     assert.matches("\n  ignore +1 +1\n", text)
-    assert.matches("\n0 of 1 would change\n$", text)
+    assert.matches("\n0 of 2 would change\n$", text)
     assert.equal(0, status)
     text, status = simulate({ '{"Records":[{"eventSource":"aws:s3"}]}' }, { shadow = OTHER })
     assert.matches("\n  fail +1 +1\n", text)
+    assert.matches("\n  fail %(first: line 1%): [^\n]+ 1 +1\n", text)
     assert.equal(1, status)
+  end)
+
+  it("has no complaint about a list of which one of two scripts accepts something", function()
+    local ignores = { name = "old.lua", source = "return function() return ignore('x') end" }
+    local accepts = { name = "new.lua", source = "return function() return accept('id', {}) end" }
+    local _, status, problem = simulate({ "k\n" }, { rules = ignores, shadow = accepts })
+    assert.equal(0, status)
+    assert.is_nil(problem)
+    _, status, problem = simulate({ "k\n" }, { rules = ignores, shadow = ignores })
+    assert.equal(1, status)
+    assert.matches("^the rules accept and defer none of 1 objects; ", problem)
   end)
 
   it("says of how many the other script was not asked, and has status 1", function()

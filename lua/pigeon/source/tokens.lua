@@ -3,7 +3,7 @@
 -- A token is {kind, first, last, line}: kind is "name", "string", "number" or "<eof>", and for each
 -- keyword and symbol the word itself ("then", "~="). A name, a string and a number have their value.
 -- Lua itself reads the value of a string or a number, so nothing here knows an escape.
-local script_text = require "pigeon.source.script_text"
+local script_text = require "pigeon.rules.script_text"
 
 local find, gsub, sub = string.find, string.gsub, string.sub
 

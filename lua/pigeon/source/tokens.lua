@@ -31,6 +31,7 @@ local FOREIGN = {
   { "^\u{2013}", "a long dash", "write - (or -- for a comment)" },
   { "^\u{2014}", "a long dash", "write - (or -- for a comment)" },
   { "^\u{A0}", "a space that does not break (U+00A0)", "write an ordinary space" },
+  { "^\27", "compiled Lua, not a script", "give the file that it was made from" },
   { "^!=", "Lua has no `!=`", '"is not" is written ~=' },
   { "^!", "Lua has no `!`", '"not" is the word: not x; "is not" is written ~=' },
   { "^%?", "Lua has no `?`", "write if ... then ... else ... end, or: condition and a or b" },

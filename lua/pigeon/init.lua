@@ -63,6 +63,13 @@ local function open_without_rules(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
+-- Returns the loaded rules. For check, which looks at their text too: nil and why they do not load.
+local function load_rules(settings)
+  if settings.command ~= "check" then return load_script(setup.script) end
+  local loaded, result = pcall(load_script, setup.script)
+  return loaded and result or nil, not loaded and tostring(result) or nil
+end
+
 --- Settings under their variables' names, the command, and rules = {source, name} -> the queues' names,
 -- with commas; or nil, and what is wrong with a variable. Raises what is wrong with a line of the rules.
 function pigeon.open(settings)
@@ -83,7 +90,7 @@ function pigeon.open(settings)
     kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
-  decide = load_script(setup.script)
+  decide, settings.unloaded = load_rules(settings)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
@@ -113,7 +120,7 @@ local READ = {
   rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
-  probes = function() return require("pigeon.desk.probes").read() end,
+  probes = function() return decide and require("pigeon.desk.probes").read() or { entries = {} } end,
 }
 
 --- Bytes, and {kind = what they are, one of READ, and line, most or queues} -> a label for each object in

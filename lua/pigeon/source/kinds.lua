@@ -248,7 +248,8 @@ local function of_lookup(object)
     values[#values + 1] = item.value.kind == "String" and item.value.value or nil
   end
   if not fact.kind or fact.kind == "table" then return UNKNOWN end
-  return { kind = fact.kind, optional = true, values = fact.kind == "string" and #values == #made.items and values or nil }
+  if fact.kind ~= "string" or #values < #made.items then values = nil end
+  return { kind = fact.kind, optional = true, values = values }
 end
 
 local function of_index(node)
@@ -261,7 +262,9 @@ local function of_index(node)
   if object.kind == "queue" and QUEUE_FIELDS[field] then
     return { kind = QUEUE_FIELDS[field], from = field == "name" and "queue name" or "throttle" }
   end
-  if object.kind == "queues" then return of(node.key).kind == "number" and { kind = "queue", optional = true } or UNKNOWN end
+  if object.kind == "queues" then
+    return of(node.key).kind == "number" and { kind = "queue", optional = true } or UNKNOWN
+  end
   return of_lookup(node.object)
 end
 
@@ -327,7 +330,8 @@ local function make(node)
   if kind == "Name" then return of_name(node) end
   if kind == "Call" then return of_call(node) end
   if kind == "Method" then
-    return of(node.object).kind ~= "table" and of_string_function(node.name.value, node.object, node.arguments) or UNKNOWN
+    if of(node.object).kind == "table" then return UNKNOWN end
+    return of_string_function(node.name.value, node.object, node.arguments)
   end
   if kind == "Index" then return of_index(node) end
   if kind == "Binop" then return of_binop(node) end

@@ -299,7 +299,7 @@ end
 -- An expression whose binary operators bind tighter than `limit`.
 local function operators(limit)
   enter()
-  local first, made = token, nil
+  local first, made = token
   if UNARY[token.kind] then
     local op = advance()
     local operand = operators(UNARY_PRIORITY)

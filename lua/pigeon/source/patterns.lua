@@ -53,7 +53,7 @@ end
 
 -- A pattern -> a list of items and whether it is anchored; or nil and what is wrong with it.
 local function read(pattern)
-  local items, open, closed, at = {}, {}, 0, 1
+  local items, open, at = {}, {}, 1
   local anchored = sub(pattern, 1, 1) == "^"
   if anchored then at = 2 end
   local captures = 0
@@ -62,11 +62,11 @@ local function read(pattern)
     if find(rest, "^%(") then
       captures = captures + 1
       if captures > 32 then return nil, "has more than 32 captures" end
-      if not find(rest, "^%(%)") then open[#open + 1] = captures else closed = closed + 1 end
+      if not find(rest, "^%(%)") then open[#open + 1] = captures end
       at = at + (find(rest, "^%(%)") and 2 or 1)
     elseif find(rest, "^%)") then
       if not table.remove(open) then return nil, "has a ) without its (" end
-      closed, at = closed + 1, at + 1
+      at = at + 1
     elseif rest == "$" then
       items[#items + 1] = { ending = true }
       at = at + 1
@@ -151,8 +151,8 @@ end
 function patterns.replacement_problem(replacement)
   local rest = replacement:gsub("%%[%d%%]", "")
   if find(rest, "%", 1, true) then
-    return { what = ('the replacement "%s" has a %% that is not followed by a digit'):format(replacement), level = "error",
-      fix = "write %% for the character" }
+    return { what = ('the replacement "%s" has a %% that is not followed by a digit'):format(replacement),
+      level = "error", fix = "write %% for the character" }
   end
 end
 

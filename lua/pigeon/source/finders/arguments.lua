@@ -36,7 +36,8 @@ local function count(arguments)
   local last = arguments[#arguments]
   if not last or not SEVERAL[last.kind] then return #arguments, #arguments end
   local fact, word = kinds.of(last), last.kind == "Call" and kinds.word(last.callee)
-  if word == "string.gsub" or last.kind == "Method" and last.name.value == "gsub" then return #arguments + 1, #arguments + 1 end
+  local is_gsub = word == "string.gsub" or last.kind == "Method" and last.name.value == "gsub"
+  if is_gsub then return #arguments + 1, #arguments + 1 end -- the text, and how often
   if fact.kind and (last.kind == "Method" or word) then return #arguments, #arguments end
   return #arguments - 1, math.huge
 end
@@ -47,22 +48,31 @@ local function dropped(node, word, facts)
       "write return " .. facts.show(node))
   end
   if word and not DOES[word] and (kinds.words[word] or MOST[word]) then
-    facts.report(node, "error", facts.show(node) .. " has a result, which is dropped", "write local x = " .. facts.show(node))
+    facts.report(node, "error", facts.show(node) .. " has a result, which is dropped",
+      "write local x = " .. facts.show(node))
   end
 end
 
 local function check_sample(node, facts)
   local id, salt = kinds.of(node.arguments[1]), kinds.of(node.arguments[2])
-  if id.from == "queue name" or salt.from == "id" or kinds.constant(node.arguments[1]) and not kinds.constant(node.arguments[2]) then
+  local always = kinds.constant(node.arguments[1])
+  if id.from == "queue name" or salt.from == "id" or always and not kinds.constant(node.arguments[2]) then
     facts.report(node, "error", facts.show(node) .. " has its arguments the wrong way round",
       "write sample(id, queue.name): first the id")
-  elseif kinds.constant(node.arguments[1]) then
+  elseif always then
     facts.report(node, "error", facts.show(node) .. " samples a text, so it is the same number for every object",
       "write sample(id, queue.name)")
   elseif salt.kind == "queue" then
     facts.report(node, "error", facts.show(node.arguments[2]) .. " is a queue, and sample takes its name",
       "write " .. facts.show(node.arguments[2]) .. ".name")
   end
+end
+
+-- What is said of the `most` arguments that `name` takes; `extra` is the first that is dropped.
+local function too_many(node, name, most, extra, facts)
+  facts.report(node, "error", ("%s takes %d argument%s; %s is dropped"):format(name, most, most == 1 and "" or "s",
+    extra and facts.show(extra) or "what gsub counted"),
+    extra and "remove it" or "put the call of gsub in parentheses of its own")
 end
 
 local arguments = {}
@@ -72,10 +82,7 @@ function arguments.Call(node, parent, facts)
   if parent.kind == "Block" then dropped(node, word, facts) end
   local least, most = count(node.arguments)
   if MOST[word] and least > MOST[word] then
-    local extra = node.arguments[MOST[word] + 1]
-    facts.report(node, "error", ("%s takes %d argument%s; %s is dropped"):format(word, MOST[word], MOST[word] == 1 and ""
-      or "s", extra and facts.show(extra) or "what gsub counted"), extra and "remove it"
-      or "put the call of gsub in parentheses of its own")
+    too_many(node, word, MOST[word], node.arguments[MOST[word] + 1], facts)
   elseif LACKING[word] and most < pigeons[word] then
     facts.report(node, "error", LACKING[word])
   elseif word == "sample" and #node.arguments == 2 then
@@ -84,15 +91,15 @@ function arguments.Call(node, parent, facts)
 end
 
 function arguments.Method(node, parent, facts)
-  local name = node.name.value
-  if parent.kind == "Block" and kinds.of(node.object).kind == "string" then
-    return facts.report(node, "error", facts.show(node) .. " changes nothing: its result is a new text, which is dropped",
-      "write local x = " .. facts.show(node))
+  if kinds.of(node.object).kind ~= "string" then return end
+  local name, shown = node.name.value, facts.show(node)
+  if parent.kind == "Block" then
+    return facts.report(node, "error", shown .. " changes nothing: its result is a new text, which is dropped",
+      "write local x = " .. shown)
   end
-  local most = kinds.of(node.object).kind == "string" and MOST["string." .. name]
+  local most = MOST["string." .. name] -- with the text itself
   if most and count(node.arguments) > most - 1 then
-    facts.report(node, "error", (":%s takes %d argument%s; %s is dropped"):format(name, most - 1, most == 2 and "" or "s",
-      node.arguments[most] and facts.show(node.arguments[most]) or "what gsub counted"), "remove it")
+    too_many(node, ":" .. name, most - 1, node.arguments[most], facts)
   end
 end
 

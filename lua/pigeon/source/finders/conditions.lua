@@ -76,7 +76,8 @@ local function check_operands(node, facts)
   for _, operand in ipairs(operands(node, node.op, {})) do
     local text = facts.show(operand)
     if seen[text] then
-      facts.report(operand, "error", ("%s is there twice, with `%s` between"):format(text, node.op), "is another value meant?")
+      facts.report(operand, "error", ("%s is there twice, with `%s` between"):format(text, node.op),
+        "is another value meant?")
     end
     seen[text] = true
   end
@@ -96,16 +97,17 @@ end
 local function check_kinds(node, facts, left, right)
   local never = node.op == "==" and "never" or node.op == "~=" and "always"
   if left.kind == "boolean" and node.left.kind == "Unop" and node.left.op == "not" then
-    return facts.report(node, "error", ("%s compares true or false: `not` binds closer than `%s`"):format(facts.show(node),
-      node.op), ("write %s %s %s"):format(facts.show(node.left.operand), node.op == "==" and "~=" or "==",
-      facts.show(node.right)))
+    return facts.report(node, "error",
+      ("%s compares true or false: `not` binds closer than `%s`"):format(facts.show(node), node.op),
+      ("write %s %s %s"):format(facts.show(node.left.operand), node.op == "==" and "~=" or "==", facts.show(node.right)))
   end
-  local pair = left.kind == "string" and right.kind == "number" or left.kind == "number" and right.kind == "string"
+  local both = left.kind .. " " .. right.kind
+  local pair = both == "string number" or both == "number string"
   local what = pair and "a text with a number" or facts.a(left.kind) .. " with " .. facts.a(right.kind)
   local text_side, number_side = node.left, node.right
   if left.kind == "number" then text_side, number_side = number_side, text_side end
-  facts.report(node, "error", ("%s compares %s, which %s"):format(facts.show(node), what,
-    never and ("is %s true"):format(never) or "is an error when it runs"), pair and number_fix(number_side, text_side) or nil)
+  facts.report(node, "error", ("%s compares %s, which is %s"):format(facts.show(node), what,
+    never and never .. " true" or "an error when it runs"), pair and number_fix(number_side, text_side) or nil)
 end
 
 local function check_event_name(node, value, facts)
@@ -130,9 +132,9 @@ local function check_value(node, facts, side, fact, value)
   end
   local longest, shortest = fact.longest, fact.shortest
   if longest and #value > longest or shortest and #value < shortest then
-    facts.report(node, "error", ('%s has %s%d byte%s, and "%s" has %d, so they are never the same'):format(facts.show(side),
-      longest == shortest and "" or "at most ", longest, longest == 1 and "" or "s", value, #value),
-      "change one of the two")
+    local bytes = ("%s%d byte%s"):format(longest == shortest and "" or "at most ", longest, longest == 1 and "" or "s")
+    facts.report(node, "error", ('%s has %s, and "%s" has %d, so they are never the same'):format(facts.show(side),
+      bytes, value, #value), "change one of the two")
   end
 end
 
@@ -146,12 +148,12 @@ end
 -- sample() is from 0 to below 100.
 local function check_share(node, facts, number)
   if number > 0 and number <= 1 then
-    return facts.report(node, "warning", ("sample() goes from 0 to 100, so %s is %s %%"):format(facts.show(node), number),
-      ("for %g %% write %g"):format(number * 100, number * 100))
+    return facts.report(node, "warning",
+      ("sample() goes from 0 to 100, so %s is %s %%"):format(facts.show(node), number), ("for %g %% write %g"):format(number * 100, number * 100))
   end
   if number <= 0 or number > 100 then
-    facts.report(node, "warning", ("sample() goes from 0 to below 100, so %s is always the same"):format(facts.show(node)),
-      "a throttle is a number from 1 to 99")
+    facts.report(node, "warning",
+      ("sample() goes from 0 to below 100, so %s is always the same"):format(facts.show(node)), "a throttle is a number from 1 to 99")
   end
 end
 

@@ -94,7 +94,8 @@ local function declared(node, facts)
   if node.value and kinds.of(node.value).kind == "verdict" then
     return facts.report(node, "error", ('the verdict in "%s" is not returned'):format(name), "write return " .. name)
   end
-  facts.report(node, "warning", ('nothing reads the local "%s"'):format(name), "remove it, or is a name misspelt below?")
+  facts.report(node, "warning", ('nothing reads the local "%s"'):format(name),
+    "remove it, or is a name misspelt below?")
 end
 
 local function check_field(node, facts, owner, name, list, kind)
@@ -121,7 +122,8 @@ local function is_set(facts, name)
   if not facts.set_fields then
     facts.set_fields = {}
     require("pigeon.source").walk(facts.tree, function(node)
-      if node.kind == "Index" and node.sets and node.key.kind == "String" then facts.set_fields[node.key.value] = true end
+      local key = node.kind == "Index" and node.sets and node.key
+      if key and key.kind == "String" then facts.set_fields[key.value] = true end
     end)
   end
   return facts.set_fields[name]
@@ -153,8 +155,9 @@ function names.Index(node, _, facts)
   elseif fact.kind == "string" then
     check_string_function(node, facts, name)
   elseif fact.from == "index" then
-    facts.report(node, "error", ('%s is a position in the list, a number, and has no "%s"'):format(facts.show(node.object),
-      name), "write for _, " .. facts.show(node.object) .. " in ipairs(...)")
+    local shown = facts.show(node.object)
+    facts.report(node, "error", ('%s is a position in the list, a number, and has no "%s"'):format(shown, name),
+      ("write for _, %s in ipairs(...)"):format(shown))
   elseif fact.kind == "number" or fact.kind == "boolean" or fact.kind == "function" then
     facts.report(node, "error", ('%s is %s and has no "%s"'):format(facts.show(node.object), facts.a(fact.kind), name))
   end

@@ -6,7 +6,7 @@ local text = require "pigeon.text"
 local TAKES = { find = true, match = true, gmatch = true, gsub = true }
 
 -- `given` is what follows the text: the pattern, and gsub's replacement or find's start and plain.
-local function check(node, name, given, facts)
+local function check(name, given, facts)
   local pattern = given[1] and kinds.constant(given[1])
   local is_plain = name == "find" and given[3] and given[3].kind ~= "False" and given[3].kind ~= "Nil"
   if type(pattern) ~= "string" or is_plain then return end
@@ -21,11 +21,11 @@ local finder = {}
 function finder.Call(node, _, facts)
   local word = kinds.word(node.callee)
   local name = word and word:match("^string%.(.*)")
-  if TAKES[name] then check(node, name, { table.unpack(node.arguments, 2) }, facts) end
+  if TAKES[name] then check(name, { table.unpack(node.arguments, 2) }, facts) end
 end
 
 function finder.Method(node, _, facts)
-  if TAKES[node.name.value] then check(node, node.name.value, node.arguments, facts) end
+  if TAKES[node.name.value] then check(node.name.value, node.arguments, facts) end
 end
 
 return finder

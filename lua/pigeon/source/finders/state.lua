@@ -23,7 +23,8 @@ local function owner(node)
 end
 
 local function check(node, declaration, used_in, facts)
-  if not declaration or not used_in or used_in == declaration.inside or not outlives(declaration, facts.rule) then return end
+  if not declaration or not used_in or used_in == declaration.inside then return end
+  if not outlives(declaration, facts.rule) then return end
   facts.report(node, "warning",
     ('"%s" is above the function and changes, so a retry may decide otherwise'):format(declaration.name),
     "keep only constants there")

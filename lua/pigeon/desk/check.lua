@@ -4,6 +4,7 @@ local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
 local probes = require "pigeon.desk.probes"
 local text = require "pigeon.text"
+local variables = require "pigeon.desk.variables"
 
 local check = {}
 
@@ -114,9 +115,15 @@ function check.open(settings)
     return table.concat(parts)
   end
 
+  -- What is wrong beside the rules.
   local function show_arguments()
     local problems = {}
     for i, problem in ipairs(settings.arguments) do problems[i] = finding_of(problem) end
+    for _, found in ipairs(variables.misspelt(settings.known or "", settings.set or "")) do
+      local finding = new_finding(found.what, found.level)
+      finding.fix = clean(found.fix)
+      problems[#problems + 1] = finding
+    end
     return show(problems)
   end
 
@@ -140,6 +147,11 @@ function check.open(settings)
       local finding = finding_of(problem.what, rules.name)
       finding.key, finding.more = clean(problem.key), problem.more
       if not wrong_lines[finding.line] then list[#list + 1] = finding end
+    end
+    local surplus = batch.surplus
+    if surplus and not next(wrong_lines) then -- the text does not show it
+      list[#list + 1] = set_place(new_finding(surplus.word .. " is called with more arguments than it takes"), rules.name)
+      list[#list].key = clean(surplus.entry.label)
     end
     return list
   end

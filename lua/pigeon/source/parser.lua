@@ -1,12 +1,11 @@
 --- Lua 5.4's grammar: a list of tokens to the tree that init.lua describes. Raises {line, what, fix}.
 --
--- Each name is resolved while it is read: `scope` is a chain of tables from a name to its declaration.
--- What needs more than the grammar (goto, a <const> that is set) is left to Lua's own compiler.
+-- Each name is resolved while it is read. What needs more than the grammar (goto, a <const> that is set)
+-- is left to Lua's own compiler. `r` is a reader.
+local reader = require "pigeon.source.reader"
 local spelling = require "pigeon.source.spelling"
 
 local parser = {}
-
-local DEEPEST = 200 -- as Lua has it
 
 -- Left and right priority, from Lua's own parser; a right one that is lower binds to the right.
 local BINARY = {
@@ -25,143 +24,11 @@ local FIRST_WORDS = { "local", "return", "function", "if", "for", "while", "repe
 local SIMPLE = { ["nil"] = "Nil", ["true"] = "True", ["false"] = "False", ["..."] = "Vararg",
   ["string"] = "String", ["number"] = "Number" }
 
--- The state of one parse.
-local list, at, token -- the tokens, the number of the current one, and itself
-local scope -- {names = name -> declaration, outer}, of the current block
-local inside -- the Function node that is being read, or nil in the script's own chunk
-local depth
-local else_ifs -- the lines that have `else if`
-
-local function fail(line, what, fix)
-  error({ line = line, what = what, fix = fix }, 0)
-end
-
-local function advance()
-  local taken = token
-  at = at + 1
-  token = list[at]
-  return taken
-end
-
-local function show(which)
-  if which.kind == "<eof>" then return "the end of the file" end
-  if which.kind == "string" then return "a string" end
-  return ("`%s`"):format(which.value or which.kind)
-end
-
--- `end` is missing; an `else if` before it is the usual reason.
-local function fail_end(opened)
-  local lines = {}
-  for _, line in ipairs(else_ifs) do
-    if line >= opened.line then lines[#lines + 1] = line end
-  end
-  local what = ("`end` is missing for the `%s` of line %d"):format(opened.kind, opened.line)
-  if lines[1] then
-    fail(lines[1], ("`else if` begins an `if` of its own, so %s"):format(what), "write elseif, in one word")
-  end
-  fail(token.line, what .. (", before %s"):format(show(token)), "write end where it ends")
-end
-
--- What stands there in place of `wanted`, in words for the mistakes that have a name.
-local function fail_expected(wanted, context)
-  local before = list[at - 1]
-  if token.kind == "=" and context == "condition" then
-    fail(token.line, "`=` in a condition; it sets a value", '"is" is written ==')
-  end
-  if token.kind == "=" and before and before.kind == "=" then
-    fail(token.line, "`= =`", '"is" is written ==, without a space')
-  end
-  if (token.kind == "&" or token.kind == "|") and before and before.kind == token.kind then
-    fail(token.line, ("Lua has no `%s%s`"):format(token.kind, token.kind),
-      token.kind == "&" and "write and" or "write or")
-  end
-  if token.kind == "=" and before and BINARY[before.kind] and not before.kind:find("%a") then
-    fail(token.line, ("Lua has no `%s=`"):format(before.kind),
-      before.kind == ">" or before.kind == "<" and "write >= or <= without a space"
-      or ("write x = x %s ..."):format(before.kind))
-  end
-  if token.kind == "=" and context == "statement" then
-    fail(token.line, "`=` sets a value, and only a name or a field can have one", '"is" is written ==')
-  end
-  fail(token.line, ("%s is missing before %s"):format(wanted, show(token)), before and before.kind == "string"
-    and "does a text here lack a quote?" or "look at this line and the one above")
-end
-
-local function expect(kind, context)
-  if token.kind ~= kind then fail_expected(("`%s`"):format(kind), context) end
-  return advance()
-end
-
-local function expect_end(opened)
-  if token.kind ~= "end" then fail_end(opened) end
-  return advance()
-end
-
-local function take(kind)
-  return token.kind == kind and advance()
-end
-
-local function expect_name(what)
-  if token.kind ~= "name" then fail_expected(what or "a name") end
-  return advance()
-end
-
--- Makes a node from `first`, a token or a node, to the last token that was taken.
-local function node(kind, first, fields)
-  fields.kind, fields.first, fields.line = kind, first.first, first.line
-  fields.last = list[at - 1].last
-  return fields
-end
-
-local function enter()
-  depth = depth + 1
-  if depth > DEEPEST then
-    fail(token.line, ("nested more than %d deep (each `..` counts)"):format(DEEPEST), "split it into several lines")
-  end
-end
-
-local function leave()
-  depth = depth - 1
-end
-
-local function open_scope()
-  scope = { names = {}, outer = scope }
-end
-
-local function close_scope()
-  scope = scope.outer
-end
-
--- A declaration hides those before it from here on.
-local function declare(declaration, what)
-  declaration.declares, declaration.uses = what, {}
-  local outer = scope
-  while outer and not outer.names[declaration.name] do outer = outer.outer end
-  declaration.hides = outer and outer.names[declaration.name] or nil
-  scope.names[declaration.name] = declaration
-  return declaration
-end
-
-local function name_node(taken)
-  return { kind = "Name", name = taken.value, first = taken.first, last = taken.last, line = taken.line,
-    inside = inside }
-end
-
-local function resolved(taken)
-  local use, where = name_node(taken), scope
-  while where and not where.names[use.name] do where = where.outer end
-  if where then
-    use.declaration = where.names[use.name]
-    use.declaration.uses[#use.declaration.uses + 1] = use
-  end
-  return use
-end
-
 local expression, block -- set below
 
-local function expressions(context)
-  local values = { expression(context) }
-  while take(",") do values[#values + 1] = expression(context) end
+local function expressions(r, context)
+  local values = { expression(r, context) }
+  while r:take(",") do values[#values + 1] = expression(r, context) end
   return values
 end
 
@@ -173,315 +40,316 @@ local function string_node(taken, bare)
 end
 
 -- After `function` and its name: parameters, block, end.
-local function function_node(first, is_method)
-  local made = { kind = "Function", parameters = {}, inside = inside, line = first.line }
-  local outer = inside
-  inside = made
-  open_scope()
+local function function_node(r, first, is_method)
+  local made = { kind = "Function", parameters = {}, inside = r.inside, line = first.line }
+  local outer = r.inside
+  r.inside = made
+  r:open_scope()
   if is_method then
-    declare({ kind = "Name", name = "self", first = token.first, last = token.first - 1, line = token.line,
+    r:declare({ kind = "Name", name = "self", first = r.token.first, last = r.token.first - 1, line = r.token.line,
       inside = made }, "self")
   end
-  expect("(")
-  if token.kind ~= ")" then
+  r:expect("(")
+  if r.token.kind ~= ")" then
     repeat
-      if take("...") then
+      if r:take("...") then
         made.is_vararg = true
         break
       end
-      local parameter = name_node(expect_name("a parameter's name"))
-      made.parameters[#made.parameters + 1] = declare(parameter, "parameter")
-    until not take(",")
+      local parameter = r:name(r:expect_name("a parameter's name"))
+      made.parameters[#made.parameters + 1] = r:declare(parameter, "parameter")
+    until not r:take(",")
   end
-  expect(")")
-  made.body = block()
-  expect_end({ kind = "function", line = first.line })
-  close_scope()
-  inside = outer
-  return node("Function", first, made)
+  r:expect(")")
+  made.body = block(r)
+  r:expect_end({ kind = "function", line = first.line })
+  r:close_scope()
+  r.inside = outer
+  return r:node("Function", first, made)
 end
 
-local function table_item()
-  local first = token
-  if token.kind == "name" and list[at + 1].kind == "=" then
-    local key = string_node(advance(), true)
-    advance()
-    return node("Item", first, { key = key, value = expression() })
+local function table_item(r)
+  local first = r.token
+  if r.token.kind == "name" and r.list[r.at + 1].kind == "=" then
+    local key = string_node(r:advance(), true)
+    r:advance()
+    return r:node("Item", first, { key = key, value = expression(r) })
   end
-  if take("[") then
-    local key = expression()
-    expect("]")
-    expect("=")
-    return node("Item", first, { key = key, value = expression() })
+  if r:take("[") then
+    local key = expression(r)
+    r:expect("]")
+    r:expect("=")
+    return r:node("Item", first, { key = key, value = expression(r) })
   end
-  return node("Item", first, { value = expression() })
+  return r:node("Item", first, { value = expression(r) })
 end
 
-local function table_node()
-  local first, items = expect("{"), {}
-  while token.kind ~= "}" do
-    items[#items + 1] = table_item()
-    if not take(",") and not take(";") then break end
+local function table_node(r)
+  local first, items = r:expect("{"), {}
+  while r.token.kind ~= "}" do
+    items[#items + 1] = table_item(r)
+    if not r:take(",") and not r:take(";") then break end
   end
-  if token.kind ~= "}" then
-    fail_expected(("a comma, or the `}` of the `{` of line %d,"):format(first.line))
+  if r.token.kind ~= "}" then
+    r:fail_expected(("a comma, or the `}` of the `{` of line %d,"):format(first.line))
   end
-  advance()
-  return node("Table", first, { items = items })
+  r:advance()
+  return r:node("Table", first, { items = items })
 end
 
-local function arguments_of()
-  if token.kind == "string" then return { string_node(advance()) } end
-  if token.kind == "{" then return { table_node() } end
-  local open = expect("(")
-  local arguments = token.kind == ")" and {} or expressions("arguments")
-  if token.kind ~= ")" then
-    fail_expected(("the `)` of the `(` of line %d"):format(open.line), "condition")
+local function arguments_of(r)
+  if r.token.kind == "string" then return { string_node(r:advance()) } end
+  if r.token.kind == "{" then return { table_node(r) } end
+  local open = r:expect("(")
+  local arguments = r.token.kind == ")" and {} or expressions(r, "arguments")
+  if r.token.kind ~= ")" then
+    r:fail_expected(("the `)` of the `(` of line %d"):format(open.line), "condition")
   end
-  advance()
+  r:advance()
   return arguments
 end
 
-local function primary()
-  local first = token
-  if token.kind == "name" then return resolved(advance()) end
-  if token.kind == "(" then
-    advance()
-    local inner = expression("condition")
-    expect(")", "condition")
-    return node("Paren", first, { inner = inner })
+local function primary(r)
+  local first = r.token
+  if r.token.kind == "name" then return r:resolve(r:advance()) end
+  if r.token.kind == "(" then
+    r:advance()
+    local inner = expression(r, "condition")
+    r:expect(")", "condition")
+    return r:node("Paren", first, { inner = inner })
   end
-  fail_expected("a value")
+  r:fail_expected("a value")
 end
 
 -- A name, an index, a call: what a statement can begin with.
-local function suffixed()
-  local first = token
-  local made = primary()
+local function suffixed(r)
+  local first = r.token
+  local made = primary(r)
   while true do
-    if take(".") then
-      local key = string_node(expect_name("a field's name"), true)
-      made = node("Index", first, { object = made, key = key })
-    elseif take("[") then
-      local key = expression()
-      expect("]")
-      made = node("Index", first, { object = made, key = key })
-    elseif take(":") then
-      local name = string_node(expect_name("a method's name"), true)
-      local line = token.line
-      if token.kind ~= "(" and token.kind ~= "string" and token.kind ~= "{" then fail_expected("`(`") end
-      local arguments = arguments_of()
-      made = node("Method", first, { object = made, name = name, arguments = arguments, call_line = line })
-    elseif token.kind == "(" or token.kind == "string" or token.kind == "{" then
-      local line = token.line
-      local arguments = arguments_of()
-      made = node("Call", first, { callee = made, arguments = arguments, call_line = line })
+    if r:take(".") then
+      local key = string_node(r:expect_name("a field's name"), true)
+      made = r:node("Index", first, { object = made, key = key })
+    elseif r:take("[") then
+      local key = expression(r)
+      r:expect("]")
+      made = r:node("Index", first, { object = made, key = key })
+    elseif r:take(":") then
+      local name = string_node(r:expect_name("a method's name"), true)
+      local line = r.token.line
+      if r.token.kind ~= "(" and r.token.kind ~= "string" and r.token.kind ~= "{" then r:fail_expected("`(`") end
+      local arguments = arguments_of(r)
+      made = r:node("Method", first, { object = made, name = name, arguments = arguments, call_line = line })
+    elseif r.token.kind == "(" or r.token.kind == "string" or r.token.kind == "{" then
+      local line = r.token.line
+      local arguments = arguments_of(r)
+      made = r:node("Call", first, { callee = made, arguments = arguments, call_line = line })
     else
       return made
     end
   end
 end
 
-local function simple()
-  local kind = SIMPLE[token.kind]
+local function simple(r)
+  local kind = SIMPLE[r.token.kind]
   if kind then
-    if kind == "Vararg" and inside and not inside.is_vararg then
-      fail(token.line, "`...` in a function that takes none", "write function(...)")
+    if kind == "Vararg" and r.inside and not r.inside.is_vararg then
+      r:fail(r.token.line, "`...` in a function that takes none", "write function(...)")
     end
-    local taken = advance()
+    local taken = r:advance()
     return { kind = kind, value = taken.value, first = taken.first, last = taken.last, line = taken.line }
   end
-  if token.kind == "{" then return table_node() end
-  if token.kind == "function" then return function_node(advance()) end
-  return suffixed()
+  if r.token.kind == "{" then return table_node(r) end
+  if r.token.kind == "function" then return function_node(r, r:advance()) end
+  return suffixed(r)
 end
 
 -- An expression whose binary operators bind tighter than `limit`.
-local function operators(limit)
-  enter()
-  local first, made = token
-  if UNARY[token.kind] then
-    local op = advance()
-    local operand = operators(UNARY_PRIORITY)
-    made = node("Unop", first, { op = op.kind, operand = operand, op_first = op.first, op_last = op.last })
+local function operators(r, limit)
+  r:enter()
+  local first, made = r.token
+  if UNARY[r.token.kind] then
+    local op = r:advance()
+    local operand = operators(r, UNARY_PRIORITY)
+    made = r:node("Unop", first, { op = op.kind, operand = operand, op_first = op.first, op_last = op.last })
   else
-    made = simple()
+    made = simple(r)
   end
-  while BINARY[token.kind] and BINARY[token.kind][1] > limit do
-    local op = advance()
-    local right = operators(BINARY[op.kind][2])
-    made = node("Binop", first, { op = op.kind, left = made, right = right, op_first = op.first, op_last = op.last,
+  while BINARY[r.token.kind] and BINARY[r.token.kind][1] > limit do
+    local op = r:advance()
+    local right = operators(r, BINARY[op.kind][2])
+    made = r:node("Binop", first, { op = op.kind, left = made, right = right, op_first = op.first, op_last = op.last,
       op_line = op.line })
   end
-  leave()
+  r:leave()
   return made
 end
 
-function expression(context)
-  if BLOCK_ENDS[token.kind] or token.kind == "then" or token.kind == "do" then fail_expected("a value", context) end
-  return operators(0)
+function expression(r, context)
+  local kind = r.token.kind
+  if BLOCK_ENDS[kind] or kind == "then" or kind == "do" then r:fail_expected("a value", context) end
+  return operators(r, 0)
 end
 
 -- ------------------------------------------------------------------- statements
 
-local function condition(after)
-  local made = expression("condition")
-  if token.kind ~= after then fail_expected(("`%s`"):format(after), "condition") end
-  advance()
+local function condition(r, after)
+  local made = expression(r, "condition")
+  if r.token.kind ~= after then r:fail_expected(("`%s`"):format(after), "condition") end
+  r:advance()
   return made
 end
 
-local function if_statement()
-  local first, clauses, otherwise = token, {}, nil
+local function if_statement(r)
+  local first, clauses, otherwise = r.token, {}, nil
   repeat
-    local opened = advance()
-    local test = condition("then")
-    local body = block()
-    clauses[#clauses + 1] = node("Clause", opened, { condition = test, body = body })
-  until token.kind ~= "elseif"
-  if token.kind == "else" then
-    local opened = advance()
-    if token.kind == "if" and token.line == opened.line then else_ifs[#else_ifs + 1] = token.line end
-    otherwise = block()
+    local opened = r:advance()
+    local test = condition(r, "then")
+    local body = block(r)
+    clauses[#clauses + 1] = r:node("Clause", opened, { condition = test, body = body })
+  until r.token.kind ~= "elseif"
+  if r.token.kind == "else" then
+    local opened = r:advance()
+    if r.token.kind == "if" and r.token.line == opened.line then r.else_ifs[#r.else_ifs + 1] = r.token.line end
+    otherwise = block(r)
   end
-  expect_end(first)
-  return node("If", first, { clauses = clauses, otherwise = otherwise })
+  r:expect_end(first)
+  return r:node("If", first, { clauses = clauses, otherwise = otherwise })
 end
 
-local function while_statement()
-  local first = advance()
-  local test = condition("do")
-  local body = block()
-  expect_end(first)
-  return node("While", first, { condition = test, body = body })
+local function while_statement(r)
+  local first = r:advance()
+  local test = condition(r, "do")
+  local body = block(r)
+  r:expect_end(first)
+  return r:node("While", first, { condition = test, body = body })
 end
 
-local function repeat_statement()
-  local first = advance()
-  open_scope()
-  local body = block(true)
-  if token.kind ~= "until" then fail_expected(("the `until` of the `repeat` of line %d"):format(first.line)) end
-  advance()
-  local test = expression("condition") -- it sees the locals of the block
-  close_scope()
-  return node("Repeat", first, { body = body, condition = test })
+local function repeat_statement(r)
+  local first = r:advance()
+  r:open_scope()
+  local body = block(r, true)
+  if r.token.kind ~= "until" then r:fail_expected(("the `until` of the `repeat` of line %d"):format(first.line)) end
+  r:advance()
+  local test = expression(r, "condition") -- it sees the locals of the block
+  r:close_scope()
+  return r:node("Repeat", first, { body = body, condition = test })
 end
 
-local function do_statement()
-  local first = advance()
-  local body = block()
-  expect_end(first)
-  return node("Do", first, { body = body })
+local function do_statement(r)
+  local first = r:advance()
+  local body = block(r)
+  r:expect_end(first)
+  return r:node("Do", first, { body = body })
 end
 
-local function for_statement()
-  local first = advance()
-  local names = { name_node(expect_name("a variable's name")) }
+local function for_statement(r)
+  local first = r:advance()
+  local names = { r:name(r:expect_name("a variable's name")) }
   local made
-  if take("=") then
-    made = { name = names[1], start = expression() }
-    expect(",")
-    made.limit = expression()
-    made.step = take(",") and expression() or nil
+  if r:take("=") then
+    made = { name = names[1], start = expression(r) }
+    r:expect(",")
+    made.limit = expression(r)
+    made.step = r:take(",") and expression(r) or nil
   else
-    while take(",") do names[#names + 1] = name_node(expect_name("a variable's name")) end
-    expect("in")
-    made = { names = names, values = expressions() }
+    while r:take(",") do names[#names + 1] = r:name(r:expect_name("a variable's name")) end
+    r:expect("in")
+    made = { names = names, values = expressions(r) }
   end
-  expect("do")
-  open_scope()
-  for _, name in ipairs(names) do declare(name, "loop") end
-  made.body = block()
-  close_scope()
-  expect_end(first)
-  return node(made.start and "NumericFor" or "GenericFor", first, made)
+  r:expect("do")
+  r:open_scope()
+  for _, name in ipairs(names) do r:declare(name, "loop") end
+  made.body = block(r)
+  r:close_scope()
+  r:expect_end(first)
+  return r:node(made.start and "NumericFor" or "GenericFor", first, made)
 end
 
-local function function_statement()
-  local first = advance()
-  local target, is_method = resolved(expect_name("the function's name")), false
+local function function_statement(r)
+  local first = r:advance()
+  local target, is_method = r:resolve(r:expect_name("the function's name")), false
   local start = target
-  while token.kind == "." or token.kind == ":" do
-    is_method = advance().kind == ":"
-    target = node("Index", start, { object = target, key = string_node(expect_name("a field's name"), true) })
+  while r.token.kind == "." or r.token.kind == ":" do
+    is_method = r:advance().kind == ":"
+    target = r:node("Index", start, { object = target, key = string_node(r:expect_name("a field's name"), true) })
     if is_method then break end
   end
-  target.last = list[at - 1].last
-  local made = function_node(first, is_method)
+  target.last = r.list[r.at - 1].last
+  local made = function_node(r, first, is_method)
   target.sets = true
-  return node("FunctionStatement", first, { target = target, made = made })
+  return r:node("FunctionStatement", first, { target = target, made = made })
 end
 
-local function local_statement()
-  local first = advance()
-  if take("function") then
-    local name = declare(name_node(expect_name("the function's name")), "local")
-    local made = function_node(first)
-    return node("LocalFunction", first, { name = name, made = made })
+local function local_statement(r)
+  local first = r:advance()
+  if r:take("function") then
+    local name = r:declare(r:name(r:expect_name("the function's name")), "local")
+    local made = function_node(r, first)
+    return r:node("LocalFunction", first, { name = name, made = made })
   end
   local names, values = {}, {}
   repeat
-    local name = name_node(expect_name("the local's name"))
-    if take("<") then
-      name.attribute = expect_name("const or close").value
-      expect(">")
+    local name = r:name(r:expect_name("the local's name"))
+    if r:take("<") then
+      name.attribute = r:expect_name("const or close").value
+      r:expect(">")
     end
     names[#names + 1] = name
-  until not take(",")
-  if take("=") then values = expressions() end
-  local made = node("Local", first, { names = names, values = values })
+  until not r:take(",")
+  if r:take("=") then values = expressions(r) end
+  local made = r:node("Local", first, { names = names, values = values })
   for i, name in ipairs(names) do
-    declare(name, "local").value = values[i]
+    r:declare(name, "local").value = values[i]
   end
   return made
 end
 
-local function return_statement()
-  local first, values = advance(), {}
-  if not BLOCK_ENDS[token.kind] and token.kind ~= ";" then values = expressions() end
-  local made = node("Return", first, { values = values })
-  take(";")
+local function return_statement(r)
+  local first, values = r:advance(), {}
+  if not BLOCK_ENDS[r.token.kind] and r.token.kind ~= ";" then values = expressions(r) end
+  local made = r:node("Return", first, { values = values })
+  r:take(";")
   return made
 end
 
-local function label_statement()
-  local first = advance()
-  local name = expect_name("the label's name").value
-  expect("::")
-  return node("Label", first, { name = name })
+local function label_statement(r)
+  local first = r:advance()
+  local name = r:expect_name("the label's name").value
+  r:expect("::")
+  return r:node("Label", first, { name = name })
 end
 
-local function goto_statement()
-  local first = advance()
-  local name = expect_name("a label's name").value
-  return node("Goto", first, { name = name })
+local function goto_statement(r)
+  local first = r:advance()
+  local name = r:expect_name("a label's name").value
+  return r:node("Goto", first, { name = name })
 end
 
-local function break_statement()
-  local first = advance()
-  return node("Break", first, {})
+local function break_statement(r)
+  local first = r:advance()
+  return r:node("Break", first, {})
 end
 
 -- A call, or one or more targets, `=` and values.
-local function other_statement()
-  local first = token
-  local targets = { suffixed() }
-  if token.kind ~= "=" and token.kind ~= "," then
+local function other_statement(r)
+  local first = r.token
+  local targets = { suffixed(r) }
+  if r.token.kind ~= "=" and r.token.kind ~= "," then
     if targets[1].kind == "Call" or targets[1].kind == "Method" then return targets[1] end
-    if token.kind == "name" and targets[1].kind == "Name" then
-      fail(first.line, ("`%s %s` is not Lua"):format(targets[1].name, token.value),
+    if r.token.kind == "name" and targets[1].kind == "Name" then
+      r:fail(first.line, ("`%s %s` is not Lua"):format(targets[1].name, r.token.value),
         spelling.did_you_mean(targets[1].name, FIRST_WORDS) or "write = to set a value, ( to call a function")
     end
-    fail_expected(("`=`, or `(` for a call, after `%s`"):format(show(list[at - 1]):gsub("`", "")), "value")
+    r:fail_expected(("`=`, or `(` for a call, after `%s`"):format(reader.show(r.list[r.at - 1]):gsub("`", "")), "value")
   end
-  while take(",") do targets[#targets + 1] = suffixed() end
+  while r:take(",") do targets[#targets + 1] = suffixed(r) end
   for _, target in ipairs(targets) do
-    if target.kind ~= "Name" and target.kind ~= "Index" then fail_expected("a name or a field", "statement") end
+    if target.kind ~= "Name" and target.kind ~= "Index" then r:fail_expected("a name or a field", "statement") end
     target.sets = true
   end
-  expect("=")
-  local values = expressions()
-  return node("Assign", first, { targets = targets, values = values })
+  r:expect("=")
+  local values = expressions(r)
+  return r:node("Assign", first, { targets = targets, values = values })
 end
 
 local STATEMENTS = {
@@ -491,19 +359,19 @@ local STATEMENTS = {
 }
 
 -- The statements up to the word that ends the block, which is left. `bare`: without a scope of its own.
-function block(bare)
-  local first, made = token, {}
-  if not bare then open_scope() end
-  while not BLOCK_ENDS[token.kind] do
-    if not take(";") then
-      enter()
-      local statement = (STATEMENTS[token.kind] or other_statement)()
-      leave()
+function block(r, bare)
+  local first, made = r.token, {}
+  if not bare then r:open_scope() end
+  while not BLOCK_ENDS[r.token.kind] do
+    if not r:take(";") then
+      r:enter()
+      local statement = (STATEMENTS[r.token.kind] or other_statement)(r)
+      r:leave()
       made[#made + 1] = statement
       if statement.kind == "Return" then break end
     end
   end
-  if not bare then close_scope() end
+  if not bare then r:close_scope() end
   made.kind, made.line = "Block", made[1] and made[1].line or first.line
   made.first = made[1] and made[1].first or first.first
   made.last = made[1] and made[#made].last or first.first - 1
@@ -511,17 +379,17 @@ function block(bare)
 end
 
 --- tokens.read()'s list -> the Block of the whole script.
-function parser.parse(all)
-  list, at, token = all, 1, all[1]
-  scope, inside, depth, else_ifs = nil, nil, 0, {}
-  local made = block()
-  if token.kind ~= "<eof>" then
-    if list[at - 1] and made[#made] and made[#made].kind == "Return" and not BLOCK_ENDS[token.kind] then
-      fail(token.line, ("%s after `return`"):format(show(token)), "return is the last statement of its block")
+function parser.parse(list)
+  local r = reader.open(list)
+  local made = block(r)
+  if r.token.kind ~= "<eof>" then
+    if made[1] and made[#made].kind == "Return" and not BLOCK_ENDS[r.token.kind] then
+      r:fail(r.token.line, ("%s after `return`"):format(reader.show(r.token)),
+        "return is the last statement of its block")
     end
-    fail(token.line, ("%s, but nothing is open here"):format(show(token)), "is there an `end` too many above?")
+    r:fail(r.token.line, ("%s, but nothing is open here"):format(reader.show(r.token)),
+      "is there an `end` too many above?")
   end
-  list, token, scope = nil, nil, nil
   return made
 end
 

@@ -41,19 +41,19 @@ local function class_end(pattern, at)
   end
 end
 
--- One item -> {set, repeats = "*", "+", "-", "?" or ""}, and the position after it.
+-- One item -> {class, repeats = "*", "+", "-", "?" or ""}, and the position after it.
 local function read_single(pattern, at)
   local after, problem = class_end(pattern, at)
   if not after then return nil, problem end
   local class = sub(pattern, at, after - 1)
   if class == "^" then class = "%^" end -- in the middle it is itself
   local repeats = sub(pattern, after, after):match("[*+?-]") or ""
-  return { class = class, set = set_of(class), repeats = repeats, at = at }, after + #repeats
+  return { class = class, repeats = repeats }, after + #repeats
 end
 
 -- A pattern -> a list of items and whether it is anchored; or nil and what is wrong with it.
 local function read(pattern)
-  local items, open, at = {}, {}, 1
+  local items, open, closed, at = {}, {}, {}, 1
   local anchored = sub(pattern, 1, 1) == "^"
   if anchored then at = 2 end
   local captures = 0
@@ -62,17 +62,18 @@ local function read(pattern)
     if find(rest, "^%(") then
       captures = captures + 1
       if captures > 32 then return nil, "has more than 32 captures" end
-      if not find(rest, "^%(%)") then open[#open + 1] = captures end
+      if find(rest, "^%(%)") then closed[captures] = true else open[#open + 1] = captures end
       at = at + (find(rest, "^%(%)") and 2 or 1)
     elseif find(rest, "^%)") then
-      if not table.remove(open) then return nil, "has a ) without its (" end
+      if #open == 0 then return nil, "has a ) without its (" end
+      closed[table.remove(open)] = true
       at = at + 1
     elseif rest == "$" then
       items[#items + 1] = { ending = true }
       at = at + 1
     elseif find(rest, "^%%b") then
       if #rest < 4 then return nil, "has a %b that needs two characters after it" end
-      items[#items + 1] = { set = { [rest:byte(3)] = true }, repeats = "" }
+      items[#items + 1] = { class = "[%" .. sub(rest, 3, 3) .. "]", repeats = "" }
       at = at + 4
     elseif find(rest, "^%%f") then
       if not find(rest, "^%%f%[") then return nil, "has a %f that needs a [set] after it" end
@@ -81,10 +82,10 @@ local function read(pattern)
       at = after -- it takes no byte
     elseif find(rest, "^%%%d") then
       local number = tonumber(sub(rest, 2, 2))
-      if number == 0 or number > captures then
+      if not closed[number] then
         return nil, ("has a %%%d without a capture %d"):format(number, number)
       end
-      items[#items + 1] = { set = set_of("."), repeats = "?" }
+      items[#items + 1] = { class = ".", repeats = "?" }
       at = at + 2
     else
       local item, after = read_single(pattern, at)
@@ -101,10 +102,11 @@ local UNBOUNDED = { ["*"] = true, ["+"] = true, ["-"] = true }
 
 -- Whether the item can stop at more than one place before what follows it.
 local function is_loose(items, i)
+  local own = set_of(items[i].class)
   for next_one = i + 1, #items do
     local following = items[next_one]
     if following.ending then return false end
-    if overlap(items[i].set, following.set) then return true end
+    if overlap(own, set_of(following.class)) then return true end
     if following.repeats == "" or following.repeats == "+" then return false end
   end
   return false -- nothing follows: it always fits

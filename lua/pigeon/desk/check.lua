@@ -150,8 +150,9 @@ function check.open(settings)
     end
     local surplus = batch.surplus
     if surplus and not next(wrong_lines) then -- the text does not show it
-      list[#list + 1] = set_place(new_finding(surplus.word .. " is called with more arguments than it takes"), rules.name)
-      list[#list].key = clean(surplus.entry.label)
+      local finding = new_finding(surplus.word .. " is called with more arguments than it takes")
+      finding.key = clean(surplus.entry.label)
+      list[#list + 1] = set_place(finding, rules.name)
     end
     return list
   end

@@ -29,8 +29,10 @@ function variables.misspelt(known_text, set_text)
     if not is_known[name] then
       local near = spelling.near((name:gsub(PREFIX, "")), short)
       near = near and "PIGEON_" .. near or with_part(name, known)
-      list[#list + 1] = { what = name .. " is set, but Pigeon has no such variable", level = near and "error" or "warning",
-        fix = near and ("did you mean %s?"):format(near) or "unset it; deploy/CONFIGURATION.md has the variables" }
+      list[#list + 1] = {
+        what = name .. " is set, but Pigeon has no such variable", level = near and "error" or "warning",
+        fix = near and ("did you mean %s?"):format(near) or "unset it; deploy/CONFIGURATION.md has the variables",
+      }
     end
   end
   return list

@@ -6,8 +6,10 @@ reader.__index = reader
 local DEEPEST = 200 -- as Lua has it
 
 -- Operators that other languages put before = : x += 1
-local BEFORE_EQUALS = { ["+"] = true, ["-"] = true, ["*"] = true, ["/"] = true, ["%"] = true, ["^"] = true, [".."] = true,
-  ["|"] = true, ["&"] = true }
+local BEFORE_EQUALS = {
+  ["+"] = true, ["-"] = true, ["*"] = true, ["/"] = true, ["%"] = true, ["^"] = true, [".."] = true, ["|"] = true,
+  ["&"] = true,
+}
 
 --- tokens.read()'s list -> {token = the one in hand, list, at = its number, inside = the Function node
 -- that is read or nil, else_ifs = the lines that have `else if`}, with the functions below.

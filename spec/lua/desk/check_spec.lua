@@ -76,8 +76,34 @@ end
 
   it("judges literal queues where PIGEON_QUEUE is set", function()
     local source = "return function(o)\n  return accept(o.key:sub(-36), { 'sumbitter' })\nend\n"
-    assert.equal('rules.lua:2: warning: PIGEON_QUEUE has no queue "sumbitter": did you mean submitter?\n', (check(source)))
+    assert.equal('rules.lua:2: warning: PIGEON_QUEUE has no queue "sumbitter": did you mean submitter?\n',
+      (check(source)))
     assert.equal("", (check(source, { assumed_queue = true })))
+  end)
+
+  it("finds a word with too many arguments where the text does not show it", function()
+    local text, probes = check("local WORDS = { ignore }\nreturn function() return WORDS[1]('a', 'b') end\n")
+    assert.equal("", text)
+    assert.matches("^rules%.lua: ignore is called with more arguments than it takes %(key ", probes)
+    text, probes = check("return function() return ignore('a', 'b') end\n")
+    assert.matches("^rules%.lua:1: ignore takes 1 argument", text)
+    assert.equal("", probes)
+  end)
+
+  it("reports once what the text shows and the rules then do", function()
+    local text, probes = check("return function(object)\n  return ignroe(object.key)\nend\n")
+    assert.matches("^rules%.lua:2: there is no word", text)
+    assert.equal("", probes)
+  end)
+
+  it("shows misspelt variables", function()
+    local first, _, last, status = check("return function() return ignore('x') end",
+      { known = "PIGEON_QUEUE PIGEON_ENV ", set = "PIGEON_QUEUS PIGEON_ENV PIGEON_OTHER " })
+    assert.equal("PIGEON_QUEUS is set, but Pigeon has no such variable: did you mean PIGEON_QUEUE?\n"
+      .. "warning: PIGEON_OTHER is set, but Pigeon has no such variable: unset it; "
+      .. "deploy/CONFIGURATION.md has the variables\n", first)
+    assert.matches("1 error, 1 warning\n$", last)
+    assert.equal(1, status)
   end)
 
   it("shows a script that does not load, and all that its text has", function()

@@ -82,7 +82,8 @@ describe("the sandbox", function()
     ["both"] = "\xEF\xBB\xBF#!/usr/bin/lua\n",
   } do
     it("takes a script with " .. name .. ", and keeps its lines", function()
-      local source = start .. "return function(o)\n  if o.key == 'x' then error('boom') end\n  return ignore('y')\nend\n"
+      local source = start .. "return function(o)\n  if o.key == 'x' then error('boom') end\n"
+        .. "  return ignore('y')\nend\n"
       local line = start:find("\n") and 3 or 2
       assert.equal("y", open(source)(object()).reason)
       local _, problem = open(source) { key = "x" }

@@ -82,7 +82,8 @@ describe("source.parse", function()
   end)
 
   it("resolves names to their locals", function()
-    local text = "local a = 1\nlocal function f(a, b)\n  local a = a + b\n  return a, c\nend\nfor a = a, 2 do f(a) end\nreturn a"
+    local text = "local a = 1\nlocal function f(a, b)\n  local a = a + b\n  return a, c\nend\n"
+      .. "for a = a, 2 do f(a) end\nreturn a"
     local lines = {}
     for _, name in ipairs(nodes(text, "Name")) do
       if not name.declares then
@@ -103,7 +104,8 @@ describe("source.parse", function()
   for name, case in pairs {
     ["a byte order mark"] = { "\xEF\xBB\xBFreturn x", 1 }, ["a #! line"] = { "#!/usr/bin/lua\nreturn x", 2 },
     ["CR alone"] = { "-- a\rlocal y\rreturn x", 3 }, ["CR LF"] = { "-- a\r\nlocal y\r\nreturn x", 3 },
-    ["a long string before"] = { "local y = [[\n\n]]\nreturn x", 4 }, ["a long comment before"] = { "--[==[\n]]\n]==]\nreturn x", 4 },
+    ["a long string before"] = { "local y = [[\n\n]]\nreturn x", 4 },
+    ["a long comment before"] = { "--[==[\n]]\n]==]\nreturn x", 4 },
   } do
     it("takes a text with " .. name, function()
       local names = nodes(case[1], "Name")
@@ -120,9 +122,10 @@ describe("source.parse", function()
   end
 
   it("ends where things are nested too deep, as Lua does", function()
-    assert.equal("1: nested more than 200 deep (each `..` counts)", broken("return " .. ("("):rep(250) .. "1" .. (")"):rep(250)))
-    assert.equal("1: nested more than 200 deep (each `..` counts)", broken("return 'a'" .. (" .. 'a'"):rep(250)))
-    assert.equal("1: nested more than 200 deep (each `..` counts)", broken(("do "):rep(250) .. ("end "):rep(250)))
+    local DEEP = "1: nested more than 200 deep (each `..` counts)"
+    assert.equal(DEEP, broken("return " .. ("("):rep(250) .. "1" .. (")"):rep(250)))
+    assert.equal(DEEP, broken("return 'a'" .. (" .. 'a'"):rep(250)))
+    assert.equal(DEEP, broken(("do "):rep(250) .. ("end "):rep(250)))
     assert.matches("^1: ", broken("return " .. ("{"):rep(100000)))
     parse("return " .. ("("):rep(90) .. "1" .. (")"):rep(90))
   end)
@@ -139,7 +142,8 @@ describe("source.parse", function()
     ["return 1 return 2"] = "1: `return` after `return`",
     ["x += 1"] = "1: Lua has no `+=`", ["if a & & b then end"] = "1: Lua has no `&&`",
     ["if a || b then end"] = "1: Lua has no `||`", ["if !a then end"] = "1: Lua has no `!`",
-    ["if a = b then end"] = "1: `=` in a condition; it sets a value", ["if a = = b then end"] = "1: `=` in a condition; it sets a value",
+    ["if a = b then end"] = "1: `=` in a condition; it sets a value",
+    ["if a = = b then end"] = "1: `=` in a condition; it sets a value",
     ["f() = 1"] = "1: `=` sets a value, and only a name or a field can have one",
     ["return function() return ... end"] = "1: `...` in a function that takes none",
     ["x = a ? b : c"] = "1: Lua has no `?`", ["x = é"] = '1: "é" outside of a string',
@@ -160,7 +164,8 @@ describe("source.parse", function()
       random = (random * 1103515245 + 12345) % 2147483648
       return random // 65536 % most + 1
     end
-    local texts = { read "rules/bucket.lua", read "lua/pigeon/text.lua", "::a:: local x <const> = 1 while x do break end goto a" }
+    local texts = { read "rules/bucket.lua", read "lua/pigeon/text.lua",
+      "::a:: local x <const> = 1 while x do break end goto a" }
     for _ = 1, 1000 do
       local text, parts = texts[pick(#texts)], {}
       for i, token in ipairs(tokens.read(text)) do parts[i] = text:sub(token.first, token.last) end

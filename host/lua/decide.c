@@ -12,7 +12,7 @@
 #define BIG_INPUT 65536 /* bytes */
 #define LEAST_MS 1000   /* for the batch as a whole, where the deadline is nearer */
 #define MEGABYTE ((size_t)1 << 20) /* of the input, for which a second of CPU is added */
-#define MOST_SECONDS 60            /* also on the desk, where check runs luacheck */
+#define MOST_SECONDS 60            /* also on the desk */
 
 /* ------------------------------------------------------------- the collector */
 

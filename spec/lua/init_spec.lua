@@ -125,6 +125,39 @@ describe("an event", function()
     assert.equal("published: one to normal, crashes/new", lines[1].message)
   end)
 
+  it("is decided where a word gets more than it takes, and a WARN line counts that once", function()
+    pigeon.open(settings("normal", [[
+      return function(object)
+        if object.key == "fine" then return ignore("fine") end
+        return accept(crash_id(object.key, 1), { "normal" }, "more")
+      end]]))
+    receive(event(key_of(1), "fine", key_of(2)))
+    assert.equal(1, #pigeon.decide(1))
+    assert.same({}, pigeon.decide(2))
+    assert.equal(1, #pigeon.decide(3))
+    local body, error_type, lines = conclude({}, { confirmed = 2 })
+    assert.equal("null", body)
+    assert.is_nil(error_type)
+    assert.equal(4, #lines)
+    assert.equal("warn", lines[1].level)
+    assert.equal("the rules called accept with more arguments than it takes, for 2 objects; the rest was dropped: "
+      .. "bin/pigeon check names the line", lines[1].message)
+    receive(event("fine"))
+    pigeon.decide(1)
+    local _, _, rest = conclude({}, { confirmed = 0 })
+    assert.equal(1, #rest)
+  end)
+
+  it("has no line of the words that a shadow script gave too much", function()
+    pigeon.open(settings("normal"))
+    pigeon.open_shadow { name = "s.lua", hash = "0", source = "return function() return ignore('a', 'b') end" }
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    pigeon.decide(1, true)
+    local _, _, lines = conclude({}, { confirmed = 1 })
+    for _, line in ipairs(lines) do assert.is_not.equal("warn", line.level) end
+  end)
+
   it("leaves nothing for the next one", function()
     receive(event(key_of(1), "bad"))
     pigeon.decide(1)

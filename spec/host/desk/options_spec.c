@@ -55,6 +55,9 @@ static void options_and_words_come_in_any_order(void **state)
     assert_false(options.literal);
     assert_string_equal(options.ids, "v2/raw_crash");
     assert_string_equal(options.manifest, "manifest.json");
+    assert_true(reads("check --strict --json"));
+    assert_true(options.strict && options.json);
+    assert_false(reads("explain --strict a"));
     assert_true(reads("explain -"));
     assert_string_equal(options.words[0], "-");
 }

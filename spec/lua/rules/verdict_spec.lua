@@ -1,6 +1,7 @@
 local verdict = require "pigeon.rules.verdict"
-local accept, defer, ignore, exchange = verdict.words.accept, verdict.words.defer, verdict.words.ignore,
-  verdict.words.exchange
+local noted = {}
+local words = verdict.words(noted)
+local accept, defer, ignore, exchange = words.accept, words.defer, words.ignore, words.exchange
 
 local function names(count)
   local list = {}
@@ -18,6 +19,23 @@ end
 local function to(exchange_name, routing_key)
   return { exchange = exchange_name, routing_key = routing_key }
 end
+
+describe("a word", function()
+  for name, arguments in pairs {
+    accept = { "x", { "a" } }, defer = { "why" }, ignore = { "why" }, exchange = { "a", "b" },
+  } do
+    it(("%s drops what it does not take, and notes it"):format(name), function()
+      noted.surplus = nil
+      local plain = words[name](table.unpack(arguments))
+      assert.is_nil(noted.surplus)
+      arguments[require("pigeon.rules.arguments")[name] + 1] = "more"
+      local more = words[name](table.unpack(arguments))
+      assert.equal(name, noted.surplus)
+      assert.same(getmetatable(plain).reason, getmetatable(more).reason)
+      noted.surplus = nil
+    end)
+  end
+end)
 
 describe("accept", function()
   it("says what it was made from", function()

@@ -4,12 +4,15 @@ local source = require "pigeon.source"
 local constants = {}
 
 local FIELDS = {}
-for name in ("bucket key event_name time size region version_id sequencer source"):gmatch("%S+") do FIELDS[name] = true end
+for name in ("bucket key event_name time size region version_id sequencer source"):gmatch("%S+") do
+  FIELDS[name] = true
+end
 
 local ARITHMETIC = {
   ["+"] = function(a, b) return a + b end, ["-"] = function(a, b) return a - b end,
   ["*"] = function(a, b) return a * b end, ["/"] = function(a, b) return a / b end,
-  ["//"] = function(a, b) return b ~= 0 and a // b or nil end, ["%"] = function(a, b) return b ~= 0 and a % b or nil end,
+  ["//"] = function(a, b) return b ~= 0 and a // b or nil end,
+  ["%"] = function(a, b) return b ~= 0 and a % b or nil end,
   ["^"] = function(a, b) return a ^ b end,
 }
 local COMPARISONS = { ["<"] = true, [">"] = true, ["<="] = true, [">="] = true, ["=="] = true, ["~="] = true }

@@ -67,10 +67,25 @@ function VALUES.bucket(found)
   return list_of(MOST_VALUES, named, named[1] and {} or { objects.usual.bucket }, other, strings)
 end
 
+local EVENT_NAMES <const> = {
+  "ObjectCreated:Copy", "ObjectRemoved:Delete", "ObjectCreated:Post", "ObjectCreated:CompleteMultipartUpload",
+}
+
+-- Whether the script may tell the other events apart: it has a part of a name, "ObjectCreated".
+local function has_part(strings)
+  for _, text in ipairs(strings) do
+    text = text:match("^%^?(%a%a%a+:?)[^%w]*$")
+    for _, name in ipairs(text and EVENT_NAMES or {}) do
+      if name:find(text, 1, true) then return true end
+    end
+  end
+  return false
+end
+
 function VALUES.event_name(found)
+  if not found.fields.event_name then return { objects.usual.event_name } end
   return list_of(MOST_VALUES, { objects.usual.event_name }, found.of_field.event_name,
-    { "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload", "ObjectCreated:Post", "ObjectRemoved:Delete" },
-    found.fields.event_name and matching(found.strings, "^%a+:%w+$") or {})
+    matching(found.strings, "^%a+:%w+$"), { EVENT_NAMES[1] }, has_part(found.strings) and EVENT_NAMES or {})
 end
 
 function VALUES.size(found)
@@ -112,7 +127,10 @@ local function literal(text)
   return (text:gsub("^%^", ""):gsub("%%([%-.])", "\0%1"):gsub("[%^$()%%%[%]*+?].*$", ""):gsub("%z", ""))
 end
 
-local CLASS = { d = "1", x = "a", a = "a", w = "a", l = "a", u = "A", s = " ", p = "-", c = "\1", S = "a", D = "a", W = "-" }
+-- A character of each of Lua's classes.
+local CLASS = {
+  d = "1", x = "a", a = "a", w = "a", l = "a", u = "A", s = " ", p = "-", c = "\1", S = "a", D = "a", W = "-",
+}
 
 -- A text that this pattern finds, where it is a simple one.
 local function found_by(pattern)
@@ -225,6 +243,7 @@ local function singles_of(dimensions, found, prefixes, thinned)
   local list = {}
   local function add(changes) list[#list + 1] = variant(dimensions, changes) end
   for _, key in ipairs(single_keys(found, prefixes)) do add { key = key } end
+  for _, event_name in ipairs(EVENT_NAMES) do add { event_name = event_name } end
   local bare = {}
   for _, name in ipairs(MAY_BE_ABSENT) do
     bare[name] = ABSENT

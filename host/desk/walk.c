@@ -189,7 +189,7 @@ static bool walk_list(struct command *command, struct err *err)
     return ok;
 }
 
-/* ------------------------------------------------------------- the report's own objects */
+/* ------------------------------------------------------------- made objects */
 
 bool walk_stopped(struct command *command, const char *why, int64_t number, bool shadow,
                   struct err *err)

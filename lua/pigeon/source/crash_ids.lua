@@ -11,7 +11,7 @@ local MOST_ANNOTATIONS <const> = 16
 local MOST_DATES <const> = 40
 local MOST_STARTS <const> = 16
 local MOST_TESTS <const> = 16 -- thresholds
-local CANDIDATES <const> = 400 -- ids that are sampled for each annotation
+local CANDIDATES <const> = 1000 -- ids that are sampled for each annotation
 local COMBINATIONS <const> = 8 -- of queues that an id passes
 
 local function make(start, annotation, date)

@@ -12,6 +12,7 @@ local objects = {}
 
 local MOST <const> = 100000 -- objects of the product
 local MOST_VALUES <const> = 32 -- of a field; of the key, prefixes
+local MOST_SINGLE_KEYS <const> = 2000
 local LONGEST <const> = 1024 -- bytes of an S3 key
 
 --- An object with everything that S3 reports; other envelopes have less.
@@ -211,7 +212,11 @@ local function single_keys(found, prefixes)
       list[#list + 1] = prefixes[1] .. word
     end
   end
-  return list_of(2000, list, lengths_of(found, prefixes[1]))
+  local keys = {}
+  for _, key in ipairs(list_of(MOST_SINGLE_KEYS, list, lengths_of(found, prefixes[1]))) do
+    if #key > 0 and #key <= LONGEST then keys[#keys + 1] = key end
+  end
+  return keys
 end
 
 -- ------------------------------------------------------------------------ the enumeration

@@ -99,6 +99,64 @@ end
       probes)
   end)
 
+  it("finds what a key changes for another object, before and after it", function()
+    local _, probes = check([[
+local seen
+return function(object)
+  if object.size == nil then seen = true end
+  return ignore(seen and "later" or "before")
+end
+]])
+    assert.matches("^rules%.lua:4: decides differently the second time: ignore before, then ignore later %(key ", probes)
+  end)
+
+  it("finds a word that only ids below a literal threshold reach", function()
+    local _, probes = check([[
+return function(object)
+  local id = crash_id(object.key)
+  if id and sample(id, "submitter") < 15 then return accept(id, { submitter }) end
+  return ignore("x")
+end
+]])
+    assert.matches('rules%.lua:3: there is no word "submitter"', probes)
+  end)
+
+  it("finds what stops the process, and goes on with the other objects", function()
+    local SOURCE = "return function(object)\n  return ignore(object.size > 0 and 'a' or 'b')\nend\n"
+    local why = "rules.lua:2\nwas stopped after 1 s of CPU\n"
+    for _, position in ipairs { 7, 100 - 6 } do -- forwards, and backwards
+      local _, probes, last, status = check(SOURCE, nil, { [position] = { why } })
+      assert.matches("^rules%.lua:2: was stopped after 1 s of CPU %(key \"v2/raw_crash/[^\n]*\"%)\n"
+        .. "rules%.lua:2: attempt to compare number with nil %(key \"[^\n]*\", and %d+ more%)\n$", probes)
+      assert.matches("^rules%.lua: %d+ objects decided, 2 findings\n$", last)
+      assert.equal(1, status)
+    end
+  end)
+
+  it("finds that most was left out, after eight stops", function()
+    local stops = {}
+    for i = 1, 8 do stops[i] = { "rules.lua\nwas stopped after 1 s of CPU\n" } end
+    local _, probes, last, status = check("return function() return ignore('x') end", nil, stops)
+    assert.matches("^rules%.lua: was stopped after 1 s of CPU %(key \"[^\n]*\", and 7 more%)\n"
+      .. "rules%.lua: only 8 of %d+ objects were decided: the script was stopped 8 times\n$", probes)
+    assert.matches("^rules%.lua: 8 objects of %d+ decided, 2 findings\n$", last)
+    assert.equal(1, status)
+  end)
+
+  it("looks for no line where that stopped the process", function()
+    local SOURCE = "local n = 0\nreturn function(object)\n  n = n + 1\n  return ignore(n % 2 == 0 and 'a' or 'b')\nend\n"
+    local _, probes = check(SOURCE, nil, { [100000] = { "rules.lua\nwas stopped after 1 s of CPU\n" } })
+    assert.matches("^rules%.lua: decides differently the second time: ", probes)
+  end)
+
+  it("keeps 20 findings, and counts the others", function()
+    local _, probes, last = check("return function(object)\n  error(object.key)\nend\n")
+    local findings = select(2, probes:gsub("\n", ""))
+    assert.equal(21, findings)
+    assert.matches("\nrules%.lua: %d+ objects have other findings\n$", probes)
+    assert.matches(" 21 findings\n$", last)
+  end)
+
   -- CPU time, so that other processes do not matter; this takes 10 times what is allowed
   it("finds a rule that takes too long, and its line", function()
     local _, probes = check([[

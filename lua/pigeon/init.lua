@@ -63,6 +63,13 @@ local function open_without_rules(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
+-- Returns the loaded rules. For check, which looks at their text too: nil and why they do not load.
+local function load_rules(settings)
+  if settings.command ~= "check" then return load_script(setup.script) end
+  local loaded, result = pcall(load_script, setup.script)
+  return loaded and result or nil, not loaded and tostring(result) or nil
+end
+
 --- Settings under their variables' names, the command, and rules = {source, name} -> the queues' names,
 -- with commas; or nil, and what is wrong with a variable. Raises what is wrong with a line of the rules.
 function pigeon.open(settings)
@@ -83,7 +90,7 @@ function pigeon.open(settings)
     kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
-  decide = load_script(setup.script)
+  decide, settings.unloaded = load_rules(settings)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
@@ -119,7 +126,9 @@ local READ = {
   rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
-  objects = function(_, invocation) return report.objects(invocation.line, invocation.most) end,
+  objects = function(_, invocation) -- none, where check has rules that do not load
+    return decide and report.objects(invocation.line, invocation.most) or { entries = {} }
+  end,
   stopped = function(input, invocation) return note_stopped(input, invocation.line, false) end,
   shadow_stopped = function(input, invocation) return note_stopped(input, invocation.line, true) end,
 }

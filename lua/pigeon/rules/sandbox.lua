@@ -7,6 +7,7 @@
 -- set around the script's call alone.
 -- The sandbox does not know what a verdict means: `read` judges what the script returns.
 local environment = require "pigeon.rules.environment"
+local script_text = require "pigeon.rules.script_text"
 
 local find, format, sub = string.find, string.format, string.sub
 local getinfo, gethook, sethook = debug.getinfo, debug.gethook, debug.sethook
@@ -16,6 +17,7 @@ local sandbox = {}
 local INSTRUCTIONS = 1000000 -- for an object or a load
 local HOOK_CALLS = 100000 -- for a run whose lines are noted, where instructions cannot be counted
 local LONGEST = 1024 -- bytes of an error value that are kept
+local LONGEST_PARSED = 65536 -- bytes of a script whose mistake is explained; the tree takes 100 times as many
 local SPENT = {} -- the hook raises it; no script can make it
 local STRINGS = getmetatable("")
 
@@ -29,6 +31,18 @@ local function text_of(value)
   return "an error without a text: a " .. type(value)
 end
 
+-- Lua's own message, where the script's text has no better one. Only a broken script is parsed.
+local function why_not_loaded(script, problem)
+  problem = sub(problem, 1, LONGEST)
+  if #script.source <= LONGEST_PARSED then
+    local _, found = require("pigeon.source").parse(script.source, script.name)
+    if found then
+      return format("%s:%d: %s%s", script.name, found.line, found.what, found.fix and ": " .. found.fix or "")
+    end
+  end
+  return find(problem, script.name, 1, true) == 1 and problem or script.name .. ": " .. problem
+end
+
 --- Loads a script: {name, source}, what environment.globals() takes, and `read`, a function from
 -- what the script returned for an object to a verdict, or to nil and what is wrong with it.
 -- Returns decide(): an object -> its verdict, or nil and what went wrong, with the script's line.
@@ -38,11 +52,8 @@ end
 function sandbox.open(script, settings, read)
   local source = "@" .. script.name
   local globals, strings = environment.globals(settings)
-  local chunk, problem = load(script.source, source, "t", globals)
-  if not chunk then
-    problem = sub(problem, 1, LONGEST)
-    error(find(problem, script.name, 1, true) == 1 and problem or script.name .. ": " .. problem, 0)
-  end
+  local chunk, problem = load(sub(script.source, script_text.start(script.source)), source, "t", globals)
+  if not chunk then error(why_not_loaded(script, problem), 0) end
   local name = getinfo(chunk, "S").short_src
   local running = false
 

@@ -38,7 +38,7 @@
 -- A condition is the `condition` of Clause, While and Repeat, and the operands of and, or and not
 -- in it. An elseif is one more Clause.
 local parser = require "pigeon.source.parser"
-local script_text = require "pigeon.source.script_text"
+local script_text = require "pigeon.rules.script_text"
 local tokens = require "pigeon.source.tokens"
 
 local source = {}
@@ -59,11 +59,11 @@ local function compiler_problem(text)
   local chunk, problem = load(text:sub(script_text.start(text)), "=script", "t")
   if chunk then return nil end
   local line, what = problem:match("^script:(%d+): (.*)$")
-  return { line = tonumber(line) or 1, what = what or problem, fix = "Lua does not load it" }
+  return { line = tonumber(line) or 1, what = what or problem }
 end
 
---- A script file's bytes, and its name -> its tree; or nil and {file, line, what, fix}, why Lua would
--- not load it.
+--- A script file's bytes, and its name -> its tree; or nil and {file, line, what, fix or nil}, why Lua
+-- would not load it.
 function source.parse(text, name)
   local ok, result = pcall(function() return parser.parse(tokens.read(text)) end)
   if not ok and type(result) ~= "table" then error(result, 0) end

@@ -2,6 +2,8 @@
 --
 -- Each name is resolved while it is read: `scope` is a chain of tables from a name to its declaration.
 -- What needs more than the grammar (goto, a <const> that is set) is left to Lua's own compiler.
+local spelling = require "pigeon.source.spelling"
+
 local parser = {}
 
 local DEEPEST = 200 -- as Lua has it
@@ -18,6 +20,8 @@ local UNARY = { ["not"] = true, ["-"] = true, ["#"] = true, ["~"] = true }
 local UNARY_PRIORITY = 12
 
 local BLOCK_ENDS = { ["else"] = true, ["elseif"] = true, ["end"] = true, ["until"] = true, ["<eof>"] = true }
+-- What a statement may begin with.
+local FIRST_WORDS = { "local", "return", "function", "if", "for", "while", "repeat", "else", "elseif", "end", "goto" }
 local SIMPLE = { ["nil"] = "Nil", ["true"] = "True", ["false"] = "False", ["..."] = "Vararg",
   ["string"] = "String", ["number"] = "Number" }
 
@@ -79,7 +83,8 @@ local function fail_expected(wanted, context)
   if token.kind == "=" and context == "statement" then
     fail(token.line, "`=` sets a value, and only a name or a field can have one", '"is" is written ==')
   end
-  fail(token.line, ("%s is missing before %s"):format(wanted, show(token)), "look at this line and the one above")
+  fail(token.line, ("%s is missing before %s"):format(wanted, show(token)), before and before.kind == "string"
+    and "does a text here lack a quote?" or "look at this line and the one above")
 end
 
 local function expect(kind, context)
@@ -294,7 +299,7 @@ end
 -- An expression whose binary operators bind tighter than `limit`.
 local function operators(limit)
   enter()
-  local first, made = token, nil
+  local first, made = token
   if UNARY[token.kind] then
     local op = advance()
     local operand = operators(UNARY_PRIORITY)
@@ -464,8 +469,8 @@ local function other_statement()
   if token.kind ~= "=" and token.kind ~= "," then
     if targets[1].kind == "Call" or targets[1].kind == "Method" then return targets[1] end
     if token.kind == "name" and targets[1].kind == "Name" then
-      fail(first.line, ("`%s` is not a Lua word, or `=` or `(` is missing after it"):format(targets[1].name),
-        "look how it is spelt: local, return, function, if")
+      fail(first.line, ("`%s %s` is not Lua"):format(targets[1].name, token.value),
+        spelling.did_you_mean(targets[1].name, FIRST_WORDS) or "write = to set a value, ( to call a function")
     end
     fail_expected(("`=`, or `(` for a call, after `%s`"):format(show(list[at - 1]):gsub("`", "")), "value")
   end

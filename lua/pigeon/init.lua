@@ -18,7 +18,7 @@ local pigeon = {}
 
 local MOST_DIFFERENCES = 20 -- of the shadow script that the log shows for an event
 
--- {script = {name, source}, words = {queues, env, sampled}, partial = {SQS queue = true}, level = the
+-- {script = {name, source}, words = {queues, env, sampled, noted}, partial = {SQS queue = true}, level = the
 -- lowest that is logged}. With a shadow script also tallies = pigeon.report.shadow, and
 -- shadow = {name, source, hash}, which is nil where that script does not load.
 local setup
@@ -82,7 +82,7 @@ function pigeon.open(settings)
   if not values then return nil, problem end
   local list, env = values.PIGEON_QUEUE, values.PIGEON_ENV
   setup = {
-    script = settings.rules, words = { queues = list, env = env, sampled = {} },
+    script = settings.rules, words = { queues = list, env = env, sampled = {}, noted = {} },
     partial = values.PIGEON_BATCH_FAILURES,
     level = (settings.AWS_LAMBDA_LOG_LEVEL or "DEBUG"):lower(),
   }
@@ -169,6 +169,12 @@ local function run_shadow(entry)
   return decision and {}
 end
 
+-- A word was called with more arguments than it takes.
+local function note_surplus(entry, word)
+  batch.surplus = batch.surplus or { word = word, entry = entry, count = 0 }
+  batch.surplus.count = batch.surplus.count + 1
+end
+
 --- An object's number, and whether the shadow script decides it -> where its messages go to, a list
 -- of {exchange, routing_key}, empty where nothing is published, and the id that is message_id and
 -- body of each; or nil: it failed, and the batch keeps why.
@@ -181,9 +187,11 @@ function pigeon.decide(i, by_shadow)
   end
   if entry.skipped then return {} end
   throttled.reset(setup.words)
+  setup.words.noted.surplus = nil
   local start = entry.timed and os.clock()
   local decision, problem, trace = decide(entry.object, entry.closely or command and command.closely)
   entry.trace, entry.cpu = trace, start and os.clock() - start
+  if setup.words.noted.surplus then note_surplus(entry, setup.words.noted.surplus) end
   if not decision then
     fates.fail(entry, { cause = "rules", text = problem, name = entry.label })
     return nil

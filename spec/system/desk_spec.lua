@@ -313,15 +313,46 @@ end
     end)
   end)
 
-  it("goes on without luacheck, and says so", function()
-    local env = { PIGEON_QUEUE = "normal", PATH = "/nonsense" }
+  it("needs no other program", function()
+    local status, said = run("check", { PIGEON_QUEUE = "normal", PATH = "/nonsense" })
+    assert.are.equal(0, status)
+    assert.matches("^rules%.lua: %d+ objects decided, nothing found\n$", said)
+  end)
+
+  it("counts warnings with --strict, and judges literal queues where PIGEON_QUEUE is set", function()
+    local rules = file_of("return function(object)\n  return accept(object.key:sub(-36), { 'nightly' })\nend\n")
+    local name = rules:match("[^/]*$")
+    local key = "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313"
+    local warning = name .. ':2: warning: PIGEON_QUEUE has no queue "nightly": it has normal\n'
+    local status, said = run("check --rules " .. rules)
+    assert.matches(warning, said, 1, true)
+    assert.is_nil(said:find("error:", 1, true), key)
+    local strict, also = run("check --strict --rules " .. rules)
+    assert.matches(warning, also, 1, true)
+    assert.are.equal(1, strict)
+    local _, unjudged = run("check --strict --rules " .. rules, {})
+    assert.is_nil(unjudged:find("nightly", 1, true))
+    os.remove(rules)
+    assert.is_true(status <= strict)
+  end)
+
+  it("finds misspelt variables, a shadow script that is missing and a bad PIGEON_TLS, without a host", function()
+    local env = { PIGEON_QUEUE = "normal", PIGEON_TLS = "yes", PIGEON_QUEUS = "a", PIGEON_USERNAME = "b",
+      PIGEON_FOO = "c", PIGEON_SHADOW_RULES = "nosuch.lua" }
     local status, said = run("check", env)
-    assert.are.equal(0, status)
-    assert.matches("^rules%.lua: %d+ objects decided, nothing found; luacheck is not installed "
-      .. "%(apt%-get install lua%-check%), so it did not check the script\n$", said)
-    status, said = run("check --json", env)
-    assert.are.equal(0, status)
-    assert.is_false(json_lines(said)[1].summary.luacheck)
+    assert.are.equal(1, status)
+    assert.matches('^PIGEON_TLS: "yes" is neither "on" nor "off"\n'
+      .. 'PIGEON_SHADOW_RULES is "nosuch.lua", and there is no [^\n]*/nosuch.lua to read; [^\n]*\n', said)
+    for line in pairs {
+      ["PIGEON_QUEUS is set, but Pigeon has no such variable: did you mean PIGEON_QUEUE?\n"] = true,
+      ["PIGEON_USERNAME is set, but Pigeon has no such variable: did you mean PIGEON_USER?\n"] = true,
+      ["warning: PIGEON_FOO is set, but Pigeon has no such variable: unset it;"] = true,
+    } do
+      assert.matches(line, said, 1, true)
+    end
+    assert.matches("4 errors, 1 warning\n$", said)
+    env = { PIGEON_QUEUE = "normal", PIGEON_TLS = "on", PIGEON_SHADOW_RULES = "bucket.lua" }
+    assert.are.equal(0, (run("check", env)))
   end)
 
   it("takes a file of any name", function()
@@ -330,7 +361,7 @@ end
     local name = "-a 'b' \"c\" $(exit 9).lua"
     system.write(folder .. "/" .. name, "return function() local unused return ignore('x') end\n")
     local pipe = io.popen(("cd %s && %s check --rules %s 2>/dev/null"):format(folder, program, quote(name)))
-    assert.are.equal(name .. ":1: unused variable 'unused'\n", pipe:read("L"))
+    assert.matches(name .. ':1: warning: nothing reads the local "unused"', pipe:read("L"), 1, true)
     pipe:close()
     os.execute("rm -rf " .. quote(folder))
   end)
@@ -343,7 +374,7 @@ end
     local finding = json_lines(said)[1]
     assert.are.equal(rules:match("[^/]*$"), finding.file)
     assert.are.equal(2, finding.line)
-    assert.are.equal("'end' expected (to close 'function' at line 1) near 'nonsense'", finding.what)
+    assert.are.equal("`end` is missing for the `function` of line 1, before `nonsense`", finding.what)
   end)
 
   it("looks at the other variables where any is set", function()

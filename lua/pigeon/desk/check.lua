@@ -6,6 +6,7 @@ local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
 local probes = require "pigeon.desk.probes"
 local text = require "pigeon.text"
+local variables = require "pigeon.desk.variables"
 
 local check = {}
 
@@ -86,6 +87,7 @@ end
 function check.open(settings)
   local report, errors, warnings = {}, 0, 0
   local objects, probing -- made when the first probe is asked for
+  local surplus -- the first call with too many arguments that was seen: {word, entry}
   local wrong_lines = {} -- with an error in their text: what the rules do there is not reported again
   local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
@@ -117,9 +119,15 @@ function check.open(settings)
     return table.concat(parts)
   end
 
+  -- What is wrong beside the rules.
   local function show_arguments()
     local problems = {}
     for i, problem in ipairs(settings.arguments) do problems[i] = finding_of(problem) end
+    for _, found in ipairs(variables.misspelt(settings.known or "", settings.set or "")) do
+      local finding = new_finding(found.what, found.level)
+      finding.fix = clean(found.fix)
+      problems[#problems + 1] = finding
+    end
     return show(problems)
   end
 
@@ -149,6 +157,11 @@ function check.open(settings)
       finding.key, finding.more = clean(problem.key), problem.more
       if not wrong_lines[finding.line] then found[#found + 1] = finding end
     end
+    if surplus and not next(wrong_lines) then -- the text does not show it
+      local finding = new_finding(surplus.word .. " is called with more arguments than it takes")
+      finding.key = clean(surplus.entry.label)
+      found[#found + 1] = set_place(finding, rules.name)
+    end
     return found
   end
 
@@ -168,6 +181,7 @@ function check.open(settings)
   function report.conclude(batch)
     if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(text_findings()) end
     if probing then probing.note(batch) end
+    surplus = surplus or batch.surplus
     return ""
   end
 

@@ -81,7 +81,9 @@ local function read(pattern)
       at = after -- it takes no byte
     elseif find(rest, "^%%%d") then
       local number = tonumber(sub(rest, 2, 2))
-      if number == 0 or number > captures then return nil, ("has a %%%d without a capture %d"):format(number, number) end
+      if number == 0 or number > captures then
+        return nil, ("has a %%%d without a capture %d"):format(number, number)
+      end
       items[#items + 1] = { set = set_of("."), repeats = "?" }
       at = at + 2
     else

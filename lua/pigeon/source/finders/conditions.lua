@@ -99,7 +99,8 @@ local function check_kinds(node, facts, left, right)
   if left.kind == "boolean" and node.left.kind == "Unop" and node.left.op == "not" then
     return facts.report(node, "error",
       ("%s compares true or false: `not` binds closer than `%s`"):format(facts.show(node), node.op),
-      ("write %s %s %s"):format(facts.show(node.left.operand), node.op == "==" and "~=" or "==", facts.show(node.right)))
+      ("write %s %s %s"):format(facts.show(node.left.operand), node.op == "==" and "~=" or "==",
+        facts.show(node.right)))
   end
   local both = left.kind .. " " .. right.kind
   local pair = both == "string number" or both == "number string"
@@ -149,11 +150,13 @@ end
 local function check_share(node, facts, number)
   if number > 0 and number <= 1 then
     return facts.report(node, "warning",
-      ("sample() goes from 0 to 100, so %s is %s %%"):format(facts.show(node), number), ("for %g %% write %g"):format(number * 100, number * 100))
+      ("sample() goes from 0 to 100, so %s is %s %%"):format(facts.show(node), number),
+      ("for %g %% write %g"):format(number * 100, number * 100))
   end
   if number <= 0 or number > 100 then
     facts.report(node, "warning",
-      ("sample() goes from 0 to below 100, so %s is always the same"):format(facts.show(node)), "a throttle is a number from 1 to 99")
+      ("sample() goes from 0 to below 100, so %s is always the same"):format(facts.show(node)),
+      "a throttle is a number from 1 to 99")
   end
 end
 

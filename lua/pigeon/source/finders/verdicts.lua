@@ -32,7 +32,8 @@ local function check_returned(node, facts)
   end
   local fact, word = kinds.of(value), kinds.word(value)
   if word == "accept" or word == "defer" or word == "ignore" then
-    facts.report(node, "error", ("return %s does not call the word"):format(word), ("write return %s(...)"):format(word))
+    facts.report(node, "error", ("return %s does not call the word"):format(word),
+      ("write return %s(...)"):format(word))
   elseif fact.kind and fact.kind ~= "verdict" then
     facts.report(node, "error", ("the rule returns %s, %s"):format(facts.show(value), facts.a(fact.kind)),
       "it must return accept(...), defer(...) or ignore(...)")

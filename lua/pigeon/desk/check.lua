@@ -1,5 +1,7 @@
 --- `pigeon check`: finds what is wrong with the rules before they are deployed. First what stands in
--- the script's text (lua/pigeon/source); then the rules decide the objects of probes.lua.
+-- the script's text (lua/pigeon/source); then the rules decide the objects of probes.lua, in a process
+-- of its own (host/desk/apart.c).
+local enumeration = require "pigeon.desk.enumeration"
 local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
 local probes = require "pigeon.desk.probes"
@@ -19,9 +21,10 @@ what to write instead. Needs neither network nor broker. It checks
     returned, arguments, conditions that are always the same, reasons, ids,
     patterns, state that changes; queues that PIGEON_QUEUE does not have, where
     that is set
-  * how the script decides typical and awkward keys, each of them twice: it must
-    not fail, take over 10 ms, or decide differently the second time. A key that
-    takes it a second is a finding too, and ends the check
+  * how the script decides the objects that its constants tell apart (pigeon
+    table shows them) and awkward ones, each of them twice: it must not fail,
+    take over 10 ms, or decide differently the second time. A key that takes it
+    a second is a finding too, and the others go on
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --strict      warnings count, too: what may be meant, but seldom is
@@ -29,11 +32,11 @@ what to write instead. Needs neither network nor broker. It checks
                 publishes nothing
   --json        JSON Lines: an object for each finding, with what there is of
                 file, line, what, fix, level (error or warning), queue, key, and
-                more (how many other keys); at the end {"summary": ...}, which
-                is missing where a key ended the check
+                more (how many other objects); at the end {"summary": ...}
 Status 1: there is an error; with --strict, a warning.
 ]]
 
+local MOST = 100 -- probes of a batch
 local LONGEST_KEY = 60 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
 
@@ -80,10 +83,11 @@ end
 
 --- {json, strict, rules or nil, arguments = what is wrong already, queues = PIGEON_QUEUE's, assumed_queue
 -- = it is not set, unloaded = why the rules do not load} -> the report. The first batch has no
--- objects: it returns the findings that need none, before a probe can end the process
--- (host/desk/command.c has the line for that). Without rules there is no batch at all.
+-- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
-  local report, errors, warnings, probed = {}, 0, 0, 0
+  local report, errors, warnings = {}, 0, 0
+  local objects, probing -- made when the first probe is asked for
+  local surplus -- the first call with too many arguments that was seen: {word, entry}
   local wrong_lines = {} -- with an error in their text: what the rules do there is not reported again
   local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
@@ -140,45 +144,65 @@ function check.open(settings)
     return list
   end
 
-  local function probe_findings(batch)
-    local list = {}
-    probed = probes.count(batch)
-    for _, problem in ipairs(probes.problems(batch, rules.name)) do
+  local function open_probes()
+    if probing then return end
+    objects = enumeration.open({ rules }, settings.queues)
+    probing = probes.open(objects, rules.name, MOST)
+  end
+
+  local function probe_findings()
+    local found = {}
+    for _, problem in ipairs(probing and probing.problems() or {}) do
       local finding = finding_of(problem.what, rules.name)
       finding.key, finding.more = clean(problem.key), problem.more
-      if not wrong_lines[finding.line] then list[#list + 1] = finding end
+      if not wrong_lines[finding.line] then found[#found + 1] = finding end
     end
-    local surplus = batch.surplus
     if surplus and not next(wrong_lines) then -- the text does not show it
       local finding = new_finding(surplus.word .. " is called with more arguments than it takes")
       finding.key = clean(surplus.entry.label)
-      list[#list + 1] = set_place(finding, rules.name)
+      found[#found + 1] = set_place(finding, rules.name)
     end
-    return list
+    return found
   end
 
-  --- A batch, the one of the setup or the one of the probes -> its text.
+  --- The position of the first probe -> a batch of them; an empty one is the end.
+  function report.objects(first)
+    open_probes()
+    return probing.batch(first)
+  end
+
+  --- The process was stopped at this position.
+  function report.stopped(position, why)
+    open_probes()
+    probing.stopped(position, why)
+  end
+
+  --- A batch, the one of the setup or one of probes -> its text.
   function report.conclude(batch)
     if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(text_findings()) end
-    return show(probe_findings(batch))
+    if probing then probing.note(batch) end
+    surplus = surplus or batch.surplus
+    return ""
   end
 
   local function show_end()
     if settings.json then
       return json.encode { summary = {
         findings = errors + warnings, errors = errors, queues = queues, rules = clean(rules and rules.name),
-        keys = rules and probed,
+        objects = rules and (objects and objects.count or 0), of = objects and objects.total,
       } } .. "\n"
     end
     if not rules then return "" end
-    return ("%s: %d keys decided, %s\n"):format(clean(rules.name), probed,
+    local count = objects and objects.count or 0
+    return ("%s: %d objects%s decided, %s\n"):format(clean(rules.name), count,
+      objects and objects.total > count and (" of %d"):format(objects.total) or "",
       errors + warnings == 0 and "nothing found"
       or counted(errors, "error") .. (errors > 0 and warnings > 0 and ", " or "") .. counted(warnings, "warning"))
   end
 
   --- The last text, and the exit status.
   function report.finish()
-    local rest = rules and "" or show_arguments()
+    local rest = rules and show(probe_findings()) or show_arguments()
     return rest .. show_end(), (errors > 0 or settings.strict and warnings > 0) and 1 or 0
   end
 

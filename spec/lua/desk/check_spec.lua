@@ -1,9 +1,10 @@
 local cjson = require "cjson"
+local made = require "spec.support.made"
 local pigeon = require "pigeon"
 
 -- Checks a script; returns the text about the setup and the script, about the probes, the last text
 -- and the status. `more` has further settings; `found` in it is what --connect found.
-local function check(source, more)
+local function check(source, more, stops)
   local settings = { command = "check", PIGEON_QUEUE = "normal,15:submitter", arguments = {},
     rules = { name = "rules.lua", path = os.tmpname(), source = source } }
   for name, value in pairs(more or {}) do settings[name] = value end
@@ -14,13 +15,11 @@ local function check(source, more)
   pigeon.open(settings)
   pigeon.receive("", { kind = "setup", queues = settings.found })
   local first = pigeon.conclude({}, { confirmed = 0 })
-  local messages = 0
-  for i in ipairs(pigeon.receive("", { kind = "probes" })) do
-    messages = messages + #(pigeon.decide(i) or {})
-  end
-  local probes = pigeon.conclude({}, { confirmed = messages })
+  made.walk(stops)
   os.remove(path)
-  return first, probes, pigeon.finish()
+  local last, status = pigeon.finish()
+  local probes, rest = last:match("^(.-)([^\n]*\n)$") -- the last line is the summary
+  return first, probes, rest, status
 end
 
 -- Lines of JSON -> the findings, and the summary, which has to be the last line.
@@ -43,7 +42,7 @@ describe("pigeon check", function()
       local lint, probes, last, status = check(read(path))
       assert.equal("", lint)
       assert.equal("", probes)
-      assert.matches("^rules%.lua: 35 keys decided, nothing found\n$", last)
+      assert.matches("^rules%.lua: %d+ objects decided, nothing found\n$", last)
       assert.equal(0, status)
     end)
   end
@@ -58,7 +57,7 @@ end
 ]])
     assert.equal('rules.lua:1: warning: nothing reads the local "unused": remove it, or is a name misspelt below?\n'
       .. 'rules.lua:3: there is no word "ignroe": did you mean ignore?\n', text)
-    assert.matches("35 keys decided, 1 error, 1 warning\n$", last)
+    assert.matches("%d+ objects decided, 1 error, 1 warning\n$", last)
     assert.equal(1, status)
   end)
 
@@ -66,7 +65,7 @@ end
     local source = "local unused = 1\nreturn function() return ignore('x') end"
     local text, _, last, status = check(source)
     assert.matches("^rules%.lua:1: warning: ", text)
-    assert.matches("35 keys decided, 1 warning\n$", last)
+    assert.matches("%d+ objects decided, 1 warning\n$", last)
     assert.equal(0, status)
     _, _, _, status = check(source, { strict = true })
     assert.equal(1, status)
@@ -113,16 +112,16 @@ end
       .. 'rules.lua:3: there is no word "acept": did you mean accept?\n'
       .. "rules.lua:2: attempt to perform arithmetic on a nil value\n", text)
     assert.equal("", probes)
-    assert.equal("rules.lua: 0 keys decided, 2 errors, 1 warning\n", last)
+    assert.equal("rules.lua: 0 objects decided, 2 errors, 1 warning\n", last)
     assert.equal(1, status)
     assert.equal('rules.lua:1: Lua has no `!=`: "is not" is written ~=\n', (check("return 1 != 2")))
   end)
 
   for _, case in ipairs {
     { "fails with awkward keys", "local name = object.key:match('^v2/.*')\nreturn ignore(name:sub(1, 3))",
-      "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"v1/raw_crash/[^\n]*\", and %d+ more%)\n$" },
+      "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
-      "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/20180313/0000[^\n]*\"%)\n$" },
+      "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/[^\n]*\", and %d+ more%)\n$" },
     { "fails by its reason's length", "return ignore(object.key)",
       "^rules%.lua:2: ignore: the reason has 1024 bytes, but must have 1 to 200 %(key \"////" },
     { "returns nothing", "if object.key ~= 'a' then return ignore('b') end",
@@ -146,6 +145,70 @@ end
 ]])
     assert.equal('rules.lua:5: decides differently the second time: ignore first, then ignore again (key "a")\n',
       probes)
+  end)
+
+  it("finds what a key changes for another object, before and after it", function()
+    local _, probes = check([[
+local seen
+return function(object)
+  if object.size == nil then seen = true end
+  return ignore(seen and "later" or "before")
+end
+]])
+    assert.matches("^rules%.lua:4: decides differently the second time: ignore before, then ignore later %(key ",
+      probes)
+  end)
+
+  it("finds a mistake that only ids below a literal threshold reach", function()
+    local _, probes = check([[
+return function(object)
+  local id = crash_id(object.key)
+  if id and sample(id, "submitter") < 15 then return accept(id, { queues[9].name }) end
+  return ignore("x")
+end
+]])
+    assert.matches("^rules%.lua:3: attempt to index a nil value[^\n]*%(key ", probes)
+  end)
+
+  it("finds what stops the process, and goes on with the other objects", function()
+    local SOURCE = "return function(object)\n  return ignore(object.size > 0 and 'a' or 'b')\nend\n"
+    local why = "rules.lua:2\nwas stopped after 1 s of CPU\n"
+    for _, position in ipairs { 7, 100 - 6 } do -- forwards, and backwards
+      local _, probes, last, status = check(SOURCE, nil, { [position] = { why } })
+      assert.matches("^rules%.lua:2: was stopped after 1 s of CPU %(key \"v2/raw_crash/[^\n]*\"%)\n"
+        .. "rules%.lua:2: attempt to compare number with nil %(key \"[^\n]*\", and %d+ more%)\n$", probes)
+      assert.matches("^rules%.lua: %d+ objects decided, 2 errors\n$", last)
+      assert.equal(1, status)
+    end
+  end)
+
+  it("finds that most was left out, after eight stops", function()
+    local stops = {}
+    for i = 1, 8 do stops[i] = { "rules.lua\nwas stopped after 1 s of CPU\n" } end
+    local _, probes, last, status = check("return function() return ignore('x') end", nil, stops)
+    assert.matches("^rules%.lua: was stopped after 1 s of CPU %(key \"[^\n]*\", and 7 more%)\n"
+      .. "rules%.lua: only 8 of %d+ objects were decided: the script was stopped 8 times\n$", probes)
+    assert.matches("^rules%.lua: 8 objects of %d+ decided, 2 errors\n$", last)
+    assert.equal(1, status)
+  end)
+
+  it("looks for no line where that stopped the process", function()
+    local _, probes = check([[
+local n = 0
+return function()
+  n = n + 1
+  return ignore(n % 2 == 0 and "a" or "b")
+end
+]], nil, { [100000] = { "rules.lua\nwas stopped after 1 s of CPU\n" } })
+    assert.matches("^rules%.lua: decides differently the second time: ", probes)
+  end)
+
+  it("keeps 20 findings, and counts the others", function()
+    local _, probes, last = check("return function(object)\n  error(object.key)\nend\n")
+    local findings = select(2, probes:gsub("\n", ""))
+    assert.equal(21, findings)
+    assert.matches("\nrules%.lua: %d+ objects have other findings\n$", probes)
+    assert.matches(" 21 errors\n$", last)
   end)
 
   -- CPU time, so that other processes do not matter; this takes 10 times what is allowed
@@ -205,7 +268,9 @@ end
     assert.same({ "rules.lua", 3, ("/"):rep(1024), "error" }, { long.file, long.line, long.key, long.level })
     assert.matches("^ignore: the reason has 1024 bytes", long.what)
     assert.is_true(long.more > 0)
-    assert.same({ rules = "rules.lua", keys = 35, findings = 6, errors = 4, queues = {
+    local objects = summary.objects
+    assert.is_true(objects > 100)
+    assert.same({ rules = "rules.lua", objects = objects, of = objects, findings = 6, errors = 4, queues = {
       { queue = "there", ok = true, what = "there" }, { queue = "secret", ok = true, what = "may not ask" },
       { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND" } } }, summary)
     assert.equal(1, status)
@@ -220,14 +285,15 @@ end
   it("shows a hostile file name on one line", function()
     local first, _, last = check(LITTLE, { rules = { name = "a\n\xFF.lua", path = os.tmpname(), source = LITTLE } })
     assert.equal("a \u{FFFD}.lua:1: " .. UNUSED, first)
-    assert.matches("^a \u{FFFD}.lua: 35 keys decided", last)
+    assert.matches("^a \u{FFFD}.lua: %d+ objects decided", last)
   end)
 
   it("is only the summary where there are no findings", function()
     local first, probes, last, status = check("return function() return ignore('x') end", { json = true })
     assert.equal("", first)
     assert.equal("", probes)
-    assert.equal('{"summary":{"errors":0,"findings":0,"keys":35,"queues":[],"rules":"rules.lua"}}\n', last)
+    assert.matches('^{"summary":{"errors":0,"findings":0,"objects":(%d+),"of":%1,"queues":%[%],'
+      .. '"rules":"rules.lua"}}\n$', last)
     assert.equal(0, status)
   end)
 

@@ -59,21 +59,19 @@ local function refuse(place, problem)
   if problem then fail("%s %s", place, problem) end
 end
 
-local function reason_of(word, reason)
-  local problem = string_problem(reason, 1, 200)
-  if problem then fail("%s: the reason %s", word, problem) end
-  return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
+local function reason_word(word)
+  return function(reason)
+    if reason == nil then fail('%s needs a reason: %s("why")', word, word) end
+    local problem = string_problem(reason, 1, 200)
+    if problem then fail("%s: the reason %s", word, problem) end
+    return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
+  end
 end
 
 --- The words defer, ignore, exchange and accept of a script: each returns a token, and raises what is
 -- wrong with its arguments.
-function verdict.words.defer(reason)
-  return reason_of("defer", reason)
-end
-
-function verdict.words.ignore(reason)
-  return reason_of("ignore", reason)
-end
+verdict.words.defer = reason_word("defer")
+verdict.words.ignore = reason_word("ignore")
 
 function verdict.words.exchange(name, routing_key)
   refuse("exchange: the name", string_problem(name, 1, 255))

@@ -38,7 +38,7 @@ local function text_of(value, deep)
   end
   if value == SLOW then
     return format("kept the processor for %d ms: %s", MOST_MS,
-      deep and format("does %s call itself without end?", deep) or "does it work on long texts again and again?")
+      deep and format("does %s call itself without end?", deep) or "does it build or search long texts again and again?")
   end
   if deep and type(value) == "string" and find(value, "stack overflow", 1, true) then
     return format("%s: does %s call itself without end?", sub(value, 1, 200), deep)

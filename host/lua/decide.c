@@ -38,11 +38,15 @@ static void rest_collector(struct script *script, size_t input_len)
 
 /* ------------------------------------------------------------- the watchdog */
 
-static void note_greedy_line(void *argument)
+/* From 5.4.5 on, Lua's stack cannot be read while Lua moves it: while that block grows. */
+#define STACK_MOVES_IN_PIECES (LUA_VERSION_RELEASE_NUM > 50404)
+
+void script_note_greed(void *argument, bool grows)
 {
     struct script *script = argument;
 
-    script->greedy_line = place_line();
+    if (!grows || !STACK_MOVES_IN_PIECES)
+        script->greedy_line = place_line();
 }
 
 void script_watch(struct script *script, bool shadow, const char *label, size_t label_len)
@@ -50,8 +54,6 @@ void script_watch(struct script *script, bool shadow, const char *label, size_t 
     const char *name = shadow ? script->shadow.name : script->source.name;
 
     script->greedy_line = 0;
-    script->door.memory.on_refusal = note_greedy_line;
-    script->door.memory.argument = script;
     place_follow(script->door.L, name);
     watchdog_watch(shadow ? script->shadow_title : name, label, label_len);
 }

@@ -42,11 +42,11 @@ bool memory_strained(const struct memory *memory)
     return memory->bytes > ceiling(memory) / 2;
 }
 
-static void *refuse(struct memory *memory)
+static void *refuse(struct memory *memory, bool grows)
 {
     memory->refused = true;
     if (memory->on_refusal)
-        memory->on_refusal(memory->argument);
+        memory->on_refusal(memory->argument, grows);
     return NULL;
 }
 
@@ -63,10 +63,10 @@ void *memory_alloc(void *ud, void *ptr, size_t old, size_t new)
         return NULL;
     }
     if (new > old && memory->bytes + (new - old) > memory->limit)
-        return refuse(memory);
+        return refuse(memory, ptr != NULL);
     grown = realloc(ptr, new);
     if (!grown)
-        return refuse(memory);
+        return refuse(memory, ptr != NULL);
     memory->bytes += new - old;
     return grown;
 }

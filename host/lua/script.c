@@ -146,6 +146,8 @@ static bool load(struct script *script, const struct script_settings *settings,
 
     if (!door_open(door, settings->memory_mb, err) || !watchdog_start(deadline, err))
         return false;
+    door->memory.on_refusal = script_note_greed;
+    door->memory.argument = script;
     script_watch(script, false, LOADING, strlen(LOADING));
     door->bare = true;
     ok = door_visit(door, open_body, &opening, GROWTH, err);

@@ -41,6 +41,9 @@ bool script_decide_one(struct script *script, size_t object, bool shadow,
 void script_watch(struct script *script, bool shadow, const char *label,
                   size_t label_len);
 
+/* For struct memory's on_refusal: keeps the line of the script that asks for memory. */
+void script_note_greed(void *script, bool grows);
+
 /* Where a load ran out of memory at a line of the rules or of the shadow script: err
  * names the line. */
 void script_blame_load(const struct script *script, bool shadow, struct err *err);

@@ -84,7 +84,7 @@ function pigeon.open(settings)
     kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
-  decide = load_script(setup.script)
+  decide, settings.rule = load_script(setup.script)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list

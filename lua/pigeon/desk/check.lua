@@ -1,6 +1,7 @@
 --- `pigeon check`: finds what is wrong with the rules before they are deployed. luacheck checks the
 -- script, where it is installed; then the rules decide the objects of probes.lua.
 local json = require "pigeon.json"
+local kept = require "pigeon.desk.kept"
 local luacheck = require "pigeon.desk.luacheck"
 local probes = require "pigeon.desk.probes"
 local text = require "pigeon.text"
@@ -18,6 +19,7 @@ Needs neither network nor broker. It checks
   * how the script decides typical and awkward keys, each of them twice: it must
     not fail, take over 10 ms, or decide differently the second time. A key that
     takes it a second is a finding too, and ends the check
+  * what the script keeps above its function, which must not grow meanwhile
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --connect     also connects, logs in, and checks that the queues exist;
@@ -75,6 +77,7 @@ function check.open(settings)
   local report, findings, probed, unchecked = {}, 0, 0, nil
   local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
+  local grown = rules and kept.watch(settings.rule, rules.source)
 
   -- Counts these findings, and returns them as text: lines of JSON, or lines for people.
   local function show(list)
@@ -126,6 +129,9 @@ function check.open(settings)
       local finding = finding_of(problem.what, rules.name)
       finding.key, finding.more = clean(problem.key), problem.more
       list[i] = finding
+    end
+    for _, growth in ipairs(grown()) do
+      list[#list + 1] = set_place(new_finding(growth.what), rules.name, growth.line)
     end
     return list
   end

@@ -53,6 +53,7 @@ end
 -- Returns decide(): an object -> its verdict, or nil and what went wrong, with the script's line.
 -- decide(object, true) takes twenty times as long, and has a third result: {line = where it was
 -- decided, lines = the set of lines that ran}, or nil where that would have taken too long.
+-- Returns also the script's function, to look at what it keeps, never to call it.
 -- Raises why a script does not load.
 function sandbox.open(script, settings, read)
   local source = "@" .. script.name
@@ -210,10 +211,11 @@ function sandbox.open(script, settings, read)
   rule, problem = look(chunk, nil, must_be_function)
   if not rule then error(problem, 0) end
 
-  return function(object, closely)
+  local function decide(object, closely)
     if closely then return close_look(rule, object, read) end
     return look(rule, object, read)
   end
+  return decide, rule
 end
 
 return sandbox

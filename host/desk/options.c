@@ -34,6 +34,7 @@ static const struct {
     {"simulate", RULES | AGAINST | EXAMPLES | JSON | IDS | MANIFEST},
     {"event", RAW},
     {"test", RAW},
+    {"package", RAW},
 };
 
 static const struct {

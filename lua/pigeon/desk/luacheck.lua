@@ -1,12 +1,8 @@
 --- Runs luacheck on a rules script, with the words of words.lua as its only globals.
+local shell = require "pigeon.shell"
 local words = require "pigeon.rules.words"
 
 local luacheck = {}
-
--- A text -> the same as one word of the shell.
-local function quote(word)
-  return "'" .. word:gsub("'", "'\\''") .. "'"
-end
 
 -- The words of words.lua, as luacheck's command line takes them.
 local function globals()
@@ -30,7 +26,7 @@ end
 function luacheck.run(path)
   local pipe = io.popen(("luacheck --no-config --no-color --formatter plain --codes --no-unused-args "
     .. "--no-max-line-length --std none --read-globals %s --filename rules - 2>/dev/null <%s")
-    :format(globals(), quote(path)))
+    :format(globals(), shell.quote(path)))
   local warnings = {}
   for text in pipe:lines() do
     local line, code, what = text:match("^rules:(%d+):%d+: %((%w+)%) (.*)$")

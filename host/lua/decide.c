@@ -38,7 +38,7 @@ static void rest_collector(struct script *script, size_t input_len)
 
 /* ------------------------------------------------------------- the watchdog */
 
-/* From 5.4.5 on, Lua's stack cannot be read while Lua moves it: while that block grows. */
+/* From 5.4.5 on, Lua's stack cannot be read while that block grows. */
 #define STACK_MOVES_IN_PIECES (LUA_VERSION_RELEASE_NUM > 50404)
 
 void script_note_greed(void *argument, bool grows)
@@ -123,7 +123,7 @@ struct decision {
     struct script *script;
     int line;         /* of the script, where it ran out of memory; 0: not known */
     size_t megabytes; /* that it had */
-    size_t object; /* from 1, as Lua counts */
+    size_t object;    /* from 1, as Lua counts */
     bool shadow;
     struct outbox *outbox;
     bool decided;

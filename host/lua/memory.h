@@ -25,8 +25,8 @@ struct memory {
      * A refusal alone is not, since Lua collects and tries again; a message can be
      * forged. */
     bool refused;
-    /* Called then, while Lua waits, for a new block or one that should grow; NULL: nobody.
-     * It needs no memory, and does not raise. */
+    /* Called then, while Lua waits for a new block, or for one that should grow; NULL:
+     * nobody. It needs no memory, and does not raise. */
     void (*on_refusal)(void *argument, bool grows);
     void *argument;
 };

@@ -4,8 +4,8 @@
  * stack. So place_prepare() only sets a hook (lua_sethook() may be called from a signal
  * handler, as lua.c does), and Lua calls that before its next instruction, where the
  * stack is sound; the hook notes the line and puts the former hook back. A hook that has
- * not been called since shows that Lua has executed no instruction since: it is inside one
- * call of a C function, such as string.find, and its stack is at rest. Then the handler
+ * not been called since shows that Lua has executed no instruction since: it is inside
+ * one call of a C function, such as string.find, and its stack is at rest. The handler
  * that ends the process reads the stack itself. What remains is a signal within the few
  * nanoseconds in which that call returns: the process, which is ending, may end there
  * without its line. */

@@ -130,11 +130,12 @@ void script_blame_load(const struct script *script, bool shadow, struct err *err
     const struct memory *memory = &script->door.memory;
 
     if (memory->refused && script->greedy_line > 0)
-        err_set(err, err->cause,
-                "%s:%d: used the %zu MB that loading may have: does a string or table grow "
-                "in a loop?",
-                shadow ? script->shadow.name : script->source.name, script->greedy_line,
-                (memory->limit - memory->start) >> 20);
+        err_set(
+            err, err->cause,
+            "%s:%d: used the %zu MB that loading may have: does a string or table grow "
+            "in a loop?",
+            shadow ? script->shadow.name : script->source.name, script->greedy_line,
+            (memory->limit - memory->start) >> 20);
 }
 
 static bool load(struct script *script, const struct script_settings *settings,

@@ -147,8 +147,7 @@ static const char *after_seconds(int seconds)
 
 static void on_tick(int signal)
 {
-    struct reason reason = {
-        "", "", ": a pattern with several `.-` or `.*`? anchor it"};
+    struct reason reason = {"", "", ": a pattern with several `.-` or `.*`? anchor it"};
 
     (void)signal;
     if (!watched.active)

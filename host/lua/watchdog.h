@@ -2,8 +2,8 @@
  * backtracks, a huge sort, an event that is made to be slow).
  *
  * Ten ticks of 100 ms of CPU on one object, or the end of the deadline by the clock,
- * write one line that names script, line and key, and _exit(1). The event comes again. One per
- * process, as the alarm (base/alarm.h) is. */
+ * write one line that names script, line and key, and _exit(1). The event comes again.
+ * One per process, as the alarm (base/alarm.h) is. */
 #ifndef PIGEON_LUA_WATCHDOG_H
 #define PIGEON_LUA_WATCHDOG_H
 

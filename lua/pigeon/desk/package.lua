@@ -181,7 +181,9 @@ local function summary(options, former)
     (shell.run("stat -c %%s %s", options.to)), options.from or "this folder", options.rules,
     options.shadow and ", in shadow " .. options.shadow_name or "") }
   for _, name in ipairs(former) do
-    if name ~= options.shadow_name then lines[#lines + 1] = ("without %s, which was in %s\n"):format(name, options.from) end
+    if name ~= options.shadow_name then
+      lines[#lines + 1] = ("without %s, which was in %s\n"):format(name, options.from)
+    end
   end
   return table.concat(lines)
 end

@@ -1,9 +1,10 @@
 --- Runs a rules script with the words of words.lua, and nothing else.
 --
 -- A run has a budget of instructions, counted by a debug hook, which looks at the CPU clock, too: an
--- instruction can be a long one. The hook raises only while the flag `running` is set. That flag, and the script's own `string` behind s:method(), are set and cleared
--- inside protected calls; the hook and the message handler clear them first of all, so that the hook
--- never raises in trusted code. A hook makes each instruction nearly three times as slow, so it is
+-- instruction can be a long one. The hook raises only while the flag `running` is set. That flag,
+-- and the script's own `string` behind s:method(), are set and cleared inside protected calls; the
+-- hook and the message handler clear them first of all, so that the hook never raises in trusted
+-- code. A hook makes each instruction nearly three times as slow, so it is
 -- set around the script's call alone.
 -- The sandbox does not know what a verdict means: `read` judges what the script returns.
 local environment = require "pigeon.rules.environment"
@@ -32,16 +33,16 @@ end
 -- An error value as text; cut before anything else reads it. `deep` is the name of a function that
 -- calls itself, where one does.
 local function text_of(value, deep)
+  local recursion = deep and format("does %s call itself without end?", deep)
   if value == SPENT then
-    return format("spent its budget of %d instructions: %s", INSTRUCTIONS,
-      deep and format("does %s call itself without end?", deep) or "is there an endless loop?")
+    return format("spent its budget of %d instructions: %s", INSTRUCTIONS, recursion or "is there an endless loop?")
   end
   if value == SLOW then
     return format("kept the processor for %d ms: %s", MOST_MS,
-      deep and format("does %s call itself without end?", deep) or "does it build or search long texts again and again?")
+      recursion or "does it build or search long texts again and again?")
   end
-  if deep and type(value) == "string" and find(value, "stack overflow", 1, true) then
-    return format("%s: does %s call itself without end?", sub(value, 1, 200), deep)
+  if recursion and type(value) == "string" and find(value, "stack overflow", 1, true) then
+    return sub(value, 1, 200) .. ": " .. recursion
   end
   if type(value) == "string" then return sub(value, 1, LONGEST) end
   if type(value) == "number" then return tostring(value) end
@@ -176,7 +177,8 @@ function sandbox.open(script, settings, read)
       local trace = second_look(failure, call, object, judge)
       line = trace and trace.line or line
       if failure.nothing and trace and trace.made then
-        line, text = trace.made.line, format("made a verdict and did not return it: write return %s(...)", trace.made.word)
+        line = trace.made.line
+        text = format("made a verdict and did not return it: write return %s(...)", trace.made.word)
       end
     end
     local where = line and format("%s:%d: ", name, line) or name .. ": "

@@ -69,9 +69,10 @@ static void a_decision_that_takes_96_megabytes_fails_alone(void **state)
     assert_id(2, "4/1"); /* loaded anew */
     assert_id(3, "5/2");
     assert_told("Function.RulesFailed", "1 of 5 objects failed");
-    assert_told("Function.RulesFailed",
-                "rules.lua:6: out of memory: used the 64 MB that an object may have: does a "
-                "string or table grow in a loop?");
+    assert_told(
+        "Function.RulesFailed",
+        "rules.lua:6: out of memory: used the 64 MB that an object may have: does a "
+        "string or table grow in a loop?");
     assert_false(script_exhausted(script));
 }
 
@@ -205,7 +206,8 @@ static void what_is_hoarded_over_many_objects_is_freed(void **state)
     assert_id(0, "1001");
     assert_id(outbox.count - 1, "1400");
     assert_true(confirm_and_conclude());
-    assert_told("Function.RulesFailed", "rules.lua:4: out of memory: the script itself keeps ");
+    assert_told("Function.RulesFailed",
+                "rules.lua:4: out of memory: the script itself keeps ");
     assert_told("Function.RulesFailed", " MB above its function, from object to object");
     assert_false(script_exhausted(script));
 }
@@ -451,7 +453,7 @@ static void a_pattern_that_is_called_by_return_has_its_line_too(void **state)
                    "several `.-` or `.*`? anchor it\n");
 }
 
-/* The clock that the hook looks at stands still here, so Lua runs on between the calls. */
+/* The clock that the hook looks at stands still here: Lua runs on between the calls. */
 static void many_calls_that_are_long_together_have_a_line(void **state)
 {
     (void)state;
@@ -478,16 +480,18 @@ static void at_the_deadline_it_is_stopped_sooner(void **state)
     end = run_again("deadline", rules_path);
     assert_int_equal(end.status, 1);
     assert_non_null(strstr(end.said, " ERROR rules.lua"));
-    assert_non_null(strstr(end.said, " was stopped, because the invocation's time is over, "
-                                     "at key \"2\"\n"));
+    assert_non_null(strstr(end.said,
+                           " was stopped, because the invocation's time is over, "
+                           "at key \"2\"\n"));
 }
 
 static void rules_that_stall_while_they_load_are_stopped(void **state)
 {
     (void)state;
-    assert_stopped("load", BACKTRACKING "stall()",
-                   "rules.lua:3 kept the processor for 1 s at key \"(loading)\": a pattern "
-                   "with several `.-` or `.*`? anchor it\n");
+    assert_stopped(
+        "load", BACKTRACKING "stall()",
+        "rules.lua:3 kept the processor for 1 s at key \"(loading)\": a pattern "
+        "with several `.-` or `.*`? anchor it\n");
 }
 
 #define CASE(name) \

@@ -62,7 +62,8 @@ static void what_is_wrong_is_told_when_opening(void **state)
         {"\nwhile true do end", "q", "Runtime.RulesInvalid",
          "rules.lua:2: spent its budget"},
         {"\nlocal s = 'x' for i = 1, 30 do s = s .. s end", "q", "Runtime.RulesInvalid",
-         "rules.lua:2: used the 64 MB that loading may have: does a string or table grow in"},
+         "rules.lua:2: used the 64 MB that loading may have: does a string or table grow "
+         "in"},
     };
 
     (void)state;

@@ -40,8 +40,8 @@ static void an_object_that_keeps_the_processor_ends_the_process(void **state)
     struct end end = run_child(loop_for_ever);
 
     (void)state;
-    assert_said(&end,
-                "rules.lua kept the processor for 1 s at key \"v2/raw_crash/x\"" HINT "\n");
+    assert_said(
+        &end, "rules.lua kept the processor for 1 s at key \"v2/raw_crash/x\"" HINT "\n");
 }
 
 static void loop_within_a_request(void)
@@ -58,7 +58,8 @@ static void the_line_has_the_request_id(void **state)
     struct end end = run_child(loop_within_a_request);
 
     (void)state;
-    assert_said(&end, "1f3c-22 rules.lua kept the processor for 1 s at key \"k\"" HINT "\n");
+    assert_said(&end,
+                "1f3c-22 rules.lua kept the processor for 1 s at key \"k\"" HINT "\n");
 }
 
 static void loop_without_a_label(void)
@@ -142,8 +143,8 @@ static void a_hostile_key_stays_on_its_line(void **state)
     struct end end = run_child(loop_at_a_hostile_key);
 
     (void)state;
-    assert_said(&end,
-                "rules.lua kept the processor for 1 s at key \"a?b?c?[31m???%\"" HINT "\n");
+    assert_said(
+        &end, "rules.lua kept the processor for 1 s at key \"a?b?c?[31m???%\"" HINT "\n");
 }
 
 static void loop_at_a_long_key(void)

@@ -105,7 +105,8 @@ end
     { "fails with awkward keys", "local name = object.key:match('^v2/.*')\nreturn ignore(name:sub(1, 3))",
       "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"v1/raw_crash/[^\n]*\", and %d+ more%)\n$" },
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
-      "^rules%.lua:2: object%.size is nil here %(not every event has it%): write %(object%.size or 0%) %(key \"v2/raw_crash/000/20180313/0000[^\n]*\"%)\n$" },
+      "^rules%.lua:2: object%.size is nil here %(not every event has it%): write %(object%.size or 0%) "
+        .. "%(key \"v2/raw_crash/000/20180313/0000[^\n]*\"%)\n$" },
     { "fails by its reason's length", "return ignore(object.key)",
       "^rules%.lua:2: ignore: the reason has 1024 bytes, but must have 1 to 200 %(key \"////" },
     { "returns nothing", "if object.key == 'a' then return end\nreturn ignore('b')",

@@ -227,8 +227,8 @@ end]]
     pigeon.decide(3, true)
     assert.equal("null", (pigeon.conclude({}, { confirmed = 3 })))
     local lines = pigeon.tell()
-    assert.equal("shadow: two: accept: normal -> fail: candidate.lua:5: out of memory: used the 64 MB that an object may "
-      .. "have: does a string or table grow in a loop?", lines[#lines - 1].message)
+    assert.equal("shadow: two: accept: normal -> fail: candidate.lua:5: out of memory: used the 64 MB that an object "
+      .. "may have: does a string or table grow in a loop?", lines[#lines - 1].message)
     assert.equal("shadow: counted: accept: normal -> ignore: asked 1", lines[#lines].message)
   end)
 

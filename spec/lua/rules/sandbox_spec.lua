@@ -221,7 +221,8 @@ describe("the sandbox", function()
       local decide = open_with(20)
       local says, why = decide { key = "k", size = 900000 }
       assert.is_nil(says)
-      assert.equal("rules.lua:6: kept the processor for 50 ms: does it build or search long texts again and again?", why)
+      assert.equal("rules.lua:6: kept the processor for 50 ms: does it build or search long texts again and again?",
+        why)
       assert.equal("x", decide({ key = "k", size = 5 }).reason)
     end)
 

@@ -78,7 +78,8 @@ describe("the annotations", function()
     local object = text:match("@class pigeon.Object(.-)\n\n")
     local fields = {}
     for field in object:gmatch("@field ([%w_]+)") do fields[#fields + 1] = field end
-    assert.same({ "bucket", "key", "event_name", "time", "size", "region", "version_id", "sequencer", "source" }, fields)
+    assert.same({ "bucket", "key", "event_name", "time", "size", "region", "version_id", "sequencer", "source" },
+      fields)
   end)
 
   it("have every assertion", function()

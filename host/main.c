@@ -54,6 +54,7 @@ static const char help[] =
     "  diff OLD.lua NEW.lua            what two scripts decide differently\n"
     "  simulate < keys                 counts what they decide; --against NEW.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
+    "  package RULES -o ZIP            makes the zip for Lambda from an older one\n"
     "  replay < keys                   publishes keys as if their events came again\n"
     "  event KIND --key KEY...         prints an event\n"
     "pigeon COMMAND --help explains a command.\n"

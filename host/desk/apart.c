@@ -36,7 +36,7 @@ static void become_child(struct command *command, int words)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     watchdog_forked();
-    watchdog_say("%s\n%s\n", words, false);
+    watchdog_say("%s%l\n%w%h\n", words, false);
     script_watch_place(command->handler.script, command->place);
 }
 

@@ -61,12 +61,12 @@ static void set_last_line(const struct command *command)
 
     if (command_is(command, "check") && command->options->json) {
         watchdog_say(
-            "{\"file\":\"%s\",\"what\":\"%s\",\"key\":\"%s\",\"level\":\"error\"}\n",
+            "{\"file\":\"%s\"%n,\"what\":\"%w%h\",\"key\":\"%k\",\"level\":\"error\"}\n",
             STDOUT_FILENO, true);
     } else if (command_is(command, "check")) {
-        watchdog_say("%s: %s (key \"%s\")\n", STDOUT_FILENO, false);
+        watchdog_say("%s%l: %w%h (key \"%k\")\n", STDOUT_FILENO, false);
     } else if (!command_is(command, "replay")) {
-        snprintf(form, sizeof(form), "pigeon %s: %%s %%s at key \"%%s\"\n",
+        snprintf(form, sizeof(form), "pigeon %s: %%s%%l %%w%%c at key \"%%k\"%%h\n",
                  command->options->command);
         watchdog_say(form, STDERR_FILENO, false);
     }

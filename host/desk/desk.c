@@ -29,7 +29,8 @@ static bool finish(struct command *command, int *status, struct err *err)
 
 static bool needs_rules(const struct command *command)
 {
-    return !command->options->help && !command_is(command, "event");
+    return !command->options->help && !command_is(command, "event") &&
+           !command_is(command, "package");
 }
 
 /* Whether its last text is printed also where the walk broke off: what was done, or

@@ -37,6 +37,7 @@ static const struct {
     {"diff", JSON | WORDS},
     {"event", RAW},
     {"test", RAW},
+    {"package", RAW},
 };
 
 static const struct {

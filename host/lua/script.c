@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "lua/libraries.h"
 #include "lua/log_lines.h"
+#include "lua/place.h"
 #include "lua/script_private.h"
 #include "lua/watchdog.h"
 
@@ -128,6 +129,19 @@ static int open_body(lua_State *L)
     return 0;
 }
 
+void script_blame_load(const struct script *script, bool shadow, struct err *err)
+{
+    const struct memory *memory = &script->door.memory;
+
+    if (memory->refused && script->greedy_line > 0)
+        err_set(
+            err, err->cause,
+            "%s:%d: used the %zu MB that loading may have: does a string or table grow "
+            "in a loop?",
+            shadow ? script->shadow.name : script->source.name, script->greedy_line,
+            (memory->limit - memory->start) >> 20);
+}
+
 static bool load(struct script *script, const struct script_settings *settings,
                  const struct deadline *deadline, struct err *err)
 {
@@ -137,11 +151,15 @@ static bool load(struct script *script, const struct script_settings *settings,
 
     if (!door_open(door, settings->memory_mb, err) || !watchdog_start(deadline, err))
         return false;
-    watchdog_watch(script->source.name, LOADING, strlen(LOADING));
+    door->memory.on_refusal = script_note_greed;
+    door->memory.argument = script;
+    script_watch(script, false, LOADING, strlen(LOADING));
     door->bare = true;
     ok = door_visit(door, open_body, &opening, GROWTH, err);
-    if (!ok)
+    if (!ok) {
+        script_blame_load(script, false, err);
         err->cause = CAUSE_RULES;
+    }
     door->bare = false;
     watchdog_stop();
     memory_settle(&door->memory);
@@ -348,6 +366,7 @@ void script_close(struct script *script)
 {
     if (!script)
         return;
+    place_follow(NULL, NULL);
     door_close(&script->door);
     free(script->queues);
     free(script);

@@ -16,6 +16,7 @@ local verdict = require "pigeon.rules.verdict"
 
 local pigeon = {}
 
+local MUCH_KEPT = 8 -- megabytes that a script may keep before they are why memory ran out
 local MOST_DIFFERENCES = 20 -- of the shadow script that the log shows for an event
 
 -- {script = {name, source}, words = {queues, env, sampled, noted}, partial = {SQS queue = true}, level = the
@@ -63,11 +64,13 @@ local function open_without_rules(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
--- Returns the loaded rules. For check, which looks at their text too: nil and why they do not load.
+-- Returns the loaded rules. For check, which looks at their text too: also nil or why they do not load,
+-- and the script's own function.
 local function load_rules(settings)
-  if settings.command ~= "check" then return load_script(setup.script) end
-  local loaded, result = pcall(load_script, setup.script)
-  return loaded and result or nil, not loaded and tostring(result) or nil
+  if settings.command ~= "check" then return (load_script(setup.script)) end
+  local loaded, result, rule = pcall(load_script, setup.script)
+  if not loaded then return nil, tostring(result) end
+  return result, nil, rule
 end
 
 --- Settings under their variables' names, the command, and rules = {source, name} -> the queues' names,
@@ -90,7 +93,7 @@ function pigeon.open(settings)
     kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
-  decide, settings.unloaded = load_rules(settings)
+  decide, settings.unloaded, settings.rule = load_rules(settings)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
@@ -165,6 +168,11 @@ local function run_shadow(entry)
   end
   decide_shadow = decide_shadow or load_script(setup.shadow)
   local decision, problem = decide_shadow(entry.object)
+  if problem and problem:find("not enough memory", 1, true) then -- reload(), if it follows, knows the line
+    batch.unsure = batch.unsure or {}
+    batch.unsure[entry] = problem
+    return nil
+  end
   note_shadow(entry, { verdict = decision, problem = problem })
   return decision and {}
 end
@@ -204,27 +212,52 @@ function pigeon.decide(i, by_shadow)
   return destinations, decision.id
 end
 
---- The number of an object whose decision ran out of memory, and which script decided: the object
--- fails, whatever was decided. Loads the script anew, which frees what it hoarded; raises where it
--- does not load.
-function pigeon.reload(i, by_shadow)
+-- The megabytes that are in use now, and not without the script that is forgotten.
+local function freed_by(forget)
+  collectgarbage()
+  local before = collectgarbage("count")
+  forget()
+  collectgarbage()
+  return (before - collectgarbage("count")) // 1024
+end
+
+-- What ran out of memory, where it is known the script's line, the megabytes that the object had, and
+-- those that the script kept from objects before -> what is wrong.
+local function greed(script, line, allowed, kept)
+  local where = script.name .. ":" .. (line and line .. ": " or " ")
+  if kept >= MUCH_KEPT then
+    return ("%sout of memory: the script itself keeps %d MB above its function, from object to object; " ..
+      "keep only constants there"):format(where, kept)
+  end
+  return ("%sout of memory: used the %d MB that an object may have: does a string or table grow in a loop?"):format(
+    where, allowed)
+end
+
+--- The number of an object whose decision ran out of memory, and which script decided, its line where
+-- that is known, and the megabytes that it had: the object fails, whatever was decided. Loads the
+-- script anew, which frees what it hoarded; raises where it does not load.
+function pigeon.reload(i, by_shadow, line, allowed)
   local entry = batch.entries[i]
   if by_shadow then
-    decide_shadow = nil -- the next object loads it
-    if not entry.noted then note_shadow(entry, { problem = setup.shadow.name .. ": out of memory" }) end
+    local kept = freed_by(function() decide_shadow = nil end) -- the next object loads it
+    if not entry.noted then note_shadow(entry, { problem = greed(setup.shadow, line, allowed, kept) }) end
     return
   end
-  decide = nil
-  collectgarbage()
+  local kept = freed_by(function() decide = nil end)
   if entry.first then batch.messages = entry.first - 1 end
   entry.verdict, entry.failures, entry.throttled = nil, nil, nil
-  fates.fail(entry, { cause = "rules", text = setup.script.name .. ": out of memory", name = entry.label })
+  fates.fail(entry, { cause = "rules", text = greed(setup.script, line, allowed, kept), name = entry.label })
   decide = load_script(setup.script)
 end
 
 --- Frees the shadow script, once it has decided what there was time for.
 function pigeon.rest_shadow()
   decide_shadow = nil
+  for i = 1, batch and batch.unsure and #batch.entries or 0 do
+    local entry = batch.entries[i]
+    local problem = batch.unsure[entry]
+    if problem and not entry.noted then note_shadow(entry, { problem = problem }) end
+  end
 end
 
 --- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text, lasting},

@@ -34,8 +34,8 @@ static void make_keys(struct buffer *keys, size_t count)
 
     for (size_t i = 0; i < count; i++) {
         snprintf(line, sizeof(line),
-                 "v2/raw_crash/000/20180313/%08zx-2d1c-4865-af09-80bc01180313\n", i);
-        must(buffer_append_text(keys, line), "out of memory");
+                 "v2/raw_crash/000/20180313/%08zx-2d1c-4865-af09-80bc01180313", i);
+        must(buffer_append(keys, line, strlen(line) + 1), "out of memory");
     }
 }
 
@@ -43,7 +43,7 @@ static void make_keys(struct buffer *keys, size_t count)
 static int64_t measure(struct script *script, const struct buffer *keys,
                        struct deadline deadline, size_t messages)
 {
-    struct invocation invocation = {.kind = "lines",
+    struct invocation invocation = {.kind = "keys",
                                     .input = keys->data,
                                     .input_len = keys->len,
                                     .deadline = deadline};

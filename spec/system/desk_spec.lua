@@ -156,7 +156,8 @@ describe("pigeon explain", function()
     os.remove(rules)
     assert.are.equal(1, status)
     assert.are.equal("", said)
-    assert.matches('^pigeon explain: lua_%w+ was stopped after 1 s of CPU at key "////+"\n$', complained)
+    assert.matches('^pigeon explain: lua_%w+:1 kept the processor for 1 s at key "////+": a pattern with '
+      .. "several `%.%-` or `%.%*`%? anchor it\n$", complained)
   end)
 
   it("takes the rules beside the program first", function()
@@ -287,18 +288,26 @@ end
       local status, said = run("check --rules " .. rules)
       assert.are.equal(1, status)
       assert.matches("^lua_%w+:2: warning: [^\n]*\n", said) -- of the text, first
-      assert.matches('\nlua_%w+:?2?: was stopped after 1 s of CPU %(key "[^\n]*/////%.%.%."[^\n]*%)\n', said)
+      assert.matches("\nlua_%w+:2: kept the processor for 1 s: a pattern with several `%.%-` or `%.%*`%? anchor it "
+        .. '%(key "[^\n]*/////%.%.%."[^\n]*%)\n', said)
       assert.matches("\nlua_%w+:3: [^\n]*nil[^\n]* %(key [^\n]*\n", said)
       assert.matches("\nlua_%w+: %d+ objects decided, %d errors, %d warnings\n$", said)
       status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
       local findings, stopped = json_lines(said), nil
       for _, finding in ipairs(findings) do
-        if finding.what and finding.what:find("^was stopped after 1 s of CPU") then stopped = finding end
+        if finding.what and finding.what:find("^kept the processor for 1 s: ") then stopped = finding end
       end
-      assert.are.same({ findings[1].file, "error" }, { stopped.file, stopped.level })
+      assert.are.same({ findings[1].file, 2, "error" }, { stopped.file, stopped.line, stopped.level })
       assert.are.equal(1024, #stopped.key)
       assert.are.equal(#findings - 1, findings[#findings].summary.findings)
+    end)
+
+    it("in a decision alone", function()
+      rules = file_of('return function(object) return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")) end')
+      local status, said = run("check --json --rules " .. rules)
+      assert.are.equal(1, status)
+      assert.matches('"what":"kept the processor for 1 s: ', said)
     end)
 
     it("while the rules load", function()
@@ -306,7 +315,7 @@ end
         .. 'long:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")')
       local status, said = run("check --rules " .. rules)
       assert.are.equal(1, status)
-      assert.matches('^lua_%w+: was stopped after 1 s of CPU %(key "%(loading%)"%)\n$', said)
+      assert.matches('^lua_%w+:3: kept the processor for 1 s: .* %(key "%(loading%)"%)\n$', said)
       status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
       assert.are.equal("(loading)", json_lines(said)[1].key)
@@ -609,7 +618,7 @@ end
     assert.matches("\n[^\n]* no object is done\n$", said)
     status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
     assert.are.equal(1, status)
-    assert.matches("was stopped after 1 s of CPU at key \"///", said)
+    assert.matches(":%d+ kept the processor for 1 s at key \"///", said)
     assert.matches("done up to object 1000; %-%-from 1001 continues after it\n$", said)
     assert.are.equal(1000, system.count(env, "normal"))
     os.remove(rules)

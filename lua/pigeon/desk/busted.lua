@@ -151,8 +151,21 @@ local function check_tests(counted, options)
   os.exit(1)
 end
 
+-- `--init DIR` runs no spec: it makes the first one.
+local function make_first_spec()
+  if #arg ~= 2 then misuse("--init takes one folder") end
+  local said, problem = require("pigeon.desk.first").write(arg[2], os.getenv("PIGEON_QUEUE") or "normal")
+  if not said then
+    say("%s", problem)
+    os.exit(1)
+  end
+  io.stdout:write(said)
+  os.exit(0, true)
+end
+
 preload(table.remove(arg, 1))
 local run = require_busted()
+if arg[1] == "--init" then make_first_spec() end
 local options = read_options()
 if not options.version then check_specs(options) end
 local counted = count_tests()

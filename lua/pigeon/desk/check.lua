@@ -4,6 +4,7 @@
 local enumeration = require "pigeon.desk.enumeration"
 local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
+local kept = require "pigeon.desk.kept"
 local probes = require "pigeon.desk.probes"
 local text = require "pigeon.text"
 local variables = require "pigeon.desk.variables"
@@ -25,6 +26,7 @@ what to write instead. Needs neither network nor broker. It checks
     table shows them) and awkward ones, each of them twice: it must not fail,
     take over 10 ms, or decide differently the second time. A key that takes it
     a second is a finding too, and the others go on
+  * what the script keeps above its function, which must not grow meanwhile
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --strict      warnings count, too: what may be meant, but seldom is
@@ -82,7 +84,7 @@ end
 -- ------------------------------------------------------------------------ the report
 
 --- {json, strict, rules or nil, arguments = what is wrong already, queues = PIGEON_QUEUE's, assumed_queue
--- = it is not set, unloaded = why the rules do not load} -> the report. The first batch has no
+-- = it is not set, unloaded = why the rules do not load, rule = their function} -> the report. The first batch has no
 -- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
   local report, errors, warnings = {}, 0, 0
@@ -91,6 +93,7 @@ function check.open(settings)
   local wrong_lines = {} -- with an error in their text: what the rules do there is not reported again
   local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
+  local grown = settings.rule and kept.watch(settings.rule, rules.source)
 
   -- Counts these findings, and returns them as text: lines of JSON, or lines for people.
   local function show(list)
@@ -161,6 +164,9 @@ function check.open(settings)
       local finding = new_finding(surplus.word .. " is called with more arguments than it takes")
       finding.key = clean(surplus.entry.label)
       found[#found + 1] = set_place(finding, rules.name)
+    end
+    for _, growth in ipairs(grown and grown() or {}) do
+      found[#found + 1] = set_place(new_finding(growth.what), rules.name, growth.line)
     end
     return found
   end

@@ -2,12 +2,16 @@
 return {
   usage = [[
 Usage: pigeon test [OPTION...] [SPEC...]
+       pigeon test --init DIR
 Runs specs of rules: busted, under Lua 5.4, with require("pigeon.testing").
 It needs Debian's lua5.4, lua-busted and lua-cjson, and no broker.
   SPEC    a file, or a folder of files that end in _spec.lua; else spec/, or
           this folder
   OPTION  busted's own: --filter "a name", --tags TAG, --output TAP, --shuffle
           and more: busted --help lists them
+  --init DIR  writes a first spec of DIR/rules.lua, which expects what the rules
+          decide today, and annotations for the Lua language server; replaces no
+          file. PIGEON_QUEUE is taken from the environment
 An example:
   local testing = require("pigeon.testing")
   local rules = testing.load("rules.lua", { PIGEON_QUEUE = "normal" })

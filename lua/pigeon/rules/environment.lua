@@ -10,7 +10,7 @@ local sample = require "pigeon.rules.sample"
 local verdict = require "pigeon.rules.verdict"
 local words = require "pigeon.rules.words"
 
-local byte, format, sub = string.byte, string.format, string.sub
+local byte, find, format, sub = string.byte, string.find, string.format, string.sub
 
 local environment = {}
 
@@ -30,12 +30,15 @@ local function strict(message, optional)
   end
 end
 
-local function proxy(contents, what)
+local function proxy(contents, what, refuse)
   return setmetatable({}, {
     contents = contents,
     __index = contents,
     __len = function() return #contents end,
-    __newindex = function(_, key) fail("%s cannot be changed: setting %s", what, show(key)) end,
+    __newindex = function(_, key)
+      if refuse then refuse(key) end
+      fail("%s cannot be changed: setting %s", what, show(key))
+    end,
   })
 end
 
@@ -105,10 +108,20 @@ local function part(name, replaced)
   return names(contents, name)
 end
 
+-- A name that is no word and is set: most likely `local` is missing.
+local function refuse_global(key)
+  if type(key) ~= "string" or not find(key, "^[%a_][%w_]*$") or #key > 100 then return end
+  for _, word in ipairs(words) do
+    if word == key then return end
+  end
+  if not words[key] then fail('sets the global "%s": write local %s', key, key) end
+end
+
 --- {queues = list, env = name or nil, sampled = table or nil, noted = table or nil} -> a script's
--- globals, the _ENV of its chunk, and its `string`, which s:method() must use too while the script
--- runs. `sampled` gets the id that was last sampled for each queue, by the queue's name; noted.surplus
--- the word of Pigeon's own that was last called with more arguments than it takes.
+-- globals, the _ENV of its chunk; its `string`, which s:method() must use too while the script runs; and
+-- the words that make a verdict, function to name. `sampled` gets the id that was last sampled for each
+-- queue, by the queue's name; noted.surplus the word of Pigeon's own that was last called with more
+-- arguments than it takes.
 function environment.globals(settings)
   local noted = settings.noted or {}
   local verdicts = verdict.words(noted)
@@ -126,7 +139,8 @@ function environment.globals(settings)
     if contents[word] == nil and word ~= "env" then contents[word] = _G[word] end
   end
   setmetatable(contents, { __index = strict("there is no word %s", { env = true }) })
-  return proxy(contents, "the environment"), contents.string
+  return proxy(contents, "the environment", refuse_global), contents.string,
+    { [verdicts.accept] = "accept", [verdicts.defer] = "defer", [verdicts.ignore] = "ignore" }
 end
 
 local OBJECT = {

@@ -47,6 +47,38 @@ describe("pigeon check", function()
     end)
   end
 
+  describe("finds memory that the script itself keeps,", function()
+    local function kept(head, body)
+      local _, probes = check(head .. "\nreturn function(object)\n" .. body .. "\nreturn ignore('x')\nend")
+      return probes
+    end
+
+    for _, case in ipairs {
+      { "a list", "\nlocal first, seen = 1, {}", "seen[#seen + first] = object.key",
+        'rules.lua:2: "seen" grew by 105 entries while the script decided: memory that the script itself keeps; '
+          .. "keep only constants above the function\n" },
+      { "a set", "local seen = { at = {} }", "seen.at[object.key] = true", 'rules.lua:1: "seen" grew by 3%d entries ' },
+      { "a text", "local all = ''", "all = all .. object.key", 'rules.lua:1: "all" grew by %d+ bytes ' },
+      { "in a helper", "local s = {}\nlocal function f(x) s[#s + 1] = x end", "f(object.key)",
+        'rules.lua:1: "s" grew by 105 entries ' },
+    } do
+      it(case[1], function()
+        assert.matches("^" .. case[4], kept(case[2], case[3]))
+      end)
+    end
+
+    for what, case in pairs {
+      ["a constant"] = { "local t = { 1, 2, 3, { 4 } } local s = ('x'):upper()", "if t[object.key] == s then end" },
+      ["a count"] = { "local n = 0", "n = n + 1" }, ["the last key"] = { "local last", "last = object.key" },
+      ["a few buckets"] = { "local seen = {}", "seen[object.bucket] = object.size" },
+      ["a table that is made again"] = { "local t", "t = { object.key, object, ignore('y') }" },
+    } do
+      it("but not in " .. what, function()
+        assert.equal("", kept(case[1], case[2]))
+      end)
+    end
+  end)
+
   it("finds what stands in the text, with what to write instead", function()
     local text, _, last, status = check([[
 local unused = 1
@@ -121,11 +153,13 @@ end
     { "fails with awkward keys", "local name = object.key:match('^v2/.*')\nreturn ignore(name:sub(1, 3))",
       "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
-      "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/[^\n]*\", and %d+ more%)\n$" },
+      "^rules%.lua:2: object%.size is nil here %(not every event has it%): write %(object%.size or 0%) "
+        .. "%(key \"v2/raw_crash/000/[^\n]*\", and %d+ more%)\n$" },
     { "fails by its reason's length", "return ignore(object.key)",
       "^rules%.lua:2: ignore: the reason has 1024 bytes, but must have 1 to 200 %(key \"////" },
     { "returns nothing", "if object.key ~= 'a' then return ignore('b') end",
       "^rules%.lua:3: the rule returned nothing, .* %(key \"a\"%)\n$" },
+    { "sets a global", "seen = {}\nreturn ignore('b')", '^rules%.lua:2: sets the global "seen": write local seen ' },
   } do
     it("finds a rule that " .. case[1], function()
       local _, probes, _, status = check("return function(object)\n" .. case[2] .. "\nend\n")

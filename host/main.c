@@ -50,6 +50,8 @@ static const char help[] =
     "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
     "  check                           checks settings and rules; --connect: broker\n"
+    "  table                           all that the rules can decide, with examples\n"
+    "  diff OLD.lua NEW.lua            what two scripts decide differently\n"
     "  simulate < keys                 counts what they decide; --against NEW.lua\n"
     "  test [SPEC...]                  runs specs of rules, with busted\n"
     "  replay < keys                   publishes keys as if their events came again\n"

@@ -39,6 +39,12 @@ static bool counts(const struct command *command)
     return command_is(command, "replay") || command_is(command, "simulate");
 }
 
+/* Where the command could not do its work: diff has another meaning for 1. */
+static int failure(const struct command *command)
+{
+    return command_is(command, "diff") ? 2 : 1;
+}
+
 /* The walk and its end, where the script is open. Returns the exit status. */
 static int run_opened(struct command *command, bool opened, struct err *err)
 {
@@ -46,13 +52,15 @@ static int run_opened(struct command *command, bool opened, struct err *err)
     int status = 1;
     bool ok = opened && (!command->rules[0] || walk_all(command, err));
 
+    if (command->ended)
+        return command->status;
     if (!ok && opened && counts(command))
         finish(command, &status, &late);
     else if (ok)
         ok = finish(command, &status, err);
     if (!ok && err->text[0]) /* else nobody reads on */
         fprintf(stderr, "pigeon %s: %s\n", command->options->command, err->text);
-    return ok ? status : 1;
+    return ok ? status : failure(command);
 }
 
 /* Before anything is published: where it goes. */
@@ -161,11 +169,12 @@ int desk_run(const struct options *options, struct config *config,
 {
     struct command command = {.options = options};
     struct err err = {0};
+    bool is_diff = command_is(&command, "diff");
 
     if (command_is(&command, "test") && !options->help)
         return run_suite(options);
-    if (!check_file("--rules", options->rules, &err) ||
-        !check_file("--against", options->against, &err) ||
+    if (!check_file(is_diff ? "OLD" : "--rules", options->rules, &err) ||
+        !check_file(is_diff ? "NEW" : "--against", options->against, &err) ||
         !check_file("--manifest", options->manifest, &err))
         return desk_misuse(options->command, err.text);
     if (command_is(&command, "explain") && !options->help && options->count == 0 &&

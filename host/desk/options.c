@@ -32,6 +32,8 @@ static const struct {
     {"check", RULES | CONNECT | JSON},
     {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
     {"simulate", RULES | AGAINST | EXAMPLES | JSON | IDS | MANIFEST},
+    {"table", RULES | JSON},
+    {"diff", JSON | WORDS},
     {"event", RAW},
     {"test", RAW},
 };
@@ -163,6 +165,17 @@ static bool asks_for_help(int count, char **arguments)
     return false;
 }
 
+/* diff OLD NEW: the words are the scripts. */
+static bool take_scripts(struct options *options, struct err *err)
+{
+    if (options->count != 2)
+        return err_set(err, CAUSE_OTHER, "name two scripts: diff OLD.lua NEW.lua");
+    options->rules = options->words[0];
+    options->against = options->words[1];
+    options->count = 0;
+    return true;
+}
+
 bool options_read(struct options *options, int count, char **arguments, struct err *err)
 {
     unsigned allowed = takes(arguments[0]);
@@ -176,6 +189,8 @@ bool options_read(struct options *options, int count, char **arguments, struct e
     if (!(allowed & RAW) &&
         !read_arguments(options, allowed, count - 1, arguments + 1, err))
         return false;
+    if (strcmp(options->command, "diff") == 0)
+        return take_scripts(options, err);
     if (options->examples && !options->against)
         return err_set(err, CAUSE_OTHER, "--examples is for --against FILE");
     return true;

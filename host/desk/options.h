@@ -11,8 +11,8 @@
 
 struct options {
     const char *command;
-    const char *rules;    /* --rules FILE, NULL: not given */
-    const char *against;  /* --against FILE */
+    const char *rules;    /* --rules FILE, NULL: not given; OLD of diff */
+    const char *against;  /* --against FILE; NEW of diff */
     const char *ids;      /* --ids PREFIX */
     const char *manifest; /* --manifest FILE */
     int64_t from;         /* --from N, the first object; 1 unless given */

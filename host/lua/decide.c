@@ -161,9 +161,17 @@ static int reload_body(lua_State *L)
     return 0;
 }
 
+static void set_place(const struct script *script, size_t object, bool shadow)
+{
+    if (!script->place)
+        return;
+    script->place->shadow = shadow;
+    script->place->object = object;
+}
+
 /* A decision that failed while memory was refused is followed by a reload, which frees
  * what that script hoarded. */
-bool script_decide_one(struct script *script, size_t object, bool shadow,
+static bool decide_one(struct script *script, size_t object, bool shadow,
                        struct outbox *outbox, struct err *err)
 {
     struct decision decision = {
@@ -184,6 +192,17 @@ bool script_decide_one(struct script *script, size_t object, bool shadow,
     ok = door_visit(&script->door, reload_body, &decision, MEMORY_ALL, err);
     if (!shadow && memory_strained(memory))
         script->exhausted = true;
+    return ok;
+}
+
+bool script_decide_one(struct script *script, size_t object, bool shadow,
+                       struct outbox *outbox, struct err *err)
+{
+    bool ok;
+
+    set_place(script, object, shadow);
+    ok = decide_one(script, object, shadow, outbox, err);
+    set_place(script, 0, shadow);
     return ok;
 }
 

@@ -320,6 +320,11 @@ size_t script_objects(const struct script *script)
     return script->objects;
 }
 
+void script_watch_place(struct script *script, struct script_place *place)
+{
+    script->place = place;
+}
+
 const char *script_hash(const struct script *script)
 {
     return script->source.hash;

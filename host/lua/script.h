@@ -60,12 +60,14 @@ struct queue_answer {
 struct invocation {
     const char *kind; /* "event"; on the desk also "lines", "rest" (no bytes: what is left
                        * of lines), "keys" (a zero byte behind each), "setup" (no bytes,
-                       * but answers) or "probes" */
+                       * but answers), "objects" (no bytes: those of the report, from
+                       * number `line` on), "stopped" and "shadow_stopped" (why the
+                       * process that decided object `line` ended) */
     const char *input;
     size_t input_len;
     size_t held;  /* bytes of an earlier input, of which Lua still has a part */
-    int64_t line; /* the number of the first one, of lines */
-    int64_t most; /* objects that lines and rest return at once; 0: any number */
+    int64_t line; /* the number of the first one, of lines and objects */
+    int64_t most; /* objects that are returned at once; 0: any number */
     const struct queue_answer *answers;
     size_t answer_count;
     struct deadline deadline;
@@ -104,6 +106,16 @@ bool script_decide(struct script *script, const struct invocation *invocation,
  * while more than a third of the deadline is left. It cannot change an object's answer;
  * but where the watchdog has to stop it, the process ends. */
 void script_shadow(struct script *script, const struct deadline *deadline);
+
+/* Where a walk is: plain data, in memory that outlives the process. */
+struct script_place {
+    volatile int64_t first; /* the number of the batch's first object, the caller's */
+    volatile size_t object; /* in the batch, from 1; 0: none is being decided */
+    volatile bool shadow;   /* by the shadow script */
+};
+
+/* From now on the place has what is being decided. It stays the caller's. */
+void script_watch_place(struct script *script, struct script_place *place);
 
 /* How many objects the last input had. */
 size_t script_objects(const struct script *script);

@@ -19,9 +19,10 @@ struct script {
     bool desk;
     char *queues;
     bool exhausted;
-    size_t objects;           /* how many the batch has */
-    size_t input_len;         /* of the batch */
-    struct deadline deadline; /* of the batch */
+    size_t objects;             /* how many the batch has */
+    size_t input_len;           /* of the batch */
+    struct script_place *place; /* NULL: nobody looks */
+    struct deadline deadline;   /* of the batch */
     bool resting; /* the collector, until a big event is logged or memory gets short */
 };
 

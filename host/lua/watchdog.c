@@ -127,9 +127,10 @@ static void on_deadline(void)
         end_process("was stopped, because the invocation's time is over", ",");
 }
 
+static bool ticking;
+
 static bool start_ticking(struct err *err)
 {
-    static bool ticking;
     timer_t tick;
     const struct itimerspec every = {
         .it_interval.tv_nsec = TICK_MS * 1000000,
@@ -176,6 +177,12 @@ void watchdog_stop(void)
     if (watched.active)
         alarm_clear();
     watched.active = 0;
+}
+
+void watchdog_forked(void)
+{
+    ticking = false;
+    alarm_forked();
 }
 
 void watchdog_add(const char *line)

@@ -28,6 +28,10 @@ void watchdog_allow(int seconds);
  */
 void watchdog_add(const char *line);
 
+/* In the child of a fork, before anything else here: timers are not inherited, so the
+ * next watchdog_start() makes new ones. */
+void watchdog_forked(void);
+
 /* Writes `form` (256 bytes at most) to `fd` in place of a log line, with script, reason
  * and key for its three "%s"; with `json` as the inside of JSON strings. NULL: a log line
  * again. Not copied. */

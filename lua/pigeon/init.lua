@@ -107,13 +107,21 @@ function pigeon.open_shadow(script)
   setup.shadow = script
 end
 
+-- The desk: a process was stopped while it decided this object of the report's. There is nothing to decide.
+local function note_stopped(why, number, by_shadow)
+  report.stopped(number, why, by_shadow)
+  return { entries = {} }
+end
+
 local READ = {
   event = envelope.read,
   lines = function(input, invocation) return report.list.read(input, invocation.line, invocation.most) end,
   rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
-  probes = function() return require("pigeon.desk.probes").read() end,
+  objects = function(_, invocation) return report.objects(invocation.line, invocation.most) end,
+  stopped = function(input, invocation) return note_stopped(input, invocation.line, false) end,
+  shadow_stopped = function(input, invocation) return note_stopped(input, invocation.line, true) end,
 }
 
 --- Bytes, and {kind = what they are, one of READ, and line, most or queues} -> a label for each object in
@@ -142,6 +150,10 @@ end
 -- The script is loaded anew for each batch: while the rules decide, what it hoards must be freed.
 local function run_shadow(entry)
   if not entry.object or not (entry.verdict or entry.failures) then return {} end
+  if entry.other_problem then -- known before
+    note_shadow(entry, { problem = entry.other_problem })
+    return nil
+  end
   decide_shadow = decide_shadow or load_script(setup.shadow)
   local decision, problem = decide_shadow(entry.object)
   note_shadow(entry, { verdict = decision, problem = problem })

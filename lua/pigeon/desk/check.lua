@@ -1,5 +1,7 @@
 --- `pigeon check`: finds what is wrong with the rules before they are deployed. luacheck checks the
--- script, where it is installed; then the rules decide the objects of probes.lua.
+-- script, where it is installed; then the rules decide the objects of probes.lua, in a process of its
+-- own (host/desk/apart.c).
+local enumeration = require "pigeon.desk.enumeration"
 local json = require "pigeon.json"
 local luacheck = require "pigeon.desk.luacheck"
 local probes = require "pigeon.desk.probes"
@@ -15,20 +17,21 @@ Needs neither network nor broker. It checks
     other required variables where any of them is set
   * the script: syntax, unknown words, unused and shadowed locals (by luacheck,
     where that is installed)
-  * how the script decides typical and awkward keys, each of them twice: it must
-    not fail, take over 10 ms, or decide differently the second time. A key that
-    takes it a second is a finding too, and ends the check
+  * how the script decides the objects that its constants tell apart (pigeon
+    table shows them) and awkward ones, each of them twice: it must not fail,
+    take over 10 ms, or decide differently the second time. A process that a
+    key stops after a second is a finding too, and the others go on
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --connect     also connects, logs in, and checks that the queues exist;
                 publishes nothing
   --json        JSON Lines: an object for each finding, with what there is of
                 file, line, what, fix, level (error or warning), queue, key, and
-                more (how many other keys); at the end {"summary": ...}, which
-                is missing where a key ended the check
+                more (how many other objects); at the end {"summary": ...}
 Status 1: there is a finding.
 ]]
 
+local MOST = 100 -- probes of a batch
 local LONGEST_KEY = 60 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
 
@@ -69,10 +72,10 @@ end
 -- ------------------------------------------------------------------------ the report
 
 --- {json, rules or nil, arguments = what is wrong already} -> the report. The first batch has no
--- objects: it returns the findings that need none, before a probe can end the process
--- (host/desk/command.c has the line for that). Without rules there is no batch at all.
+-- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
-  local report, findings, probed, unchecked = {}, 0, 0, nil
+  local report, findings, unchecked = {}, 0, nil
+  local objects, probing -- made when the first probe is asked for
   local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
 
@@ -119,39 +122,59 @@ function check.open(settings)
     return list
   end
 
-  local function probe_findings(batch)
-    local list = {}
-    probed = probes.count(batch)
-    for i, problem in ipairs(probes.problems(batch, rules.name)) do
-      local finding = finding_of(problem.what, rules.name)
-      finding.key, finding.more = clean(problem.key), problem.more
-      list[i] = finding
-    end
-    return list
+  local function open_probes()
+    if probing then return end
+    objects = enumeration.open({ rules }, settings.queues)
+    probing = probes.open(objects, rules.name, MOST)
   end
 
-  --- A batch, the one of the setup or the one of the probes -> its text.
+  local function probe_findings()
+    local found = {}
+    for i, problem in ipairs(probing and probing.problems() or {}) do
+      local finding = finding_of(problem.what, rules.name)
+      finding.key, finding.more = clean(problem.key), problem.more
+      found[i] = finding
+    end
+    return found
+  end
+
+  --- The position of the first probe -> a batch of them; an empty one is the end.
+  function report.objects(first)
+    open_probes()
+    return probing.batch(first)
+  end
+
+  --- The process was stopped at this position.
+  function report.stopped(position, why)
+    open_probes()
+    probing.stopped(position, why)
+  end
+
+  --- A batch, the one of the setup or one of probes -> its text.
   function report.conclude(batch)
     if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(luacheck_findings()) end
-    return show(probe_findings(batch))
+    if probing then probing.note(batch) end
+    return ""
   end
 
   local function show_end()
     if settings.json then
       return json.encode { summary = {
-        findings = findings, queues = queues, rules = clean(rules and rules.name), keys = rules and probed,
-        luacheck = rules and not unchecked,
+        findings = findings, queues = queues, rules = clean(rules and rules.name), objects = objects and objects.count,
+        of = objects and objects.total, luacheck = rules and not unchecked,
       } } .. "\n"
     end
     if not rules then return "" end
-    return ("%s: %d keys decided, %s%s\n"):format(clean(rules.name), probed,
+    local count = objects and objects.count or 0
+    return ("%s: %d objects%s decided, %s%s\n"):format(clean(rules.name), count,
+      objects and objects.total > count and (" of %d"):format(objects.total) or "",
       findings == 0 and "nothing found" or findings == 1 and "1 finding" or findings .. " findings",
       unchecked and ("; %s, so it did not check the script"):format(unchecked) or "")
   end
 
   --- The last text, and the exit status.
   function report.finish()
-    local rest = rules and "" or show_arguments()
+    local rest = rules and show(probe_findings()) or show_arguments()
     return rest .. show_end(), findings > 0 and 1 or 0
   end
 

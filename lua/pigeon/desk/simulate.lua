@@ -2,6 +2,7 @@
 local counts = require "pigeon.desk.counts"
 local json = require "pigeon.json"
 local lists = require "pigeon.desk.lists"
+local scripts = require "pigeon.desk.scripts"
 local text = require "pigeon.text"
 
 local simulate = {}
@@ -140,21 +141,11 @@ local function change_lines(lines, counted)
   end
 end
 
--- Two scripts -> what to call each of them: the name, or the path where both have one name.
-local function names_of(old, new)
-  local member = old.name == new.name and "path" or "name"
-  return old[member] or old.name, new[member] or new.name
-end
-
-local function script_line(which, name, script)
-  return ("%s: %s (%s)"):format(which, text.clean(name, 1024), script.hash)
-end
-
 local function text_of(counted, list, rules, against, width)
   local lines, sections = {}, counts.sections(counted.totals, counted.new)
   if against then
-    local old, new = names_of(rules, against)
-    lines = { script_line("old", old, rules), script_line("new", new, against) }
+    local old, new = scripts.names(rules, against)
+    lines = { scripts.line("old", old, rules), scripts.line("new", new, against) }
     difference_lines(lines, sections)
     change_lines(lines, counted)
   else
@@ -167,10 +158,10 @@ local function json_of(counted, list, rules, against)
   local plain = counts.plain(counted.totals)
   plain.lines, plain.not_counted = counted.totals.lines, list.passed
   if against then
-    local old, new = names_of(rules, against)
-    plain.rules = { name = text.clean(old, 1024), hash = rules.hash }
+    local old, new = scripts.names(rules, against)
+    plain.rules = scripts.plain(old, rules)
     plain.new = counts.plain(counted.new)
-    plain.new.rules = { name = text.clean(new, 1024), hash = against.hash }
+    plain.new.rules = scripts.plain(new, against)
     plain.changed, plain.skipped, plain.changes = counted.changed, counted.skipped, json.list {}
     for i, row in ipairs(counts.rows(counted.changes, counts.counter())) do
       local keys = json.list {}

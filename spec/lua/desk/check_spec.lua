@@ -1,9 +1,10 @@
 local cjson = require "cjson"
+local made = require "spec.support.made"
 local pigeon = require "pigeon"
 
 -- Checks a script; returns the text about the setup and the script, about the probes, the last text
 -- and the status. `more` has further settings; `found` in it is what --connect found.
-local function check(source, more)
+local function check(source, more, stops)
   local settings = { command = "check", PIGEON_QUEUE = "normal,15:submitter", arguments = {},
     rules = { name = "rules.lua", path = os.tmpname(), source = source } }
   for name, value in pairs(more or {}) do settings[name] = value end
@@ -14,13 +15,11 @@ local function check(source, more)
   pigeon.open(settings)
   pigeon.receive("", { kind = "setup", queues = settings.found })
   local first = pigeon.conclude({}, { confirmed = 0 })
-  local messages = 0
-  for i in ipairs(pigeon.receive("", { kind = "probes" })) do
-    messages = messages + #(pigeon.decide(i) or {})
-  end
-  local probes = pigeon.conclude({}, { confirmed = messages })
+  made.walk(stops)
   os.remove(path)
-  return first, probes, pigeon.finish()
+  local last, status = pigeon.finish()
+  local probes, rest = last:match("^(.-)([^\n]*\n)$") -- the last line is the summary
+  return first, probes, rest, status
 end
 
 -- Lines of JSON -> the findings, and the summary, which has to be the last line.
@@ -46,7 +45,7 @@ describe("pigeon check", function()
       local lint, probes, last, status = check(read(path))
       assert.equal("", lint)
       assert.equal("", probes)
-      assert.matches("^rules%.lua: 35 keys decided, nothing found\n$", last)
+      assert.matches("^rules%.lua: %d+ objects decided, nothing found\n$", last)
       assert.equal(0, status)
     end)
   end
@@ -65,15 +64,15 @@ end
     assert.matches("rules%.lua:4: accessing undefined variable 'ignroe'\n", lint)
     assert.matches("rules%.lua:4: accessing undefined field 'rep' of global 'string'\n", lint)
     assert.matches("rules%.lua:5: shadowing definition of variable 'key'", lint)
-    assert.matches("4 findings\n$", last)
+    assert.matches("5 findings\n$", last) -- and the word that fails: its key is in the script
     assert.equal(1, status)
   end)
 
   for _, case in ipairs {
     { "fails with awkward keys", "local name = object.key:match('^v2/.*')\nreturn ignore(name:sub(1, 3))",
-      "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"v1/raw_crash/[^\n]*\", and %d+ more%)\n$" },
+      "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
-      "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/20180313/0000[^\n]*\"%)\n$" },
+      "^rules%.lua:2: attempt to compare number with nil %(key \"v2/raw_crash/000/20180313/0000[^\n]*\", and %d+ more%)\n$" },
     { "fails by its reason's length", "return ignore(object.key)",
       "^rules%.lua:2: ignore: the reason has 1024 bytes, but must have 1 to 200 %(key \"////" },
     { "returns nothing", "if object.key == 'a' then return end\nreturn ignore('b')",
@@ -180,7 +179,9 @@ end
     assert.same({ "rules.lua", 3, ("/"):rep(1024), "error" }, { long.file, long.line, long.key, long.level })
     assert.matches("^ignore: the reason has 1024 bytes", long.what)
     assert.is_true(long.more > 0)
-    assert.same({ rules = "rules.lua", keys = 35, luacheck = true, findings = 5, queues = {
+    local objects = summary.objects
+    assert.is_true(objects > 100)
+    assert.same({ rules = "rules.lua", objects = objects, of = objects, luacheck = true, findings = 5, queues = {
       { queue = "there", ok = true, what = "there" }, { queue = "secret", ok = true, what = "may not ask" },
       { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND" } } }, summary)
     assert.equal(1, status)
@@ -206,14 +207,15 @@ end
   linted("shows a hostile file name on one line", function()
     local first, _, last = check(LITTLE, { rules = { name = "a\n\xFF.lua", path = os.tmpname(), source = LITTLE } })
     assert.equal("a \u{FFFD}.lua:1: unused variable 'unused'\n", first)
-    assert.matches("^a \u{FFFD}.lua: 35 keys decided", last)
+    assert.matches("^a \u{FFFD}.lua: %d+ objects decided", last)
   end)
 
   linted("is only the summary where there are no findings", function()
     local first, probes, last, status = check("return function() return ignore('x') end", { json = true })
     assert.equal("", first)
     assert.equal("", probes)
-    assert.equal('{"summary":{"findings":0,"keys":35,"luacheck":true,"queues":[],"rules":"rules.lua"}}\n', last)
+    assert.matches('^{"summary":{"findings":0,"luacheck":true,"objects":(%d+),"of":%1,"queues":%[%],'
+      .. '"rules":"rules.lua"}}\n$', last)
     assert.equal(0, status)
   end)
 

@@ -44,13 +44,15 @@ local function why_not_loaded(script, problem)
 end
 
 --- Loads a script: {name, source}, what environment.globals() takes, and `read`, a function from
--- what the script returned for an object to a verdict, or to nil and what is wrong with it.
+-- what the script returned for an object to a verdict, or to nil and what is wrong with it. The settings
+-- may have another budget, `instructions`.
 -- Returns decide(): an object -> its verdict, or nil and what went wrong, with the script's line.
 -- decide(object, true) takes twenty times as long, and has a third result: {line = where it was
 -- decided, lines = the set of lines that ran}, or nil where that would have taken too long.
 -- Raises why a script does not load.
 function sandbox.open(script, settings, read)
   local source = "@" .. script.name
+  local instructions = settings.instructions or INSTRUCTIONS
   local globals, strings = environment.globals(settings)
   local chunk, problem = load(sub(script.source, script_text.start(script.source)), source, "t", globals)
   if not chunk then error(why_not_loaded(script, problem), 0) end
@@ -152,7 +154,7 @@ function sandbox.open(script, settings, read)
   end
 
   local function look(call, object, judge)
-    local ok, value = run(out_of_budget, "", INSTRUCTIONS, call, object, judge)
+    local ok, value = run(out_of_budget, "", instructions, call, object, judge)
     if ok then return value end
     return nil, describe(value, call, object, judge)
   end

@@ -16,7 +16,7 @@
 #define INTERPRETER "lua5.4"
 #define SCRIPT "pigeon.desk.busted"
 #define FIXED 3 /* arguments before the user's */
-#define MEMORY_MAX ((rlim_t)2 << 30)
+#define MEMORY_MAX ((rlim_t)1 << 30)
 
 static void write_script(FILE *file)
 {

@@ -112,11 +112,11 @@ local function watch_output()
   end
 end
 
--- Counts the tests of the run that follows, and calls on_file(name) and on_exit(). Returns a table with
--- `ran`, and `empty`, the files without a test.
+-- Counts the tests of the run that follows, and calls on_file(name) and on_exit(failed). Returns a table
+-- with `ran`, and `empty`, the files without a test.
 local function count_tests(on_file, on_exit)
   local core = require "busted.core"
-  local counted, in_file = { ran = 0, empty = {} }, 0
+  local counted, in_file, failed = { ran = 0, empty = {} }, 0, false
   package.loaded["busted.core"] = function(...)
     local busted = core(...)
     package.loaded["busted.core"] = core -- the runs for mutants are not counted
@@ -137,7 +137,10 @@ local function count_tests(on_file, on_exit)
     subscribe({ "file", "end" }, function(file)
       if in_file == 0 then table.insert(counted.empty, file.name) end
     end)
-    subscribe({ "exit" }, on_exit)
+    for _, channel in ipairs { "failure", "error" } do
+      subscribe({ channel }, function() failed = true end)
+    end
+    subscribe({ "exit" }, function() on_exit(failed) end)
     return busted
   end
   return counted
@@ -164,12 +167,14 @@ if not own then misuse("%s", own_problem) end
 local run = require_busted()
 local options = read_options()
 if not options.version then check_specs(options) end
-local proofs = not options.version and not options.list and require("pigeon.desk.proofs").open(own, options, misuse)
-local counted = count_tests(proofs and proofs.on_file or print, proofs and proofs.on_exit or print)
+if options.version or options.list then own = {} end -- no test runs
+local proofs = require("pigeon.desk.proofs").open(own, options, say, misuse)
+local counted = count_tests(proofs.on_file, proofs.on_exit)
 watch_output()
 run({ standalone = false }) -- ends the process where a test failed
+io.stdout:flush()
 if not options.list then check_tests(counted, options) end
-local proved = not proofs or proofs.finish(say)
+local proved = proofs.finish()
 io.stdout:flush()
 if unwritten then
   say("the output could not be written completely: %s", unwritten)

@@ -91,8 +91,7 @@ local function percent(reached, all)
 end
 
 local function show(reached, all)
-  local share = percent(reached, all)
-  return ("%d of %d decisions (%s %%)"):format(reached, all, share == 100 and "100" or tostring(share))
+  return ("%d of %d decisions (%g %%)"):format(reached, all, percent(reached, all))
 end
 
 -- A script -> how many decisions are reached, how many there are, and lines with the others.
@@ -128,9 +127,9 @@ function coverage.report(scripts)
     else
       lines[#lines + 1] = ("%s: %s%s"):format(script.path, show(reached, all),
         missed[1] and "; no spec reaches:" or "")
-    end
-    for _, miss in ipairs(missed) do
-      lines[#lines + 1] = ("  %s:%d: %s"):format(script.path, miss.line, miss.text)
+      for _, miss in ipairs(missed) do
+        lines[#lines + 1] = ("  %s:%d: %s"):format(script.path, miss.line, miss.text)
+      end
     end
   end
   if #scripts > 1 then lines[#lines + 1] = "all scripts: " .. show(total_reached, total) end

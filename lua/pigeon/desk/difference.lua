@@ -22,7 +22,10 @@ local function first_difference(old, new, list)
     local other, other_problem = new(object)
     shadow.note(tally, { verdict = decided, problem = problem }, { verdict = other, problem = other_problem }, 1)
     local change = tally.changes[1]
-    if change then return { object = object, from = change.from, to = change.to } end
+    if change then
+      local same_words = change.from == change.to
+      return { object = object, from = change.from, to = change.to .. (same_words and ", with another id" or "") }
+    end
   end
 end
 

@@ -101,8 +101,7 @@ local function percent(killed, all)
 end
 
 local function show(killed, all, same)
-  local share = percent(killed, all)
-  local words = ("%d of %d mutants killed (%s %%)"):format(killed, all, share == 100 and "100" or tostring(share))
+  local words = ("%d of %d mutants killed (%g %%)"):format(killed, all, percent(killed, all))
   if same == 0 then return words end
   return ("%s; %d more %s like the script"):format(words, same, same == 1 and "decides" or "decide")
 end

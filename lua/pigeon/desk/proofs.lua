@@ -31,9 +31,9 @@ local function enough(say, option, share, least, what)
   return false
 end
 
---- The own options, busted's, and a function that ends the process for misuse -> {on_file, on_exit, to
--- be called in busted's run; finish, after a run that passed}.
-function proofs.open(own, options, misuse)
+--- The own options, busted's, and functions that write a message and that end the process for misuse ->
+-- {on_file, on_exit, to be called in busted's run; finish, after a run that passed}.
+function proofs.open(own, options, say, misuse)
   local out = stream(options)
   local load_script = script_loader.open
   local counted = own.coverage and coverage.new()
@@ -51,20 +51,26 @@ function proofs.open(own, options, misuse)
     if recorder then recorder.file = name end
   end
 
+  local function show(lines)
+    if lines[1] then out:write("\n", table.concat(lines, "\n"), "\n") end
+    out:flush()
+  end
+
   -- Also after a run that failed.
-  function self.on_exit()
+  function self.on_exit(failed)
+    if recorder and failed then say("--mutate: not tried, because tests fail") end
     if not counted then return end
     local lines
     table.sort(counted.scripts, by_path)
     lines, share, complete = coverage.report(counted.scripts)
-    if lines[1] then out:write("\n", table.concat(lines, "\n"), "\n") end
+    show(lines)
     if not lcov then return end
     local written, why = lcov:write(coverage.lcov(counted.scripts))
     local closed, why_not_closed = lcov:close()
     if not written or not closed then problem = why or why_not_closed end
   end
 
-  local function covered(say)
+  local function covered()
     if not counted then return true end
     if not counted.scripts[1] then return no_script(say, "--coverage") end
     if problem then
@@ -89,7 +95,7 @@ function proofs.open(own, options, misuse)
     return specs.failure(options, files)
   end
 
-  local function mutated(say)
+  local function mutated()
     if not recorder then return true end
     if not recorder.scripts[1] then return no_script(say, "--mutate") end
     local results = {}
@@ -104,14 +110,14 @@ function proofs.open(own, options, misuse)
       results[i] = result
     end
     local lines, killed = mutation.report(results)
-    out:write("\n", table.concat(lines, "\n"), "\n")
+    show(lines)
     return enough(say, "--mutate", killed, own.mutate_least, "of the mutants are killed")
   end
 
-  --- Tries the mutants; `say` writes a message. Returns whether all is as it was asked for.
-  function self.finish(say)
-    local is_covered = covered(say)
-    return mutated(say) and is_covered
+  --- Tries the mutants. Returns whether all is as it was asked for.
+  function self.finish()
+    local is_covered = covered()
+    return mutated() and is_covered
   end
 
   return self

@@ -101,10 +101,9 @@ local function part(name, replaced)
   return names(contents, name)
 end
 
---- {queues = list, env = name or nil, sampled = table or nil, words = table or nil} -> a script's
--- globals, the _ENV of its chunk, and its `string`, which s:method() must use too while the script runs.
--- `sampled` gets the id that was last sampled for each queue, by the queue's name. `words` has more
--- words by their names, of the coverage's.
+--- {queues = list, env = name or nil, sampled = table or nil} -> a script's globals, the _ENV of its
+-- chunk, and its `string`, which s:method() must use too while the script runs. `sampled` gets the
+-- id that was last sampled for each queue, by the queue's name.
 function environment.globals(settings)
   local all = {
     accept = verdict.words.accept, defer = verdict.words.defer,
@@ -120,6 +119,7 @@ function environment.globals(settings)
     contents[word] = all[word] -- env may be nil, and must not become a global of that name in Lua
     if contents[word] == nil and word ~= "env" then contents[word] = _G[word] end
   end
+  -- settings.words: the counting call of the desk's coverage, by the name that it has in the rewritten text
   for name, word in pairs(settings.words or {}) do contents[name] = word end
   setmetatable(contents, { __index = strict("there is no word %s", { env = true }) })
   return proxy(contents, "the environment"), contents.string

@@ -3,7 +3,7 @@
 #   make help         this list
 #   make build        builds the program, build/bootstrap, and the tools for developing it
 #   make run          sends sample events through it and shows what RabbitMQ received
-#   make test-rules   runs the specs of the rules: no broker, two seconds
+#   make test-rules   runs the specs of the rules, and lists the decisions that none reaches
 #   make package      builds build/pigeon.zip, ready for Lambda; RULES=path: another rules
 #                     script; SHADOW=path: a second, to try in shadow; QUEUES=a,15:b: the
 #                     function's, warnings count; FROM=OLD.zip: its program, none compiled
@@ -102,7 +102,7 @@ specs: $(SPECS)
 run testshell: build
 	@bin/$@
 test-rules: setup
-	@busted spec/rules
+	@LUA_PATH='lua/?.lua;lua/?/init.lua;;' lua5.4 lua/pigeon/desk/busted.lua '' --coverage spec/rules
 package: $(if $(FROM),,$(BUILD)/bootstrap)
 	@BUILD=$(BUILD) SHADOW="$(SHADOW)" FROM="$(FROM)" QUEUES="$(QUEUES)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)

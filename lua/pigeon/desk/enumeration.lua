@@ -18,7 +18,7 @@ local function tree_of(script)
   error(("%s:%d: %s"):format(problem.file, problem.line, problem.what), 0)
 end
 
--- "rules.lua\nwas stopped after 1 s of CPU\n", from the watchdog, or why the process ended alone.
+-- "rules.lua:4\nkept the processor for 1 s: ...\n", from the watchdog, or why the process ended alone.
 local function problem_of(text, script)
   local place, why = text:match("^([^\n]*)\n([^\n]*)\n$")
   if not place then place, why = script.name, text end

@@ -17,8 +17,7 @@ local clock = os.clock
 local sandbox = {}
 
 local STEP = 10000 -- instructions between two looks at the clock
-local STEPS = 100 -- for an object or a load
-local INSTRUCTIONS = STEP * STEPS
+local INSTRUCTIONS = 1000000 -- for an object or a load
 local MOST_MS = 50 -- of CPU, from the first look on, so that a short run reads no clock
 local HOOK_CALLS = 100000 -- for a run whose lines are noted, where instructions cannot be counted
 local LONGEST = 1024 -- bytes of an error value that are kept
@@ -51,7 +50,8 @@ local function text_of(value, deep)
 end
 
 --- Loads a script: {name, source}, what environment.globals() takes, and `read`, a function from
--- what the script returned for an object to a verdict, or to nil and what is wrong with it.
+-- what the script returned for an object to a verdict, or to nil and what is wrong with it. The settings
+-- may have another budget, `instructions`, and as many times the CPU.
 -- Returns decide(): an object -> its verdict, or nil and what went wrong, with the script's line.
 -- decide(object, true) takes twenty times as long, and has a third result: {line = where it was
 -- decided, lines = the set of lines that ran}, or nil where that would have taken too long.
@@ -59,6 +59,8 @@ end
 -- Raises why a script does not load.
 function sandbox.open(script, settings, read)
   local source = "@" .. script.name
+  local most_steps = (settings.instructions or INSTRUCTIONS) // STEP
+  local most_seconds = most_steps * STEP / INSTRUCTIONS * MOST_MS / 1000
   local globals, strings, verdict_words = environment.globals(settings)
   local chunk, problem = load(sub(script.source, script_text.start(script.source)), source, "t", globals)
   if not chunk then error(advice("load", problem, script), 0) end
@@ -79,9 +81,9 @@ function sandbox.open(script, settings, read)
   local function step()
     if not running then return end
     steps = steps + 1
-    if steps >= STEPS then give_up(SPENT) end
+    if steps >= most_steps then give_up(SPENT) end
     local now = clock()
-    if steps == 1 then latest = now + MOST_MS / 1000 end
+    if steps == 1 then latest = now + most_seconds end
     if now > latest then give_up(SLOW) end
     return sethook(step, "", STEP)
   end

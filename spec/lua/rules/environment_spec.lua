@@ -28,6 +28,12 @@ describe("a script's environment", function()
     assert.equal("normal", words.queues[1].name)
   end)
 
+  it("has more words where they are given, for this script alone", function()
+    local more = environment.globals { queues = LIST, words = { count = function() return 7 end } }
+    assert.equal(7, more.count())
+    assert.equal('there is no word "count"', refused(function() return words.count end))
+  end)
+
   it("shows queues as a list of names and throttles", function()
     local seen = {}
     for i, queue in words.ipairs(words.queues) do

@@ -127,6 +127,14 @@ describe("the sandbox", function()
       assert.matches("^rules%.lua:2: spent", failure("local function f() return f() end\nreturn f()"))
     end)
 
+    it("more instructions, where they are given", function()
+      local source = "return function() for _ = 1, 2000000 do end return ignore('done') end"
+      assert.is_nil((open(source)(object())))
+      local settings = { queues = QUEUES, instructions = 20000000 }
+      local decide = sandbox.open({ name = "rules.lua", source = source }, settings, verdict.judge)
+      assert.equal("done", decide(object()).reason)
+    end)
+
     it("a recursion through C", function()
       assert.matches("^rules%.lua:2: .*stack overflow: does .* call itself without end%?$",
         failure("local function f() return (('x'):gsub('x', f)) end\nf()"))

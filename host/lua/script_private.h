@@ -19,9 +19,9 @@ struct script {
     bool desk;
     char *queues;
     bool exhausted;
-    int greedy_line; /* of a script, where memory was refused last; 0: not known */
-    size_t objects;             /* how many the batch has */
-    size_t input_len;           /* of the batch */
+    int greedy_line;  /* of a script, where memory was refused last; 0: not known */
+    size_t objects;   /* how many the batch has */
+    size_t input_len; /* of the batch */
     struct script_place *place; /* NULL: nobody looks */
     struct deadline deadline;   /* of the batch */
     bool resting; /* the collector, until a big event is logged or memory gets short */

@@ -79,12 +79,12 @@ describe("pigeon diff", function()
   end)
 
   it("takes a stop for a failure of the script that was stopped", function()
-    local why = "rules.lua\nwas stopped after 1 s of CPU\n"
+    local why = "rules.lua\nkept the processor for 1 s\n"
     local text, status = diff(RULES, {}, { [2] = { why } })
-    assert.matches("\n +1  fail: rules%.lua: was stopped after 1 s of CPU %-> ", text)
+    assert.matches("\n +1  fail: rules%.lua: kept the processor for 1 s %-> ", text)
     assert.equal(1, status)
-    text, status = diff(RULES, {}, { [2] = { "the shadow script new.lua\nwas stopped after 1 s of CPU\n", true } })
-    assert.matches("\n +1  [^\n]* %-> fail: new%.lua: was stopped after 1 s of CPU\n", text)
+    text, status = diff(RULES, {}, { [2] = { "the shadow script new.lua\nkept the processor for 1 s\n", true } })
+    assert.matches("\n +1  [^\n]* %-> fail: new%.lua: kept the processor for 1 s\n", text)
     assert.equal(1, status)
   end)
 

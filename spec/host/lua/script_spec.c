@@ -57,7 +57,7 @@ static void what_is_wrong_is_told_when_opening(void **state)
         {"io.write('x')", "q", "Runtime.RulesInvalid", "rules.lua:1:"},
         {"return 7", "q", "Runtime.RulesInvalid", "rules.lua:"},
         {"", "q", "Runtime.RulesInvalid", "rules.lua:"},
-        {"\033Lua", "q", "Runtime.RulesInvalid", "binary"},
+        {"\033Lua", "q", "Runtime.RulesInvalid", "compiled Lua"},
         {"\nwhile true do end", "q", "Runtime.RulesInvalid",
          "rules.lua:2: spent its budget"},
         {"local s = 'x' for i = 1, 30 do s = s .. s end", "q", "Runtime.RulesInvalid",

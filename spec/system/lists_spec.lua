@@ -85,6 +85,33 @@ describe("pigeon simulate", function()
     end
   end)
 
+  -- A document of 60 MB, and how many objects it has: what is before, between and after the objects, and
+  -- an object with "KEY" for its key.
+  local function big_document(before, object, after)
+    local path, size, count = folder .. "/document", 0, 0
+    local file <close> = assert(io.open(path, "w"))
+    file:write(before)
+    repeat
+      count = count + 1
+      local text = object:gsub("KEY", key(count))
+      size = size + #text + 2
+      file:write(count > 1 and ",\n" or "", text)
+    until size > 60e6
+    file:write(after)
+    return path, count
+  end
+
+  it("takes a document of 60 MB, with time and memory enough to read it", function()
+    local event = system.run(system.build .. "/bootstrap event s3 --key KEY")
+    local path, count = big_document('{"Records":[\n', event:match('^{"Records":%[(.*)%]}'), "\n]}\n")
+    assert.are.equal(count, counted("<" .. path).accept)
+    local _, said = run(PIGEON .. "replay --dry-run <" .. path)
+    assert.matches("^would publish " .. count .. " messages: ", said)
+    local object = '{\n"Key": "KEY",\n"ETag": "' .. ("0"):rep(600) .. '"\n}'
+    path, count = big_document('{\n"Contents": [\n', object, "\n]\n}\n")
+    assert.are.equal(count, counted("<" .. path).accept)
+  end)
+
   it("refuses a document that is too long with a command that helps", function()
     local path = folder .. "/FILE"
     os.execute(([[lua5.4 -e 'print("{ \"Contents\": [") for i = 1, 700000 do

@@ -25,9 +25,10 @@ function hint.of(word, files)
   if #word == 36 and crash_id.of_key(word) then
     return "a crash id alone; explain its key: " .. explain(objects.key_of("v2/raw_crash", word))
   end
+  if word:find("^https?://") then return "a URL; explain the key alone, without host and bucket" end
   local bucket, key = objects.of_address(word)
   if bucket then return "an address; explain its key: " .. explain(key) end
-  return key
+  return key and "an address that " .. key
 end
 
 return hint

@@ -1,5 +1,6 @@
 --- Reads a list of objects in whatever form somebody has it at hand: line.lua says which there are.
 -- One reader goes through a list, batch after batch, and keeps what it knows of the list's form.
+local aws = require "pigeon.desk.list.aws"
 local csv = require "pigeon.desk.list.csv"
 local line = require "pigeon.desk.list.line"
 local objects = require "pigeon.desk.list.objects"
@@ -40,12 +41,17 @@ local function take_line(list)
       return true
     end
   end
+  list.line = list.next_line
+  local next_at = list.yaml and aws.take_yaml(list, input, start)
+  if next_at then
+    list.at, list.next_line = next_at, list.line + 1
+    return true
+  end
   local stop = find(input, "\n", start, true) or #input + 1
   if stop >= #input then list.input = nil end
   local text = sub(input, start, stop - 1)
   if find(text, "^%s") or find(text, "%s$", -1) then text = text_of.trim(text) end
-  list.at, list.line = stop + 1, list.next_line
-  list.next_line = list.line + 1
+  list.at, list.next_line = stop + 1, list.line + 1
   if text == "" then return true end
   if find(text, "\r", 1, true) then list.next_line = list.next_line + count_joined(text) end
   if not list.first then list.first = { line = list.line, text = match(sub(text, 1, LONGEST_FIRST), "^[^\r]*") } end
@@ -63,7 +69,7 @@ function lists.open(settings)
     input = nil, at = 1, line = nil, next_line = nil,
     -- what is known of the form
     plain = false, columns = nil, recursive = nil, yaml = nil, section = nil, title = nil, column = nil, width = nil,
-    row_bucket = nil, row_key = nil,
+    row = nil, row_bucket = nil, row_key = nil,
   }
   if settings.manifest then
     local problem

@@ -111,8 +111,8 @@ none
       ["my 'list'"] = [[a file; explain the event in it: bin/pigeon explain <'my '\''list'\''']],
       ["s3://crashes/a/b c"] = "an address; explain its key: bin/pigeon explain 'a/b c'",
       ["arn:aws:s3:::crashes/a"] = "an address; explain its key: bin/pigeon explain a",
-      ["s3://crashes"] = "names no object; an address is s3://BUCKET/KEY",
-      ["https://crashes.s3.amazonaws.com/a"] = "is a URL; write it as s3://BUCKET/KEY",
+      ["s3://crashes"] = "an address that names no object; an address is s3://BUCKET/KEY",
+      ["https://crashes.s3.amazonaws.com/a"] = "a URL; explain the key alone, without host and bucket",
       [ID] = "a crash id alone; explain its key: bin/pigeon explain v2/raw_crash/000/20180313/" .. ID,
       ['{"Records":[]}'] = "an event goes to stdin: bin/pigeon explain <FILE",
     } do

@@ -75,6 +75,8 @@ local FORMS = {
   { "--output json with folders", '{"CommonPrefixes":[{"Prefix":"v2/"}]}', "1: .*a folder.*%-%-delimiter" },
   { "--output table with folders", "||  CommonPrefixes  ||\n||  Prefix ||\n||  v2/ ||\n",
     "3: .*a folder.*%-%-delimiter" },
+  { "yaml, a key of several lines after a whole object", "Contents:\n- ChecksumAlgorithm:\n  - CRC64NVME\n"
+    .. "  ETag: '\"e\"'\n  Key: a\n  Size: 1\n- Key: a long\n    key\n", "8: .*more than one line" },
   { "yaml, a key of several lines", "Contents:\n- Key: a long\n    key\n", "3: .*more than one line.*%-%-output json" },
   { "list-object-versions", '{"Versions":[{"Key":"a","IsLatest":true},{"Key":"a","IsLatest":false}],'
     .. '"DeleteMarkers":[{"Key":"b","IsLatest":true}]}', { "- a" } },
@@ -132,6 +134,11 @@ local FORMS = {
   { "CSV without quotes", "crashes,a%20b", { "crashes a b" } },
   { "a Batch manifest with versions", "crashes,a%20b,v1\ncrashes,a%20b,v2\ncrashes,c,v1",
     { "crashes a b", "crashes c" } },
+  { "a Batch manifest with versions that are not sorted", "crashes,a,v1\ncrashes,c,v1\ncrashes,a,v2",
+    "3: .*LC_ALL=C sort FILE" },
+  { "a Batch manifest with versions that are sorted", "bu,a%20b,v1\nbu,a%20b,v2\nbu,a,v1\nbu,a,v2",
+    { "bu a b", "bu a" } },
+  { "CSV without versions, which is not sorted", "bu,c\nbu,a\nbu,d,12\nbu,b,7", { "bu c", "bu a", "bu d", "bu b" } },
   { "a Batch report", 'crashes,a,,failed,AccessDenied,403,"no, not allowed"', { "crashes a" } },
   { "CSV whose second field is empty", '"crashes",""', "1: .*no key" },
 

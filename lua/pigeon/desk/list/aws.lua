@@ -3,7 +3,7 @@
 local objects = require "pigeon.desk.list.objects"
 local text = require "pigeon.text"
 
-local find, gmatch, gsub, match, sub = string.find, string.gmatch, string.gsub, string.match, string.sub
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 
 local aws = {}
 
@@ -82,10 +82,19 @@ end
 
 -- ------------------------------------------------------------------------ table
 
+-- With the blanks around them: of most rows only one cell is needed.
 local function cells_of(line)
-  local cells = {}
-  for cell in gmatch(line, "[^|]+") do cells[#cells + 1] = text.trim(cell) end
+  local cells, at = {}, find(line, "[^|]")
+  while at do
+    local stop = find(line, "|", at, true) or #line + 1
+    cells[#cells + 1] = sub(line, at, stop - 1)
+    at = find(line, "[^|]", stop)
+  end
   return cells
+end
+
+local function trim_all(cells)
+  for i, cell in ipairs(cells) do cells[i] = text.trim(cell) end
 end
 
 local function are_names(cells)
@@ -119,6 +128,10 @@ end
 function aws.read_table(list, line)
   if find(line, "^[-+|]+$") then return end -- a rule
   local cells = cells_of(line)
+  if list.column and list.width == #cells and not NAMES[text.trim(cells[1])] then
+    return objects.add_key(list, "-", text.trim(cells[list.column]))
+  end
+  trim_all(cells)
   if are_names(cells) then return read_names(list, line, cells) end
   if list.title == "CommonPrefixes" then
     return objects.fail_folder(list, cells[#cells], NO_DELIMITER)
@@ -166,6 +179,27 @@ local function read_member(list, line, name, value)
   local key = scalar(value)
   if not key then return fail_several(list, line) end
   objects.add_key(list, "-", key)
+end
+
+-- Those members whose value is never a list.
+local SINGLE = { ChecksumType = true, ETag = true, Key = true, LastModified = true, Size = true, StorageClass = true }
+
+--- In YAML: input and where a line begins -> where the next one begins; nil or false: it needs a closer
+-- look. Most lines need no more than their name.
+function aws.take_yaml(list, input, at)
+  if list.section == "ChecksumAlgorithm" then
+    local after = match(input, "^ *%- %w+\n()", at)
+    if after then return after end
+  end
+  local name, start = match(input, "^[ -]*(%u%a+): ()", at)
+  local stop = SINGLE[name] and find(input, "\n", start, true)
+  if not stop then return false end
+  if name == "Key" then
+    if not find(input, "^%a%g*\n", start) then return false end
+    objects.add_key(list, "-", sub(input, start, stop - 1))
+  end
+  list.section = nil
+  return stop + 1
 end
 
 --- A line of YAML -> true; false: it is something else. In YAML, list.yaml is true from then on.

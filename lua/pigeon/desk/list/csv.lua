@@ -94,19 +94,29 @@ function csv.is_row(list, line)
     or list.objects == 0 and find(line, "^%a[%w_ ]*,%a[%w_ ,]*$")
 end
 
+-- A row of a manifest of S3 Batch: bucket, key, version. Sorted, the versions of an object stand
+-- together, and count once; to find them in any order takes memory for each.
+local function add_version(list, row, second, third)
+  local last = list.row
+  list.row = row
+  if last and row < last and find(row, "%D", third + 1) then
+    return objects.fail(list, row, "rows with versions must be sorted: LC_ALL=C sort FILE; else an object counts twice")
+  end
+  add_usual(list, row, sub(row, 1, second - 1), sub(row, second + 1, third - 1))
+end
+
 --- A row -> its object.
 function csv.read(list, row)
   if not list.columns and list.objects + list.passed > 0 and not find(row, '"', 1, true) then
     local second = find(row, ",", 1, true)
     local third = second and find(row, ",", second + 1, true) or #row + 1
-    if second and not find(row, ",", third + 1, true) then -- a manifest of S3 Batch: bucket, key, version
-      return add_usual(list, row, sub(row, 1, second - 1), sub(row, second + 1, third - 1))
-    end
+    if second and not find(row, ",", third + 1, true) then return add_version(list, row, second, third) end
   end
   local fields, problem = split(row)
   if not fields then return objects.fail(list, row, "a row of CSV is wrong: %s", problem) end
   if list.columns then return read_by(list, row, fields, list.columns) end
   local columns = list.objects + list.passed == 0 and are_names(fields) and columns_of(fields)
+  list.row = row
   if not columns then return add_usual(list, row, fields[1], fields[2], fields[4], fields[5]) end
   columns.name = "the line of names"
   list.columns = columns

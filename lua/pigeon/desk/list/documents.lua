@@ -82,6 +82,7 @@ end
 function read_value(list, value, _, line)
   if type(value) == "string" then return objects.add_value(list, value) end
   if type(value) ~= "table" or next(value) == nil then return end -- a size, or an empty answer
+  if value.Records then return read_event(list, value, line) end
   if text_of(value.Key, value.key) then return read_object(list, value) end
   if is_list(value) then return read_list(list, value, line) end
   if is_listing(value) then return read_listing(list, value) end

@@ -71,7 +71,7 @@ describe("the zip", function()
   end)
 
   it("is made with a warning, but not where QUEUES has the function's queues", function()
-    local rules, made, said = os.tmpname(), os.tmpname(), os.tmpname()
+    local rules, made, said = os.tmpname(), os.tmpname() .. ".zip", os.tmpname()
     system.write(rules, [[
 return function(object)
   local id, unused = crash_id(object.key), 1

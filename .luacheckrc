@@ -7,5 +7,5 @@ files["spec"] = { std = "+busted" }
 files["spec/simulation/task"] = { std = "none", read_globals = dofile("lua/pigeon/rules/words.lua") }
 files["rules"] = { std = "none", read_globals = dofile("lua/pigeon/rules/words.lua") }
 
--- Annotations for editors; scripts with mistakes, for the specs of pigeon check.
-exclude_files = { "rules/types", "spec/fixtures/faulty", "build" }
+-- Annotations for editors; scripts for the specs of pigeon check.
+exclude_files = { "rules/types", "spec/fixtures/faulty", "spec/fixtures/right", "build" }

@@ -194,12 +194,13 @@ function pigeon.decide(i, by_shadow)
     return nil
   end
   if entry.skipped then return {} end
+  local noted = setup.words.noted
   throttled.reset(setup.words)
-  setup.words.noted.surplus = nil
+  noted.surplus = nil
   local start = entry.timed and os.clock()
   local decision, problem, trace = decide(entry.object, entry.closely or command and command.closely)
   entry.trace, entry.cpu = trace, start and os.clock() - start
-  if setup.words.noted.surplus then note_surplus(entry, setup.words.noted.surplus) end
+  if noted.surplus then note_surplus(entry, noted.surplus) end
   if not decision then
     fates.fail(entry, { cause = "rules", text = problem, name = entry.label })
     return nil

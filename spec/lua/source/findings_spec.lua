@@ -44,7 +44,7 @@ describe("the text of a script", function()
     end)
   end
 
-  for _, path in ipairs(names "rules/*.lua spec/simulation/task/*.lua") do
+  for _, path in ipairs(names "rules/*.lua spec/fixtures/right/*.lua spec/simulation/task/*.lua") do
     it("of " .. path .. " has no finding", function()
       assert.same({}, find(read(path), QUEUES))
     end)

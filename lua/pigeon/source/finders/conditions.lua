@@ -132,6 +132,7 @@ local function check_value(node, facts, side, fact, value)
       spelling.did_you_mean(value, fact.values) or 'it can be "' .. table.concat(fact.values, '", "') .. '"')
   end
   local longest, shortest = fact.longest, fact.shortest
+  if value == "" then return end -- people ask for a text that is there
   if longest and #value > longest or shortest and #value < shortest then
     local bytes = ("%s%d byte%s"):format(longest == shortest and "" or "at most ", longest, longest == 1 and "" or "s")
     facts.report(node, "error", ('%s has %s, and "%s" has %d, so they are never the same'):format(facts.show(side),

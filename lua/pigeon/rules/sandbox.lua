@@ -116,7 +116,8 @@ function sandbox.open(script, settings, read)
     sethook(hook, mask, count)
     local value = call(argument)
     sethook()
-    stop()
+    running = false -- as stop() does, without a call: this is on every object's way
+    STRINGS.__index = string
     return value
   end
 

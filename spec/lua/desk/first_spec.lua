@@ -54,6 +54,7 @@ describe("the first spec", function()
       local said, problem = first.write(folder, "normal")
       assert.is_nil(said)
       assert.matches(case[2], problem, 1, true)
+      assert.is_nil(problem:find("first.lua", 1, true))
       assert.is_nil(io.open(folder .. "/spec/rules_spec.lua"))
     end)
   end

@@ -112,11 +112,14 @@ local function append_lines(lines, mark, block)
   end
 end
 
--- "key v2/x, bucket crashes, no size": what a spec has to look at, of the fields that the script names.
+-- What an object has in a spec that names only its key.
+local DEFAULTS <const> = { bucket = "crashes", event_name = "ObjectCreated:Put", source = "aws:s3" }
+
+-- "key v2/x, bucket others, no size": what a spec has to say, of the fields that the script names.
 local function object_line(found)
   local parts, names = { "key " .. text.clean(found.object.key, LONGEST) }, {}
   for name in pairs(found.fields) do
-    if name ~= "key" then names[#names + 1] = name end
+    if name ~= "key" and (not DEFAULTS[name] or found.object[name] ~= DEFAULTS[name]) then names[#names + 1] = name end
   end
   table.sort(names)
   for _, name in ipairs(names) do

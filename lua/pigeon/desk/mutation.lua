@@ -11,11 +11,16 @@ local mutation = {}
 local LONGEST <const> = 200
 
 --- Remembers which scripts a run loads with `open`: {open, for script_loader; scripts, a list of {name,
--- path, source, settings = a list, files = the specs that load it}; file, which the caller sets to the spec
--- that runs}.
+-- path, source, settings = a list, files = the specs that load it, all of them where a helper does};
+-- begin_file, to be called with the name of each spec that begins}.
 function mutation.recorder(open)
   local self = { scripts = {} }
-  local by_text = {}
+  local by_text, file, all_files = {}, nil, {}
+
+  function self.begin_file(name)
+    file = name
+    table.insert(all_files, name)
+  end
 
   local function remember(script, settings)
     local id = script.path .. "\0" .. script.source
@@ -26,7 +31,8 @@ function mutation.recorder(open)
       table.insert(self.scripts, known)
     end
     table.insert(known.settings, settings)
-    if known.files[#known.files] ~= self.file then table.insert(known.files, self.file) end
+    if not file then known.files = all_files end
+    if known.files[#known.files] ~= file then table.insert(known.files, file) end
   end
 
   function self.open(script, settings)

@@ -5,7 +5,8 @@
 #   make run          sends sample events through it and shows what RabbitMQ received
 #   make test-rules   runs the specs of the rules, and lists the decisions that none reaches
 #   make package      builds build/pigeon.zip, ready for Lambda; RULES=path: another rules
-#                     script; SHADOW=path: a second one beside it, to try in shadow
+#                     script; SHADOW=path: a second one beside it, to try in shadow;
+#                     QUEUES=normal,15:submitter: the function's, so that warnings count
 #   make test         runs all specs
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        measures events, start and memory, beside the least possible
@@ -24,6 +25,7 @@
 VERSION = 0.2.0
 RULES   = rules/rules.lua
 SHADOW  =
+QUEUES  =
 SECONDS = 60
 SEED    =
 BUILD   = build
@@ -77,7 +79,7 @@ SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spe
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
 # So that a typo is an error. SEEDS and CHANGES are those of spec/simulation.
-KNOWN  = ARCH BUILD CC CHANGES Q RULES SANITIZE SECONDS SEED SEEDS SHADOW
+KNOWN  = ARCH BUILD CC CHANGES Q QUEUES RULES SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 
@@ -101,7 +103,7 @@ run testshell: build
 test-rules: setup
 	@LUA_PATH='lua/?.lua;lua/?/init.lua;;' lua5.4 lua/pigeon/desk/busted.lua '' --coverage spec/rules
 package: $(BUILD)/bootstrap
-	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
+	@BUILD=$(BUILD) SHADOW="$(SHADOW)" QUEUES="$(QUEUES)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
 fuzz: setup

@@ -91,20 +91,44 @@ static int run(struct command *command, const struct config *config)
     return run_opened(command, ok, &err);
 }
 
+/* The shadow script has to be beside the rules, as it is in the zip. */
+static bool check_shadow(const struct command *command, const struct config *config,
+                         struct err *err)
+{
+    const char *slash = strrchr(command->rules, '/');
+    int folder = slash ? (int)(slash - command->rules) + 1 : 0;
+    char path[2 * PATH_MAX];
+
+    if (!config->shadow_rules)
+        return true;
+    snprintf(path, sizeof(path), "%.*s%s", folder, command->rules, config->shadow_rules);
+    return access(path, R_OK) == 0 ||
+           err_set(err, CAUSE_OTHER,
+                   "PIGEON_SHADOW_RULES is \"%s\", and there is no %s to read; put the "
+                   "script beside the rules, or unset the variable",
+                   config->shadow_rules, path);
+}
+
 /* A wrong variable is a finding, and so are rules that do not load: then check reports
  * the findings without the rules. */
 static int run_check(struct command *command, struct config *config)
 {
     struct options options = *command->options;
-    struct err setup = {0}, rules = {0}, err = {0};
-    char *problems[2];
+    struct err tls = {0}, setup = {0}, shadow = {0}, rules = {0}, err = {0};
+    char *problems[4];
     bool ok;
 
     command->options = &options;
     options.words = problems;
-    if (!check_broker_settings(config, options.connect, &setup))
+    if (!config_check_tls(config, &tls))
+        problems[options.count++] = tls.text;
+    if (!check_broker_settings(config, options.connect, &setup) &&
+        strcmp(setup.text, tls.text) != 0)
         problems[options.count++] = setup.text;
-    ok = command_find_rules(command, &rules) && command_open(command, config, &rules);
+    ok = command_find_rules(command, &rules);
+    if (ok && !check_shadow(command, config, &shadow))
+        problems[options.count++] = shadow.text;
+    ok = ok && command_open(command, config, &rules);
     if (!ok) {
         problems[options.count++] = rules.text;
         command->rules[0] = '\0';

@@ -21,6 +21,7 @@ enum option {
     EXAMPLES = 1024,
     IDS = 2048,
     MANIFEST = 4096,
+    STRICT = 8192,
     VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST
 };
 
@@ -29,7 +30,7 @@ static const struct {
     unsigned takes;
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
-    {"check", RULES | CONNECT | JSON},
+    {"check", RULES | CONNECT | JSON | STRICT},
     {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
     {"simulate", RULES | AGAINST | EXAMPLES | JSON | IDS | MANIFEST},
     {"table", RULES | JSON},
@@ -45,7 +46,7 @@ static const struct {
     {"--rules", RULES},     {"--against", AGAINST},   {"--from", FROM},
     {"--rate", RATE},       {"--json", JSON},         {"--trace", TRACE},
     {"--connect", CONNECT}, {"--dry-run", DRY_RUN},   {"--examples", EXAMPLES},
-    {"--ids", IDS},         {"--manifest", MANIFEST},
+    {"--ids", IDS},         {"--manifest", MANIFEST}, {"--strict", STRICT},
 };
 
 static unsigned takes(const char *command)
@@ -95,6 +96,7 @@ static void set_flag(struct options *options, unsigned option)
     options->trace = options->trace || option == TRACE;
     options->connect = options->connect || option == CONNECT;
     options->dry_run = options->dry_run || option == DRY_RUN;
+    options->strict = options->strict || option == STRICT;
 }
 
 static bool set_value(struct options *options, unsigned option, const char *name,

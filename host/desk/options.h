@@ -22,6 +22,7 @@ struct options {
     bool trace;
     bool connect;
     bool dry_run;
+    bool strict;
     bool literal; /* "--" came before the words */
     bool help;    /* --help in any place; nothing else was read */
     int count;    /* of the arguments that are not options; all of them, where the command

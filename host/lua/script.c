@@ -62,11 +62,15 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
     door_set_boolean(L, "json", settings->json);
     door_set_boolean(L, "trace", settings->trace);
     door_set_boolean(L, "dry_run", settings->dry_run);
+    door_set_boolean(L, "strict", settings->strict);
+    door_set_boolean(L, "assumed_queue", settings->assumed_queue);
     door_set_integer(L, "width", settings->width);
     if (settings->examples > 0)
         door_set_integer(L, "examples", settings->examples);
     door_set_boolean(L, "literal", settings->literal);
     door_set_string(L, "ids", settings->ids);
+    door_set_string(L, "known", settings->known);
+    door_set_string(L, "set", settings->set);
     if (settings->from > 0)
         door_set_integer(L, "from", settings->from);
     if (settings->manifest)

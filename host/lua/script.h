@@ -39,6 +39,10 @@ struct script_settings {
     bool json;  /* its output is for a program */
     bool trace; /* shows which lines ran */
     bool dry_run;
+    bool strict;
+    bool assumed_queue;    /* PIGEON_QUEUE is not set */
+    const char *known;     /* the names of Pigeon's variables, a space after each */
+    const char *set;       /* of those that are set and begin with PIGEON_ */
     bool literal;          /* the arguments are keys, whatever they look like */
     const bool *are_files; /* for each argument; NULL: nobody has looked */
     const char *ids;       /* --ids, NULL: not given */

@@ -18,7 +18,7 @@ local pigeon = {}
 
 local MOST_DIFFERENCES = 20 -- of the shadow script that the log shows for an event
 
--- {script = {name, source}, words = {queues, env, sampled}, partial = {SQS queue = true}, level = the
+-- {script = {name, source}, words = {queues, env, sampled, noted}, partial = {SQS queue = true}, level = the
 -- lowest that is logged}. With a shadow script also tallies = pigeon.report.shadow, and
 -- shadow = {name, source, hash}, which is nil where that script does not load.
 local setup
@@ -63,6 +63,13 @@ local function open_without_rules(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
+-- Returns the loaded rules. For check, which looks at their text too: nil and why they do not load.
+local function load_rules(settings)
+  if settings.command ~= "check" then return load_script(setup.script) end
+  local loaded, result = pcall(load_script, setup.script)
+  return loaded and result or nil, not loaded and tostring(result) or nil
+end
+
 --- Settings under their variables' names, the command, and rules = {source, name} -> the queues' names,
 -- with commas; or nil, and what is wrong with a variable. Raises what is wrong with a line of the rules.
 function pigeon.open(settings)
@@ -75,7 +82,7 @@ function pigeon.open(settings)
   if not values then return nil, problem end
   local list, env = values.PIGEON_QUEUE, values.PIGEON_ENV
   setup = {
-    script = settings.rules, words = { queues = list, env = env, sampled = {} },
+    script = settings.rules, words = { queues = list, env = env, sampled = {}, noted = {} },
     partial = values.PIGEON_BATCH_FAILURES,
     level = (settings.AWS_LAMBDA_LOG_LEVEL or "DEBUG"):lower(),
   }
@@ -83,7 +90,7 @@ function pigeon.open(settings)
     kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
-  decide = load_script(setup.script)
+  decide, settings.unloaded = load_rules(settings)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
@@ -119,7 +126,9 @@ local READ = {
   rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
-  objects = function(_, invocation) return report.objects(invocation.line, invocation.most) end,
+  objects = function(_, invocation) -- none, where check has rules that do not load
+    return decide and report.objects(invocation.line, invocation.most) or { entries = {} }
+  end,
   stopped = function(input, invocation) return note_stopped(input, invocation.line, false) end,
   shadow_stopped = function(input, invocation) return note_stopped(input, invocation.line, true) end,
 }
@@ -160,6 +169,12 @@ local function run_shadow(entry)
   return decision and {}
 end
 
+-- A word was called with more arguments than it takes.
+local function note_surplus(entry, word)
+  batch.surplus = batch.surplus or { word = word, entry = entry, count = 0 }
+  batch.surplus.count = batch.surplus.count + 1
+end
+
 --- An object's number, and whether the shadow script decides it -> where its messages go to, a list
 -- of {exchange, routing_key}, empty where nothing is published, and the id that is message_id and
 -- body of each; or nil: it failed, and the batch keeps why.
@@ -172,9 +187,11 @@ function pigeon.decide(i, by_shadow)
   end
   if entry.skipped then return {} end
   throttled.reset(setup.words)
+  setup.words.noted.surplus = nil
   local start = entry.timed and os.clock()
   local decision, problem, trace = decide(entry.object, entry.closely or command and command.closely)
   entry.trace, entry.cpu = trace, start and os.clock() - start
+  if setup.words.noted.surplus then note_surplus(entry, setup.words.noted.surplus) end
   if not decision then
     fates.fail(entry, { cause = "rules", text = problem, name = entry.label })
     return nil

@@ -8,7 +8,8 @@ local MOST = 100
 
 --- A script's text, and its name where it is not rules.lua -> what the host gives to Lua for it.
 function made.script(source, name)
-  return { name = name or "rules.lua", path = "rules/" .. (name or "rules.lua"), source = source, hash = "0123456789ab" }
+  name = name or "rules.lua"
+  return { name = name, path = "rules/" .. name, source = source, hash = "0123456789ab" }
 end
 
 --- Walks. `stops`, where it is given, has the numbers at which the process is to have been stopped, each
@@ -18,9 +19,10 @@ function made.walk(stops, both)
     pigeon.receive(stop[1], { kind = stop[2] and "shadow_stopped" or "stopped", line = number })
     pigeon.conclude({}, { confirmed = 0 })
   end
-  local first, count = 1, nil
+  local first, count = 1, 0
   repeat
     local messages = 0
+    first = first + count
     count = #pigeon.receive("", { kind = "objects", line = first, most = MOST })
     for i = 1, count do messages = messages + #(pigeon.decide(i) or {}) end
     if both then
@@ -28,9 +30,21 @@ function made.walk(stops, both)
       pigeon.rest_shadow()
     end
     assert(pigeon.conclude({}, { confirmed = messages }) == "")
-    first = first + count
   until count == 0
   return first - 1
+end
+
+--- Calls work(...) with a clock of CPU time that has gone on by `seconds` whenever it is read -> what it returns.
+function made.with_clock(seconds, work, ...)
+  local clock, now = os.clock, 0
+  rawset(os, "clock", function()
+    now = now + seconds
+    return now
+  end)
+  local results = table.pack(pcall(work, ...))
+  rawset(os, "clock", clock)
+  assert(results[1], results[2])
+  return table.unpack(results, 2, results.n)
 end
 
 --- A command, its settings and the script, the other script where there is one -> what it prints, the status.

@@ -16,7 +16,8 @@ fields), and both decide each of them. It enumerates, and proves nothing about
 other objects; simulate --against counts the changes among real keys.
   --json  JSON Lines: an object for each kind of change, with old and new (each
           verdict, and reason or destinations), count, and example (an object
-          with its fields); at the end {"summary": ...}
+          with its fields); after 1,000 kinds one with "others": true for all
+          the rest; at the end {"summary": ...}
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 0: no difference. 1: there is one. 2: a script does not load, or not all
 objects were decided and there is no difference among those that were.
@@ -34,11 +35,12 @@ local function count_change(counted, change)
   local old, new = change.entry.verdict or {}, change.other.verdict or {}
   local other_id = old.id ~= nil and new.id ~= nil and old.id ~= new.id
   local from, to = outcomes.of(change.entry), outcomes.of(change.other)
-  local name = counts.add(counted.counter, ("%s  ->  %s%s"):format(outcomes.line(from), outcomes.line(to),
-    other_id and ANOTHER_ID or ""))
+  local line = ("%s  ->  %s%s"):format(outcomes.line(from), outcomes.line(to), other_id and ANOTHER_ID or "")
+  local name = counts.add(counted.counter, line)
   local kind = counted.by_name[name]
   if not kind then
-    kind = { name = name, old = from, new = to, other_id = other_id, count = 0, example = change.entry.object }
+    kind = { name = name, old = from, new = to, other_id = other_id, count = 0, example = change.entry.object,
+      others = name ~= line or nil }
     counted.by_name[name], counted.kinds[#counted.kinds + 1] = kind, kind
   end
   kind.count = kind.count + 1
@@ -76,7 +78,7 @@ local function json_of(counted, list, old, new)
   local lines = {}
   for i, kind in ipairs(counted.kinds) do
     lines[i] = json.encode { old = kind.old, new = kind.new, another_id = kind.other_id or nil, count = kind.count,
-      example = outcomes.plain(kind.example) }
+      others = kind.others, example = outcomes.plain(kind.example) }
   end
   lines[#lines + 1] = json.encode { summary = {
     objects = list.count, of = list.total, differences = counted.differences, kinds = #counted.kinds,

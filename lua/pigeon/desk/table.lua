@@ -19,6 +19,7 @@ proves nothing about other objects.
                 repository's
   --json        JSON Lines: an object for each outcome, with verdict, reason or
                 destinations, count, and example (an object with its fields);
+                after 1,000 outcomes one with "others": true for all the rest;
                 at the end {"summary": ...}
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 1: an object failed, or not all were decided.
@@ -51,7 +52,7 @@ local function json_of(rows, list, rules)
   for i, row in ipairs(rows) do
     lines[i] = json.encode {
       verdict = row.outcome.verdict, reason = row.outcome.reason, destinations = row.outcome.destinations,
-      count = row.count, example = outcomes.plain(row.example),
+      count = row.count, others = row.others, example = outcomes.plain(row.example),
     }
   end
   lines[#lines + 1] = json.encode { summary = {
@@ -69,10 +70,11 @@ function report_table.open(settings)
   function report.conclude(batch)
     for _, entry in ipairs(batch.entries) do
       local outcome = outcomes.of(entry)
-      local name = counts.add(counter, outcomes.line(outcome))
+      local line = outcomes.line(outcome)
+      local name = counts.add(counter, line)
       local row = by_name[name]
       if not row then
-        row = { name = name, outcome = outcome, count = 0, example = entry.object }
+        row = { name = name, outcome = outcome, count = 0, example = entry.object, others = name ~= line or nil }
         by_name[name], rows[#rows + 1] = row, row
       end
       row.count = row.count + 1

@@ -51,23 +51,27 @@ end
 
 local NO_ID = {} -- stands for no id: a value that no script has
 
-local function crash_id_word(key)
-  check_string(key, "crash_id: the key")
-  return crash_id.of_key(key)
+local function crash_id_word(noted)
+  return function(key, more)
+    if more ~= nil then noted.surplus = "crash_id" end
+    check_string(key, "crash_id: the key")
+    return crash_id.of_key(key)
+  end
 end
 
 -- Keeps the id's half of the hash, because a rule samples the same id for each queue, and the bytes
 -- of the queues' names: 8 % of the CPU of a batch with one queue, more with several; nothing of a
 -- lone event's. Keeps in `sampled` which id was last sampled for each queue: rules/throttled.lua
 -- reads it.
-local function sample_word(settings)
+local function sample_word(settings, noted)
   local sampled, bytes_of = settings.sampled or {}, {}
   for _, queue in ipairs(settings.queues) do
     bytes_of[queue.name] = { byte(queue.name, 1, -1) }
   end
   local finish_bytes = sample.finish_bytes
   local last, hash = NO_ID, nil
-  return function(id, salt)
+  return function(id, salt, more)
+    if more ~= nil then noted.surplus = "sample" end
     local bytes = bytes_of[salt] -- where the salt is a queue's name
     if not bytes or id ~= last then
       check_string(id, "sample: the id")
@@ -101,15 +105,17 @@ local function part(name, replaced)
   return names(contents, name)
 end
 
---- {queues = list, env = name or nil, sampled = table or nil} -> a script's globals, the _ENV of its
--- chunk, and its `string`, which s:method() must use too while the script runs. `sampled` gets the
--- id that was last sampled for each queue, by the queue's name.
+--- {queues = list, env = name or nil, sampled = table or nil, noted = table or nil} -> a script's
+-- globals, the _ENV of its chunk, and its `string`, which s:method() must use too while the script
+-- runs. `sampled` gets the id that was last sampled for each queue, by the queue's name; noted.surplus
+-- the word of Pigeon's own that was last called with more arguments than it takes.
 function environment.globals(settings)
+  local noted = settings.noted or {}
+  local verdicts = verdict.words(noted)
   local all = {
-    accept = verdict.words.accept, defer = verdict.words.defer,
-    ignore = verdict.words.ignore, exchange = verdict.words.exchange,
+    accept = verdicts.accept, defer = verdicts.defer, ignore = verdicts.ignore, exchange = verdicts.exchange,
     queues = queues_word(settings.queues), env = settings.env,
-    crash_id = crash_id_word, sample = sample_word(settings),
+    crash_id = crash_id_word(noted), sample = sample_word(settings, noted),
     pairs = lua_words.pairs, tostring = lua_words.tostring, error = lua_words.error,
     string = part("string", { format = lua_words.format }),
     table = part("table", { sort = lua_words.sort }), math = part("math", {}),

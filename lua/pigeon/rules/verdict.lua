@@ -7,7 +7,7 @@
 local find, format, sub = string.find, string.format, string.sub
 local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 
-local verdict = { words = {} }
+local verdict = {}
 
 local MOST_DESTINATIONS <const> = 32
 
@@ -65,17 +65,7 @@ local function reason_of(word, reason)
   return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
 end
 
---- The words defer, ignore, exchange and accept of a script: each returns a token, and raises what is
--- wrong with its arguments.
-function verdict.words.defer(reason)
-  return reason_of("defer", reason)
-end
-
-function verdict.words.ignore(reason)
-  return reason_of("ignore", reason)
-end
-
-function verdict.words.exchange(name, routing_key)
+local function exchange(name, routing_key)
   refuse("exchange: the name", string_problem(name, 1, 255))
   refuse("exchange: the routing key", string_problem(routing_key, 0, 255))
   return setmetatable({}, {
@@ -139,12 +129,36 @@ local function check_id(id)
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
 end
 
-function verdict.words.accept(id, destinations)
+local function accept(id, destinations)
   check_id(id)
   return setmetatable({}, {
     kind = "accept", id = id, destinations = read_destinations(destinations),
     __index = no_fields, __newindex = no_fields,
   })
+end
+
+--- The words accept, defer, ignore and exchange of a script: each returns a token, and raises what is
+-- wrong with its arguments. One that gets more than it takes drops the rest, and leaves its name in
+-- noted.surplus.
+function verdict.words(noted)
+  return {
+    accept = function(id, destinations, more)
+      if more ~= nil then noted.surplus = "accept" end
+      return accept(id, destinations)
+    end,
+    defer = function(reason, more)
+      if more ~= nil then noted.surplus = "defer" end
+      return reason_of("defer", reason)
+    end,
+    ignore = function(reason, more)
+      if more ~= nil then noted.surplus = "ignore" end
+      return reason_of("ignore", reason)
+    end,
+    exchange = function(name, routing_key, more)
+      if more ~= nil then noted.surplus = "exchange" end
+      return exchange(name, routing_key)
+    end,
+  }
 end
 
 return verdict

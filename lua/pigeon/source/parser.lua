@@ -83,7 +83,8 @@ local function fail_expected(wanted, context)
   if token.kind == "=" and context == "statement" then
     fail(token.line, "`=` sets a value, and only a name or a field can have one", '"is" is written ==')
   end
-  fail(token.line, ("%s is missing before %s"):format(wanted, show(token)), "look at this line and the one above")
+  fail(token.line, ("%s is missing before %s"):format(wanted, show(token)), before and before.kind == "string"
+    and "does a text here lack a quote?" or "look at this line and the one above")
 end
 
 local function expect(kind, context)
@@ -298,7 +299,7 @@ end
 -- An expression whose binary operators bind tighter than `limit`.
 local function operators(limit)
   enter()
-  local first, made = token, nil
+  local first, made = token
   if UNARY[token.kind] then
     local op = advance()
     local operand = operators(UNARY_PRIORITY)

@@ -31,6 +31,7 @@ local FOREIGN = {
   { "^\u{2013}", "a long dash", "write - (or -- for a comment)" },
   { "^\u{2014}", "a long dash", "write - (or -- for a comment)" },
   { "^\u{A0}", "a space that does not break (U+00A0)", "write an ordinary space" },
+  { "^\27", "compiled Lua, not a script", "give the file that it was made from" },
   { "^!=", "Lua has no `!=`", '"is not" is written ~=' },
   { "^!", "Lua has no `!`", '"not" is the word: not x; "is not" is written ~=' },
   { "^%?", "Lua has no `?`", "write if ... then ... else ... end, or: condition and a or b" },
@@ -106,7 +107,7 @@ local function read_string(text, first, line)
   if not last then
     local quote = sub(text, first, first)
     if quote == "[" then fail(line, "a long string has no end", "write ]] where it ends") end
-    fail(line, "a string has no end on its line", "write " .. quote .. " where it ends")
+    fail(line, "a string has no end on its line", "put a quote where it ends")
   end
   local raw = sub(text, first, last)
   local chunk, problem = load("return " .. raw, "=string", "t")
@@ -139,7 +140,8 @@ local function read_symbol(text, first, line)
   end
   local _, last = find(text, "^[\xC2-\xF4][\x80-\xBF]*", first)
   if last then
-    fail(line, "\"" .. sub(text, first, last) .. "\" outside of a string", "put text in quotes; names have only a-z, 0-9, _")
+    fail(line, ('"%s" outside of a string'):format(sub(text, first, last)),
+      "put text in quotes; names have only a-z, 0-9, _")
   end
   fail(line, ("the byte 0x%02X outside of a string"):format(text:byte(first)), "remove it")
 end

@@ -32,6 +32,8 @@ static void knows_its_commands(void **state)
     (void)state;
     assert_true(options_is_command("explain"));
     assert_true(options_is_command("event"));
+    assert_true(options_is_command("table"));
+    assert_true(options_is_command("diff"));
     assert_false(options_is_command("nonsense"));
     assert_false(options_is_command("--rules"));
 }
@@ -98,6 +100,21 @@ static void examples_are_counted(void **state)
     assert_int_equal(options.examples, 7);
 }
 
+static void diff_takes_two_scripts(void **state)
+{
+    (void)state;
+    assert_true(reads("diff old.lua --json new.lua"));
+    assert_string_equal(options.rules, "old.lua");
+    assert_string_equal(options.against, "new.lua");
+    assert_int_equal(options.count, 0);
+    assert_true(options.json);
+    assert_true(reads("diff -- -old.lua -new.lua"));
+    assert_string_equal(options.rules, "-old.lua");
+    assert_true(reads("table --rules r.lua --json"));
+    assert_string_equal(options.rules, "r.lua");
+    assert_null(options.against);
+}
+
 static void misuse_is_named(void **state)
 {
     static const char *const cases[][2] = {
@@ -114,6 +131,10 @@ static void misuse_is_named(void **state)
          "--examples is 0, but must be a whole number from 1 to 1000"},
         {"simulate --against f --examples 1001",
          "--examples is 1001, but must be a whole number from 1 to 1000"},
+        {"diff old.lua", "name two scripts: diff OLD.lua NEW.lua"},
+        {"diff a b c", "name two scripts: diff OLD.lua NEW.lua"},
+        {"diff --rules a b", "unknown option: --rules"},
+        {"table k", "unknown argument: k"},
         {"replay --rate 0", "--rate is 0, but must be a whole number from 1"},
     };
 
@@ -132,6 +153,7 @@ int main(void)
         cmocka_unit_test(help_may_stand_anywhere),
         cmocka_unit_test(a_command_may_read_its_arguments_itself),
         cmocka_unit_test(examples_are_counted),
+        cmocka_unit_test(diff_takes_two_scripts),
         cmocka_unit_test(misuse_is_named),
     };
 

@@ -51,8 +51,8 @@ describe("the sandbox", function()
 
   describe("refuses to load", function()
     for source, why in pairs {
-      ["return function("] = "^rules%.lua:1: .*expected near <eof>$",
-      ["\n\nx ="] = "^rules%.lua:3: unexpected symbol near <eof>$",
+      ["return function("] = "^rules%.lua:1: a parameter's name is missing before the end of the file",
+      ["\n\nx ="] = "^rules%.lua:3: a value is missing before the end of the file",
       ["\nlocal x = nil + 1"] = "^rules%.lua:2: attempt to perform arithmetic on a nil value$",
       ["\nerror('boom')"] = "^rules%.lua:2: boom$",
       ["\nreturn error('boom')"] = "^rules%.lua:2: boom$",
@@ -61,10 +61,13 @@ describe("the sandbox", function()
       [""] = "^rules%.lua:1: the script returns a nil, but must return a function",
       ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, but must return a function",
       ["\nreturn 'x'"] = "^rules%.lua:2: the script returns a string, but must return a function",
-      ["\27Lua"] = "^rules%.lua: attempt to load a binary chunk",
+      ["\27Lua"] = "^rules%.lua:1: compiled Lua, not a script",
       ["\nwhile true do end"] = "^rules%.lua:2: spent its budget of 1000000 instructions",
       ["\nlocal s = ('x'):gsub('x', function() while true do end end)"] = "^rules%.lua:2: spent its budget",
-      ["return '" .. ("x"):rep(5000) .. "' .."] = "^rules%.lua:1: unexpected symbol",
+      ["return '" .. ("x"):rep(5000) .. "' .."] = "^rules%.lua:1: a value is missing",
+      ["return f“x”"] = '^rules%.lua:1: a curly quote: write "$',
+      ["goto nowhere"] = "^rules%.lua:1: no visible label 'nowhere' for <goto>",
+      [("x = 1\n"):rep(20000) .. "return ="] = "^rules%.lua:20001: unexpected symbol near '='",
     } do
       it((("%q"):format(source:sub(1, 50)):gsub("\\\n", "\\n")), function()
         local found = load_failure(source)
@@ -73,6 +76,21 @@ describe("the sandbox", function()
       end)
     end
   end)
+
+  for name, start in pairs {
+    ["a byte order mark"] = "\xEF\xBB\xBF", ["a first line with #!"] = "#!/usr/bin/lua\n",
+    ["both"] = "\xEF\xBB\xBF#!/usr/bin/lua\n",
+  } do
+    it("takes a script with " .. name .. ", and keeps its lines", function()
+      local source = start .. "return function(o)\n  if o.key == 'x' then error('boom') end\n  return ignore('y')\nend\n"
+      local line = start:find("\n") and 3 or 2
+      assert.equal("y", open(source)(object()).reason)
+      local _, problem = open(source) { key = "x" }
+      assert.equal(("rules.lua:%d: boom"):format(line), problem)
+      _, problem = open((source:gsub("\n", "\r"))) { key = "x" }
+      assert.equal(("rules.lua:%d: boom"):format(line), problem)
+    end)
+  end
 
   describe("ends", function()
     for name, body in pairs {

@@ -1,6 +1,7 @@
 local verdict = require "pigeon.rules.verdict"
-local accept, defer, ignore, exchange = verdict.words.accept, verdict.words.defer, verdict.words.ignore,
-  verdict.words.exchange
+local noted = {}
+local words = verdict.words(noted)
+local accept, defer, ignore, exchange = words.accept, words.defer, words.ignore, words.exchange
 
 local function names(count)
   local list = {}

@@ -41,7 +41,8 @@ describe("constants", function()
   end)
 
   it("name a field in whatever way it is read", function()
-    assert.same({ size = true, key = true }, of("local name = 'size' return function(o) return o[name], o.key end").fields)
+    local found = of("local name = 'size' return function(o) return o[name], o.key end")
+    assert.same({ size = true, key = true }, found.fields)
   end)
 
   it("are the salts and thresholds of sample()", function()

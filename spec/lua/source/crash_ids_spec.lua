@@ -40,13 +40,16 @@ describe("crash_ids", function()
   it("are few, where nothing samples them", function()
     local ids = of("return function(object) return ignore('x') end", "15:normal")
     assert.is_true(#ids < 20)
-    for _, annotation in ipairs { "0", "1", "2", "a" } do assert.is_true(has(ids, annotation .. "180313$"), annotation) end
+    for _, annotation in ipairs { "0", "1", "2", "a" } do
+      assert.is_true(has(ids, annotation .. "180313$"), annotation)
+    end
   end)
 
   for _, case in ipairs {
     { "each throttle of PIGEON_QUEUE", SAMPLES, "normal,15:submitter,90:nightly",
       { { "submitter", 15 }, { "nightly", 90 } } },
-    { "a literal salt and threshold", "return function(o) return sample(o.key, 'x') < 0.7 end", "normal", { { "x", 0.7 } } },
+    { "a literal salt and threshold", "return function(o) return sample(o.key, 'x') < 0.7 end", "normal",
+      { { "x", 0.7 } } },
     { "a literal salt with the throttles", "return function(o) return sample(o.key, 'x') < queues[1].throttle end",
       "7:normal", { { "x", 7 } } },
     { "a literal threshold with the queues", "return function(o) return sample(o.key, queues[1].name) > 40 end",
@@ -81,8 +84,11 @@ describe("crash_ids", function()
   end)
 
   it("have the dates that the script names, one less and one more, in each place", function()
-    local _, more = of("return function(o) return o.key:sub(-6, -5) < '18' or o.key:sub(-6) == '200229' or x < 7 end")
-    for _, date in ipairs { "170313", "190313", "181713", "180319", "200228", "200229", "200230", "060313", "080313" } do
+    local _, more = of("return function(o) return o.key:sub(-6, -5) < '18' or o.key:sub(-6) == '200229' or x < 7 "
+      .. "end")
+    for _, date in ipairs {
+      "170313", "190313", "181713", "180319", "200228", "200229", "200230", "060313", "080313",
+    } do
       assert.is_true(has(more, "1" .. date .. "$"), date)
     end
     for _, id in ipairs(more) do assert.equal(id, crash_id.of_key(id)) end

@@ -11,11 +11,16 @@ local mutation = {}
 local LONGEST <const> = 200
 
 --- Remembers which scripts a run loads with `open`: {open, for script_loader; scripts, a list of {name,
--- path, source, settings = a list, files = the specs that load it}; file, which the caller sets to the spec
--- that runs}.
+-- path, source, settings = a list, files = the specs that load it, all of them where a helper does};
+-- begin_file, to be called with the name of each spec that begins}.
 function mutation.recorder(open)
   local self = { scripts = {} }
-  local by_text = {}
+  local by_text, file, all_files = {}, nil, {}
+
+  function self.begin_file(name)
+    file = name
+    table.insert(all_files, name)
+  end
 
   local function remember(script, settings)
     local id = script.path .. "\0" .. script.source
@@ -26,7 +31,8 @@ function mutation.recorder(open)
       table.insert(self.scripts, known)
     end
     table.insert(known.settings, settings)
-    if known.files[#known.files] ~= self.file then table.insert(known.files, self.file) end
+    if not file then known.files = all_files end
+    if known.files[#known.files] ~= file then table.insert(known.files, file) end
   end
 
   function self.open(script, settings)
@@ -112,11 +118,14 @@ local function append_lines(lines, mark, block)
   end
 end
 
--- "key v2/x, bucket crashes, no size": what a spec has to look at, of the fields that the script names.
+-- What an object has in a spec that names only its key.
+local DEFAULTS <const> = { bucket = "crashes", event_name = "ObjectCreated:Put", source = "aws:s3" }
+
+-- "key v2/x, bucket others, no size": what a spec has to say, of the fields that the script names.
 local function object_line(found)
   local parts, names = { "key " .. text.clean(found.object.key, LONGEST) }, {}
   for name in pairs(found.fields) do
-    if name ~= "key" then names[#names + 1] = name end
+    if name ~= "key" and (not DEFAULTS[name] or found.object[name] ~= DEFAULTS[name]) then names[#names + 1] = name end
   end
   table.sort(names)
   for _, name in ipairs(names) do

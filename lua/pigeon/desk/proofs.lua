@@ -48,7 +48,7 @@ function proofs.open(own, options, say, misuse)
   local self, share, complete = {}, nil, true
 
   function self.on_file(name)
-    if recorder then recorder.file = name end
+    if recorder then recorder.begin_file(name) end
   end
 
   local function show(lines)

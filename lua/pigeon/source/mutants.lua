@@ -40,16 +40,14 @@ local function is_sample(node)
 end
 
 --- A file's bytes and its name -> a list of {line, text = the whole mutated text, before, after = the
--- lines that differ}, in the order of the text, or nil and why it does not parse. No text is in it twice.
+-- lines that differ}, in the order of the text, or nil and why it does not parse.
 function mutants.of(text, name)
   local tree, problem = source.parse(text, name)
   if not tree then return nil, problem end
-  local list, known = {}, { [text] = true }
+  local list = {}
 
   local function add(first, last, replacement)
     local mutated = text:sub(1, first - 1) .. replacement .. text:sub(last + 1)
-    if known[mutated] then return end
-    known[mutated] = true
     list[#list + 1] = { first = first, order = #list, text = mutated, replaced = last, by = replacement }
   end
 

@@ -12,7 +12,7 @@ end
 -- A script as the recorder has it after the spec of a person.
 local function recorded(source)
   local recorder = mutation.recorder(plain_open)
-  recorder.file = "a_spec.lua"
+  recorder.begin_file("a_spec.lua")
   recorder.open({ name = "rules.lua", path = "rules/rules.lua", source = source }, SETTINGS)
   return recorder.scripts[1]
 end
@@ -100,10 +100,10 @@ describe("pigeon.desk.mutation", function()
   it("remembers each script with its specs and settings", function()
     local recorder = mutation.recorder(plain_open)
     local other = { queues = { { name = "normal", throttle = 5 } } }
-    recorder.file = "a_spec.lua"
+    recorder.begin_file("a_spec.lua")
     recorder.open({ name = "a.lua", path = "a.lua", source = RULES }, SETTINGS)
     recorder.open({ name = "b.lua", path = "b.lua", source = RULES }, SETTINGS)
-    recorder.file = "b_spec.lua"
+    recorder.begin_file("b_spec.lua")
     assert.equal("defer", recorder.open({ name = "a.lua", path = "a.lua", source = RULES }, other)({ key = "" }).kind)
     assert.is_false(pcall(recorder.open, { name = "c.lua", path = "c.lua", source = "return 1" }, other))
     assert.equal(2, #recorder.scripts)
@@ -111,10 +111,19 @@ describe("pigeon.desk.mutation", function()
       files = { "a_spec.lua", "b_spec.lua" } }, recorder.scripts[1])
   end)
 
+  it("remembers all specs for a script that a helper loads", function()
+    local recorder = mutation.recorder(plain_open)
+    recorder.open({ name = "a.lua", path = "a.lua", source = RULES }, SETTINGS)
+    recorder.begin_file("a_spec.lua")
+    recorder.open({ name = "a.lua", path = "a.lua", source = RULES }, SETTINGS)
+    recorder.begin_file("b_spec.lua")
+    assert.same({ "a_spec.lua", "b_spec.lua" }, recorder.scripts[1].files)
+  end)
+
   it("tries each of the settings that specs use", function()
     local source = "return function() return accept('i', queues[1].throttle < 50 and { 'a' } or {}) end"
     local recorder = mutation.recorder(plain_open)
-    recorder.file = "a_spec.lua"
+    recorder.begin_file("a_spec.lua")
     for _, throttle in ipairs { 100, 49 } do
       recorder.open({ name = "r.lua", path = "r.lua", source = source },
         { queues = { { name = "q", throttle = throttle } } })

@@ -64,8 +64,6 @@ void config_read(struct config *config)
     const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
 
     *config = (struct config){.memory_mb = memory ? strtol(memory, NULL, 10) : 0};
-    if (config->memory_mb < 0)
-        config->memory_mb = 0;
     for (size_t i = 0; i < COUNT; i++) {
         const char *value = getenv(variables[i].name);
 
@@ -165,24 +163,20 @@ static bool check_port(struct config *config, struct err *err)
 {
     const char *text = config->port_text;
     size_t digits = strspn(text, "0123456789");
-    long port;
+    long port = strtol(text, NULL, 10); /* LONG_MAX where there are too many digits */
 
-    if (text[digits] == '\0') {
-        port = strtol(text, NULL, 10); /* LONG_MAX where there are too many digits */
-        if (port >= 1 && port <= 65535) {
-            config->port = (int)port;
-            return true;
-        }
-    }
-    if (text[digits] == '\0')
+    if (text[digits] != '\0')
+        return err_set(
+            err, CAUSE_BAD_SETTING,
+            "PIGEON_PORT, position %zu: \"%s\" is not a digit, in \"%s\"; a port "
+            "is a number from 1 to 65535",
+            digits + 1, show((const char[]){text[digits], '\0'}).text, show(text).text);
+    if (port < 1 || port > 65535)
         return err_set(err, CAUSE_BAD_SETTING,
                        "PIGEON_PORT, position 1: \"%s\" is not a port from 1 to 65535",
                        show(text).text);
-    return err_set(err, CAUSE_BAD_SETTING,
-                   "PIGEON_PORT, position %zu: \"%s\" is not a digit, in \"%s\"; a port "
-                   "is a number from 1 to 65535",
-                   digits + 1, show((const char[]){text[digits], '\0'}).text,
-                   show(text).text);
+    config->port = (int)port;
+    return true;
 }
 
 bool config_check_tls(const struct config *config, struct err *err)

@@ -30,8 +30,3 @@ bool handler_event(struct handler *handler, const struct invocation *invocation,
     outbox_clear(&outbox);
     return ok;
 }
-
-bool handler_tell(struct handler *handler, struct err *err)
-{
-    return script_tell(handler->script, err);
-}

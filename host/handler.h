@@ -1,5 +1,5 @@
-/* handler.h -- one event: decide everything, then send everything, then conclude; and
- * tell, when it is answered.
+/* handler.h -- one event: decide everything, then send everything, then conclude. Once it
+ * is answered, script_tell() logs it.
  *
  * Once every message has its fate, and before the answer is made, the shadow script runs.
  * The parts stay the caller's. */
@@ -20,9 +20,5 @@ struct handler {
 /* Fills in the answer to Lambda. False: Lua itself broke, and err says how. */
 bool handler_event(struct handler *handler, const struct invocation *invocation,
                    struct answer *answer, struct err *err);
-
-/* After handler_event(), not on the desk: what the event leaves in the log. False: Lua
- * itself broke. */
-bool handler_tell(struct handler *handler, struct err *err);
 
 #endif

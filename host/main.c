@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -23,6 +22,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_output.h"
 #include "base/output.h"
 #include "config.h"
 #include "desk/desk.h"
@@ -137,13 +137,11 @@ static const char *shadow_part(const struct pigeon *pigeon)
 static bool open_delivery(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
-    struct login login = {.connection_name = pigeon->connection_name,
-                          .version = PIGEON_VERSION};
+    struct login login = {.connection_name = pigeon->connection_name};
 
-    if (snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
-                 config->function_name ? config->function_name : "-",
-                 config->log_stream ? config->log_stream : "-") < 0)
-        return err_set(err, CAUSE_OTHER, "the name of the connection cannot be built");
+    snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
+             config->function_name ? config->function_name : "-",
+             config->log_stream ? config->log_stream : "-");
     pigeon->connector = connector_open(config->host, config->port, config->tls, err);
     if (!pigeon->connector)
         return false;
@@ -206,7 +204,7 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     struct deadline deadline = deadline_in(INIT_MS);
     int64_t start_us = clock_us();
 
-    log_deadline(&deadline);
+    log_output_deadline(&deadline);
 
     if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
         return false;
@@ -244,8 +242,7 @@ static int run_lambda(struct pigeon *pigeon)
     int status = 1;
 
     stay_private();
-    pigeon->runtime =
-        runtime_open(pigeon->config.runtime_api, "pigeon/" PIGEON_VERSION, &err);
+    pigeon->runtime = runtime_open(pigeon->config.runtime_api, &err);
     if (!pigeon->runtime) {
         log_message(LOG_LEVEL_ERROR, "%s", err.text);
         return 1;
@@ -258,9 +255,7 @@ static int run_lambda(struct pigeon *pigeon)
         const char *type = err_type(&err);
 
         log_message(LOG_LEVEL_ERROR, "%s: %s", type, err.text);
-        runtime_init_error(pigeon->runtime,
-                           strchr(type, '.') ? type : "Runtime.ConfigInvalid", type,
-                           err.text, &ignored);
+        runtime_init_error(pigeon->runtime, type, err.text, &ignored);
     }
     close_parts(pigeon);
     script_close(pigeon->script);

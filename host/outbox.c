@@ -67,19 +67,13 @@ void outbox_settle(struct message *message, enum fate fate, const char *stage, i
 
 const char *fate_name(enum fate fate)
 {
-    switch (fate) {
-    case FATE_CONFIRMED:
-        return "confirmed";
-    case FATE_RETURNED:
-        return "returned";
-    case FATE_NACKED:
-        return "nacked";
-    case FATE_UNKNOWN:
-        return "unknown";
-    case FATE_NONE:
-        break;
-    }
-    return "none";
+    static const char *const names[] = {[FATE_NONE] = "none",
+                                        [FATE_CONFIRMED] = "confirmed",
+                                        [FATE_RETURNED] = "returned",
+                                        [FATE_NACKED] = "nacked",
+                                        [FATE_UNKNOWN] = "unknown"};
+
+    return names[fate];
 }
 
 void outbox_truncate(struct outbox *outbox, size_t count)

@@ -274,21 +274,12 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
 {
     bool ok = guard_start(broker->connection.fd, deadline, err)
                   ? send_batch(broker, outbox, patience, deadline, err)
-                  : err_at(err, "publish", 0);
+                  : err_at(err, "publish");
 
     guard_stop();
     if (!ok)
         broker_drop(broker);
     return ok;
-}
-
-static bool fail_reply(struct broker *broker, struct err *err, const char *stage,
-                       amqp_rpc_reply_t reply)
-{
-    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-        return connection_fail_closed(err, stage,
-                                      &reply.reply); /* the only exception here */
-    return connection_fail(&broker->connection, err, stage, reply.library_error);
 }
 
 bool broker_ask(struct broker *broker, const char *queue, const struct deadline *deadline,
@@ -297,7 +288,7 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     amqp_rpc_reply_t reply;
 
     if (!guard_start(broker->connection.fd, deadline, err))
-        return err_at(err, "ask", 0);
+        return err_at(err, "ask");
     errno = 0;
     amqp_queue_declare(broker->connection.amqp, CHANNEL, amqp_cstring_bytes(queue),
                        1 /* passive */, 0, 0, 0, amqp_empty_table);
@@ -305,7 +296,10 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     guard_stop();
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
-    fail_reply(broker, err, "ask", reply);
+    if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
+        connection_fail_closed(err, "ask", &reply.reply); /* the only exception here */
+    else
+        connection_fail(&broker->connection, err, "ask", reply.library_error);
     broker_drop(broker);
     return false;
 }

@@ -28,12 +28,10 @@ static bool return_message(struct channel *channel, struct err *err)
     err_set(&words, r->code == NO_ROUTE ? CAUSE_NO_ROUTE : CAUSE_BROKER, "%s",
             r->text.data);
     err_advise(&words);
-    return confirms_return(&channel->confirms,
-                           (struct bytes){r->exchange.data, r->exchange.len},
-                           (struct bytes){r->routing_key.data, r->routing_key.len},
-                           (struct bytes){r->message_id.data, r->message_id.len}, r->code,
-                           words.text, err) ||
-           err_at(err, "confirm", 0);
+    return confirms_return(
+        &channel->confirms, (struct bytes){r->exchange.data, r->exchange.len},
+        (struct bytes){r->routing_key.data, r->routing_key.len},
+        (struct bytes){r->message_id.data, r->message_id.len}, r->code, words.text, err);
 }
 
 static bool take_header(struct returned *returned, const amqp_frame_t *frame)
@@ -62,13 +60,6 @@ static bool take_content(struct channel *channel, const amqp_frame_t *frame,
     return returned_open(returned) || return_message(channel, err);
 }
 
-static bool settle(struct channel *channel, uint64_t tag, bool multiple, enum fate fate,
-                   struct err *err)
-{
-    return confirms_settle(&channel->confirms, tag, multiple, fate, err) ||
-           err_at(err, "confirm", 0);
-}
-
 /* One method frame. False: the connection cannot be used any more. */
 static bool take_method(struct channel *channel, const amqp_method_t *method,
                         struct err *err)
@@ -80,11 +71,13 @@ static bool take_method(struct channel *channel, const amqp_method_t *method,
     switch (method->id) {
     case AMQP_BASIC_ACK_METHOD: {
         const amqp_basic_ack_t *ack = method->decoded;
-        return settle(channel, ack->delivery_tag, ack->multiple, FATE_CONFIRMED, err);
+        return confirms_settle(&channel->confirms, ack->delivery_tag, ack->multiple,
+                               FATE_CONFIRMED, err);
     }
     case AMQP_BASIC_NACK_METHOD: {
         const amqp_basic_nack_t *nack = method->decoded;
-        return settle(channel, nack->delivery_tag, nack->multiple, FATE_NACKED, err);
+        return confirms_settle(&channel->confirms, nack->delivery_tag, nack->multiple,
+                               FATE_NACKED, err);
     }
     case AMQP_BASIC_RETURN_METHOD: {
         const amqp_basic_return_t *r = method->decoded;
@@ -114,7 +107,6 @@ static bool take_method(struct channel *channel, const amqp_method_t *method,
     }
 }
 
-/* Waits at most `ms` for one frame and acts on it. */
 enum channel_reading channel_read(struct channel *channel, int64_t ms, struct err *err)
 {
     struct timeval wait = connection_wait(ms);
@@ -140,7 +132,6 @@ enum channel_reading channel_read(struct channel *channel, int64_t ms, struct er
     return CHANNEL_READ_FRAME;
 }
 
-/* Acts on all that has already arrived. */
 bool channel_drain(struct channel *channel, struct err *err)
 {
     enum channel_reading reading;

@@ -62,10 +62,10 @@ bool confirms_settle(struct confirms *confirms, uint64_t tag, bool multiple,
                      enum fate fate, struct err *err)
 {
     if (tag == 0 || tag >= confirms->next)
-        return err_set(err, CAUSE_BROKER,
-                       "the broker settled delivery tag %" PRIu64
-                       ", but the last publish was %" PRIu64,
-                       tag, confirms->next - 1);
+        return err_set_at(err, CAUSE_BROKER, "confirm", 0,
+                          "the broker settled delivery tag %" PRIu64
+                          ", but the last publish was %" PRIu64,
+                          tag, confirms->next - 1);
     for (uint64_t t = multiple ? confirms->first : tag; t <= tag; t++)
         if (t >= confirms->first)
             settle_tag(confirms, t, fate);
@@ -90,7 +90,7 @@ bool confirms_return(struct confirms *confirms, struct bytes exchange,
             return true;
         }
     }
-    return err_set(err, CAUSE_BROKER,
-                   "the broker returned a message that is not waiting: %.*s",
-                   (int)message_id.len, message_id.data);
+    return err_set_at(err, CAUSE_BROKER, "confirm", 0,
+                      "the broker returned a message that is not waiting: %.*s",
+                      (int)message_id.len, message_id.data);
 }

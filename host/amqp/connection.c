@@ -6,7 +6,6 @@
 #include <amqp_tcp_socket.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -55,7 +54,7 @@ bool connection_fail(const struct connection *connection, struct err *err,
                                                                      : cause,
                 "%s", amqp_error_string2(status));
     }
-    return err_at(err, stage, 0);
+    return err_at(err, stage);
 }
 
 static bool begins(amqp_bytes_t text, const char *with)
@@ -103,7 +102,6 @@ static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
     }
 }
 
-/* A close of connection or channel by the broker. */
 bool connection_fail_closed(struct err *err, const char *stage,
                             const amqp_method_t *method)
 {
@@ -174,7 +172,7 @@ static bool open_tls(struct connection *connection, int fd, const char *name,
     if (!tls_start(&connection->tls, &connection->login.tls, name,
                    amqp_ssl_socket_get_context(socket), err)) {
         close(fd);
-        return err_at(err, "tls", 0);
+        return err_at(err, "tls");
     }
     amqp_ssl_socket_set_verify_hostname(socket, 0); /* OpenSSL knows addresses, too */
     socket_to_take = fd;
@@ -227,7 +225,7 @@ bool connection_open(struct connection *connection, int fd, const char *tls_name
     connection->secure = tls_name != NULL;
     ok = guard_start(fd, deadline, err);
     if (!ok) {
-        err_at(err, "login", 0);
+        err_at(err, "login");
         close(fd);
     }
     ok = ok && (tls_name ? open_tls(connection, fd, tls_name, deadline, err)

@@ -5,7 +5,6 @@
 #include "amqp/delivery.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -24,19 +23,12 @@
 #define NOT_FOUND 404           /* AMQP: no such exchange */
 #define CONNECT_WORTH_MS 100    /* with less left, a connect is not worth a try */
 
-struct count {
-    size_t none;
-    size_t nacked;
-};
-
-static struct count count_fates(const struct outbox *outbox)
+static size_t count_of(const struct outbox *outbox, enum fate fate)
 {
-    struct count count = {0};
+    size_t count = 0;
 
-    for (size_t i = 0; i < outbox->count; i++) {
-        count.none += outbox->messages[i].fate == FATE_NONE;
-        count.nacked += outbox->messages[i].fate == FATE_NACKED;
-    }
+    for (size_t i = 0; i < outbox->count; i++)
+        count += outbox->messages[i].fate == fate;
     return count;
 }
 
@@ -91,16 +83,21 @@ static void hide_names(const struct delivery *delivery, struct err *err)
         secrets_hide(delivery->secrets, err->text, sizeof(err->text));
 }
 
+/* One host, with one of `shares` equal parts of the time. */
 static bool connect_host(struct delivery *delivery, size_t host,
-                         const struct deadline *deadline, struct err *err)
+                         const struct deadline *all, size_t shares, struct err *err)
 {
-    int fd = connector_connect(delivery->connector, host, deadline, err);
+    int64_t share_ms = deadline_left_ms(all) / (int64_t)shares;
+    struct deadline share = deadline_within(all, share_ms);
+    int fd = connector_connect(delivery->connector, host, &share, err);
 
     if (fd < 0)
         return false;
     if (broker_connect(delivery->broker, fd,
-                       connector_tls_name(delivery->connector, host), deadline, err))
+                       connector_tls_name(delivery->connector, host), &share, err)) {
+        delivery->host = host;
         return true;
+    }
     if (delivery->secrets && strcmp(err->stage, "login") == 0)
         delivery->refused |= err->code == ACCESS_REFUSED ||
                              (err->code == NOT_ALLOWED &&
@@ -129,19 +126,6 @@ static bool refresh(struct delivery *delivery, const struct deadline *deadline,
     return changed;
 }
 
-/* One host, with one of `shares` equal parts of the time. */
-static bool connect_share(struct delivery *delivery, size_t host,
-                          const struct deadline *all, size_t shares, struct err *err)
-{
-    int64_t share_ms = deadline_left_ms(all) / (int64_t)shares;
-    struct deadline share = deadline_within(all, share_ms);
-
-    if (!connect_host(delivery, host, &share, err))
-        return false;
-    delivery->host = host;
-    return true;
-}
-
 /* Tries every host once, the last one that worked first, each with its share. At the
  * first refused login AWS is asked, before time goes to other hosts; where it has new
  * values, that host is tried once more. */
@@ -157,12 +141,12 @@ static bool connect_any(struct delivery *delivery, const struct deadline *deadli
     for (size_t tried = 0; tried < count; tried++) {
         size_t host = (delivery->host + tried) % count;
         size_t shares = count - tried;
-        bool ok = connect_share(delivery, host, &all, shares, err);
+        bool ok = connect_host(delivery, host, &all, shares, err);
 
         if (!ok && delivery->refused && !asked) {
             asked = true;
             ok = refresh(delivery, &all, &unchanged) &&
-                 connect_share(delivery, host, &all, shares, err);
+                 connect_host(delivery, host, &all, shares, err);
         }
         if (ok) {
             *err = (struct err){0}; /* what failed before is cured */
@@ -188,7 +172,7 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
     if (!delivery->secrets)
         return true;
     if (secrets_resolve(delivery->secrets, deadline, err) != SECRETS_READY)
-        return err_at(err, "secrets", 0);
+        return err_at(err, "secrets");
     log_in_as_known(delivery);
     return true;
 }
@@ -223,11 +207,13 @@ static void settle(struct message *message, enum fate fate, const struct err *er
                         err->code == PRECONDITION_FAILED);
 }
 
-static void settle_rest(struct outbox *outbox, const struct err *err)
+/* Each message with one fate gets the other. */
+static void settle_all(struct outbox *outbox, enum fate from, enum fate to,
+                       const struct err *err)
 {
     for (size_t i = 0; i < outbox->count; i++)
-        if (outbox->messages[i].fate == FATE_NONE)
-            settle(&outbox->messages[i], FATE_UNKNOWN, err);
+        if (outbox->messages[i].fate == from)
+            settle(&outbox->messages[i], to, err);
 }
 
 /* A missing exchange, or one that may not be written to, closes the channel for all
@@ -255,33 +241,18 @@ static bool settle_exchange(struct outbox *outbox, const struct err *err)
     return found;
 }
 
-/* Gives the nacked messages their final text. */
-static void explain_nacks(struct outbox *outbox)
-{
-    struct err words;
-
-    for (size_t i = 0; i < outbox->count; i++) {
-        if (outbox->messages[i].fate != FATE_NACKED)
-            continue;
-        err_set_at(&words, CAUSE_NACKED, "confirm", 0,
-                   "basic.nack: refused by the queue");
-        settle(&outbox->messages[i], FATE_NACKED, &words);
-    }
-}
-
 /* The cause that kept everything from being published, as in the answer's text for each
  * message. */
 static void note_broker_wide(struct facts *facts, const struct err *err)
 {
     struct err shown = *err;
+    char code[16] = "";
 
     err_advise(&shown);
     if (err->code)
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %d %s", err->stage,
-                 err->code, shown.text);
-    else
-        snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s", err->stage,
-                 shown.text);
+        snprintf(code, sizeof(code), "%d ", err->code);
+    snprintf(facts->broker_wide, sizeof(facts->broker_wide), "%s: %s%s", err->stage, code,
+             shown.text);
 }
 
 static void reopen_nacked(struct outbox *outbox)
@@ -327,7 +298,7 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
 {
     bool connected;
 
-    while (count_fates(outbox).none > 0) {
+    while (count_of(outbox, FATE_NONE) > 0) {
         if (attempt(delivery, outbox, deadline, facts, err, *retried, &connected))
             continue;
         if (connected && settle_exchange(outbox, err))
@@ -349,7 +320,7 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     int64_t start_us = clock_us();
     struct deadline nacks = {0};
     int64_t pause = NACK_FIRST_MS;
-    struct err err = {0};
+    struct err err = {0}, nack;
     bool retried = false; /* the one reconnect of an event was made */
     bool given_up;
 
@@ -358,7 +329,7 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
     for (int round = 0; publish_all(delivery, outbox, deadline, facts, &err, &retried);
          round++) {
         delivery->pause_ms = 0;
-        if (count_fates(outbox).nacked == 0 || round == NACK_ROUNDS)
+        if (count_of(outbox, FATE_NACKED) == 0 || round == NACK_ROUNDS)
             break;
         if (round == 0)
             nacks = deadline_within(deadline, NACK_MS);
@@ -370,11 +341,11 @@ void delivery_publish(struct delivery *delivery, struct outbox *outbox,
         pause *= 2;
         reopen_nacked(outbox);
     }
-    given_up = count_fates(outbox).none > 0;
-    settle_rest(outbox, &err);
-    explain_nacks(outbox);
-    for (size_t i = 0; i < outbox->count; i++)
-        facts->confirmed += outbox->messages[i].fate == FATE_CONFIRMED;
+    given_up = count_of(outbox, FATE_NONE) > 0;
+    settle_all(outbox, FATE_NONE, FATE_UNKNOWN, &err);
+    err_set_at(&nack, CAUSE_NACKED, "confirm", 0, "basic.nack: refused by the queue");
+    settle_all(outbox, FATE_NACKED, FATE_NACKED, &nack); /* their final text */
+    facts->confirmed += count_of(outbox, FATE_CONFIRMED);
     if (given_up || (facts->confirmed == 0 && err.code == ACCESS_REFUSED))
         note_broker_wide(facts, &err);
     facts->publish_us = clock_us() - start_us;

@@ -21,7 +21,7 @@ bool delivery_check_secrets(struct delivery *delivery, const struct deadline *de
 {
     return !delivery->secrets ||
            secrets_resolve(delivery->secrets, deadline, err) == SECRETS_READY ||
-           err_at(err, "secrets", 0);
+           err_at(err, "secrets");
 }
 
 bool delivery_check_queue(struct delivery *delivery, const char *queue,

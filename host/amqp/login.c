@@ -35,8 +35,9 @@ static bool send_header(struct connection *connection, struct err *err)
  * until the buffers are released. */
 static const void *await(struct connection *connection, amqp_channel_t channel,
                          amqp_method_number_t wanted, const struct deadline *deadline,
-                         const char *stage, struct err *err)
+                         struct err *err)
 {
+    const char *stage = channel == 0 ? "login" : "channel";
     struct timeval left = connection_wait(deadline_left_ms(deadline));
     amqp_frame_t frame;
     const amqp_method_t *method = &frame.payload.method;
@@ -63,14 +64,13 @@ static const void *await(struct connection *connection, amqp_channel_t channel,
 }
 
 static bool send_method(struct connection *connection, amqp_channel_t channel,
-                        amqp_method_number_t id, void *method, const char *stage,
-                        struct err *err)
+                        amqp_method_number_t id, void *method, struct err *err)
 {
     int status;
 
     errno = 0;
     status = amqp_send_method(connection->amqp, channel, id, method);
-    return status == AMQP_STATUS_OK || connection_fail(connection, err, stage, status);
+    return status == AMQP_STATUS_OK || connection_fail(connection, err, "login", status);
 }
 
 /* In a list of words. */
@@ -100,7 +100,7 @@ static bool send_start_ok(struct connection *connection,
                                          true_entry("connection.blocked")};
     amqp_table_entry_t properties[] = {
         connection_text("product", "Pigeon"),
-        connection_text("version", login->version),
+        connection_text("version", PIGEON_VERSION),
         connection_text("connection_name", login->connection_name),
         {.key = amqp_cstring_bytes("capabilities"),
          .value = {.kind = AMQP_FIELD_KIND_TABLE,
@@ -121,8 +121,7 @@ static bool send_start_ok(struct connection *connection,
     }
     strcpy(plain + 1, login->user);
     strcpy(plain + 1 + user_len + 1, login->password);
-    ok = send_method(connection, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok, "login",
-                     err);
+    ok = send_method(connection, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok, err);
     wipe_free(plain);
     return ok;
 }
@@ -145,7 +144,7 @@ static bool tune(struct connection *connection, const amqp_connection_tune_t *tu
 
     if (status != AMQP_STATUS_OK)
         return connection_fail(connection, err, "login", status);
-    return send_method(connection, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &ok, "login", err);
+    return send_method(connection, 0, AMQP_CONNECTION_TUNE_OK_METHOD, &ok, err);
 }
 
 bool login_run(struct connection *connection, const struct deadline *deadline,
@@ -160,22 +159,16 @@ bool login_run(struct connection *connection, const struct deadline *deadline,
     bool ok;
 
     if (send_header(connection, err))
-        start =
-            await(connection, 0, AMQP_CONNECTION_START_METHOD, deadline, "login", err);
+        start = await(connection, 0, AMQP_CONNECTION_START_METHOD, deadline, err);
     if (start && send_start_ok(connection, start, err))
-        limits =
-            await(connection, 0, AMQP_CONNECTION_TUNE_METHOD, deadline, "login", err);
+        limits = await(connection, 0, AMQP_CONNECTION_TUNE_METHOD, deadline, err);
     ok = limits && tune(connection, limits, err) &&
-         send_method(connection, 0, AMQP_CONNECTION_OPEN_METHOD, &open, "login", err) &&
-         send_method(connection, CHANNEL, AMQP_CHANNEL_OPEN_METHOD, &channel, "login",
-                     err) &&
-         send_method(connection, CHANNEL, AMQP_CONFIRM_SELECT_METHOD, &confirm, "login",
-                     err) &&
-         await(connection, 0, AMQP_CONNECTION_OPEN_OK_METHOD, deadline, "login", err) &&
-         await(connection, CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD, deadline, "channel",
-               err) &&
-         await(connection, CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD, deadline, "channel",
-               err);
+         send_method(connection, 0, AMQP_CONNECTION_OPEN_METHOD, &open, err) &&
+         send_method(connection, CHANNEL, AMQP_CHANNEL_OPEN_METHOD, &channel, err) &&
+         send_method(connection, CHANNEL, AMQP_CONFIRM_SELECT_METHOD, &confirm, err) &&
+         await(connection, 0, AMQP_CONNECTION_OPEN_OK_METHOD, deadline, err) &&
+         await(connection, CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD, deadline, err) &&
+         await(connection, CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD, deadline, err);
     amqp_maybe_release_buffers(connection->amqp);
     return ok;
 }

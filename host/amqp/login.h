@@ -17,7 +17,6 @@ struct login {
     const char *user;
     const char *password;
     const char *connection_name; /* shown in the broker's own list of connections */
-    const char *version;         /* Pigeon's */
     struct tls_settings tls;     /* where TLS is used */
 };
 

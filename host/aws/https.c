@@ -137,7 +137,6 @@ struct https_outcome https_call(struct https *https, const struct https_request 
     curl_easy_setopt(https->easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(https->easy, CURLOPT_WRITEDATA, reply);
     outcome.code = (int)curl_easy_perform(https->easy);
-    outcome.arrived = outcome.code == CURLE_OK;
     curl_easy_getinfo(https->easy, CURLINFO_RESPONSE_CODE, &outcome.status);
     curl_easy_setopt(https->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(headers);
@@ -174,7 +173,7 @@ bool https_tell(const struct https *https, const struct https_outcome *outcome,
     const char *url = NULL;
 
     curl_easy_getinfo(https->easy, CURLINFO_EFFECTIVE_URL, &url);
-    if (outcome->arrived)
+    if (outcome->code == CURLE_OK)
         return err_set(err, CAUSE_SECRET, "%s: status %ld: %.200s", url ? url : "",
                        outcome->status, body->len > 0 ? body->data : "(no body)");
     return err_set(err, CAUSE_SECRET, "%s: %s (curl %d)%s%s%s%s", url ? url : "",
@@ -194,12 +193,12 @@ int __wrap_Curl_ssl_init(void)
     return 1;
 }
 
-static bool set_up(struct https *https, const char *user_agent)
+static bool set_up(struct https *https)
 {
     https->easy = curl_easy_init();
     if (!https->easy)
         return false;
-    curl_easy_setopt(https->easy, CURLOPT_USERAGENT, user_agent);
+    curl_easy_setopt(https->easy, CURLOPT_USERAGENT, "pigeon/" PIGEON_VERSION);
     curl_easy_setopt(https->easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(https->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(https->easy, CURLOPT_NOPROXY, "*");
@@ -218,7 +217,7 @@ static bool set_up(struct https *https, const char *user_agent)
     return true;
 }
 
-struct https *https_open(const char *user_agent, struct err *err)
+struct https *https_open(struct err *err)
 {
     struct https *https = calloc(1, sizeof(*https));
 
@@ -229,7 +228,7 @@ struct https *https_open(const char *user_agent, struct err *err)
     /* What curl frees may have secrets in it. */
     curl_global_init_mem(CURL_GLOBAL_NOTHING, malloc, wipe_free, wipe_realloc, strdup,
                          calloc);
-    if (set_up(https, user_agent))
+    if (set_up(https))
         return https;
     err_set(err, CAUSE_OTHER, "libcurl did not start");
     https_close(https);

@@ -16,9 +16,8 @@ struct https;
 
 /* What became of one call. */
 struct https_outcome {
-    bool arrived; /* a whole answer did */
-    int code;     /* curl's, where no whole answer arrived */
-    long status;
+    int code;    /* curl's; 0: a whole answer arrived */
+    long status; /* of the answer */
 };
 
 /* Whether a URL may be called with credentials: https, or http to loopback, without a
@@ -26,7 +25,7 @@ struct https_outcome {
 bool https_check_url(const char *url, struct err *err);
 
 /* NULL: err. */
-struct https *https_open(const char *user_agent, struct err *err);
+struct https *https_open(struct err *err);
 
 struct https_request {
     const char *url;

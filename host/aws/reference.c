@@ -18,7 +18,6 @@ static const char *behind_prefix(const char *text, enum service *service)
     return NULL;
 }
 
-/* A literal without the backslash that keeps it from being a reference. */
 const char *reference_literal(const char *setting)
 {
     const char *text = setting + strspn(setting, "\\");

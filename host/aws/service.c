@@ -13,7 +13,6 @@
 #include "aws/https.h"
 #include "aws/member.h"
 #include "base/shown.h"
-#include "base/wipe.h"
 #include "net/ca.h"
 
 #define SHOWN_BYTES 300 /* of AWS's message */
@@ -175,7 +174,7 @@ static enum service_result judge(struct service_client *client,
     char code[128];
     char message[SHOWN_BYTES + 1];
 
-    if (!outcome->arrived) {
+    if (outcome->code != 0) {
         https_tell(client->https, outcome, reply, err);
         return https_may_pass(outcome) ? AWS_LATER : AWS_REFUSED;
     }
@@ -231,7 +230,7 @@ enum service_result service_call(struct service_client *client, enum service ser
     enum service_result result = AWS_REFUSED;
 
     if (!client->https)
-        client->https = https_open("pigeon/" PIGEON_VERSION, err);
+        client->https = https_open(err);
     if (!client->https)
         return AWS_LATER;
     if (!is_set(client->config->aws_key_id) || !is_set(client->config->aws_secret_key))

@@ -1,4 +1,4 @@
-/* err.c -- words and the table of causes.
+/* err.c -- words, and what follows from a cause.
  *
  * The situations, and RabbitMQ's own words for them:
  * https://www.rabbitmq.com/docs/access-control, /docs/alarms, /docs/connections. */
@@ -8,98 +8,81 @@
 #include <stdio.h>
 #include <string.h>
 
-static const struct {
-    const char *advice; /* NULL: none */
-    const char *type;   /* NULL: Runtime.InitFailed */
-} causes[CAUSES] = {
-    [CAUSE_MEMORY] = {"give the function more memory", NULL},
-    [CAUSE_MISSING_SETTING] = {NULL, "KeyError"},
-    [CAUSE_BAD_SETTING] = {NULL, "ValueError"},
-    [CAUSE_RULES] = {NULL, "Runtime.RulesInvalid"},
+/* What an operator should do next. */
+static const char *const advices[CAUSES] = {
+    [CAUSE_MEMORY] = "give the function more memory",
 
-    [CAUSE_SECRET] = {"check the variable's value, the role, and the way from the "
-                      "function to AWS",
-                      "Runtime.SecretUnavailable"},
-    [CAUSE_SECRET_DENIED] = {"allow the function's role to read it: "
-                             "deploy/CONFIGURATION.md has the statements",
-                             "Runtime.SecretUnavailable"},
+    [CAUSE_SECRET] = "check the variable's value, the role, and the way from the "
+                     "function to AWS",
+    [CAUSE_SECRET_DENIED] = "allow the function's role to read it: "
+                            "deploy/CONFIGURATION.md has the statements",
 
-    [CAUSE_LOOK_UP] = {"check PIGEON_HOST, and the name servers of the function's "
-                       "network",
-                       NULL},
-    [CAUSE_CONNECT] = {"check PIGEON_HOST, security groups and routes", NULL},
-    [CAUSE_CONNECT_REFUSED] = {"is RabbitMQ running, and is PIGEON_PORT its port?", NULL},
-    [CAUSE_NO_TIME] = {"give the function more time, or smaller batches", NULL},
+    [CAUSE_LOOK_UP] = "check PIGEON_HOST, and the name servers of the function's "
+                      "network",
+    [CAUSE_CONNECT] = "check PIGEON_HOST, security groups and routes",
+    [CAUSE_CONNECT_REFUSED] = "is RabbitMQ running, and is PIGEON_PORT its port?",
+    [CAUSE_NO_TIME] = "give the function more time, or smaller batches",
 
-    [CAUSE_TLS] = {"see the broker's log; is PIGEON_PORT its port for TLS?", NULL},
-    [CAUSE_TLS_SILENCE] = {"is PIGEON_PORT a port with TLS, and the broker alive?", NULL},
-    [CAUSE_TLS_EXPIRED] = {"renew the broker's certificate", NULL},
-    [CAUSE_TLS_TOO_EARLY] = {"is the broker's clock right, and its certificate?", NULL},
-    [CAUSE_TLS_ISSUER] = {"put the issuer's certificate into a file, and its path into "
-                          "PIGEON_TLS_CA_FILE",
-                          NULL},
-    [CAUSE_TLS_INTERMEDIATE] = {"append the intermediate certificate to the broker's "
-                                "ssl_options.certfile, or put the issuer's certificate "
-                                "into a file, and its path into PIGEON_TLS_CA_FILE",
-                                NULL},
-    [CAUSE_TLS_NAME] = {"set PIGEON_HOST to a name in the certificate, or give the "
-                        "broker a certificate with this name",
-                        NULL},
-    [CAUSE_TLS_NOT_SPOKEN] = {"is PIGEON_PORT a port without TLS? Set PIGEON_TLS=off, or "
-                              "use the TLS port",
-                              NULL},
-    [CAUSE_TLS_EXPECTED] = {"set PIGEON_TLS=on", NULL},
-    [CAUSE_TLS_NO_CERTIFICATE] = {"set PIGEON_TLS_CERT_FILE and PIGEON_TLS_KEY_FILE",
-                                  NULL},
-    [CAUSE_TLS_CERTIFICATE] = {"check PIGEON_TLS_CERT_FILE, and the CAs that the broker "
-                               "trusts",
-                               NULL},
-    [CAUSE_TLS_NOTHING_IN_COMMON] = {"allow TLS 1.2 or 1.3 on the broker "
-                                     "(ssl_options.versions)",
-                                     NULL},
-    [CAUSE_TLS_FILE] = {"correct the file, or the variable", "ValueError"},
-    [CAUSE_TLS_CA_FILE] = {"correct the file of CAs, or PIGEON_TLS_CA_FILE", NULL},
+    [CAUSE_TLS] = "see the broker's log; is PIGEON_PORT its port for TLS?",
+    [CAUSE_TLS_SILENCE] = "is PIGEON_PORT a port with TLS, and the broker alive?",
+    [CAUSE_TLS_EXPIRED] = "renew the broker's certificate",
+    [CAUSE_TLS_TOO_EARLY] = "is the broker's clock right, and its certificate?",
+    [CAUSE_TLS_ISSUER] = "put the issuer's certificate into a file, and its path into "
+                         "PIGEON_TLS_CA_FILE",
+    [CAUSE_TLS_INTERMEDIATE] = "append the intermediate certificate to the broker's "
+                               "ssl_options.certfile, or put the issuer's certificate "
+                               "into a file, and its path into PIGEON_TLS_CA_FILE",
+    [CAUSE_TLS_NAME] = "set PIGEON_HOST to a name in the certificate, or give the "
+                       "broker a certificate with this name",
+    [CAUSE_TLS_NOT_SPOKEN] = "is PIGEON_PORT a port without TLS? Set PIGEON_TLS=off, or "
+                             "use the TLS port",
+    [CAUSE_TLS_EXPECTED] = "set PIGEON_TLS=on",
+    [CAUSE_TLS_NO_CERTIFICATE] = "set PIGEON_TLS_CERT_FILE and PIGEON_TLS_KEY_FILE",
+    [CAUSE_TLS_CERTIFICATE] = "check PIGEON_TLS_CERT_FILE, and the CAs that the broker "
+                              "trusts",
+    [CAUSE_TLS_NOTHING_IN_COMMON] = "allow TLS 1.2 or 1.3 on the broker "
+                                    "(ssl_options.versions)",
+    [CAUSE_TLS_FILE] = "correct the file, or the variable",
+    [CAUSE_TLS_CA_FILE] = "correct the file of CAs, or PIGEON_TLS_CA_FILE",
 
-    [CAUSE_LOGIN] = {"is PIGEON_PORT an AMQP port, and is the broker below its "
-                     "connection limit?",
-                     NULL},
-    [CAUSE_LOGIN_UNANSWERED] = {"is PIGEON_PORT a port for TLS? Then set PIGEON_TLS=on; "
-                                "or is the broker at its connection limit?",
-                                NULL},
-    [CAUSE_LOGIN_REFUSED] = {"check PIGEON_USER and PIGEON_PASSWORD (guest may log in "
-                             "only from the broker's own machine)",
-                             NULL},
-    [CAUSE_NO_PLAIN] = {"allow the mechanism PLAIN on the broker (auth_mechanisms)",
-                        NULL},
-    [CAUSE_VHOST_MISSING] = {"check PIGEON_VIRTUAL_HOST", NULL},
-    [CAUSE_VHOST_REFUSED] = {"give the user permissions there: rabbitmqctl "
-                             "set_permissions -p VHOST USER '^$' '^amq\\.default$' '^$'",
-                             NULL},
-    [CAUSE_VHOST_DOWN] = {"start the vhost: rabbitmqctl restart_vhost -p VHOST", NULL},
-    [CAUSE_CONNECTION_LIMIT] = {"raise the limit on the broker, or lower the function's "
-                                "concurrency",
-                                NULL},
+    [CAUSE_LOGIN] = "is PIGEON_PORT an AMQP port, and is the broker below its "
+                    "connection limit?",
+    [CAUSE_LOGIN_UNANSWERED] = "is PIGEON_PORT a port for TLS? Then set PIGEON_TLS=on; "
+                               "or is the broker at its connection limit?",
+    [CAUSE_LOGIN_REFUSED] = "check PIGEON_USER and PIGEON_PASSWORD (guest may log in "
+                            "only from the broker's own machine)",
+    [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
+    [CAUSE_VHOST_MISSING] = "check PIGEON_VIRTUAL_HOST",
+    [CAUSE_VHOST_REFUSED] = "give the user permissions there: rabbitmqctl "
+                            "set_permissions -p VHOST USER '^$' '^amq\\.default$' '^$'",
+    [CAUSE_VHOST_DOWN] = "start the vhost: rabbitmqctl restart_vhost -p VHOST",
+    [CAUSE_CONNECTION_LIMIT] = "raise the limit on the broker, or lower the function's "
+                               "concurrency",
 
-    [CAUSE_BROKER] = {"see the broker's log; AWS retries the event", NULL},
-    [CAUSE_BROKER_SILENCE] = {"is the broker overloaded, frozen or cut off from its "
-                              "cluster? see its log",
-                              NULL},
-    [CAUSE_BLOCKED] = {"free memory or disk space on the broker; AWS retries the event",
-                       NULL},
-    [CAUSE_CLOSED_BY_OPERATOR] = {"an operator closed the connection or stopped the "
-                                  "node; AWS retries the event",
-                                  NULL},
-    [CAUSE_NO_ROUTE] = {"declare the queue, or correct its name in PIGEON_QUEUE or the "
-                        "rules",
-                        NULL},
-    [CAUSE_NO_QUEUE] = {"declare the queue, or correct its name in PIGEON_QUEUE", NULL},
-    [CAUSE_NO_EXCHANGE] = {"declare the exchange, or correct its name in the rules",
-                           NULL},
-    [CAUSE_NO_WRITE] = {"give the user write permission on the exchange (amq.default for "
-                        "queues)",
-                        NULL},
-    [CAUSE_NACKED] = {"is the queue full (overflow=reject-publish), or its leader gone?",
-                      NULL},
+    [CAUSE_BROKER] = "see the broker's log; AWS retries the event",
+    [CAUSE_BROKER_SILENCE] = "is the broker overloaded, frozen or cut off from its "
+                             "cluster? see its log",
+    [CAUSE_BLOCKED] = "free memory or disk space on the broker; AWS retries the event",
+    [CAUSE_CLOSED_BY_OPERATOR] = "an operator closed the connection or stopped the "
+                                 "node; AWS retries the event",
+    [CAUSE_NO_ROUTE] = "declare the queue, or correct its name in PIGEON_QUEUE or the "
+                       "rules",
+    [CAUSE_NO_QUEUE] = "declare the queue, or correct its name in PIGEON_QUEUE",
+    [CAUSE_NO_EXCHANGE] = "declare the exchange, or correct its name in the rules",
+    [CAUSE_NO_WRITE] = "give the user write permission on the exchange (amq.default for "
+                       "queues)",
+    [CAUSE_NACKED] = "is the queue full (overflow=reject-publish), or its leader gone?",
+};
+
+/* The errorType; the others are Runtime.InitFailed. */
+static const char *const types[CAUSES] = {
+    [CAUSE_MISSING_SETTING] = "KeyError",
+    [CAUSE_BAD_SETTING] = "ValueError",
+    [CAUSE_RULES] = "Runtime.RulesInvalid",
+
+    [CAUSE_SECRET] = "Runtime.SecretUnavailable",
+    [CAUSE_SECRET_DENIED] = "Runtime.SecretUnavailable",
+    [CAUSE_TLS_FILE] = "ValueError",
 };
 
 static void set(struct err *err, enum cause cause, const char *fmt, va_list ap)
@@ -129,13 +112,13 @@ bool err_set_at(struct err *err, enum cause cause, const char *stage, int code,
     va_start(ap, fmt);
     set(err, cause, fmt, ap);
     va_end(ap);
-    return err_at(err, stage, code);
+    err->code = code;
+    return err_at(err, stage);
 }
 
-bool err_at(struct err *err, const char *stage, int code)
+bool err_at(struct err *err, const char *stage)
 {
     err->stage = stage;
-    err->code = code;
     return false;
 }
 
@@ -180,12 +163,12 @@ void err_advise(struct err *err)
 
 const char *err_advice(const struct err *err)
 {
-    return causes[err->cause].advice;
+    return advices[err->cause];
 }
 
 const char *err_type(const struct err *err)
 {
-    const char *type = causes[err->cause].type;
+    const char *type = types[err->cause];
 
     return type ? type : "Runtime.InitFailed";
 }

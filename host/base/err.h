@@ -84,7 +84,7 @@ bool err_set_at(struct err *err, enum cause cause, const char *stage, int code,
                 const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
 /* Where it happened, for words that a part below has set. */
-bool err_at(struct err *err, const char *stage, int code);
+bool err_at(struct err *err, const char *stage);
 
 /* Puts the new words, and a colon, before those that are there. */
 bool err_wrap(struct err *err, const char *fmt, ...)

@@ -64,14 +64,19 @@ static void put_member(struct text_line *line, const char *name, const char *val
     text_line_put_string(line, "\"");
 }
 
-/* A JSON object's beginning. */
-static void put_json_head(struct text_line *line, enum log_level level)
+static void put_now(struct text_line *line)
 {
     struct timespec now = {0};
 
     clock_gettime(CLOCK_REALTIME, &now);
-    text_line_put_string(line, "{\"timestamp\":\"");
     text_line_put_time(line, &now);
+}
+
+/* A JSON object's beginning. */
+static void put_json_head(struct text_line *line, enum log_level level)
+{
+    text_line_put_string(line, "{\"timestamp\":\"");
+    put_now(line);
     put_member(line, "\",\"level\":\"", levels[level]);
     if (request[0] != '\0')
         put_member(line, ",\"requestId\":\"", request);
@@ -81,10 +86,7 @@ static void put_json_head(struct text_line *line, enum log_level level)
 
 static void put_text_head(struct text_line *line, enum log_level level)
 {
-    struct timespec now = {0};
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    text_line_put_time(line, &now);
+    put_now(line);
     text_line_put_string(line, " ");
     text_line_put_string(line, levels[level]);
     text_line_put(line, "  ", 6 - strlen(levels[level]));
@@ -94,51 +96,32 @@ static void put_text_head(struct text_line *line, enum log_level level)
     }
 }
 
-/* The message, cut so that `tail` bytes fit behind it. */
-static void put_message(struct text_line *line, const char *message, size_t len,
-                        size_t tail)
-{
-    line->max -= tail;
-    text_line_put_text(line, message, len, format == LOG_JSON);
-    line->max += tail;
-}
-
-static void put_json(struct text_line *line, enum log_level level, const char *message,
-                     size_t message_len, const char *fields, size_t fields_len)
-{
-    put_json_head(line, level);
-    text_line_put_string(line, ",\"message\":\"");
-    put_message(line, message, message_len, fields_len > 0 ? fields_len + 1 : 2);
-    text_line_put_string(line, "\"");
-    if (fields_len > 0) {
-        text_line_put_string(line, ",");
-        text_line_put(line, fields + 1,
-                      fields_len - 1); /* without its brace, which is written already */
-    } else {
-        text_line_put_string(line, "}");
-    }
-}
-
-static void put_plain(struct text_line *line, enum log_level level, const char *message,
-                      size_t message_len, const char *fields, size_t fields_len)
-{
-    put_text_head(line, level);
-    put_message(line, message, message_len, fields_len > 0 ? fields_len + 1 : 0);
-    if (fields_len > 0) {
-        text_line_put_string(line, " ");
-        text_line_put(line, fields, fields_len);
-    }
-}
-
 static void put_all(struct text_line *line, enum log_level level, const char *message,
                     size_t message_len, const char *fields, size_t fields_len)
 {
+    bool json = format == LOG_JSON;
+    size_t tail;
+
     if (!fields || fields_len <= 2 || fields_len > line->max / 2)
         fields_len = 0;
-    if (format == LOG_JSON)
-        put_json(line, level, message, message_len, fields, fields_len);
-    else
-        put_plain(line, level, message, message_len, fields, fields_len);
+    tail = fields_len > 0 ? fields_len + 1 : json ? 2 : 0;
+    if (json) {
+        put_json_head(line, level);
+        text_line_put_string(line, ",\"message\":\"");
+    } else {
+        put_text_head(line, level);
+    }
+    line->max -= tail; /* the message is cut so that these bytes fit behind it */
+    text_line_put_text(line, message, message_len, json);
+    line->max += tail;
+    if (json)
+        text_line_put_string(line, "\"");
+    if (fields_len > 0) { /* in JSON without their brace, which is written already */
+        text_line_put_string(line, json ? "," : " ");
+        text_line_put(line, fields + json, fields_len - json);
+    } else if (json) {
+        text_line_put_string(line, "}");
+    }
 }
 
 /* ------------------------------------------------------------ writing */
@@ -249,11 +232,6 @@ const char *log_level(void)
     return levels[threshold];
 }
 
-void log_deadline(const struct deadline *deadline)
-{
-    log_output_deadline(deadline);
-}
-
 void log_set_format(enum log_format wanted)
 {
     format = wanted;
@@ -294,8 +272,6 @@ void log_message(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     len = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    if (len < 0)
-        len = 0;
     if ((size_t)len >= sizeof(text))
         len = (int)sizeof(text) - 1;
     log_line(level, text, (size_t)len, NULL, 0);

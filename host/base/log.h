@@ -3,15 +3,13 @@
  * log.c alone adds the timestamp, level, request id and version of the rules, drops lines
  * below the configured level, and writes. A line is text unless JSON is configured: the
  * desk writes for people, Lambda for programs. No line is longer than 256 KiB, and each
- * is valid UTF-8 without control characters. There is one log per process, as there is
- * one stdout; strings are copied. */
+ * is valid UTF-8 without control characters. Lines that nobody read in time
+ * (log_output.h) are lost, and a line has their number once somebody reads again. There
+ * is one log per process, as there is one stdout; strings are copied. */
 #ifndef PIGEON_BASE_LOG_H
 #define PIGEON_BASE_LOG_H
 
-#include <stdbool.h>
 #include <stddef.h>
-
-#include "base/deadline.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
@@ -31,11 +29,6 @@ const char *log_level(void);
 
 /* The format of lines from now on (text until this is called). */
 void log_set_format(enum log_format format);
-
-/* From now on a line waits at most for half of what is left of the deadline until
- * somebody reads the log; NULL: as long as it takes (until this is called). Lines that
- * nobody read in time are lost, and a line has their number once somebody reads again. */
-void log_deadline(const struct deadline *deadline);
 
 /* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. The
  * lines of a request have 1 MB in all; where there are more, the last line has their

@@ -12,7 +12,7 @@
 
 #include "base/deadline.h"
 
-/* From now on; NULL: a write waits as long as it takes. Copied. */
+/* From now on; NULL: a write waits as long as it takes (until this is called). Copied. */
 void log_output_deadline(const struct deadline *deadline);
 
 /* Writes lines, by one write(2) where there is no deadline or they fit into a pipe's

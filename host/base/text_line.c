@@ -24,22 +24,19 @@ void text_line_put_string(struct text_line *line, const char *text)
     text_line_put(line, text, strlen(text));
 }
 
-static void put_number(struct text_line *line, int64_t number, int digits)
+static void write_number(char *at, int64_t number, int digits)
 {
-    char text[20];
-    int i;
-
-    for (i = digits - 1; i >= 0; i--) {
-        text[i] = (char)('0' + number % 10);
+    while (digits-- > 0) {
+        at[digits] = (char)('0' + number % 10);
         number /= 10;
     }
-    text_line_put(line, text, (size_t)digits);
 }
 
 /* By hand: gmtime_r() takes a lock, and a signal may have interrupted its holder. The
  * date's arithmetic: https://howardhinnant.github.io/date_algorithms.html */
 void text_line_put_time(struct text_line *line, const struct timespec *time)
 {
+    char text[] = "YYYY-MM-DDThh:mm:ss.mmmZ";
     int64_t days = time->tv_sec / 86400 + 719468;
     int64_t seconds = time->tv_sec % 86400;
     int64_t era_day = days % 146097;
@@ -48,20 +45,14 @@ void text_line_put_time(struct text_line *line, const struct timespec *time)
     int64_t month = (5 * year_day + 2) / 153; /* 0 is March */
 
     year += days / 146097 * 400 + (month >= 10);
-    put_number(line, year, 4);
-    text_line_put(line, "-", 1);
-    put_number(line, month < 10 ? month + 3 : month - 9, 2);
-    text_line_put(line, "-", 1);
-    put_number(line, year_day - (153 * month + 2) / 5 + 1, 2);
-    text_line_put(line, "T", 1);
-    put_number(line, seconds / 3600, 2);
-    text_line_put(line, ":", 1);
-    put_number(line, seconds / 60 % 60, 2);
-    text_line_put(line, ":", 1);
-    put_number(line, seconds % 60, 2);
-    text_line_put(line, ".", 1);
-    put_number(line, time->tv_nsec / 1000000, 3);
-    text_line_put(line, "Z", 1);
+    write_number(text, year, 4);
+    write_number(text + 5, month < 10 ? month + 3 : month - 9, 2);
+    write_number(text + 8, year_day - (153 * month + 2) / 5 + 1, 2);
+    write_number(text + 11, seconds / 3600, 2);
+    write_number(text + 14, seconds / 60 % 60, 2);
+    write_number(text + 17, seconds % 60, 2);
+    write_number(text + 20, time->tv_nsec / 1000000, 3);
+    text_line_put_string(line, text);
 }
 
 static bool is_control(const unsigned char *character)

@@ -290,8 +290,7 @@ static bool block_stops(struct http *http, struct err *err)
            err_set(err, CAUSE_OTHER, "signalfd: %s", strerror(errno));
 }
 
-static bool set_up(struct http *http, const char *server, const char *user_agent,
-                   struct err *err)
+static bool set_up(struct http *http, const char *server, struct err *err)
 {
     http->fd = -1;
     http->signals = -1;
@@ -302,15 +301,16 @@ static bool set_up(struct http *http, const char *server, const char *user_agent
                        "AWS_LAMBDA_RUNTIME_API is `%s`, but must be HOST:PORT", server);
     http->response = response_open();
     http->piece = malloc(PIECE_BYTES);
-    if (asprintf(&http->fixed, "Host: %s\r\nUser-Agent: %s\r\nAccept: */*\r\n", server,
-                 user_agent) < 0)
+    if (asprintf(&http->fixed,
+                 "Host: %s\r\nUser-Agent: pigeon/" PIGEON_VERSION "\r\nAccept: */*\r\n",
+                 server) < 0)
         http->fixed = NULL;
     if (!http->fixed || !http->piece || !http->response)
         return err_set(err, CAUSE_MEMORY, "out of memory");
     return block_stops(http, err);
 }
 
-struct http *http_open(const char *server, const char *user_agent, struct err *err)
+struct http *http_open(const char *server, struct err *err)
 {
     struct http *http = calloc(1, sizeof(*http));
 
@@ -318,7 +318,7 @@ struct http *http_open(const char *server, const char *user_agent, struct err *e
         err_set(err, CAUSE_MEMORY, "out of memory");
         return NULL;
     }
-    if (set_up(http, server, user_agent, err))
+    if (set_up(http, server, err))
         return http;
     http_close(http);
     return NULL;

@@ -25,7 +25,7 @@ struct http_outcome {
 
 /* `server` is host:port (port 80 without a port); no connection is made yet. NULL:
  * err. */
-struct http *http_open(const char *server, const char *user_agent, struct err *err);
+struct http *http_open(const char *server, struct err *err);
 
 /* Waits without a limit. The body of the response goes into `body`, whose maximum it must
  * not exceed. */

@@ -4,21 +4,12 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/log_output.h"
 
 static bool log_error(const struct err *err)
 {
     log_message(LOG_LEVEL_ERROR, "%s", err->text);
     return false;
-}
-
-static void post(struct runtime *runtime, const struct answer *answer)
-{
-    const struct buffer *body = &answer->body;
-
-    if (!answer->error_type[0])
-        runtime_respond(runtime, body->data, body->len);
-    else
-        runtime_fail(runtime, answer->error_type, body->data, body->len);
 }
 
 /* The answer where Lua itself broke. */
@@ -31,7 +22,7 @@ static void post_broken(struct runtime *runtime, const struct err *broken)
                        "{\"errorType\":\"Function.ScriptBroken\",\"errorMessage\":");
     buffer_append_json_string(&body, broken->text, strlen(broken->text));
     buffer_append_text(&body, ",\"stackTrace\":[]}");
-    runtime_fail(runtime, "Function.ScriptBroken", body.data, body.len);
+    runtime_answer(runtime, "Function.ScriptBroken", body.data, body.len);
     runtime_await(runtime, &ignored);
     buffer_free(&body);
 }
@@ -48,14 +39,16 @@ static bool serve(struct runtime *runtime, struct handler *handler,
     struct err err;
     bool answered, told;
 
-    log_deadline(&invocation.deadline);
+    log_output_deadline(&invocation.deadline);
 
     if (!handler_event(handler, &invocation, answer, &err)) {
         post_broken(runtime, &err);
         return log_error(&err);
     }
-    post(runtime, answer); /* while it is on its way, the event is logged */
-    told = handler_tell(handler, &err) || log_error(&err);
+    runtime_answer(runtime, answer->error_type[0] ? answer->error_type : NULL,
+                   answer->body.data, answer->body.len);
+    /* while it is on its way, the event is logged */
+    told = script_tell(handler->script, &err) || log_error(&err);
     answered = runtime_await(runtime, &err) || log_error(&err);
     if (answered && told && script_exhausted(handler->script)) {
         err_set(&err, CAUSE_OTHER,

@@ -21,11 +21,6 @@ struct response {
 
 /* ------------------------------------------------------------- its parts */
 
-static struct response *response_of(http_parser *parser)
-{
-    return parser->data;
-}
-
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';
@@ -47,7 +42,7 @@ static bool is_trailer(const http_parser *parser)
 
 static int take_name(http_parser *parser, const char *at, size_t len)
 {
-    struct response *response = response_of(parser);
+    struct response *response = parser->data;
     struct buffer *headers = &response->headers;
     bool ok;
 
@@ -60,7 +55,7 @@ static int take_name(http_parser *parser, const char *at, size_t len)
 
 static int take_value(http_parser *parser, const char *at, size_t len)
 {
-    struct response *response = response_of(parser);
+    struct response *response = parser->data;
     bool ok;
 
     if (is_trailer(parser))
@@ -73,7 +68,7 @@ static int take_value(http_parser *parser, const char *at, size_t len)
 /* A body that ends where the connection ends may be incomplete. */
 static int end_headers(http_parser *parser)
 {
-    struct response *response = response_of(parser);
+    struct response *response = parser->data;
 
     if (response->headers.len > 0 && !end_text(&response->headers))
         return -1;
@@ -86,7 +81,7 @@ static int end_headers(http_parser *parser)
 
 static int take_body(http_parser *parser, const char *at, size_t len)
 {
-    struct response *response = response_of(parser);
+    struct response *response = parser->data;
     struct buffer *body = response->body;
     size_t room = body->max - body->len;
 
@@ -100,7 +95,7 @@ static int take_body(http_parser *parser, const char *at, size_t len)
 
 static int end_response(http_parser *parser)
 {
-    struct response *response = response_of(parser);
+    struct response *response = parser->data;
 
     if (parser->status_code / 100 ==
         1) { /* "100 Continue": the response is still to come */

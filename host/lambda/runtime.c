@@ -21,7 +21,6 @@ struct runtime {
     struct buffer payload;
     struct buffer reply;
     struct given {        /* the last answer */
-        const char *what; /* "response" or "error" */
         const char *type; /* of the error; NULL: none */
         const char *body;
         size_t len;
@@ -128,22 +127,16 @@ static void post_answer(struct runtime *runtime)
     if (!runtime->request_id)
         return;
     if (asprintf(&runtime->path, API "/invocation/%s/%s", runtime->request_id,
-                 given->what) < 0)
+                 given->type ? "error" : "response") < 0)
         runtime->path = NULL;
     else
         post(runtime, runtime->path, given->type, given->body, given->len);
 }
 
-void runtime_respond(struct runtime *runtime, const char *body, size_t len)
+void runtime_answer(struct runtime *runtime, const char *type, const char *body,
+                    size_t len)
 {
-    runtime->given = (struct given){.what = "response", .body = body, .len = len};
-    post_answer(runtime);
-}
-
-void runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len)
-{
-    runtime->given =
-        (struct given){.what = "error", .type = type, .body = body, .len = len};
+    runtime->given = (struct given){.type = type, .body = body, .len = len};
     post_answer(runtime);
 }
 
@@ -171,27 +164,28 @@ bool runtime_await(struct runtime *runtime, struct err *err)
     return answer_counts(&outcome, second || outcome.again, err);
 }
 
-static bool write_error(struct buffer *body, const char *error_type, const char *message)
+static bool write_error(struct buffer *body, const char *type, const char *message)
 {
     return buffer_append_text(body, "{\"errorMessage\":") &&
            buffer_append_json_string(body, message, strlen(message)) &&
            buffer_append_text(body, ",\"errorType\":") &&
-           buffer_append_json_string(body, error_type, strlen(error_type)) &&
+           buffer_append_json_string(body, type, strlen(type)) &&
            buffer_append_text(body, ",\"stackTrace\":[]}");
 }
 
 /* One try: the process ends anyway. */
-bool runtime_init_error(struct runtime *runtime, const char *type, const char *error_type,
-                        const char *message, struct err *err)
+bool runtime_init_error(struct runtime *runtime, const char *type, const char *message,
+                        struct err *err)
 {
     struct buffer body = {.max = 64 * 1024};
     struct http_outcome outcome = {0};
-    bool ok = write_error(&body, error_type ? error_type : type, message);
+    bool ok = write_error(&body, type, message);
 
     if (!ok) {
         err_set(err, CAUSE_MEMORY, "out of memory");
     } else {
-        post(runtime, API "/init/error", type, body.data, body.len);
+        post(runtime, API "/init/error",
+             strchr(type, '.') ? type : "Runtime.ConfigInvalid", body.data, body.len);
         outcome = http_await(runtime->http, &runtime->reply);
         ok = outcome.arrived && outcome.status / 100 == 2;
         if (!ok)
@@ -203,7 +197,7 @@ bool runtime_init_error(struct runtime *runtime, const char *type, const char *e
 
 /* ----------------------------------------------------------------- open and close */
 
-struct runtime *runtime_open(const char *api, const char *user_agent, struct err *err)
+struct runtime *runtime_open(const char *api, struct err *err)
 {
     struct runtime *runtime = calloc(1, sizeof(*runtime));
 
@@ -213,7 +207,7 @@ struct runtime *runtime_open(const char *api, const char *user_agent, struct err
     }
     runtime->payload.max = PAYLOAD_MAX;
     runtime->reply.max = REPLY_MAX;
-    runtime->http = http_open(api, user_agent, err);
+    runtime->http = http_open(api, err);
     if (runtime->http)
         return runtime;
     runtime_close(runtime);

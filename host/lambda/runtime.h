@@ -30,19 +30,17 @@ enum runtime_next {
 };
 
 /* `api` is AWS_LAMBDA_RUNTIME_API, host:port; no connection is made yet. NULL: err. */
-struct runtime *runtime_open(const char *api, const char *user_agent, struct err *err);
+struct runtime *runtime_open(const char *api, struct err *err);
 
 enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
                                struct err *err);
 
-/* Sends the answer to the event that runtime_next() gave last. runtime_await() has to
- * follow, with room for other work between the two; the body stays until then. */
-void runtime_respond(struct runtime *runtime, const char *body, size_t len);
-
-/* The same with an error: body is the JSON error, `type` the header's Function.X, a
- * constant. */
-void runtime_fail(struct runtime *runtime, const char *type, const char *body,
-                  size_t len);
+/* Sends the answer to the event that runtime_next() gave last; of an error, the body is
+ * its JSON and `type` the header's Function.X, otherwise `type` is NULL. runtime_await()
+ * has to follow, with room for other work between the two; type and body stay until then.
+ */
+void runtime_answer(struct runtime *runtime, const char *type, const char *body,
+                    size_t len);
 
 /* Waits until the answer is taken, for 5 s at most, and sends it once more where it is
  * unknown whether it arrived. An answer that comes too late or is too big (400, 410, 413)
@@ -51,9 +49,10 @@ void runtime_fail(struct runtime *runtime, const char *type, const char *body,
 bool runtime_await(struct runtime *runtime, struct err *err);
 
 /* Before the first runtime_next(): why the process cannot work. The body is made from
- * error_type ("KeyError") and message, `type` is the header's Runtime.X. */
-bool runtime_init_error(struct runtime *runtime, const char *type, const char *error_type,
-                        const char *message, struct err *err);
+ * `type` and message; the header has the type where it is a Runtime.X, and
+ * Runtime.ConfigInvalid where it is another ("KeyError"). */
+bool runtime_init_error(struct runtime *runtime, const char *type, const char *message,
+                        struct err *err);
 
 void runtime_close(struct runtime *runtime);
 

@@ -4,16 +4,13 @@
  * all of the time, and it drops the errno that tells refused from unreachable. */
 #include "net/connector.h"
 
-#include <errno.h>
 #include <linux/tcp.h> /* its tcp_info has more than libc's */
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "net/attempts.h"
 
@@ -158,7 +155,10 @@ const char *connector_tls_name(const struct connector *connector, size_t i)
 
 bool connector_any_tls(const struct connector *connector)
 {
-    return hosts_any_tls(&connector->hosts);
+    for (size_t i = 0; i < connector->hosts.count; i++)
+        if (connector->hosts.list[i].tls)
+            return true;
+    return false;
 }
 
 void connector_close(struct connector *connector)

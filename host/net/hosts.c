@@ -117,11 +117,3 @@ bool hosts_parse(struct hosts *hosts, const char *setting, int port, const char 
     }
     return true;
 }
-
-bool hosts_any_tls(const struct hosts *hosts)
-{
-    for (size_t i = 0; i < hosts->count; i++)
-        if (hosts->list[i].tls)
-            return true;
-    return false;
-}

@@ -29,7 +29,4 @@ struct hosts {
 bool hosts_parse(struct hosts *hosts, const char *setting, int port, const char *tls,
                  struct err *err);
 
-/* Whether any of the hosts speaks TLS. */
-bool hosts_any_tls(const struct hosts *hosts);
-
 #endif

@@ -10,44 +10,16 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "net/ca.h"
 
+#define REFUSAL_MAX 511 /* bytes of why a certificate was refused */
+
 /* ------------------------------------------------------------- words for certificates */
 
-/* A line with text from the peer: printable ASCII as it is, other bytes as "?", cut where
- * it is too long. */
-struct words {
-    char *at;
-    size_t left;
-};
-
-static void say(struct words *words, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void say(struct words *words, const char *fmt, ...)
-{
-    va_list ap;
-    int n;
-
-    va_start(ap, fmt);
-    n = vsnprintf(words->at, words->left, fmt, ap);
-    va_end(ap);
-    for (char *c = words->at; *c; c++)
-        if (*c < 0x20 || *c > 0x7e)
-            *c = '?';
-    if (n < 0)
-        return;
-    if ((size_t)n >= words->left)
-        n = words->left > 0 ? (int)words->left - 1 : 0;
-    words->at += n;
-    words->left -= (size_t)n;
-}
-
-static void say_name(struct words *words, const X509_NAME *name)
+static void say_name(struct err *words, const X509_NAME *name)
 {
     char text[256] = "";
     BIO *bio = BIO_new(BIO_s_mem());
@@ -57,47 +29,47 @@ static void say_name(struct words *words, const X509_NAME *name)
         BIO_read(bio, text, sizeof(text) - 1);
     }
     BIO_free(bio);
-    say(words, "\"%s\"", text);
+    err_add(words, "\"%s\"", text);
 }
 
-static void say_time(struct words *words, const ASN1_TIME *time)
+static void say_time(struct err *words, const ASN1_TIME *time)
 {
     struct tm tm = {0};
     char text[32];
 
     if (ASN1_TIME_to_tm(time, &tm) == 1 &&
         strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm) > 0)
-        say(words, "%s", text);
+        err_add(words, "%s", text);
     else
-        say(words, "a time that cannot be read");
+        err_add(words, "a time that cannot be read");
 }
 
-static void say_alternative(struct words *words, const GENERAL_NAME *alternative)
+static void say_alternative(struct err *words, const GENERAL_NAME *alternative)
 {
     char text[INET6_ADDRSTRLEN];
 
     if (alternative->type == GEN_DNS) {
         const ASN1_IA5STRING *name = alternative->d.dNSName;
 
-        say(words, ", %.*s", ASN1_STRING_length(name),
-            (const char *)ASN1_STRING_get0_data(name));
+        err_add(words, ", %.*s", ASN1_STRING_length(name),
+                (const char *)ASN1_STRING_get0_data(name));
     } else if (alternative->type == GEN_IPADD) {
         const ASN1_OCTET_STRING *address = alternative->d.iPAddress;
         int family = ASN1_STRING_length(address) == 4 ? AF_INET : AF_INET6;
 
         if ((family == AF_INET || ASN1_STRING_length(address) == 16) &&
             inet_ntop(family, ASN1_STRING_get0_data(address), text, sizeof(text)))
-            say(words, ", %s", text);
+            err_add(words, ", %s", text);
     }
 }
 
 /* "its certificate is not for \"localhost\", but for CN=broker, a.example.com, ::1". */
-static void say_names(struct words *words, const struct tls *tls, X509 *certificate)
+static void say_names(struct err *words, const struct tls *tls, X509 *certificate)
 {
     GENERAL_NAMES *names =
         X509_get_ext_d2i(certificate, NID_subject_alt_name, NULL, NULL);
 
-    say(words, "the certificate is not for \"%s\", but for ", tls->name);
+    err_add(words, "the certificate is not for \"%s\", but for ", tls->name);
     say_name(words, X509_get_subject_name(certificate));
     for (int i = 0; i < sk_GENERAL_NAME_num(names); i++)
         say_alternative(words, sk_GENERAL_NAME_value(names, i));
@@ -105,31 +77,32 @@ static void say_names(struct words *words, const struct tls *tls, X509 *certific
 }
 
 /* `first`: it is the broker's own certificate, so none of its issuer came with it. */
-static enum cause say_issuer(struct words *words, const struct tls *tls, bool first,
+static enum cause say_issuer(struct err *words, const struct tls *tls, bool first,
                              X509 *certificate)
 {
-    say(words, first ? "the broker sends its own certificate without that of the issuer "
-                     : "unknown issuer: ");
+    err_add(words,
+            first ? "the broker sends its own certificate without that of the issuer "
+                  : "unknown issuer: ");
     say_name(words, X509_get_issuer_name(certificate));
-    say(words, "%s is not among the CAs of %s", first ? ", which" : "",
-        tls->settings->bundle);
+    err_add(words, "%s is not among the CAs of %s", first ? ", which" : "",
+            tls->settings->bundle);
     return first ? CAUSE_TLS_INTERMEDIATE : CAUSE_TLS_ISSUER;
 }
 
-static enum cause say_refusal(struct words *words, const struct tls *tls, int error,
+static enum cause say_refusal(struct err *words, const struct tls *tls, int error,
                               int depth, X509 *certificate)
 {
     switch (certificate ? error : X509_V_ERR_UNSPECIFIED) {
     case X509_V_ERR_CERT_HAS_EXPIRED:
-        say(words, "the certificate of ");
+        err_add(words, "the certificate of ");
         say_name(words, X509_get_subject_name(certificate));
-        say(words, " expired on ");
+        err_add(words, " expired on ");
         say_time(words, X509_get0_notAfter(certificate));
         return CAUSE_TLS_EXPIRED;
     case X509_V_ERR_CERT_NOT_YET_VALID:
-        say(words, "the certificate of ");
+        err_add(words, "the certificate of ");
         say_name(words, X509_get_subject_name(certificate));
-        say(words, " is not yet valid, before ");
+        err_add(words, " is not yet valid, before ");
         say_time(words, X509_get0_notBefore(certificate));
         return CAUSE_TLS_TOO_EARLY;
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
@@ -144,9 +117,9 @@ static enum cause say_refusal(struct words *words, const struct tls *tls, int er
         say_names(words, tls, certificate);
         return CAUSE_TLS_NAME;
     default:
-        say(words, "the certificate of ");
+        err_add(words, "the certificate of ");
         say_name(words, certificate ? X509_get_subject_name(certificate) : NULL);
-        say(words, " is refused: %s", X509_verify_cert_error_string(error));
+        err_add(words, " is refused: %s", X509_verify_cert_error_string(error));
         return CAUSE_TLS;
     }
 }
@@ -158,12 +131,18 @@ static int on_verify(int ok, X509_STORE_CTX *verifying)
     SSL *ssl =
         X509_STORE_CTX_get_ex_data(verifying, SSL_get_ex_data_X509_STORE_CTX_idx());
     struct tls *tls = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-    struct words words = {tls->refusal, sizeof(tls->refusal)};
+    struct err *refusal = &tls->refusal;
 
-    if (!ok)
-        tls->cause = say_refusal(&words, tls, X509_STORE_CTX_get_error(verifying),
+    if (ok)
+        return ok;
+    err_set(refusal, CAUSE_TLS, "%s", "");
+    refusal->cause = say_refusal(refusal, tls, X509_STORE_CTX_get_error(verifying),
                                  X509_STORE_CTX_get_error_depth(verifying),
                                  X509_STORE_CTX_get_current_cert(verifying));
+    refusal->text[REFUSAL_MAX] = '\0';
+    for (char *c = refusal->text; *c; c++) /* it has text from the peer */
+        if (*c < 0x20 || *c > 0x7e)
+            *c = '?';
     return ok;
 }
 
@@ -259,30 +238,19 @@ bool tls_open(struct tls_settings *settings, const struct config *config, struct
     return ok;
 }
 
-static bool is_address(const char *name)
-{
-    unsigned char address[16];
-
-    return inet_pton(AF_INET, name, address) == 1 ||
-           inet_pton(AF_INET6, name, address) == 1;
-}
-
 bool tls_start(struct tls *tls, const struct tls_settings *settings, const char *name,
                struct ssl_ctx_st *context, struct err *err)
 {
     X509_VERIFY_PARAM *verify = SSL_CTX_get0_param(context);
-    int set;
 
-    *tls =
-        (struct tls){.settings = settings, .name = name, .by_address = is_address(name)};
+    *tls = (struct tls){.settings = settings, .name = name};
     SSL_CTX_set_app_data(context, tls);
     SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
     SSL_CTX_set_verify(context, SSL_VERIFY_PEER, on_verify);
     SSL_CTX_set_info_callback(context, on_progress);
     SSL_CTX_set_cert_cb(context, on_certificate_wanted, tls);
-    set = tls->by_address ? X509_VERIFY_PARAM_set1_ip_asc(verify, name)
-                          : X509_VERIFY_PARAM_set1_host(verify, name, 0);
-    if (set != 1)
+    tls->by_address = X509_VERIFY_PARAM_set1_ip_asc(verify, name) == 1;
+    if (!tls->by_address && X509_VERIFY_PARAM_set1_host(verify, name, 0) != 1)
         return err_set(err, CAUSE_TLS, "\"%s\" cannot be the name of a certificate",
                        name);
     return ca_use(context, settings->bundle, err) &&
@@ -338,8 +306,8 @@ void tls_explain(const struct tls *tls, struct err *err)
 
     if (ended)
         words = lost != 0 ? strerror(lost) : "the broker's end closed the connection";
-    if (tls->refusal[0])
-        err_set(err, tls->cause, "%s", tls->refusal);
+    if (tls->refusal.text[0])
+        *err = tls->refusal;
     else if (is_about_our_certificate(tls, reason) || (tls->asked && ended))
         err_set(err,
                 tls->settings->certificate ? CAUSE_TLS_CERTIFICATE

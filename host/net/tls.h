@@ -26,9 +26,8 @@ struct tls {
     const char *name; /* what the peer's certificate must have: a name or an address */
     bool by_address;  /* it is an address */
     bool asked; /* the peer asked for a client certificate, and has not accepted it yet */
-    char version[16];  /* "1.3"; empty before the handshake is over */
-    char refusal[512]; /* why the peer's certificate was refused; empty: it was not */
-    enum cause cause;  /* of that refusal */
+    char version[16];   /* "1.3"; empty before the handshake is over */
+    struct err refusal; /* of the peer's certificate; without text: there was none */
 };
 
 /* The settings of this configuration, after a look at each file. False: err names the

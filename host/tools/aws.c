@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/output.h"
 #include "tools/aws/signature.h"
 #include "tools/aws/store.h"
@@ -44,11 +45,6 @@ struct services {
     bool over;
 };
 
-/* A request that is arriving. */
-struct request {
-    struct buffer body;
-};
-
 static const char *value_of(struct MHD_Connection *connection, const char *name)
 {
     const char *value = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
@@ -61,53 +57,26 @@ static const char *value_of(struct MHD_Connection *connection, const char *name)
 /* Waits as long as the service's fault lasts; under the lock. */
 static void linger(struct services *aws, enum service service)
 {
-    struct timespec end;
+    int64_t end_ms = clock_unix_ms() + aws->store.faults[service].ms;
+    const struct timespec end = {end_ms / 1000, end_ms % 1000 * 1000000};
 
-    if (aws->store.faults[service].kind == FAULT_SLOW) {
-        clock_gettime(CLOCK_REALTIME, &end);
-        end.tv_sec += aws->store.faults[service].ms / 1000;
-        end.tv_nsec += aws->store.faults[service].ms % 1000 * 1000000;
-        end.tv_sec += end.tv_nsec / 1000000000;
-        end.tv_nsec %= 1000000000;
+    if (aws->store.faults[service].kind == FAULT_SLOW)
         while (!aws->over && pthread_cond_timedwait(&aws->obeyed, &aws->lock, &end) == 0)
             ;
-    }
     while (!aws->over && aws->store.faults[service].kind == FAULT_SILENT)
         pthread_cond_wait(&aws->obeyed, &aws->lock);
 }
 
 /* The first half of a body, and then the end of the connection. */
-static ssize_t give_half(void *user, uint64_t at, char *out, size_t max)
+static ssize_t give_half(void *half, uint64_t at, char *out, size_t max)
 {
-    const struct buffer *body = user;
-    size_t half = body->len / 2;
-    size_t len = at < half ? half - (size_t)at : 0;
+    size_t len = strlen(half) - (size_t)at;
 
     if (len == 0)
         return MHD_CONTENT_READER_END_WITH_ERROR;
-    if (len > max)
-        len = max;
-    memcpy(out, body->data + at, len);
+    len = len < max ? len : max;
+    memcpy(out, (char *)half + at, len);
     return (ssize_t)len;
-}
-
-static void free_half(void *user)
-{
-    struct buffer *body = user;
-
-    buffer_free(body);
-    free(body);
-}
-
-static struct MHD_Response *truncated(struct reply *reply)
-{
-    struct buffer *body = malloc(sizeof(*body));
-
-    if (!body)
-        return NULL;
-    *body = reply->body;
-    reply->body = (struct buffer){0};
-    return MHD_create_response_from_callback(body->len, 4096, give_half, body, free_half);
 }
 
 /* ------------------------------------------------------------- requests */
@@ -121,7 +90,7 @@ static enum fault answer(struct services *aws, struct MHD_Connection *connection
     enum fault fault = FAULT_NONE;
     char id[512] = "-";
 
-    if (!service_of_target(value_of(connection, "X-Amz-Target"), &service)) {
+    if (!service_named(value_of(connection, "X-Amz-Target"), &service)) {
         reply_error(reply, 400, "UnknownOperationException", "no such X-Amz-Target");
         printf("call - - %s\n", reply->code);
         return FAULT_NONE;
@@ -156,13 +125,14 @@ static enum MHD_Result respond(struct services *aws, struct MHD_Connection *conn
     fault = answer(aws, connection, path, body, &reply);
     pthread_mutex_unlock(&aws->lock);
     if (fault == FAULT_TRUNCATED)
-        response = truncated(&reply);
+        response = MHD_create_response_from_callback(
+            reply.body.len, 4096, give_half, strndup(reply.body.data, reply.body.len / 2),
+            free);
     else
         response = MHD_create_response_from_buffer(reply.body.len,
                                                    reply.body.data ? reply.body.data : "",
                                                    MHD_RESPMEM_MUST_COPY);
-    result = response ? MHD_queue_response(connection, (unsigned)reply.status, response)
-                      : MHD_NO;
+    result = MHD_queue_response(connection, (unsigned)reply.status, response);
     MHD_destroy_response(response);
     buffer_free(&reply.body);
     return result;
@@ -173,37 +143,34 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
                                   const char *version, const char *data, size_t *len,
                                   void **opaque)
 {
-    struct request *request = *opaque;
+    struct buffer *body = *opaque;
 
     (void)version;
-    if (!request) {
-        request = calloc(1, sizeof(*request));
-        if (request)
-            request->body.max = 1 << 20;
-        *opaque = request;
-        return request && strcmp(method, "POST") == 0 ? MHD_YES : MHD_NO;
+    if (!body) {
+        body = calloc(1, sizeof(*body));
+        if (body)
+            body->max = 1 << 20;
+        *opaque = body;
+        return body && strcmp(method, "POST") == 0 ? MHD_YES : MHD_NO;
     }
     if (*len > 0) {
-        bool fits = buffer_append(&request->body, data, *len);
+        bool fits = buffer_append(body, data, *len);
 
         *len = 0;
         return fits ? MHD_YES : MHD_NO;
     }
-    return respond(user, connection, path, &request->body);
+    return respond(user, connection, path, body);
 }
 
 static void on_request_end(void *user, struct MHD_Connection *connection, void **opaque,
                            enum MHD_RequestTerminationCode code)
 {
-    struct request *request = *opaque;
+    struct buffer *body = *opaque;
 
-    (void)user;
-    (void)connection;
-    (void)code;
-    if (request)
-        buffer_free(&request->body);
-    free(request);
-    *opaque = NULL;
+    (void)user, (void)connection, (void)code;
+    if (body)
+        buffer_free(body);
+    free(body);
 }
 
 /* ------------------------------------------------------------- the server */

@@ -6,7 +6,6 @@
 #include <amqp.h>
 #include <amqp_tcp_socket.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>

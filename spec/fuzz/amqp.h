@@ -42,11 +42,8 @@ static inline void fuzz_check(const struct outbox *outbox, bool published, bool 
 static inline void fuzz_conversation(const uint8_t *data, size_t size, size_t login_len)
 {
     static const uint8_t ack[] = {0, 60, 0, 80};
-    const struct login login = {.virtual_host = "v",
-                                .user = "u",
-                                .password = "p",
-                                .connection_name = "pigeon",
-                                .version = "1"};
+    const struct login login = {
+        .virtual_host = "v", .user = "u", .password = "p", .connection_name = "pigeon"};
     struct deadline deadline = deadline_in(MINUTE_MS);
     struct broker *broker = broker_open(&login);
     struct err failure = {0};

@@ -24,9 +24,9 @@ bool https_check_url(const char *url, struct err *err)
     return true;
 }
 
-struct https *https_open(const char *user_agent, struct err *err)
+struct https *https_open(struct err *err)
 {
-    (void)user_agent, (void)err;
+    (void)err;
     return malloc(1);
 }
 
@@ -35,7 +35,7 @@ struct https_outcome https_call(struct https *https, const struct https_request 
 {
     (void)https, (void)request;
     buffer_clear(body);
-    return (struct https_outcome){.arrived = buffer_append(body, reply.body, reply.len),
+    return (struct https_outcome){.code = !buffer_append(body, reply.body, reply.len),
                                   .status = reply.status};
 }
 

@@ -35,8 +35,8 @@ static void check_words(struct tls *tls)
 
     tls_explain(tls, &err);
     promise(err.text[0], "a refusal has a reason");
-    promise(memchr(tls->refusal, '\0', sizeof(tls->refusal)), "a refusal ends");
-    for (const char *c = tls->refusal; *c; c++)
+    promise(memchr(tls->refusal.text, '\0', 512), "a refusal ends");
+    for (const char *c = tls->refusal.text; *c; c++)
         promise(*c >= ' ' && *c <= '~', "a refusal is printable ASCII");
 }
 
@@ -52,7 +52,7 @@ static void say_each(X509_STORE_CTX *chain, SSL_verify_cb on_verify, X509 *certi
         X509_STORE_CTX_set_error(chain, errors[i]);
         X509_STORE_CTX_set_current_cert(chain, certificate);
         on_verify(0, chain);
-        promise(tls->refusal[0], "each kind of refusal has words");
+        promise(tls->refusal.text[0], "each kind of refusal has words");
         check_words(tls);
     }
 }

@@ -59,16 +59,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     silence_log();
     wire_set(data, size, PIECE);
-    runtime = runtime_open("127.0.0.1:9001", "pigeon/fuzz", &err);
+    runtime = runtime_open("127.0.0.1:9001", &err);
     promise(runtime, err.text);
     while (ok && runtime_next(runtime, &event, &err) == RUNTIME_EVENT) {
         promise(event.request_id && event.request_id[0], "an event has an id");
         promise(event.deadline_ms >= 0, "no deadline is before the epoch");
         promise(event.payload[event.payload_len] == '\0', "a payload is a string");
         if (event.payload_len % 2)
-            runtime_fail(runtime, "Function.EventInvalid", "{}", 2);
+            runtime_answer(runtime, "Function.EventInvalid", "{}", 2);
         else
-            runtime_respond(runtime, "null", 4);
+            runtime_answer(runtime, NULL, "null", 4);
         ok = runtime_await(runtime, &err);
     }
     promise(err.text[0], "an end has a reason");

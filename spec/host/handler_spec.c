@@ -90,7 +90,7 @@ static bool handle(void)
     if (broker.calls > 0)
         assert_memory_equal(&broker.deadline, &invocation.deadline,
                             sizeof(broker.deadline));
-    return ok && handler_tell(&handler, &err);
+    return ok && script_tell(handler.script, &err);
 }
 
 static void an_event_is_decided_published_concluded_and_told(void **state)

@@ -1,7 +1,7 @@
---- The checkers of bin/build that bin/lint runs, each over small trees made up here: every rule
+--- The checkers of this folder, which bin/lint runs, each over small trees made up here: every rule
 -- is broken once.
 
--- Runs bin/build/CHECKER over a tree of these files; returns its status and what it printed.
+-- Runs spec/lint/CHECKER over a tree of these files; returns its status and what it printed.
 local function check(checker, tree)
   local pipe = assert(io.popen("mktemp -d"))
   local folder = pipe:read("l")
@@ -12,7 +12,7 @@ local function check(checker, tree)
     file:write(text)
     file:close()
   end
-  local output = assert(io.popen(("bin/build/%s %s 2>&1"):format(checker, folder)))
+  local output = assert(io.popen(("spec/lint/%s %s 2>&1"):format(checker, folder)))
   local findings = output:read("a")
   local _, _, status = output:close()
   os.execute("rm -rf " .. folder)
@@ -99,7 +99,7 @@ describe("layers", function()
     { "desk/x.c", "exit(1);", "desk/x.c must not use exit; only main.c tools" },
     { "base/x.c", "_exit(1);", "base/x.c must not use _exit; only lua/watchdog.c tools" },
     { "aws/x.c", '#include "../amqp/delivery.h"', "../amqp/delivery.h: write the path from host/" },
-    { "new/x.c", '#include "base/bytes.h"', "new has no line in MAY_INCLUDE of bin/build/layers" },
+    { "new/x.c", '#include "base/bytes.h"', "new has no line in MAY_INCLUDE of spec/lint/layers" },
   } do
     it(("does not let %s have %s"):format(case[1], case[2]), function()
       finds("layers", with(house, "host/" .. case[1], "/* x\n*/ x;\n" .. case[2] .. "\n"),
@@ -221,8 +221,8 @@ end)
 describe("misuse", function()
   for _, checker in ipairs { "layers", "pages", "limits", "wording" } do
     it("is " .. checker .. " x y", function()
-      local pipe = assert(io.popen(("bin/build/%s x y 2>&1"):format(checker)))
-      assert.matches("^usage: bin/build/" .. checker, pipe:read("a"))
+      local pipe = assert(io.popen(("spec/lint/%s x y 2>&1"):format(checker)))
+      assert.matches("^usage: spec/lint/" .. checker, pipe:read("a"))
       assert.equal(2, select(3, pipe:close()))
     end)
   end

@@ -97,7 +97,7 @@ static int shake_hands(int fd, int64_t end)
         have += n > 0 ? (size_t)n : 0;
         status = go_on(fd, n, POLLIN, end);
         if (have > 0 && answer[0] == TLS_ALERT) {
-            snprintf(latest->refusal, sizeof(latest->refusal), "the alert of a server");
+            err_set(&latest->refusal, CAUSE_OTHER, "the alert of a server");
             return AMQP_STATUS_SSL_ERROR;
         }
     }

@@ -40,7 +40,6 @@ int broker_case_setup(void **state)
                                    .user = "pigeon",
                                    .password = "coo",
                                    .connection_name = "pigeon stack log",
-                                   .version = "1.2.3",
                                    .tls.bundle = CAS};
 
     (void)state;

@@ -17,8 +17,7 @@ bool queue_broker(struct login *settings, int *port, struct err *err)
     *settings = (struct login){.virtual_host = getenv("PIGEON_VIRTUAL_HOST"),
                                .user = getenv("PIGEON_USER"),
                                .password = getenv("PIGEON_PASSWORD"),
-                               .connection_name = "pigeon spec",
-                               .version = "spec"};
+                               .connection_name = "pigeon spec"};
     *port = number ? atoi(number) : 0;
     return (*port && settings->virtual_host && settings->user && settings->password) ||
            err_set(err, CAUSE_OTHER,

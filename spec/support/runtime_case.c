@@ -40,21 +40,21 @@ struct runtime *play_api(const struct step *steps)
     server = fake_runtime_api_start(listener, steps, seen);
     close(listener);
     assert_true(server > 0);
-    runtime = runtime_open(api, "pigeon/9.8.7", &err);
+    runtime = runtime_open(api, &err);
     assert_non_null(runtime);
     return runtime;
 }
 
 bool respond(struct runtime *runtime, const char *body, size_t len, struct err *err)
 {
-    runtime_respond(runtime, body, len);
+    runtime_answer(runtime, NULL, body, len);
     return runtime_await(runtime, err);
 }
 
 bool respond_failed(struct runtime *runtime, const char *type, const char *body,
                     size_t len, struct err *err)
 {
-    runtime_fail(runtime, type, body, len);
+    runtime_answer(runtime, type, body, len);
     return runtime_await(runtime, err);
 }
 

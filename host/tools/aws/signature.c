@@ -7,7 +7,6 @@
 #include <openssl/hmac.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 

@@ -31,32 +31,37 @@ static const struct {
                          "ResourceNotFoundException"},
 };
 
-static const char *const fault_names[] = {
-    [FAULT_NONE] = "none",           [FAULT_DENIED] = "denied",
-    [FAULT_THROTTLED] = "throttled", [FAULT_BUSY] = "busy",
-    [FAULT_BROKEN] = "broken",       [FAULT_FOREIGN] = "foreign",
-    [FAULT_TRUNCATED] = "truncated", [FAULT_SLOW] = "slow",
-    [FAULT_SILENT] = "silent"};
+/* The errors that some faults give in place of a value. */
+static const struct {
+    const char *name;
+    int status;
+    const char *code;
+    const char *message;
+} faults[] = {
+    [FAULT_NONE] = {.name = "none"},
+    [FAULT_DENIED] = {"denied", 400, "AccessDeniedException",
+                      "User: arn:aws:sts::123456789012:assumed-role/pigeon/pigeon is not "
+                      "authorized to perform this on this resource"},
+    [FAULT_THROTTLED] = {"throttled", 400, "ThrottlingException", "Rate exceeded"},
+    [FAULT_BUSY] = {"busy", 429, "TooManyRequestsException", "Slow down"},
+    [FAULT_BROKEN] = {"broken", 500, "InternalServiceError",
+                      "An error on the server side"},
+    [FAULT_FOREIGN] = {.name = "foreign"},
+    [FAULT_TRUNCATED] = {.name = "truncated"},
+    [FAULT_SLOW] = {.name = "slow"},
+    [FAULT_SILENT] = {.name = "silent"},
+};
 
 const char *service_name(enum service service)
 {
     return services[service].name;
 }
 
-static bool service_named(const char *name, enum service *service)
+bool service_named(const char *name, enum service *service)
 {
-    for (int i = 0; name && i < SERVICES; i++)
-        if (strcmp(name, services[i].name) == 0) {
-            *service = (enum service)i;
-            return true;
-        }
-    return false;
-}
-
-bool service_of_target(const char *target, enum service *service)
-{
-    for (int i = 0; target && i < SERVICES; i++)
-        if (strcmp(target, services[i].target) == 0) {
+    for (int i = 0; i < SERVICES; i++)
+        if (strcmp(name, services[i].name) == 0 ||
+            strcmp(name, services[i].target) == 0) {
             *service = (enum service)i;
             return true;
         }
@@ -117,8 +122,8 @@ static bool learn(struct store *store, enum service service, const char *id,
 static bool set_fault(struct store *store, enum service service, const char *kind,
                       const char *ms)
 {
-    for (size_t i = 0; kind && i < sizeof(fault_names) / sizeof(fault_names[0]); i++)
-        if (strcmp(kind, fault_names[i]) == 0) {
+    for (size_t i = 0; kind && i < sizeof(faults) / sizeof(faults[0]); i++)
+        if (strcmp(kind, faults[i].name) == 0) {
             store->faults[service].kind = (enum fault)i;
             store->faults[service].ms = ms ? strtol(ms, NULL, 10) : 0;
             return true;
@@ -158,43 +163,39 @@ void reply_error(struct reply *reply, int status, const char *code, const char *
     buffer_append_text(&reply->body, "}");
 }
 
-static void put(json_t *object, const char *name, const struct entry *entry, bool base64)
+/* What AWS gives as a blob is base64. */
+static json_t *value_of(const struct entry *entry)
 {
-    unsigned char *text = malloc(entry->len * 2 + 8);
+    unsigned char *text;
+    json_t *value;
 
-    if (text && base64) {
-        EVP_EncodeBlock(text, (const unsigned char *)entry->value, (int)entry->len);
-        json_object_set_new(object, name, json_string((const char *)text));
-    } else {
-        json_object_set_new(object, name, json_stringn(entry->value, entry->len));
-    }
+    if (entry->service != KMS && !entry->binary)
+        return json_stringn(entry->value, entry->len);
+    text = malloc(entry->len * 2 + 8);
+    EVP_EncodeBlock(text, (const unsigned char *)entry->value, (int)entry->len);
+    value = json_string((const char *)text);
     free(text);
+    return value;
 }
 
 static void reply_value(struct reply *reply, const struct entry *entry)
 {
-    json_t *answer = json_object();
-    json_t *parameter = json_object();
+    json_t *answer, *value = value_of(entry);
     char *text;
 
-    if (entry->service == KMS) {
-        json_object_set_new(answer, "EncryptionAlgorithm",
-                            json_string("SYMMETRIC_DEFAULT"));
-        put(answer, "Plaintext", entry, true);
-    } else if (entry->service == SSM) {
-        json_object_set_new(parameter, "Name", json_string(entry->id));
-        put(parameter, "Value", entry, false);
-        json_object_set(answer, "Parameter", parameter);
-    } else {
-        json_object_set_new(answer, "Name", json_string(entry->id));
-        put(answer, entry->binary ? "SecretBinary" : "SecretString", entry,
-            entry->binary);
-    }
+    if (entry->service == KMS)
+        answer = json_pack("{s:s, s:o}", "EncryptionAlgorithm", "SYMMETRIC_DEFAULT",
+                           "Plaintext", value);
+    else if (entry->service == SSM)
+        answer =
+            json_pack("{s:{s:s, s:o}}", "Parameter", "Name", entry->id, "Value", value);
+    else
+        answer = json_pack("{s:s, s:o}", "Name", entry->id,
+                           entry->binary ? "SecretBinary" : "SecretString", value);
     text = json_dumps(answer, JSON_COMPACT);
     reply->status = 200;
     buffer_append_text(&reply->body, text ? text : "");
     free(text);
-    json_decref(parameter);
     json_decref(answer);
 }
 
@@ -220,32 +221,14 @@ static void answer(const struct store *store, enum service service, const json_t
 /* The answer of a fault in place of the value. */
 static bool misbehave(enum fault fault, struct reply *reply)
 {
-    switch (fault) {
-    case FAULT_DENIED:
-        reply_error(reply, 400, "AccessDeniedException",
-                    "User: arn:aws:sts::123456789012:assumed-role/pigeon/pigeon is not "
-                    "authorized to perform this on this resource");
-        return true;
-    case FAULT_THROTTLED:
-        reply_error(reply, 400, "ThrottlingException", "Rate exceeded");
-        return true;
-    case FAULT_BUSY:
-        reply_error(reply, 429, "TooManyRequestsException", "Slow down");
-        return true;
-    case FAULT_BROKEN:
-        reply_error(reply, 500, "InternalServiceError", "An error on the server side");
-        return true;
-    case FAULT_FOREIGN:
+    if (fault == FAULT_FOREIGN) {
         reply->status = 403;
-        buffer_append_text(&reply->body, "<html>The proxy says no</html>");
-        return true;
-    case FAULT_NONE:
-    case FAULT_TRUNCATED:
-    case FAULT_SLOW:
-    case FAULT_SILENT:
-        break;
+        return buffer_append_text(&reply->body, "<html>The proxy says no</html>");
     }
-    return false;
+    if (faults[fault].code)
+        reply_error(reply, faults[fault].status, faults[fault].code,
+                    faults[fault].message);
+    return faults[fault].code != NULL;
 }
 
 void store_answer(const struct store *store, enum service service,

@@ -40,8 +40,8 @@ struct reply {
 /* The name in the signature: "kms". */
 const char *service_name(enum service service);
 
-/* The service that an X-Amz-Target names. False: none of these. */
-bool service_of_target(const char *target, enum service *service);
+/* The service of that name, or of that X-Amz-Target. False: none of these. */
+bool service_named(const char *name, enum service *service);
 
 /* Executes one line; the usage of aws.c lists them. False: an unknown line. */
 bool store_obey(struct store *store, char *line);

@@ -285,11 +285,6 @@ void api_offer(struct api *api, const struct api_event *event)
     api->waiting = NULL;
 }
 
-void api_withdraw(struct api *api)
-{
-    api->offered = false;
-}
-
 void api_run(struct api *api)
 {
     MHD_run(api->http);

@@ -57,9 +57,6 @@ void api_reset(struct api *api);
 /* The event for the next /next; its answer is still to come. */
 void api_offer(struct api *api, const struct api_event *event);
 
-/* Withdraws the offered event. */
-void api_withdraw(struct api *api);
-
 /* Lambda's own answer in place of the function's. */
 void api_answer_instead(struct api *api, const char *type, const char *message);
 

@@ -3,6 +3,7 @@
 #include "tools/lambda/events.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,33 +35,13 @@ static bool is_blank(const char *text, size_t len)
     return true;
 }
 
-/* How many bytes of a JSON string follow its opening quote, the closing one included. */
-static size_t string_len(const char *text, size_t len)
-{
-    size_t i;
-
-    for (i = 0; i < len && text[i] != '"'; i++)
-        if (text[i] == '\\')
-            i++;
-    return i + 1;
-}
-
-/* Whether a line is a whole JSON object or array, judged by its brackets. */
+/* Whether a line is a whole JSON object or array. */
 static bool is_whole(const char *text, size_t len)
 {
-    size_t i, depth = 0;
+    json_t *json = json_loadb(text, len, JSON_ALLOW_NUL, NULL);
 
-    for (i = 0; i < len; i++) {
-        if (text[i] == '{' || text[i] == '[')
-            depth++;
-        else if (depth == 0 && !is_blank(text + i, 1))
-            return false;
-        else if (text[i] == '"')
-            i += string_len(text + i + 1, len - i - 1);
-        else if ((text[i] == '}' || text[i] == ']') && --depth == 0)
-            return is_blank(text + i + 1, len - i - 1);
-    }
-    return false;
+    json_decref(json);
+    return json != NULL;
 }
 
 static bool take(struct events *events, size_t len)

@@ -6,16 +6,15 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/select.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/deadline.h"
 
 #define INIT_MS 10000 /* that Lambda grants to the init phase */
 #define LONG_MS 60000 /* one turn of a wait that has no limit */
@@ -29,19 +28,6 @@ void sandbox_log(const char *fmt, ...)
     vsnprintf(line, sizeof(line), fmt, ap);
     va_end(ap);
     fprintf(stderr, "lambda: %s\n", line);
-}
-
-static int64_t now_ms(clockid_t clock)
-{
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t in_ms(long ms)
-{
-    return now_ms(CLOCK_MONOTONIC) + ms;
 }
 
 /* Waits for the next thing to happen, wait_ms at most; reads signals and stdin. */
@@ -72,10 +58,9 @@ static void wait_once(struct lambda *lambda, int64_t wait_ms)
     }
 }
 
-/* Waits until `done` is true. False: end_ms, by the clock of in_ms(), or a signal came
- * first. */
+/* Waits until `done` is true. False: the deadline has passed, or a signal came first. */
 static bool wait_until(struct lambda *lambda, bool (*done)(const struct lambda *),
-                       int64_t end_ms)
+                       struct deadline deadline)
 {
     int64_t left_ms;
 
@@ -87,8 +72,8 @@ static bool wait_until(struct lambda *lambda, bool (*done)(const struct lambda *
             return false;
         if (done(lambda))
             return true;
-        left_ms = end_ms - in_ms(0);
-        if (left_ms <= 0)
+        left_ms = deadline_left_ms(&deadline);
+        if (left_ms == 0)
             return false;
         wait_once(lambda, left_ms < LONG_MS ? left_ms : LONG_MS);
     }
@@ -185,16 +170,13 @@ static void print_exit(struct lambda *lambda)
 
 static void new_request_id(char id[37])
 {
-    unsigned char b[16] = {0};
+    struct buffer uuid = {.max = 37}; /* of version 4 */
+    struct err err;
 
-    if (getrandom(b, sizeof(b), 0) < 0)
-        sandbox_log("getrandom: %s", strerror(errno));
-    b[6] = (unsigned char)((b[6] & 0x0f) | 0x40); /* a version 4 UUID */
-    b[8] = (unsigned char)((b[8] & 0x3f) | 0x80);
-    snprintf(id, 37,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0],
-             b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12],
-             b[13], b[14], b[15]);
+    if (!buffer_read_file(&uuid, "/proc/sys/kernel/random/uuid", &err))
+        sandbox_log("%s", err.text);
+    snprintf(id, 37, "%s", uuid.len > 0 ? uuid.data : "");
+    buffer_free(&uuid);
 }
 
 /* After /init/error the function must end by itself. */
@@ -202,7 +184,7 @@ static void conclude_init_error(struct lambda *lambda)
 {
     print_answer(lambda);
     lambda->over = true;
-    wait_until(lambda, is_gone, in_ms(lambda->grace_ms));
+    wait_until(lambda, is_gone, deadline_in(lambda->grace_ms));
     if (lambda->function.pid)
         sandbox_log("the function did not exit after its init error");
     report_end(lambda, "after its init error");
@@ -214,7 +196,7 @@ static void initialize(struct lambda *lambda)
 
     new_request_id(lambda->api.event.id);
     start_function(lambda);
-    in_time = wait_until(lambda, is_initialized, in_ms(INIT_MS));
+    in_time = wait_until(lambda, is_initialized, deadline_in(INIT_MS));
     if (lambda->signal)
         return;
     if (lambda->api.answered) {
@@ -230,9 +212,9 @@ static void initialize(struct lambda *lambda)
 
 /* The invocation ends when the function asks for the next event. So once the answer is
  * printed, the log is complete. */
-static void conclude_invocation(struct lambda *lambda, int64_t end_ms)
+static void conclude_invocation(struct lambda *lambda, struct deadline deadline)
 {
-    bool ready = wait_until(lambda, is_ready, end_ms);
+    bool ready = wait_until(lambda, is_ready, deadline);
 
     print_answer(lambda);
     if (!ready && !lambda->signal) {
@@ -257,9 +239,8 @@ static void invoke(struct lambda *lambda)
 {
     struct api_event event = {.data = lambda->events.data,
                               .len = lambda->events.len,
-                              .ends_unix_ms =
-                                  now_ms(CLOCK_REALTIME) + lambda->deadline_ms};
-    int64_t end_ms = in_ms(lambda->deadline_ms);
+                              .ends_unix_ms = clock_unix_ms() + lambda->deadline_ms};
+    struct deadline deadline = deadline_in(lambda->deadline_ms);
 
     if (lambda->ended_in_init) {
         print_exit(lambda);
@@ -270,14 +251,14 @@ static void invoke(struct lambda *lambda)
     if (!lambda->function.pid)
         start_function(lambda);
     api_offer(&lambda->api, &event);
-    wait_until(lambda, is_answered, end_ms);
-    api_withdraw(&lambda->api);
+    wait_until(lambda, is_answered, deadline);
+    lambda->api.offered = false;
     if (lambda->signal)
         return;
     if (lambda->api.answered && lambda->api.state == API_INIT_ERROR)
         conclude_init_error(lambda);
     else if (lambda->api.answered)
-        conclude_invocation(lambda, end_ms);
+        conclude_invocation(lambda, deadline);
     else if (lambda->function.pid)
         conclude_timeout(lambda);
     else if (!lambda->over)
@@ -296,7 +277,7 @@ static bool next_event(struct lambda *lambda)
         if (lambda->events.ended)
             return false;
         lambda->reading = true;
-        while (!wait_until(lambda, has_read, in_ms(LONG_MS)) && !lambda->signal)
+        while (!wait_until(lambda, has_read, deadline_in(LONG_MS)) && !lambda->signal)
             continue;
         lambda->reading = false;
     }
@@ -312,7 +293,7 @@ void sandbox_run(struct lambda *lambda)
     while (next_event(lambda))
         for (i = 0; i < lambda->repeat && !is_done(lambda); i++) {
             if (!first)
-                wait_until(lambda, never, in_ms(lambda->pause_ms));
+                wait_until(lambda, never, deadline_in(lambda->pause_ms));
             first = false;
             if (!lambda->signal)
                 invoke(lambda);
@@ -335,7 +316,7 @@ void sandbox_stop(struct lambda *lambda)
         return;
     lambda->signal = 0; /* another one cuts the wait short */
     kill(-lambda->function.pid, SIGTERM);
-    if (!wait_until(lambda, is_gone, in_ms(lambda->grace_ms))) {
+    if (!wait_until(lambda, is_gone, deadline_in(lambda->grace_ms))) {
         sandbox_log("the function did not end after SIGTERM and was killed");
         lambda->status = 1;
         kill_function(lambda);

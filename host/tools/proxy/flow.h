@@ -7,7 +7,6 @@
 #define PIGEON_TOOLS_PROXY_FLOW_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 struct fault {

@@ -49,13 +49,13 @@ static enum link_state strike(struct flow *flow)
         return LINK_RESET;
     case FAULT_HALF:
         shutdown(flow->to, SHUT_WR);
-        return LINK_GOES;
+        break;
     case FAULT_SILENCE:
         socket_silence(flow->from);
-        return LINK_GOES;
+        break;
     case FAULT_STALL:
     case FAULT_NONE:
-        return LINK_GOES;
+        break;
     }
     return LINK_GOES;
 }
@@ -65,7 +65,7 @@ static bool done(const struct flow *flow)
     return flow->shut || (flow->struck && flow->fault.kind == FAULT_HALF);
 }
 
-enum link_state link_move(struct link *link, struct link_report *report)
+enum link_state link_move(struct link *link, struct proxy_status *status)
 {
     enum link_state state = LINK_GOES;
 
@@ -74,8 +74,8 @@ enum link_state link_move(struct link *link, struct link_report *report)
         uint64_t before = flow->passed;
         enum flow_state moved = flow_move(flow);
 
-        report->passed[d] += flow->passed - before;
-        report->struck += moved == FLOW_STRIKES;
+        *(d == UP ? &status->up : &status->down) += flow->passed - before;
+        status->struck += moved == FLOW_STRIKES;
         if (moved == FLOW_BROKEN)
             state = LINK_RESET;
         if (moved == FLOW_STRIKES)

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 
 #include "tools/proxy/flow.h"
+#include "tools/proxy/serve.h"
 
 enum { UP, DOWN }; /* to the target, from it */
 
@@ -15,22 +16,17 @@ struct link {
     struct flow flows[2];
 };
 
-struct link_report {
-    uint64_t passed[2]; /* bytes */
-    unsigned struck;    /* faults */
-};
-
 /* Connects to the target, without waiting, for the client that came. NULL: memory ran
  * out. */
 struct link *link_open(int client, const struct sockaddr_in *target,
                        const struct fault faults[2]);
 
-/* Moves what can be moved, and lets faults strike that are due. */
+/* Moves what can be moved, and lets faults strike that are due; counts both. */
 enum link_state {
     LINK_GOES,
     LINK_ENDS, /* it is to be closed */
     LINK_RESET /* the same, with RST */
-} link_move(struct link *link, struct link_report *report);
+} link_move(struct link *link, struct proxy_status *status);
 
 void link_close(struct link *link, bool reset);
 

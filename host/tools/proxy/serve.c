@@ -47,12 +47,8 @@ static void end_links(struct server *server)
 
 static void move_link(struct server *server, size_t i)
 {
-    struct link_report report = {0};
-    enum link_state state = link_move(server->links[i], &report);
+    enum link_state state = link_move(server->links[i], &server->status);
 
-    server->status.up += report.passed[UP];
-    server->status.down += report.passed[DOWN];
-    server->status.struck += report.struck;
     if (state != LINK_GOES)
         end_link(server, i, state == LINK_RESET);
 }
@@ -344,14 +340,11 @@ int proxy_serve(int target_port, int in, int out)
         .address = {.sin_family = AF_INET, .sin_addr = loopback},
         .target = {AF_INET, htons((uint16_t)target_port), .sin_addr = loopback},
         .listener = -1};
-    socklen_t len = sizeof(server.address);
     struct text_line line = {.len = 0};
 
     raise_file_limit();
     server.holder = bound_socket(&server.address);
-    if (server.holder < 0 ||
-        getsockname(server.holder, (struct sockaddr *)&server.address, &len) < 0 ||
-        !start_listening(&server)) {
+    if (server.holder < 0 || !start_listening(&server)) {
         perror("proxy");
         return 1;
     }

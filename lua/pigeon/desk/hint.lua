@@ -21,6 +21,9 @@ end
 -- instead, or nil.
 function hint.of(word, files)
   if files[word] then return "a file; explain the event in it: bin/pigeon explain <" .. quoted(word) end
+  if word:find("^[^/]*%.%a%w*$") or word:find("^[./~]") then
+    return "the name of a file, and there is none here; an event goes to stdin: bin/pigeon explain <FILE"
+  end
   if word:find("^%s*[{%[]") then return "an event goes to stdin: bin/pigeon explain <FILE" end
   if #word == 36 and crash_id.of_key(word) then
     return "a crash id alone; explain its key: " .. explain(objects.key_of("v2/raw_crash", word))

@@ -289,7 +289,7 @@ static void it_says_who_it_is_and_what_it_understands(void **state)
     fake_broker_stop(fake);
     assert_start_ok_has("productS");
     assert_start_ok_has("Pigeon");
-    assert_start_ok_has("1.2.3");
+    assert_start_ok_has(PIGEON_VERSION);
     assert_start_ok_has("\x0f"
                         "connection_nameS");
     assert_start_ok_has("pigeon stack log");

@@ -62,8 +62,7 @@ static void open_publisher(const char *hosts)
     static const struct login settings = {.virtual_host = "/",
                                           .user = "pigeon",
                                           .password = "coo",
-                                          .connection_name = "pigeon",
-                                          .version = "1"};
+                                          .connection_name = "pigeon"};
 
     assert_true(publisher_open(&publisher, &settings, hosts, 5672));
 }

@@ -43,7 +43,7 @@ static void keeps_the_cause_where_words_are_added(void **state)
     (void)state;
     err_set(&err, CAUSE_SECRET_DENIED, "AccessDenied");
     err_wrap(&err, "PIGEON_PASSWORD");
-    assert_false(err_at(&err, "secrets", 0));
+    assert_false(err_at(&err, "secrets"));
     assert_string_equal(err.stage, "secrets");
     assert_int_equal(err.cause, CAUSE_SECRET_DENIED);
     assert_string_equal(err.text, "PIGEON_PASSWORD: AccessDenied");

@@ -16,6 +16,7 @@
 
 #include "asserts.h"
 #include "base/log.h"
+#include "base/log_output.h"
 #include "child.h"
 
 #define EVENT_BYTES 1000000
@@ -48,7 +49,7 @@ static int teardown(void **state)
     (void)state;
     alarm(0);
     log_context(NULL);
-    log_deadline(NULL);
+    log_output_deadline(NULL);
     dup2(real_stdout, STDOUT_FILENO);
     close(real_stdout);
     close(reader);
@@ -73,7 +74,7 @@ static void until(int64_t ms)
 {
     struct deadline deadline = deadline_in(ms);
 
-    log_deadline(&deadline);
+    log_output_deadline(&deadline);
 }
 
 /* Lines of 100 bytes and more. */

@@ -49,23 +49,14 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
     return RUNTIME_EVENT;
 }
 
-static void posted(const char *name, const char *body, size_t len)
+void runtime_answer(struct runtime *runtime, const char *type, const char *body,
+                    size_t len)
 {
-    step(name);
+    (void)runtime;
+    if (type)
+        step(type);
+    step(type ? "fail" : "respond");
     snprintf(made_up.body, sizeof(made_up.body), "%.*s", (int)len, body);
-}
-
-void runtime_respond(struct runtime *runtime, const char *body, size_t len)
-{
-    (void)runtime;
-    posted("respond", body, len);
-}
-
-void runtime_fail(struct runtime *runtime, const char *type, const char *body, size_t len)
-{
-    (void)runtime;
-    step(type);
-    posted("fail", body, len);
 }
 
 bool runtime_await(struct runtime *runtime, struct err *err)
@@ -90,9 +81,9 @@ bool handler_event(struct handler *handler, const struct invocation *invocation,
     return true;
 }
 
-bool handler_tell(struct handler *handler, struct err *err)
+bool script_tell(struct script *script, struct err *err)
 {
-    (void)handler;
+    (void)script;
     step("tell");
     log_message(LOG_LEVEL_INFO, "event %d", made_up.taken);
     return !made_up.untold || err_set(err, CAUSE_OTHER, "it is not told");

@@ -247,7 +247,7 @@ static void one_connection_serves_every_call(void **state)
     assert_has(seen->request[1].head,
                "POST /2018-06-01/runtime/invocation/first/response HTTP/1.1\r\n");
     assert_has(seen->request[1].head, "\r\nContent-Type: application/json\r\n");
-    assert_has(seen->request[1].head, "\r\nUser-Agent: pigeon/9.8.7\r\n");
+    assert_has(seen->request[1].head, "\r\nUser-Agent: pigeon/" PIGEON_VERSION "\r\n");
     assert_has_not(seen->request[1].head, "Error-Type");
     assert_string_equal(seen->request[1].body, "{\"n\":1}");
     assert_has(seen->request[3].head,
@@ -339,7 +339,7 @@ static void nobody_there_is_the_end(void **state)
 
     (void)state;
     close(listen_somewhere());
-    runtime = runtime_open(api, "pigeon/9.8.7", &err);
+    runtime = runtime_open(api, &err);
     assert_int_equal(runtime_next(runtime, &event, &err), RUNTIME_GONE);
     assert_has(err.text, ": connect: 127.0.0.1: Connection refused");
     assert_has(err.text, api);
@@ -375,7 +375,7 @@ static void an_address_that_is_none_is_said(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_null(runtime_open("127.0.0.1:http", "pigeon/9.8.7", &err));
+    assert_null(runtime_open("127.0.0.1:http", &err));
     assert_string_equal(
         err.text, "AWS_LAMBDA_RUNTIME_API is `127.0.0.1:http`, but must be HOST:PORT");
 }

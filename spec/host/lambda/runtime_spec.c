@@ -36,7 +36,7 @@ static void an_event_is_taken_with_its_headers(void **state)
     assert_memory_equal(event.payload, "{\"a\":\"\\0\"", 9);
     assert_has(seen->request[0].head,
                "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n");
-    assert_has(seen->request[0].head, "\r\nUser-Agent: pigeon/9.8.7\r\n");
+    assert_has(seen->request[0].head, "\r\nUser-Agent: pigeon/" PIGEON_VERSION "\r\n");
     assert_string_equal(logged(), "");
     runtime_close(runtime);
 }
@@ -267,7 +267,7 @@ static void an_init_error_is_json(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_true(runtime_init_error(runtime, "Runtime.ConfigInvalid", "KeyError",
+    assert_true(runtime_init_error(runtime, "KeyError",
                                    "missing: \"PIGEON_HOST\"\n\\ \xff\xc3\xa9", &err));
     assert_has(seen->request[0].head, "POST /2018-06-01/runtime/init/error HTTP/1.1\r\n");
     assert_has(seen->request[0].head,
@@ -288,7 +288,7 @@ static void an_init_error_may_be_refused(void **state)
     struct err err = {0};
 
     (void)state;
-    assert_false(runtime_init_error(runtime, "Runtime.X", NULL, "m", &err));
+    assert_false(runtime_init_error(runtime, "Runtime.X", "m", &err));
     assert_string_equal(seen->request[0].body, "{\"errorMessage\":\"m\",\"errorType\":"
                                                "\"Runtime.X\",\"stackTrace\":[]}");
     assert_has(err.text, "/runtime/init/error: status 403: state");

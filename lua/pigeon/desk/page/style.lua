@@ -60,7 +60,7 @@ thead th { color: var(--quiet); font-size: .8125rem; border-top: 0; vertical-ali
 .swatch { display: inline-block; width: 1.5rem; height: .55rem; margin-right: .5rem; border-radius: 2px; }
 .bars { display: block; margin-top: .3rem; }
 .bar { display: block; height: .5rem; margin-top: 2px; border-radius: 2px; min-width: 2px; }
-.bar.none { min-width: 0; }
+.bar.none { width: 0; min-width: 0; }
 .bar, .swatch { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
 .old { background: var(--old); }
 .new { background: var(--new); }
@@ -118,7 +118,7 @@ footer { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--li
   details:not([open])::details-content { content-visibility: visible; display: block; height: auto; }
   summary { list-style: none; }
   h2, caption, summary { break-after: avoid; }
-  tr, .keys li { break-inside: avoid; }
+  tr, .keys li, .fields { break-inside: avoid; }
 }
 @media (forced-colors: active) {
   .bar, .swatch { border: 1px solid CanvasText; forced-color-adjust: none; }

@@ -64,7 +64,7 @@ end
 local function put_table(out, section, caption, first, last, report)
   put(out, '<table class="counts">\n<caption>%s</caption>\n<thead><tr><th scope="col">%s</th>', caption, section.by)
   put(out, report.new and '<th scope="col" class="number">old</th><th scope="col" class="number">new</th>'
-    .. '<th scope="col" class="number">change</th>' or '<th scope="col" class="number">objects</th>')
+    .. '<th scope="col" class="number signed">change</th>' or '<th scope="col" class="number">objects</th>')
   put(out, "</tr></thead>\n<tbody>\n")
   for i = first, last do put_row(out, section.rows[i], report) end
   put(out, "</tbody>\n</table>\n")
@@ -80,9 +80,14 @@ local function put_section(out, section, report)
   put(out, "</details>\n")
 end
 
+-- The columns of numbers are as wide in all tables, or else bars would not be on one scale. In widths of a digit.
+local function width_of(most)
+  local digits = #("%d"):format(most)
+  return math.max(digits + (#number(most) - digits) / 2, 7)
+end
+
 local function put_counts(out, report)
-  local digits = math.max(#number(report.total) + 1, #"100.00 %")
-  put(out, '<section style="--digits:%d">\n<h2>Verdicts, reasons and queues</h2>\n', digits)
+  put(out, '<section style="--digits:%.1f">\n<h2>Verdicts, reasons and queues</h2>\n', width_of(report.total))
   put(out, "<p>%s A full bar is %s, in all tables.</p>\n", report.counted, html.count(report.total, "object"))
   if report.new then
     put(out, '<ul class="legend"><li><span class="swatch old"></span>old: %s</li>'

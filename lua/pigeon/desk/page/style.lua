@@ -46,7 +46,8 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--quiet); font-size: .8125rem; border-top: 0; vertical-align: bottom; }
 .counts { table-layout: fixed; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap;
-  width: calc(var(--digits) * 1ch + 1rem); }
+  width: calc(var(--digits) * .66rem + 1rem); }
+.signed { width: calc((var(--digits) + 1.5) * .66rem + 1rem); }
 .number small { display: block; }
 .changed { font-weight: 600; }
 
@@ -103,9 +104,10 @@ footer { margin-top: 2.5rem; padding-top: .75rem; border-top: 1px solid var(--li
 @media (max-width: 36rem) {
   body { padding: 1rem .9rem 2rem; }
   h1 { font-size: 1.35rem; }
-  th, td { padding: .4rem .3rem; }
-  .number { font-size: .8125rem; width: calc(var(--digits) * 1ch + .6rem); }
-  .number small { font-size: .75rem; }
+  th, td { padding: .4rem .25rem; }
+  .number, thead .number { font-size: .75rem; width: calc(var(--digits) * .5rem + .5rem); }
+  .signed, thead .signed { width: calc((var(--digits) + 1.5) * .5rem + .25rem); }
+  .number small { font-size: .6875rem; }
   .lines th, .lines td { padding: 0 .3rem; }
   .lines .at { width: 2.4rem; font-size: .6875rem; }
   .lines .sign { width: 1.1rem; }

@@ -183,7 +183,7 @@ end
 -- What a page has to say besides its counts.
 local function notes_of(counted, list)
   local notes = { not_decided(counted) }
-  if list.passed > 0 then notes[#notes + 1] = lists.not_counted(list) end
+  if list.passed > 0 then notes[#notes + 1] = lists.not_counted(list):gsub("\n$", "") end
   return notes
 end
 

@@ -30,8 +30,8 @@ bool page_check(const char *path, struct err *err)
     char folder[PATH_MAX];
     struct stat info;
 
-    if (strlen(path) > PATH_MAX - sizeof(".XXXXXX"))
-        return fail(path, strerror(ENAMETOOLONG), err);
+    if (stat(path, &info) != 0 && errno != ENOENT)
+        return fail(path, strerror(errno), err);
     if (exists(path, &info) && !S_ISREG(info.st_mode))
         return fail(path, "is not a file that can be replaced", err);
     if (exists(path, &info) && access(path, W_OK) != 0)
@@ -74,10 +74,11 @@ static bool write_all(int fd, const char *data, size_t len)
  * completed. */
 static bool replace(const char *target, const struct buffer *page)
 {
-    char beside[PATH_MAX + sizeof(".XXXXXX")];
+    char folder[PATH_MAX], beside[PATH_MAX + 32];
     int fd, why = 0;
 
-    snprintf(beside, sizeof(beside), "%s.XXXXXX", target);
+    snprintf(folder, sizeof(folder), "%s", target);
+    snprintf(beside, sizeof(beside), "%s/.pigeon-page.XXXXXX", dirname(folder));
     fd = mkstemp(beside);
     if (fd < 0)
         return false;

@@ -93,7 +93,7 @@ static bool read_examples(int64_t *number, const char *name, const char *text,
                    name, text, EXAMPLES_MAX);
 }
 
-/* Such a name is never a script's, nor that of the list, and it is what a browser opens. */
+/* Such a name is never that of a script or a list, and a browser opens it. */
 static bool read_html(const char **html, const char *value, struct err *err)
 {
     static const char end[] = ".html";

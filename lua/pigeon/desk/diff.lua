@@ -125,7 +125,7 @@ function diff.open(settings)
     local show = settings.json and json_of or text_of
     local status = counted.differences > 0 and 1 or (list.missing() or counted.skipped > 0) and 2 or 0
     return show(counted, list, settings.rules, report.against), status, nil,
-      settings.html and require("pigeon.desk.page.diff").of(counted, list, settings.rules, report.against,
+      settings.html and require("pigeon.desk.page.diff").of(settings, counted, list, report.against,
         notes_of(counted)) or nil
   end
 

@@ -214,7 +214,7 @@ function simulate.open(settings)
     local problem = lists.problem(list, verdicts_of(counted))
     local show = settings.json and json_of or text_of
     return show(counted, list, settings.rules, report.against, width), (problem or failed > 0) and 1 or 0, problem,
-      settings.html and require("pigeon.desk.page.simulate").of(counted, settings.rules, report.against,
+      settings.html and require("pigeon.desk.page.simulate").of(settings, counted, report.against,
         notes_of(counted, list), problem) or nil
   end
 

@@ -23,13 +23,15 @@ local function title_of(counted, list)
     html.count(#counted.kinds, "kind"))
 end
 
---- What was counted, the enumeration, both scripts, and notes -> the page.
-function diff.of(counted, list, old, new, notes)
+--- The command's settings, what was counted, the enumeration, the new script, and notes -> the page.
+function diff.of(settings, counted, list, new, notes)
+  local old = settings.rules
   local old_name, new_name = scripts.names(old, new)
   local left_out = outcomes.left_out(list)
   table.move(left_out, 1, #left_out, #notes + 1, notes)
   return page.of {
-    command = "diff", title = title_of(counted, list), total = list.count,
+    command = "diff", queues = settings.PIGEON_QUEUE, assumed = settings.assumed_queue,
+    title = title_of(counted, list), total = list.count,
     counted = "The objects are made from the constants of both scripts: they show what can change, not how often.",
     old = scripts.page(old_name, old), new = scripts.page(new_name, new), problems = {}, notes = notes,
     sections = counts.sections(counted.totals, counted.new), kinds = kinds_of(counted, list.base),

@@ -57,7 +57,7 @@ end
 local function put_row(out, row, report)
   local total, both = report.total, report.new
   put(out, '<tr><th scope="row">%s<span class="bars" aria-hidden="true">%s%s</span></th>%s%s%s</tr>\n', row_name(row),
-    bar("old", row.old, total), both and bar("new", row.new, total) or "", amount(row.old, total),
+    bar(both and "old" or "new", row.old, total), both and bar("new", row.new, total) or "", amount(row.old, total),
     both and amount(row.new, total) or "", both and '<td class="number">' .. difference(row) .. "</td>" or "")
 end
 
@@ -157,7 +157,8 @@ local function put_scripts(out, report)
         report.new and which .. ": " or "", quote(script.name), quote(script.hash))
     end
   end
-  put(out, "</tbody>\n</table>\n")
+  put(out, "</tbody>\n</table>\n<p>PIGEON_QUEUE is <code>%s</code>%s.</p>\n", quote(report.queues),
+    report.assumed and ", because it was not set" or "")
 end
 
 local function put_notes(out, report)
@@ -185,10 +186,11 @@ local function put_head(out, report)
   put(out, "</header>\n<main>\n")
 end
 
---- A report {command, title, counted = what the counts are about and footer, all in words of our own; old and new =
--- {name, hash, source}, new only where two scripts are compared; problems and notes, lists of texts; total = how many
--- objects; sections = what counts.sections() returns; kinds = {{from, to = outcomes in one line, other_id, count,
--- others, fields = {{name, value, usual}, ...} or examples = {{key, ids}, ...}}, ...}} -> the page.
+--- A report -> the page. It has, in words of our own: command, title, counted = what the counts are about, footer.
+-- queues = PIGEON_QUEUE, assumed = whether it was not set. old and new = {name, hash, source}, new only where two
+-- scripts are compared. problems and notes, lists of texts. total = how many objects; sections = what
+-- counts.sections() returns. kinds of change = {{from, to = outcomes in one line, other_id, count, others,
+-- fields = {{name, value, usual}, ...} of an object, or examples = {{key, ids}, ...}}, ...}.
 function page.of(report)
   local out = {}
   put_head(out, report)

@@ -22,11 +22,14 @@ local function title_of(counted, against)
     or "What the rules decide for " .. total
 end
 
---- What was counted, the scripts (the second one, or nil), notes, and what is wrong or nil -> the page.
-function simulate.of(counted, rules, against, notes, problem)
-  local old, new = scripts.names(rules, against or rules)
+--- The command's settings, what was counted, the second script or nil, notes, and what is wrong or nil -> the page.
+function simulate.of(settings, counted, against, notes, problem)
+  local rules = settings.rules
+  local old, new = rules.name, nil
+  if against then old, new = scripts.names(rules, against) end
   return page.of {
-    command = "simulate", title = title_of(counted, against), total = counted.totals.objects,
+    command = "simulate", queues = settings.PIGEON_QUEUE, assumed = settings.assumed_queue,
+    title = title_of(counted, against), total = counted.totals.objects,
     counted = "The objects of a list. An object can go to several queues.",
     old = scripts.page(old, rules), new = against and scripts.page(new, against), problems = { problem }, notes = notes,
     sections = counts.sections(counted.totals, counted.new), kinds = kinds_of(counted),

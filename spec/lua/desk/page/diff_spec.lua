@@ -39,7 +39,8 @@ describe("the page of pigeon diff", function()
     local sum = 0
     for amount in page:gmatch('<span class="amount">(%d+)</span>') do sum = sum + amount end
     assert.equal(tonumber(changed), sum)
-    has(page, "A full bar is " .. total .. " objects", "new: <bdi dir=\"ltr\">new.lua</bdi>",
+    has(page, 'PIGEON_QUEUE is <code><bdi dir="ltr">normal,15:submitter</bdi></code>.',
+      "A full bar is " .. total .. " objects", "new: <bdi dir=\"ltr\">new.lua</bdi>",
       '<span class="verdict defer">defer</span> <bdi dir="ltr">deferred by the collector</bdi></span>',
       '<tr><th scope="row">bucket</th><td><bdi dir="ltr">crashes</bdi></td></tr>',
       '<span class="changed">+' .. changed .. "</span>", '<span class="changed">\u{2212}' .. changed .. "</span>")

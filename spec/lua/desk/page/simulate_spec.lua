@@ -42,11 +42,12 @@ describe("the page of pigeon simulate", function()
   end)
 
   it("of one script has its counts and shares", function()
-    local page = page_of("a1\na2\nd\nj\n")
+    local page = page_of("a1\na2\nd\nj\n", nil, { assumed_queue = true })
     has(page, "<h1>What the rules decide for 4 objects</h1>", "<caption>The script</caption>", "&lt;rules&gt;.lua",
       'scope="col" class="number">objects</th>', "<td class=\"number\">2<small>50.00 %</small></td>",
-      '<span class="bar old" style="width:50.00%"></span>', "nothing was published")
-    lacks(page, "Kinds of change", "line by line", 'class="bar new"', ">change</th>", "<script")
+      '<span class="bar new" style="width:50.00%"></span>', "nothing was published",
+      "</code>, because it was not set.")
+    lacks(page, "Kinds of change", "line by line", 'class="bar old"', ">change</th>", "<script")
   end)
 
   it("of two scripts has the bars of both, the changes with their keys, and the lines", function()

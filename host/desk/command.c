@@ -131,6 +131,7 @@ bool command_open(struct command *command, const struct config *config, struct e
         .arguments = options->words,
         .help = options->help,
         .json = options->json,
+        .html = options->html != NULL,
         .trace = options->trace,
         .dry_run = options->dry_run,
         .strict = options->strict,

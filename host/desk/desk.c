@@ -10,19 +10,42 @@
 #include "desk/busted.h"
 #include "desk/check_broker.h"
 #include "desk/command.h"
+#include "desk/page.h"
 #include "desk/walk.h"
 
-static bool finish(struct command *command, int *status, struct err *err)
+/* Writes the page, and has a text for people say where it is. */
+static bool add_page(const struct command *command, const struct buffer *page,
+                     struct buffer *text, struct err *err)
 {
-    struct buffer text = {.max = SIZE_MAX};
-    struct err problem = {0}, late = {0};
-    bool finished = script_finish(command->handler.script, &text, status, &problem, err);
-    bool ok = finished && command_print(&text, *status == 2 ? stderr : stdout, err);
+    const char *path = command->options->html;
 
+    return page_write(path, page, err) &&
+           (command->options->json ||
+            (buffer_append_text(text, "page: ") && buffer_append_text(text, path) &&
+             buffer_append_text(text, "\n")) ||
+            err_set(err, CAUSE_MEMORY, "out of memory"));
+}
+
+/* `whole`: the walk came to its end. Else there is no page: nobody could see in it what
+ * is missing. */
+static bool finish(struct command *command, bool whole, int *status, struct err *err)
+{
+    struct buffer text = {.max = SIZE_MAX}, page = {.max = SIZE_MAX};
+    struct err problem = {0}, late = {0}, no_page = {0};
+    bool finished =
+        script_finish(command->handler.script, &text, &page, status, &problem, err);
+    bool ok = finished;
+
+    if (finished && whole && command->options->html)
+        add_page(command, &page, &text, &no_page);
+    ok = ok && command_print(&text, *status == 2 ? stderr : stdout, err);
     if (finished && !ok && command_is(command, "replay") && !command->options->help)
         command_print(&text, stderr, &late); /* where to go on must not be lost */
     if (ok && problem.text[0])
         ok = err_set(err, CAUSE_OTHER, "%s", problem.text);
+    if (ok && no_page.text[0])
+        ok = err_set(err, CAUSE_OTHER, "%s", no_page.text);
+    buffer_free(&page);
     buffer_free(&text);
     return ok;
 }
@@ -56,9 +79,11 @@ static int run_opened(struct command *command, bool opened, struct err *err)
     if (command->ended)
         return command->status;
     if (!ok && opened && counts(command))
-        finish(command, &status, &late);
-    else if (ok)
-        ok = finish(command, &status, err);
+        finish(command, false, &status, &late);
+    if (!ok && opened && command->options->html && err->text[0])
+        err_add(err, "; no page was written");
+    if (ok)
+        ok = finish(command, true, &status, err);
     if (!ok && err->text[0]) /* else nobody reads on */
         fprintf(stderr, "pigeon %s: %s\n", command->options->command, err->text);
     return ok ? status : failure(command);
@@ -201,6 +226,8 @@ int desk_run(const struct options *options, struct config *config,
     if (!check_file(is_diff ? "OLD" : "--rules", options->rules, &err) ||
         !check_file(is_diff ? "NEW" : "--against", options->against, &err) ||
         !check_file("--manifest", options->manifest, &err))
+        return desk_misuse(options->command, err.text);
+    if (options->html && !page_check(options->html, &err))
         return desk_misuse(options->command, err.text);
     if (command_is(&command, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))

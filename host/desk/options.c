@@ -22,7 +22,8 @@ enum option {
     IDS = 2048,
     MANIFEST = 4096,
     STRICT = 8192,
-    VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST
+    HTML = 16384,
+    VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST | HTML
 };
 
 static const struct {
@@ -32,9 +33,9 @@ static const struct {
     {"explain", RULES | TRACE | JSON | WORDS},
     {"check", RULES | CONNECT | JSON | STRICT},
     {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
-    {"simulate", RULES | AGAINST | EXAMPLES | JSON | IDS | MANIFEST},
+    {"simulate", RULES | AGAINST | EXAMPLES | JSON | HTML | IDS | MANIFEST},
     {"table", RULES | JSON},
-    {"diff", JSON | WORDS},
+    {"diff", JSON | HTML | WORDS},
     {"event", RAW},
     {"test", RAW},
     {"package", RAW},
@@ -48,6 +49,7 @@ static const struct {
     {"--rate", RATE},       {"--json", JSON},         {"--trace", TRACE},
     {"--connect", CONNECT}, {"--dry-run", DRY_RUN},   {"--examples", EXAMPLES},
     {"--ids", IDS},         {"--manifest", MANIFEST}, {"--strict", STRICT},
+    {"--html", HTML},
 };
 
 static unsigned takes(const char *command)
@@ -91,6 +93,18 @@ static bool read_examples(int64_t *number, const char *name, const char *text,
                    name, text, EXAMPLES_MAX);
 }
 
+/* Such a name is never that of a script or a list, and a browser opens it. */
+static bool read_html(const char **html, const char *value, struct err *err)
+{
+    static const char end[] = ".html";
+    size_t len = strlen(value);
+
+    *html = value;
+    return (len >= sizeof(end) && strcmp(value + len - strlen(end), end) == 0) ||
+           err_set(err, CAUSE_OTHER,
+                   "--html is %s, but must be a file's name that ends in .html", value);
+}
+
 static void set_flag(struct options *options, unsigned option)
 {
     options->json = options->json || option == JSON;
@@ -111,6 +125,8 @@ static bool set_value(struct options *options, unsigned option, const char *name
         return read_number(&options->rate, name, value, err);
     if (option == EXAMPLES)
         return read_examples(&options->examples, name, value, err);
+    if (option == HTML)
+        return read_html(&options->html, value, err);
     if (option == RULES)
         options->rules = value;
     else if (option == AGAINST)

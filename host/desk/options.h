@@ -15,6 +15,7 @@ struct options {
     const char *against;  /* --against FILE; NEW of diff */
     const char *ids;      /* --ids PREFIX */
     const char *manifest; /* --manifest FILE */
+    const char *html;     /* --html FILE, where a page goes to */
     int64_t from;         /* --from N, the first object; 1 unless given */
     int64_t rate;         /* --rate N, objects a second; 0: no limit */
     int64_t examples;     /* --examples N, of each change; 0: not given */

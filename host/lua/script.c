@@ -61,6 +61,7 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
 {
     door_set_boolean(L, "help", settings->help);
     door_set_boolean(L, "json", settings->json);
+    door_set_boolean(L, "html", settings->html);
     door_set_boolean(L, "trace", settings->trace);
     door_set_boolean(L, "dry_run", settings->dry_run);
     door_set_boolean(L, "strict", settings->strict);
@@ -301,6 +302,7 @@ bool script_tell(struct script *script, struct err *err)
 
 struct finishing {
     struct buffer *text;
+    struct buffer *page;
     int *status;
     struct err *problem;
 };
@@ -308,24 +310,27 @@ struct finishing {
 static int finish_body(lua_State *L)
 {
     const struct finishing *finishing = lua_touserdata(L, 1);
-    const char *text;
-    size_t len;
+    const char *text, *page;
+    size_t len, page_len;
 
     door_push_verb(L, "finish"); /* finishing finish */
-    lua_call(L, 0, 3);           /* finishing text status problem */
+    lua_call(L, 0, 4);           /* finishing text status problem page */
     text = luaL_checklstring(L, 2, &len);
     *finishing->status = (int)luaL_checkinteger(L, 3);
-    if (!buffer_append(finishing->text, text, len))
+    page = luaL_optlstring(L, 5, "", &page_len);
+    if (!buffer_append(finishing->text, text, len) ||
+        (finishing->page && !buffer_append(finishing->page, page, page_len)))
         return luaL_error(L, "out of memory");
     if (!lua_isnil(L, 4))
         err_set(finishing->problem, CAUSE_OTHER, "%s", luaL_checkstring(L, 4));
     return 0;
 }
 
-bool script_finish(struct script *script, struct buffer *text, int *status,
-                   struct err *problem, struct err *err)
+bool script_finish(struct script *script, struct buffer *text, struct buffer *page,
+                   int *status, struct err *problem, struct err *err)
 {
-    struct finishing finishing = {.text = text, .status = status, .problem = problem};
+    struct finishing finishing = {
+        .text = text, .page = page, .status = status, .problem = problem};
 
     return door_visit(&script->door, finish_body, &finishing, MEMORY_ALL, err);
 }

@@ -37,6 +37,7 @@ struct script_settings {
     char *const *arguments;
     bool help;  /* prints the command's usage, and nothing else */
     bool json;  /* its output is for a program */
+    bool html;  /* there is to be a page, too */
     bool trace; /* shows which lines ran */
     bool dry_run;
     bool strict;
@@ -131,10 +132,11 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 /* Not on the desk: writes the log lines and metrics of the concluded batch. */
 bool script_tell(struct script *script, struct err *err);
 
-/* On the desk, after the last batch: appends the last text, and sets the exit status: 2
- * for misuse; `problem` is filled where the status needs words. */
-bool script_finish(struct script *script, struct buffer *text, int *status,
-                   struct err *problem, struct err *err);
+/* On the desk, after the last batch: appends the last text and the page (NULL: nobody
+ * wants it), and sets the exit status: 2 for misuse; `problem` is filled where the status
+ * needs words. */
+bool script_finish(struct script *script, struct buffer *text, struct buffer *page,
+                   int *status, struct err *problem, struct err *err);
 
 /* Whether the rules hold so much memory, even loaded anew, that the process should end
  * after this event. */

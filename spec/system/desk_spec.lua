@@ -65,6 +65,8 @@ describe("pigeon", function()
     "replay --from x", "simulate k", "simulate --against /nonsense", "simulate --manifest /nonsense", "replay --ids",
     "table k", "table --rules /nonsense", "diff", "diff rules/rules.lua", "diff rules/rules.lua /nonsense",
     "diff rules/rules.lua rules", "diff --rules rules/rules.lua rules/rules.lua",
+    "simulate --html", "simulate --html -", "simulate --html new.lua", "simulate --html .html", "table --html t.html",
+    "simulate --html /nonsense/page.html", "diff rules/rules.lua rules/rules.lua --html /nonsense/page.html",
   } do
     it(arguments .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
@@ -227,13 +229,14 @@ describe("pigeon simulate", function()
     assert.are.equal("", said) -- it does not load: there is nothing to compare
   end)
 
-  it("prints at SIGINT what was counted so far", function()
+  it("prints at SIGINT what was counted so far, and makes no page of that", function()
     local fifo, out = system.run("mktemp -u"):gsub("\n", ""), os.tmpname()
     system.run("mkfifo " .. fifo)
     local writer = assert(io.open(fifo, "r+"))
     for i = 1, 1000 do writer:write(system.key(system.id(i)), "\n") end
     writer:flush()
-    local pid = system.run(("PIGEON_QUEUE=normal %s simulate >%s 2>&1 <%s & echo $!"):format(PIGEON, out, fifo))
+    local pid = system.run(("PIGEON_QUEUE=normal %s simulate --html %s.html >%s 2>&1 <%s & echo $!"):format(PIGEON, out,
+      out, fifo))
     pid = pid:gsub("\n", "")
     system.wait("it to sleep, with a handler for SIGINT, after a batch", function()
       local about = system.read(("/proc/%s/status"):format(pid))
@@ -243,8 +246,9 @@ describe("pigeon simulate", function()
     system.run("kill -INT " .. pid)
     system.wait("its end", function() return not os.execute(("test -e /proc/%s/exe"):format(pid)) end)
     writer:close()
-    assert.matches("^1000 objects, by verdict\n  accept   1000 100.00 .*\npigeon simulate: stopped by a signal\n$",
-      system.read(out))
+    assert.matches("^1000 objects, by verdict\n  accept   1000 100.00 .*\n"
+      .. "pigeon simulate: stopped by a signal; no page was written\n$", system.read(out))
+    assert.is_nil(io.open(out .. ".html"))
     os.remove(fifo)
     os.remove(out)
   end)

@@ -8,7 +8,7 @@ local scripts = require "pigeon.desk.scripts"
 local diff = {}
 
 diff.usage = [[
-Usage: pigeon diff OLD.lua NEW.lua [--json]
+Usage: pigeon diff OLD.lua NEW.lua [--json] [--html FILE.html]
 Shows every kind of change from one script to another, each with an object that
 shows it. It makes objects from the constants of both (buckets, prefixes, event
 names, annotations, dates, sizes, ids on both sides of each throttle, absent
@@ -18,6 +18,8 @@ other objects; simulate --against counts the changes among real keys.
           verdict, and reason or destinations), count, and example (an object
           with its fields); after 1,000 kinds one with "others": true for all
           the rest; at the end {"summary": ...}
+  --html FILE.html  also a page, for who reviews the change: counts as bars,
+          each kind of change, the lines that differ
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 0: no difference. 1: there is one. 2: a script does not load, or not all
 objects were decided and there is no difference among those that were.
@@ -26,9 +28,12 @@ objects were decided and there is no difference among those that were.
 local ANOTHER_ID = ", with another id"
 
 -- What is counted: {kinds = {{name, old, new, other_id, count, example}, ...}, old and new being outcomes,
--- differences, both_fail, skipped = not decided by the new script}.
+-- differences, both_fail, skipped = not decided by the new script, totals, new = the totals of the new script}.
 local function nothing()
-  return { kinds = {}, differences = 0, both_fail = 0, skipped = 0, counter = counts.counter(), by_name = {} }
+  return {
+    kinds = {}, differences = 0, both_fail = 0, skipped = 0, counter = counts.counter(), by_name = {},
+    totals = counts.totals(), new = counts.totals(),
+  }
 end
 
 local function count_change(counted, change)
@@ -53,6 +58,15 @@ local function sort(kinds)
   end)
 end
 
+local function notes_of(counted)
+  local notes = {}
+  if counted.skipped > 0 then notes[1] = ("%d objects were not decided by both"):format(counted.skipped) end
+  if counted.both_fail > 0 then
+    notes[#notes + 1] = ("%d objects fail in both scripts; pigeon check shows why"):format(counted.both_fail)
+  end
+  return notes
+end
+
 local function text_of(counted, list, old, new)
   local old_name, new_name = scripts.names(old, new)
   local lines = { scripts.line("old", old_name, old), scripts.line("new", new_name, new) }
@@ -65,10 +79,7 @@ local function text_of(counted, list, old, new)
   for _, kind in ipairs(counted.kinds) do
     outcomes.append(lines, kind.count, kind.name, kind.example, list.base)
   end
-  if counted.skipped > 0 then lines[#lines + 1] = ("%d objects were not decided by both"):format(counted.skipped) end
-  if counted.both_fail > 0 then
-    lines[#lines + 1] = ("%d objects fail in both scripts; pigeon check shows why"):format(counted.both_fail)
-  end
+  for _, note in ipairs(notes_of(counted)) do lines[#lines + 1] = note end
   outcomes.append_end(lines, list)
   return table.concat(lines, "\n") .. "\n"
 end
@@ -88,8 +99,8 @@ local function json_of(counted, list, old, new)
   return table.concat(lines, "\n") .. "\n"
 end
 
---- {json, rules = the old script, queues} -> the report: conclude() counts each batch, finish() returns the
--- changes and the exit status. report.against is the new script.
+--- {json, html, rules = the old script, queues} -> the report: conclude() counts each batch, finish() returns the
+-- changes and the exit status, and with html the page. report.against is the new script.
 function diff.open(settings)
   local report, counted = {}, nothing()
   local get_list = enumeration.attach(settings, report)
@@ -99,6 +110,10 @@ function diff.open(settings)
     counted.skipped = counted.skipped + batch.shadow.skipped
     for _, change in ipairs(batch.shadow.changes) do count_change(counted, change) end
     for _, entry in ipairs(batch.entries) do
+      if settings.html then
+        counts.note(counted.totals, entry)
+        if entry.other then counts.note(counted.new, entry.other) end
+      end
       if entry.failures and entry.other and entry.other.problem then counted.both_fail = counted.both_fail + 1 end
     end
     return ""
@@ -109,7 +124,9 @@ function diff.open(settings)
     sort(counted.kinds)
     local show = settings.json and json_of or text_of
     local status = counted.differences > 0 and 1 or (list.missing() or counted.skipped > 0) and 2 or 0
-    return show(counted, list, settings.rules, report.against), status
+    return show(counted, list, settings.rules, report.against), status, nil,
+      settings.html and require("pigeon.desk.page.diff").of(settings, counted, list, report.against,
+        notes_of(counted)) or nil
   end
 
   return report

@@ -5,7 +5,7 @@ local objects = require "pigeon.source.objects"
 local shadow = require "pigeon.report.shadow"
 local text = require "pigeon.text"
 
-local outcomes = {}
+local outcomes = { ENUMERATES = "This enumerates objects; it proves nothing about any other." }
 
 local LONGEST = 1024
 local WIDTH = 80
@@ -87,17 +87,34 @@ function outcomes.append(lines, count, words, example, base)
   if rest then append(lines, wrapped((" "):rep(12) .. "with ", rest)) end
 end
 
+--- An object, and the plainest one -> its fields for a page: {{name, value or nil, usual = where it has another
+-- value than the plainest}, ...}.
+function outcomes.fields(object, base)
+  local fields = { { name = "key", value = object.key } }
+  for _, name in ipairs(FIELDS) do
+    local usual = base[name] ~= object[name] and base[name]
+    fields[#fields + 1] = { name = name, value = object[name] and tostring(object[name]),
+      usual = usual and tostring(usual) }
+  end
+  return fields
+end
+
+--- Which of the objects that the constants make were not decided: a list of sentences.
+function outcomes.left_out(list)
+  local lines = {}
+  if list.thinned then
+    lines[1] = ("The constants make %d objects; these are %d of them, spread over all."):format(list.total, list.count)
+  end
+  lines[#lines + 1] = list.missing()
+  return lines
+end
+
 --- Appends what the examples leave out, and what an enumeration is.
 function outcomes.append_end(lines, list)
   append(lines, wrapped("", ("Examples are of bucket %s, %s, size %d, unless they say otherwise."):format(
     clean(list.base.bucket), list.base.event_name, objects.usual.size)))
-  if list.thinned then
-    append(lines, wrapped("", ("The constants make %d objects; these are %d of them, spread over all."):format(
-      list.total, list.count)))
-  end
-  local missing = list.missing()
-  if missing then append(lines, wrapped("", missing)) end
-  lines[#lines + 1] = "This enumerates objects; it proves nothing about any other."
+  for _, sentence in ipairs(outcomes.left_out(list)) do append(lines, wrapped("", sentence)) end
+  lines[#lines + 1] = outcomes.ENUMERATES
 end
 
 return outcomes

@@ -21,4 +21,9 @@ function scripts.plain(name, script)
   return { name = name, hash = script.hash }
 end
 
+--- The same for a page, with its text.
+function scripts.page(name, script)
+  return { name = name, hash = script.hash, source = script.source }
+end
+
 return scripts

@@ -111,6 +111,9 @@ static void diff_takes_two_scripts(void **state)
     assert_string_equal(options.against, "new.lua");
     assert_int_equal(options.count, 0);
     assert_true(options.json);
+    assert_null(options.html);
+    assert_true(reads("diff old.lua --html a/b.html new.lua"));
+    assert_string_equal(options.html, "a/b.html");
     assert_true(reads("diff -- -old.lua -new.lua"));
     assert_string_equal(options.rules, "-old.lua");
     assert_true(reads("table --rules r.lua --json"));
@@ -134,6 +137,14 @@ static void misuse_is_named(void **state)
          "--examples is 0, but must be a whole number from 1 to 1000"},
         {"simulate --against f --examples 1001",
          "--examples is 1001, but must be a whole number from 1 to 1000"},
+        {"simulate --html", "--html has no value"},
+        {"simulate --html -",
+         "--html is -, but must be a file's name that ends in .html"},
+        {"diff a b --html new.lua",
+         "--html is new.lua, but must be a file's name that ends in .html"},
+        {"diff a b --html .html",
+         "--html is .html, but must be a file's name that ends in .html"},
+        {"check --html a.html", "unknown option: --html"},
         {"diff old.lua", "name two scripts: diff OLD.lua NEW.lua"},
         {"diff a b c", "name two scripts: diff OLD.lua NEW.lua"},
         {"diff --rules a b", "unknown option: --rules"},

@@ -170,5 +170,7 @@ bool login_run(struct connection *connection, const struct deadline *deadline,
          await(connection, CHANNEL, AMQP_CHANNEL_OPEN_OK_METHOD, deadline, err) &&
          await(connection, CHANNEL, AMQP_CONFIRM_SELECT_OK_METHOD, deadline, err);
     amqp_maybe_release_buffers(connection->amqp);
+    if (start && err->cause == CAUSE_LOGIN_UNANSWERED)
+        err->cause = CAUSE_LOGIN;
     return ok;
 }

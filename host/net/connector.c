@@ -8,6 +8,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -122,8 +123,9 @@ uint64_t connector_heard(int fd)
     struct tcp_info info = {0};
     socklen_t len = sizeof(info);
 
-    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
-        return 0;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+        len < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(uint64_t))
+        return 0; /* qemu's has four bytes */
     return info.tcpi_bytes_received -
            (info.tcpi_state == CLOSE_WAIT); /* its FIN is one */
 }

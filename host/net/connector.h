@@ -37,7 +37,8 @@ bool connector_any_tls(const struct connector *connector);
 int connector_connect(struct connector *connector, size_t i,
                       const struct deadline *deadline, struct err *err);
 
-/* How many bytes the other end has sent so far, read or not. */
+/* How many bytes the other end has sent so far, read or not; 0 where the kernel does not
+ * say. */
 uint64_t connector_heard(int fd);
 
 /* From now on sent bytes that the peer's kernel does not acknowledge within 3 s, or a

@@ -95,7 +95,31 @@ describe("pigeon package", function()
     assert.matches("the program of old.zip", said)
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
     said = system.run("env -u MAKEFLAGS -u MAKELEVEL make -n package BUILD=nosuch FROM=old.zip")
-    assert.matches('^[^\n]*FROM="old.zip" bin/build/package "rules/rules.lua"\n$', said)
+    assert.matches('^[^\n]*FROM="old.zip" [^\n]*bin/build/package "rules/rules.lua"\n$', said)
+  end)
+
+  it("has the check print warnings, and be strict where the function's queues are named", function()
+    system.write(folder .. "/mine.lua", [[
+return function(object)
+  local id, unused = crash_id(object.key), 1
+  return id and accept(id, { "nightly" }) or ignore("not a crash id")
+end
+]])
+    local status, said = package("mine.lua --from old.zip -o new.zip")
+    assert.equal(0, status, said)
+    assert.matches('^    mine.lua:2: warning: nothing reads the local "unused"[^\n]*\nnew%.zip: %d+ bytes', said)
+    local nightly = ':3: warning: PIGEON_QUEUE has no queue "nightly": it has normal, submitter\n'
+    for _, how in ipairs {
+      { "mine.lua --from old.zip -o strict.zip --queues normal,15:submitter" },
+      { "", ("env QUEUES=normal,15:submitter FROM=old.zip sh -c '%s/bin/build/package mine.lua strict.zip'")
+        :format(here) },
+    } do
+      status, said = package(table.unpack(how))
+      assert.equal(1, status, said)
+      assert.matches(nightly, said, 1, true)
+      assert.matches("made no zip; fix ", said, 1, true)
+      assert.equal("candidate.lua\nmine.lua\nnew.zip\nold.zip\n", names())
+    end
   end)
 
   describe("makes nothing, leaves nothing, and says why:", function()

@@ -1,5 +1,7 @@
 --- What a rules script keeps from object to object, in the locals above its function, and whether
 -- that grows. A count there changes, and does not grow; what is found grows with the objects.
+local script_text = require "pigeon.rules.script_text"
+
 local kept = {}
 
 local MOST_ENTRIES = 9 -- that a table may gain: a few buckets or event names
@@ -56,7 +58,7 @@ end
 -- The first line that makes a local of this name, or nil.
 local function line_of(source, name)
   local number = 0
-  for line in source:gmatch("([^\n]*)\n?") do
+  for line in script_text.lines(source) do
     number = number + 1
     local names = line:match("^%s*local%s+([%w_%s,]+)")
     if names and (" " .. names:gsub(",", " ") .. " "):find(" " .. name .. " ", 1, true) then return number end

@@ -16,7 +16,7 @@ local INSTEAD = { size = "0", time = '""', region = '""', version_id = '""', seq
 -- The text of a line, without its comment.
 local function code_of(source, line)
   local number = 0
-  for text in string.gmatch(source, "([^\n]*)\n?") do
+  for text in script_text.lines(source) do
     number = number + 1
     if number == line then return (gsub(text, "%-%-.*", "")) end
   end

@@ -58,6 +58,8 @@ describe("pigeon check", function()
         'rules.lua:2: "seen" grew by %d+ entries while the script decided: memory that the script itself keeps; '
           .. "keep only constants above the function\n" },
       { "a set", "local seen = { at = {} }", "seen.at[object.key] = true", 'rules.lua:1: "seen" grew by %d+ entries ' },
+      { "a list, with the line ends of another system", "\r\rlocal seen = {}\r", "seen[#seen + 1] = object.key",
+        'rules.lua:3: "seen" grew by %d+ entries ' },
       { "a text", "local all = ''", "all = all .. object.key", 'rules.lua:1: "all" grew by %d+ bytes ' },
       { "in a helper", "local s = {}\nlocal function f(x) s[#s + 1] = x end", "f(object.key)",
         'rules.lua:1: "s" grew by %d+ entries ' },

@@ -30,6 +30,8 @@ describe("a failure of a rule is told in words for", function()
       'rules.lua:2: queues is a list and has no "normal": look for q.name == "normal"' },
     { "a missing size, compared", "\nif object.size > 5 then return ignore('big') end",
       "rules.lua:3: object.size is nil here (not every event has it): write (object.size or 0)" },
+    { "the same with the line ends of another system", "local a\r\rlocal b\r\nif object.size > 5 then end",
+      "rules.lua:5: object.size is nil here (not every event has it): write (object.size or 0)" },
     { "a missing size, in a sum", "local n = object.key and object.size + 1",
       "rules.lua:2: object.size is nil here (not every event has it): write (object.size or 0)" },
     { "a missing region, in a text", "return ignore('from ' .. object.region)",

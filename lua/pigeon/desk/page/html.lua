@@ -26,8 +26,10 @@ local function is_in(ranges, code)
   return false
 end
 
+local ESCAPE <const>, ESCAPED <const> = '<span class="escape">', "</span>"
+
 local function escape(text)
-  return '<span class="escape">' .. text .. "</span>"
+  return ESCAPE .. text .. ESCAPED
 end
 
 local function shown_control(character)
@@ -61,7 +63,7 @@ function html.text(bytes)
     start = bad + 1
   end
   pieces[#pieces + 1] = shown(sub(bytes, start))
-  return table.concat(pieces)
+  return (gsub(table.concat(pieces), ESCAPED .. ESCAPE, ""))
 end
 
 --- The same as an element of its own, which has no effect on the order of the text around it: for keys, names,

@@ -57,6 +57,8 @@ describe("the page of pigeon simulate", function()
       ", with another id", '<small>(<bdi dir="ltr">id -&gt; other id</bdi>)</small>', "<p>1 key:</p>",
       'style="width:66.67%"', "<caption>2 lines removed, 2 added</caption>")
     lacks(page, '<bdi dir="ltr">d4</bdi>')
+    assert.equal("+4", page:match('never</bdi><span class="bars".-<span class="changed">(.-)</span>'))
+    assert.equal("\u{2212}4", page:match('later</bdi><span class="bars".-<span class="changed">(.-)</span>'))
     has(page_of("d1\nd2\nd3\nd4\n", NEW, { examples = 4 }), '<bdi dir="ltr">d4</bdi>', "<p>4 keys:</p>")
   end)
 

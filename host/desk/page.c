@@ -20,21 +20,17 @@ static bool fail(const char *path, const char *why, struct err *err)
     return err_set(err, CAUSE_OTHER, "--html %s: %s", path, why);
 }
 
-static bool exists(const char *path, struct stat *info)
-{
-    return stat(path, info) == 0;
-}
-
 bool page_check(const char *path, struct err *err)
 {
     char folder[PATH_MAX];
     struct stat info;
+    bool exists = stat(path, &info) == 0;
 
-    if (stat(path, &info) != 0 && errno != ENOENT)
+    if (!exists && errno != ENOENT)
         return fail(path, strerror(errno), err);
-    if (exists(path, &info) && !S_ISREG(info.st_mode))
+    if (exists && !S_ISREG(info.st_mode))
         return fail(path, "is not a file that can be replaced", err);
-    if (exists(path, &info) && access(path, W_OK) != 0)
+    if (exists && access(path, W_OK) != 0)
         return fail(path, strerror(errno), err);
     snprintf(folder, sizeof(folder), "%s", path);
     if (access(dirname(folder), W_OK | X_OK) == 0)
@@ -48,7 +44,7 @@ static mode_t mode_of(const char *path)
     struct stat info;
     mode_t mask;
 
-    if (exists(path, &info))
+    if (stat(path, &info) == 0)
         return info.st_mode & 07777;
     mask = umask(0);
     umask(mask);

@@ -3,9 +3,10 @@
 #   make help         this list
 #   make build        builds the program, build/bootstrap, and the tools for developing it
 #   make run          sends sample events through it and shows what RabbitMQ received
-#   make test-rules   runs the specs of the rules: no broker, two seconds
+#   make test-rules   runs the specs of the rules, and lists the decisions that none reaches
 #   make package      builds build/pigeon.zip, ready for Lambda; RULES=path: another rules
-#                     script; SHADOW=path: a second one beside it, to try in shadow
+#                     script; SHADOW=path: a second, to try in shadow; QUEUES=a,15:b: the
+#                     function's, warnings count; FROM=OLD.zip: its program, none compiled
 #   make test         runs all specs
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        measures events, start and memory, beside the least possible
@@ -24,6 +25,8 @@
 VERSION = 0.2.0
 RULES   = rules/rules.lua
 SHADOW  =
+QUEUES  =
+FROM    =
 SECONDS = 60
 SEED    =
 BUILD   = build
@@ -77,7 +80,7 @@ SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spe
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
 # So that a typo is an error. SEEDS and CHANGES are those of spec/simulation.
-KNOWN  = ARCH BUILD CC CHANGES Q RULES SANITIZE SECONDS SEED SEEDS SHADOW
+KNOWN  = ARCH BUILD CC CHANGES FROM Q QUEUES RULES SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 
@@ -99,9 +102,9 @@ specs: $(SPECS)
 run testshell: build
 	@bin/$@
 test-rules: setup
-	@busted spec/rules
-package: $(BUILD)/bootstrap
-	@BUILD=$(BUILD) SHADOW="$(SHADOW)" bin/build/package "$(RULES)"
+	@LUA_PATH='lua/?.lua;lua/?/init.lua;;' lua5.4 lua/pigeon/desk/busted.lua '' --coverage spec/rules
+package: $(if $(FROM),,$(BUILD)/bootstrap)
+	@BUILD=$(BUILD) SHADOW="$(SHADOW)" FROM="$(FROM)" QUEUES="$(QUEUES)" bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
 fuzz: setup

@@ -1,6 +1,7 @@
 /* config.c -- reads the environment, and checks the settings that Lambda needs. */
 #include "config.h"
 
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,52 +10,85 @@
 #include "base/shown.h"
 #include "base/wipe.h"
 
-/* NULL where it is empty, too. */
-static const char *optional(const char *name)
-{
-    const char *value = getenv(name);
+extern char **environ;
 
-    return value && value[0] != '\0' ? value : NULL;
-}
+/* Where each variable goes. */
+#define STRING(name, member, empty_is_null)                  \
+    {                                                        \
+        name, offsetof(struct config, member), empty_is_null \
+    }
+
+static const struct variable {
+    const char *name;
+    size_t at;
+    bool empty_is_null;
+} variables[] = {
+    STRING("AWS_LAMBDA_RUNTIME_API", runtime_api, false),
+    STRING("_HANDLER", handler, false),
+    STRING("LAMBDA_TASK_ROOT", task_root, false),
+    STRING("AWS_LAMBDA_FUNCTION_NAME", function_name, false),
+    STRING("AWS_LAMBDA_FUNCTION_VERSION", function_version, false),
+    STRING("AWS_LAMBDA_LOG_STREAM_NAME", log_stream, false),
+    STRING("AWS_LAMBDA_LOG_LEVEL", log_level, false),
+    STRING("AWS_LAMBDA_LOG_FORMAT", log_format, false),
+    STRING("PIGEON_HOST", host, false),
+    STRING("PIGEON_PORT", port_text, false),
+    STRING("PIGEON_VIRTUAL_HOST", virtual_host, false),
+    STRING("PIGEON_USER", user, false),
+    STRING("PIGEON_PASSWORD", password, false),
+    STRING("PIGEON_QUEUE", queue, false),
+    STRING("PIGEON_AWS_REGION", aws_region, false),
+    STRING("PIGEON_ENV", env, false),
+    STRING("PIGEON_BATCH_FAILURES", batch_failures, false),
+    STRING("PIGEON_TLS", tls, true),
+    STRING("PIGEON_TLS_CA_FILE", tls_ca_file, true),
+    STRING("PIGEON_TLS_CERT_FILE", tls_cert_file, true),
+    STRING("PIGEON_TLS_KEY_FILE", tls_key_file, true),
+    STRING("SSL_CERT_FILE", ssl_cert_file, true),
+    STRING("PIGEON_SHADOW_RULES", shadow_rules, true),
+    STRING("PIGEON_METRICS", metrics, false),
+    STRING("AWS_ACCESS_KEY_ID", aws_key_id, false),
+    STRING("AWS_SECRET_ACCESS_KEY", aws_secret_key, false),
+    STRING("AWS_SESSION_TOKEN", aws_session_token, false),
+    STRING("AWS_ENDPOINT_URL", endpoint, false),
+    STRING("AWS_ENDPOINT_URL_KMS", endpoint_kms, false),
+    STRING("AWS_ENDPOINT_URL_SSM", endpoint_ssm, false),
+    STRING("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint_secrets, false),
+};
+
+#define PREFIX "PIGEON_"
+#define COUNT (sizeof(variables) / sizeof(variables[0]))
 
 void config_read(struct config *config)
 {
     const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
 
-    *config = (struct config){
-        .runtime_api = getenv("AWS_LAMBDA_RUNTIME_API"),
-        .handler = getenv("_HANDLER"),
-        .task_root = getenv("LAMBDA_TASK_ROOT"),
-        .function_name = getenv("AWS_LAMBDA_FUNCTION_NAME"),
-        .function_version = getenv("AWS_LAMBDA_FUNCTION_VERSION"),
-        .log_stream = getenv("AWS_LAMBDA_LOG_STREAM_NAME"),
-        .log_level = getenv("AWS_LAMBDA_LOG_LEVEL"),
-        .log_format = getenv("AWS_LAMBDA_LOG_FORMAT"),
-        .memory_mb = memory ? strtol(memory, NULL, 10) : 0,
-        .host = getenv("PIGEON_HOST"),
-        .port_text = getenv("PIGEON_PORT"),
-        .virtual_host = getenv("PIGEON_VIRTUAL_HOST"),
-        .user = getenv("PIGEON_USER"),
-        .password = getenv("PIGEON_PASSWORD"),
-        .queue = getenv("PIGEON_QUEUE"),
-        .aws_region = getenv("PIGEON_AWS_REGION"),
-        .env = getenv("PIGEON_ENV"),
-        .batch_failures = getenv("PIGEON_BATCH_FAILURES"),
-        .tls = optional("PIGEON_TLS"),
-        .tls_ca_file = optional("PIGEON_TLS_CA_FILE"),
-        .tls_cert_file = optional("PIGEON_TLS_CERT_FILE"),
-        .tls_key_file = optional("PIGEON_TLS_KEY_FILE"),
-        .ssl_cert_file = optional("SSL_CERT_FILE"),
-        .shadow_rules = optional("PIGEON_SHADOW_RULES"),
-        .metrics = getenv("PIGEON_METRICS"),
-        .aws_key_id = getenv("AWS_ACCESS_KEY_ID"),
-        .aws_secret_key = getenv("AWS_SECRET_ACCESS_KEY"),
-        .aws_session_token = getenv("AWS_SESSION_TOKEN"),
-        .endpoint = getenv("AWS_ENDPOINT_URL"),
-        .endpoint_kms = getenv("AWS_ENDPOINT_URL_KMS"),
-        .endpoint_ssm = getenv("AWS_ENDPOINT_URL_SSM"),
-        .endpoint_secrets = getenv("AWS_ENDPOINT_URL_SECRETS_MANAGER"),
-    };
+    *config = (struct config){.memory_mb = memory ? strtol(memory, NULL, 10) : 0};
+    for (size_t i = 0; i < COUNT; i++) {
+        const char *value = getenv(variables[i].name);
+
+        if (value && value[0] == '\0' && variables[i].empty_is_null)
+            value = NULL;
+        memcpy((char *)config + variables[i].at, &value, sizeof(value));
+    }
+}
+
+/* Appends the name and a space, where it is one of Pigeon's. */
+static bool append_name(struct buffer *names, const char *name, size_t len)
+{
+    return strncmp(name, PREFIX, strlen(PREFIX)) != 0 ||
+           (buffer_append(names, name, len) && buffer_append(names, " ", 1));
+}
+
+bool config_names(struct buffer *known, struct buffer *set)
+{
+    bool ok = true;
+
+    for (size_t i = 0; ok && i < COUNT; i++)
+        ok = append_name(known, variables[i].name, strlen(variables[i].name));
+    for (size_t i = 0; ok && environ[i]; i++)
+        ok = append_name(set, environ[i], strcspn(environ[i], "="));
+    return ok;
 }
 
 /* ------------------------------------------------------------- secrets */
@@ -145,7 +179,7 @@ static bool check_port(struct config *config, struct err *err)
     return true;
 }
 
-static bool check_tls(const struct config *config, struct err *err)
+bool config_check_tls(const struct config *config, struct err *err)
 {
     bool with_certificate = config->tls_cert_file != NULL;
 
@@ -164,5 +198,5 @@ static bool check_tls(const struct config *config, struct err *err)
 bool config_check(struct config *config, struct err *err)
 {
     return check_required(config, err) && check_port(config, err) &&
-           check_tls(config, err);
+           config_check_tls(config, err);
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 
+#include "base/buffer.h"
 #include "base/err.h"
 
 struct config {
@@ -60,6 +61,10 @@ struct config {
 /* Reads the environment; checks nothing. */
 void config_read(struct config *config);
 
+/* Appends the names that begin with PIGEON_, a space after each: of all variables, and of
+ * those that are set. False: out of memory. */
+bool config_names(struct buffer *known, struct buffer *set);
+
 /* Takes the secrets out of the environment: PIGEON_PASSWORD, AWS_SECRET_ACCESS_KEY and
  * AWS_SESSION_TOKEN are the config's alone from now on, and /proc/PID/environ no longer
  * shows them. False: out of memory. */
@@ -73,5 +78,9 @@ void config_close(struct config *config);
  * CAUSE_MISSING_SETTING (the text names every missing one), or CAUSE_BAD_SETTING
  * (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
+
+/* Checks the part of it that is about TLS: that PIGEON_TLS is on or off, and that a
+ * certificate has its key. */
+bool config_check_tls(const struct config *config, struct err *err);
 
 #endif

@@ -77,6 +77,11 @@ bool alarm_set(const struct deadline *deadline, void (*action)(void), struct err
     return true;
 }
 
+void alarm_forked(void)
+{
+    alarms.made = false;
+}
+
 void alarm_clear(void)
 {
     alarms.action = NULL;

@@ -21,6 +21,9 @@ bool alarm_set(const struct deadline *deadline, void (*action)(void), struct err
 /* Nothing is called any more, until the next alarm_set(). */
 void alarm_clear(void);
 
+/* In the child of a fork, which has no timer of its parent's. */
+void alarm_forked(void);
+
 /* Makes a POSIX timer on `clock` whose `signal` goes to `handler` on this thread. False:
  * err says which call failed. */
 bool alarm_make_timer(clockid_t clock, int signal, void (*handler)(int), timer_t *timer,

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lua/modules.h"
@@ -15,6 +16,7 @@
 #define INTERPRETER "lua5.4"
 #define SCRIPT "pigeon.desk.busted"
 #define FIXED 3 /* arguments before the user's */
+#define MEMORY_MAX ((rlim_t)1 << 30)
 
 static void write_script(FILE *file)
 {
@@ -28,6 +30,17 @@ static void write_modules(FILE *file)
     for (const struct module *module = modules; module->name; module++) {
         fprintf(file, "%s %zu\n", module->name, module->len);
         fwrite(module->bytes, 1, module->len, file);
+    }
+}
+
+/* A mutant may double a string without end, and lua5.4 has no limit of its own. */
+static void limit_memory(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur > MEMORY_MAX) {
+        limit.rlim_cur = MEMORY_MAX;
+        setrlimit(RLIMIT_AS, &limit);
     }
 }
 
@@ -62,6 +75,7 @@ bool busted_exec(int count, char *const *words, struct err *err)
     memcpy(arguments, fixed, sizeof(fixed));
     for (int i = 0; i < count; i++)
         arguments[FIXED + i] = words[i];
+    limit_memory();
     signal(SIGPIPE, SIG_DFL); /* so that `| head` ends it */
     execvp(INTERPRETER, arguments);
     err_set(err, CAUSE_OTHER, "%s: %s; apt-get install lua5.4 lua-busted lua-cjson",

@@ -9,8 +9,8 @@
 #include "config.h"
 #include "lua/script.h"
 
-/* Checks the broker's variables. None set is right, too, unless `connect`. False: err
- * names what is wrong. */
+/* Checks the broker's variables. None set is right, too, unless `connect`, but for those
+ * of TLS, which are always checked. False: err names what is wrong. */
 bool check_broker_settings(struct config *config, bool connect, struct err *err);
 
 /* Plain data, valid when zeroed. Owns the strings of its rows. */

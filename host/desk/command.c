@@ -61,12 +61,12 @@ static void set_last_line(const struct command *command)
 
     if (command_is(command, "check") && command->options->json) {
         watchdog_say(
-            "{\"file\":\"%s\",\"what\":\"%s\",\"key\":\"%s\",\"level\":\"error\"}\n",
+            "{\"file\":\"%s\"%n,\"what\":\"%w%h\",\"key\":\"%k\",\"level\":\"error\"}\n",
             STDOUT_FILENO, true);
     } else if (command_is(command, "check")) {
-        watchdog_say("%s: %s (key \"%s\")\n", STDOUT_FILENO, false);
+        watchdog_say("%s%l: %w%h (key \"%k\")\n", STDOUT_FILENO, false);
     } else if (!command_is(command, "replay")) {
-        snprintf(form, sizeof(form), "pigeon %s: %%s %%s at key \"%%s\"\n",
+        snprintf(form, sizeof(form), "pigeon %s: %%s%%l %%w%%c at key \"%%k\"%%h\n",
                  command->options->command);
         watchdog_say(form, STDERR_FILENO, false);
     }
@@ -94,6 +94,14 @@ static bool read_manifest(const struct options *options, struct buffer *text,
            err_wrap(err, "--manifest");
 }
 
+/* The names of variables, for check: one may be misspelt. */
+static bool find_names(const struct command *command, struct buffer *known,
+                       struct buffer *set, struct err *err)
+{
+    return !command_is(command, "check") || config_names(known, set) ||
+           err_set(err, CAUSE_MEMORY, "out of memory");
+}
+
 static bool open_scripts(struct command *command, struct script_settings *settings,
                          struct err *err)
 {
@@ -110,6 +118,7 @@ bool command_open(struct command *command, const struct config *config, struct e
 {
     const struct options *options = command->options;
     struct buffer manifest = {.max = MANIFEST_MAX};
+    struct buffer known = {.max = SIZE_MAX}, set = {.max = SIZE_MAX};
     bool *are_files = NULL;
     bool ok;
     struct script_settings settings = {
@@ -122,8 +131,10 @@ bool command_open(struct command *command, const struct config *config, struct e
         .arguments = options->words,
         .help = options->help,
         .json = options->json,
+        .html = options->html != NULL,
         .trace = options->trace,
         .dry_run = options->dry_run,
+        .strict = options->strict,
         .examples = (int)options->examples,
         .literal = options->literal,
         .ids = options->ids,
@@ -134,15 +145,21 @@ bool command_open(struct command *command, const struct config *config, struct e
     };
 
     settings.queue = config->queue && config->queue[0] ? config->queue : "normal";
-    if (settings.path && settings.queue != config->queue)
+    settings.assumed_queue = settings.queue != config->queue;
+    if (settings.path && settings.assumed_queue)
         fprintf(stderr,
                 "pigeon %s: PIGEON_QUEUE is not set, so there is one queue: normal\n",
                 options->command);
     set_last_line(command);
-    ok = read_manifest(options, &manifest, err) && find_files(options, &are_files, err);
+    ok = read_manifest(options, &manifest, err) && find_files(options, &are_files, err) &&
+         find_names(command, &known, &set, err);
     settings.are_files = are_files;
+    settings.known = known.data;
+    settings.set = set.data;
     ok = ok && open_scripts(command, &settings, err);
     free(are_files);
     buffer_free(&manifest);
+    buffer_free(&known);
+    buffer_free(&set);
     return ok;
 }

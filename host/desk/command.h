@@ -18,7 +18,10 @@ struct command {
     struct handler handler;
     struct delivery *checked; /* by check --connect; NULL: no connection is made */
     struct answer answer;
-    char rules[PATH_MAX]; /* the script's file; "": none is needed */
+    char rules[PATH_MAX];       /* the script's file; "": none is needed */
+    struct script_place *place; /* desk/apart.h: what a child and its parent share */
+    bool ended;                 /* a child has done all the rest, with this status */
+    int status;
 };
 
 /* Whether the command has this name. */

@@ -10,26 +10,50 @@
 #include "desk/busted.h"
 #include "desk/check_broker.h"
 #include "desk/command.h"
+#include "desk/page.h"
 #include "desk/walk.h"
 
-static bool finish(struct command *command, int *status, struct err *err)
+/* Writes the page, and has a text for people say where it is. */
+static bool add_page(const struct command *command, const struct buffer *page,
+                     struct buffer *text, struct err *err)
 {
-    struct buffer text = {.max = SIZE_MAX};
-    struct err problem = {0}, late = {0};
-    bool finished = script_finish(command->handler.script, &text, status, &problem, err);
-    bool ok = finished && command_print(&text, *status == 2 ? stderr : stdout, err);
+    const char *path = command->options->html;
 
+    return page_write(path, page, err) &&
+           (command->options->json ||
+            (buffer_append_text(text, "page: ") && buffer_append_text(text, path) &&
+             buffer_append_text(text, "\n")) ||
+            err_set(err, CAUSE_MEMORY, "out of memory"));
+}
+
+/* `whole`: the walk came to its end. Else there is no page: nobody could see in it what
+ * is missing. */
+static bool finish(struct command *command, bool whole, int *status, struct err *err)
+{
+    struct buffer text = {.max = SIZE_MAX}, page = {.max = SIZE_MAX};
+    struct err problem = {0}, late = {0}, no_page = {0};
+    bool finished =
+        script_finish(command->handler.script, &text, &page, status, &problem, err);
+    bool ok = finished;
+
+    if (finished && whole && command->options->html)
+        add_page(command, &page, &text, &no_page);
+    ok = ok && command_print(&text, *status == 2 ? stderr : stdout, err);
     if (finished && !ok && command_is(command, "replay") && !command->options->help)
         command_print(&text, stderr, &late); /* where to go on must not be lost */
     if (ok && problem.text[0])
         ok = err_set(err, CAUSE_OTHER, "%s", problem.text);
+    if (ok && no_page.text[0])
+        ok = err_set(err, CAUSE_OTHER, "%s", no_page.text);
+    buffer_free(&page);
     buffer_free(&text);
     return ok;
 }
 
 static bool needs_rules(const struct command *command)
 {
-    return !command->options->help && !command_is(command, "event");
+    return !command->options->help && !command_is(command, "event") &&
+           !command_is(command, "package");
 }
 
 /* Whether its last text is printed also where the walk broke off: what was done, or
@@ -39,6 +63,12 @@ static bool counts(const struct command *command)
     return command_is(command, "replay") || command_is(command, "simulate");
 }
 
+/* Where the command could not do its work: diff has another meaning for 1. */
+static int failure(const struct command *command)
+{
+    return command_is(command, "diff") ? 2 : 1;
+}
+
 /* The walk and its end, where the script is open. Returns the exit status. */
 static int run_opened(struct command *command, bool opened, struct err *err)
 {
@@ -46,13 +76,17 @@ static int run_opened(struct command *command, bool opened, struct err *err)
     int status = 1;
     bool ok = opened && (!command->rules[0] || walk_all(command, err));
 
+    if (command->ended)
+        return command->status;
     if (!ok && opened && counts(command))
-        finish(command, &status, &late);
-    else if (ok)
-        ok = finish(command, &status, err);
+        finish(command, false, &status, &late);
+    if (!ok && opened && command->options->html && err->text[0])
+        err_add(err, "; no page was written");
+    if (ok)
+        ok = finish(command, true, &status, err);
     if (!ok && err->text[0]) /* else nobody reads on */
         fprintf(stderr, "pigeon %s: %s\n", command->options->command, err->text);
-    return ok ? status : 1;
+    return ok ? status : failure(command);
 }
 
 /* Before anything is published: where it goes. */
@@ -83,20 +117,44 @@ static int run(struct command *command, const struct config *config)
     return run_opened(command, ok, &err);
 }
 
+/* The shadow script has to be beside the rules, as it is in the zip. */
+static bool check_shadow(const struct command *command, const struct config *config,
+                         struct err *err)
+{
+    const char *slash = strrchr(command->rules, '/');
+    int folder = slash ? (int)(slash - command->rules) + 1 : 0;
+    char path[2 * PATH_MAX];
+
+    if (!config->shadow_rules)
+        return true;
+    snprintf(path, sizeof(path), "%.*s%s", folder, command->rules, config->shadow_rules);
+    return access(path, R_OK) == 0 ||
+           err_set(err, CAUSE_OTHER,
+                   "PIGEON_SHADOW_RULES is \"%s\", and there is no %s to read; put the "
+                   "script beside the rules, or unset the variable",
+                   config->shadow_rules, path);
+}
+
 /* A wrong variable is a finding, and so are rules that do not load: then check reports
  * the findings without the rules. */
 static int run_check(struct command *command, struct config *config)
 {
     struct options options = *command->options;
-    struct err setup = {0}, rules = {0}, err = {0};
-    char *problems[2];
+    struct err tls = {0}, setup = {0}, shadow = {0}, rules = {0}, err = {0};
+    char *problems[4];
     bool ok;
 
     command->options = &options;
     options.words = problems;
-    if (!check_broker_settings(config, options.connect, &setup))
+    if (!config_check_tls(config, &tls))
+        problems[options.count++] = tls.text;
+    if (!check_broker_settings(config, options.connect, &setup) &&
+        strcmp(setup.text, tls.text) != 0)
         problems[options.count++] = setup.text;
-    ok = command_find_rules(command, &rules) && command_open(command, config, &rules);
+    ok = command_find_rules(command, &rules);
+    if (ok && !check_shadow(command, config, &shadow))
+        problems[options.count++] = shadow.text;
+    ok = ok && command_open(command, config, &rules);
     if (!ok) {
         problems[options.count++] = rules.text;
         command->rules[0] = '\0';
@@ -161,12 +219,15 @@ int desk_run(const struct options *options, struct config *config,
 {
     struct command command = {.options = options};
     struct err err = {0};
+    bool is_diff = command_is(&command, "diff");
 
     if (command_is(&command, "test") && !options->help)
         return run_suite(options);
-    if (!check_file("--rules", options->rules, &err) ||
-        !check_file("--against", options->against, &err) ||
+    if (!check_file(is_diff ? "OLD" : "--rules", options->rules, &err) ||
+        !check_file(is_diff ? "NEW" : "--against", options->against, &err) ||
         !check_file("--manifest", options->manifest, &err))
+        return desk_misuse(options->command, err.text);
+    if (options->html && !page_check(options->html, &err))
         return desk_misuse(options->command, err.text);
     if (command_is(&command, "explain") && !options->help && options->count == 0 &&
         isatty(STDIN_FILENO))

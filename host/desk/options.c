@@ -21,7 +21,9 @@ enum option {
     EXAMPLES = 1024,
     IDS = 2048,
     MANIFEST = 4096,
-    VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST
+    STRICT = 8192,
+    HTML = 16384,
+    VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST | HTML
 };
 
 static const struct {
@@ -29,11 +31,14 @@ static const struct {
     unsigned takes;
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
-    {"check", RULES | CONNECT | JSON},
+    {"check", RULES | CONNECT | JSON | STRICT},
     {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
-    {"simulate", RULES | AGAINST | EXAMPLES | JSON | IDS | MANIFEST},
+    {"simulate", RULES | AGAINST | EXAMPLES | JSON | HTML | IDS | MANIFEST},
+    {"table", RULES | JSON},
+    {"diff", JSON | HTML | WORDS},
     {"event", RAW},
     {"test", RAW},
+    {"package", RAW},
 };
 
 static const struct {
@@ -43,7 +48,8 @@ static const struct {
     {"--rules", RULES},     {"--against", AGAINST},   {"--from", FROM},
     {"--rate", RATE},       {"--json", JSON},         {"--trace", TRACE},
     {"--connect", CONNECT}, {"--dry-run", DRY_RUN},   {"--examples", EXAMPLES},
-    {"--ids", IDS},         {"--manifest", MANIFEST},
+    {"--ids", IDS},         {"--manifest", MANIFEST}, {"--strict", STRICT},
+    {"--html", HTML},
 };
 
 static unsigned takes(const char *command)
@@ -87,12 +93,25 @@ static bool read_examples(int64_t *number, const char *name, const char *text,
                    name, text, EXAMPLES_MAX);
 }
 
+/* Such a name is never that of a script or a list, and a browser opens it. */
+static bool read_html(const char **html, const char *value, struct err *err)
+{
+    static const char end[] = ".html";
+    size_t len = strlen(value);
+
+    *html = value;
+    return (len >= sizeof(end) && strcmp(value + len - strlen(end), end) == 0) ||
+           err_set(err, CAUSE_OTHER,
+                   "--html is %s, but must be a file's name that ends in .html", value);
+}
+
 static void set_flag(struct options *options, unsigned option)
 {
     options->json = options->json || option == JSON;
     options->trace = options->trace || option == TRACE;
     options->connect = options->connect || option == CONNECT;
     options->dry_run = options->dry_run || option == DRY_RUN;
+    options->strict = options->strict || option == STRICT;
 }
 
 static bool set_value(struct options *options, unsigned option, const char *name,
@@ -106,6 +125,8 @@ static bool set_value(struct options *options, unsigned option, const char *name
         return read_number(&options->rate, name, value, err);
     if (option == EXAMPLES)
         return read_examples(&options->examples, name, value, err);
+    if (option == HTML)
+        return read_html(&options->html, value, err);
     if (option == RULES)
         options->rules = value;
     else if (option == AGAINST)
@@ -163,6 +184,17 @@ static bool asks_for_help(int count, char **arguments)
     return false;
 }
 
+/* diff OLD NEW: the words are the scripts. */
+static bool take_scripts(struct options *options, struct err *err)
+{
+    if (options->count != 2)
+        return err_set(err, CAUSE_OTHER, "name two scripts: diff OLD.lua NEW.lua");
+    options->rules = options->words[0];
+    options->against = options->words[1];
+    options->count = 0;
+    return true;
+}
+
 bool options_read(struct options *options, int count, char **arguments, struct err *err)
 {
     unsigned allowed = takes(arguments[0]);
@@ -176,6 +208,8 @@ bool options_read(struct options *options, int count, char **arguments, struct e
     if (!(allowed & RAW) &&
         !read_arguments(options, allowed, count - 1, arguments + 1, err))
         return false;
+    if (strcmp(options->command, "diff") == 0)
+        return take_scripts(options, err);
     if (options->examples && !options->against)
         return err_set(err, CAUSE_OTHER, "--examples is for --against FILE");
     return true;

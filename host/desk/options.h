@@ -11,10 +11,11 @@
 
 struct options {
     const char *command;
-    const char *rules;    /* --rules FILE, NULL: not given */
-    const char *against;  /* --against FILE */
+    const char *rules;    /* --rules FILE, NULL: not given; OLD of diff */
+    const char *against;  /* --against FILE; NEW of diff */
     const char *ids;      /* --ids PREFIX */
     const char *manifest; /* --manifest FILE */
+    const char *html;     /* --html FILE, where a page goes to */
     int64_t from;         /* --from N, the first object; 1 unless given */
     int64_t rate;         /* --rate N, objects a second; 0: no limit */
     int64_t examples;     /* --examples N, of each change; 0: not given */
@@ -22,6 +23,7 @@ struct options {
     bool trace;
     bool connect;
     bool dry_run;
+    bool strict;
     bool literal; /* "--" came before the words */
     bool help;    /* --help in any place; nothing else was read */
     int count;    /* of the arguments that are not options; all of them, where the command

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "desk/apart.h"
 #include "desk/check_broker.h"
 #include "desk/input.h"
 #include "desk/progress.h"
@@ -15,6 +16,8 @@
     (15 * 60 * 1000)       /* Lambda's longest; the watchdog ends an object sooner */
 #define REPLAY_MS 60000    /* for a batch that is published, too */
 #define BATCH_OBJECTS 1000 /* and lines */
+#define MADE_OBJECTS \
+    100 /* of a batch of the report's own: its time is looked at between */
 #define EVENT_MAX (64 << 20)
 
 /* One batch, and its output. */
@@ -186,11 +189,41 @@ static bool walk_list(struct command *command, struct err *err)
     return ok;
 }
 
-/* First the findings beside the rules; then the probes, one of which may end the process.
- */
-static bool walk_check(struct command *command, struct err *err)
+/* ------------------------------------------------------------- made objects */
+
+bool walk_stopped(struct command *command, const char *why, int64_t number, bool shadow,
+                  struct err *err)
 {
-    const struct buffer nothing = {0};
+    struct invocation invocation = {.kind = shadow ? "shadow_stopped" : "stopped",
+                                    .input = why,
+                                    .input_len = strlen(why),
+                                    .line = number};
+
+    return walk(command, &invocation, err);
+}
+
+/* In a process of its own: the objects that the report makes, until there are no more. */
+static bool walk_made(struct command *command, struct err *err)
+{
+    struct invocation invocation = {
+        .kind = "objects", .input = "", .line = 1, .most = MADE_OBJECTS};
+    size_t objects;
+
+    if (!apart_run(command, err) || command->ended)
+        return command->ended;
+    do {
+        command->place->first = invocation.line;
+        if (!walk(command, &invocation, err))
+            return false;
+        objects = script_objects(command->handler.script);
+        invocation.line += (int64_t)objects;
+    } while (objects > 0);
+    return true;
+}
+
+/* The findings beside the rules. */
+static bool walk_setup(struct command *command, struct err *err)
+{
     struct queue_answers answers = {0};
     bool ok = !command->checked ||
               check_broker_queues(command->checked,
@@ -205,13 +238,15 @@ static bool walk_check(struct command *command, struct err *err)
         ok = walk(command, &setup, err);
     }
     queue_answers_free(&answers);
-    return ok && walk_bytes(command, "probes", &nothing, 1, err);
+    return ok;
 }
 
 bool walk_all(struct command *command, struct err *err)
 {
     if (command_is(command, "check"))
-        return walk_check(command, err);
+        return walk_setup(command, err) && walk_made(command, err);
+    if (command_is(command, "table") || command_is(command, "diff"))
+        return walk_made(command, err);
     if (!command_is(command, "explain"))
         return walk_list(command, err);
     return command->options->count > 0 ? walk_words(command, err)

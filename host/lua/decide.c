@@ -4,6 +4,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
+#include "lua/place.h"
 #include "lua/script.h"
 #include "lua/script_private.h"
 #include "lua/watchdog.h"
@@ -12,7 +13,7 @@
 #define BIG_INPUT 65536 /* bytes */
 #define LEAST_MS 1000   /* for the batch as a whole, where the deadline is nearer */
 #define MEGABYTE ((size_t)1 << 20) /* of the input, for which a second of CPU is added */
-#define MOST_SECONDS 60            /* also on the desk, where check runs luacheck */
+#define MOST_SECONDS 60            /* also on the desk */
 
 /* ------------------------------------------------------------- the collector */
 
@@ -37,6 +38,26 @@ static void rest_collector(struct script *script, size_t input_len)
 
 /* ------------------------------------------------------------- the watchdog */
 
+/* From 5.4.5 on, Lua's stack cannot be read while that block grows. */
+#define STACK_MOVES_IN_PIECES (LUA_VERSION_RELEASE_NUM > 50404)
+
+void script_note_greed(void *argument, bool grows)
+{
+    struct script *script = argument;
+
+    if (!grows || !STACK_MOVES_IN_PIECES)
+        script->greedy_line = place_line();
+}
+
+void script_watch(struct script *script, bool shadow, const char *label, size_t label_len)
+{
+    const char *name = shadow ? script->shadow.name : script->source.name;
+
+    script->greedy_line = 0;
+    place_follow(script->door.L, name);
+    watchdog_watch(shadow ? script->shadow_title : name, label, label_len);
+}
+
 bool script_watch_batch(const struct script *script, const char *work, struct err *err)
 {
     struct deadline deadline = deadline_left_ms(&script->deadline) > LEAST_MS
@@ -46,6 +67,7 @@ bool script_watch_batch(const struct script *script, const char *work, struct er
 
     if (!watchdog_start(&deadline, err))
         return false;
+    place_follow(NULL, NULL);
     watchdog_watch(work, NULL, 0);
     watchdog_allow(script->desk || seconds > MOST_SECONDS ? MOST_SECONDS : (int)seconds);
     return true;
@@ -99,16 +121,13 @@ static int receive_body(lua_State *L)
 /* One object: by the rules, or by the shadow script. */
 struct decision {
     struct script *script;
-    size_t object; /* from 1, as Lua counts */
+    int line;         /* of the script, where it ran out of memory; 0: not known */
+    size_t megabytes; /* that it had */
+    size_t object;    /* from 1, as Lua counts */
     bool shadow;
     struct outbox *outbox;
     bool decided;
 };
-
-static const char *script_name(const struct script *script, bool shadow)
-{
-    return shadow ? script->shadow_title : script->source.name;
-}
 
 static void watch(lua_State *L, const struct decision *decision)
 {
@@ -117,8 +136,7 @@ static void watch(lua_State *L, const struct decision *decision)
     lua_getfield(L, LUA_REGISTRYINDEX, "labels");      /* ... labels */
     lua_rawgeti(L, -1, (lua_Integer)decision->object); /* ... labels label */
     label.data = lua_tolstring(L, -1, &label.len);
-    watchdog_watch(script_name(decision->script, decision->shadow), label.data,
-                   label.len);
+    script_watch(decision->script, decision->shadow, label.data, label.len);
     lua_pop(L, 2); /* the labels hold it */
 }
 
@@ -156,14 +174,27 @@ static int reload_body(lua_State *L)
     door_push_verb(L, "reload");                       /* decision reload */
     lua_pushinteger(L, (lua_Integer)decision->object); /* decision reload i */
     lua_pushboolean(L, decision->shadow);              /* decision reload i shadow */
-    lua_call(L, 2, 0);                                 /* decision */
+    if (decision->line > 0)
+        lua_pushinteger(L, decision->line);
+    else
+        lua_pushnil(L);                                   /* ... shadow line */
+    lua_pushinteger(L, (lua_Integer)decision->megabytes); /* ... shadow line megabytes */
+    lua_call(L, 4, 0);                                    /* decision */
     lua_gc(L, LUA_GCCOLLECT);
     return 0;
 }
 
+static void set_place(const struct script *script, size_t object, bool shadow)
+{
+    if (!script->place)
+        return;
+    script->place->shadow = shadow;
+    script->place->object = object;
+}
+
 /* A decision that failed while memory was refused is followed by a reload, which frees
  * what that script hoarded. */
-bool script_decide_one(struct script *script, size_t object, bool shadow,
+static bool decide_one(struct script *script, size_t object, bool shadow,
                        struct outbox *outbox, struct err *err)
 {
     struct decision decision = {
@@ -180,10 +211,23 @@ bool script_decide_one(struct script *script, size_t object, bool shadow,
     outbox_truncate(outbox, before);
     if (!memory->refused)
         return false;
-    watchdog_watch(script_name(script, shadow), LOADING, strlen(LOADING));
+    decision.line = script->greedy_line;
+    decision.megabytes = (memory->limit - memory->start) / MEGABYTE;
+    script_watch(script, shadow, LOADING, strlen(LOADING));
     ok = door_visit(&script->door, reload_body, &decision, MEMORY_ALL, err);
     if (!shadow && memory_strained(memory))
         script->exhausted = true;
+    return ok;
+}
+
+bool script_decide_one(struct script *script, size_t object, bool shadow,
+                       struct outbox *outbox, struct err *err)
+{
+    bool ok;
+
+    set_place(script, object, shadow);
+    ok = decide_one(script, object, shadow, outbox, err);
+    set_place(script, 0, shadow);
     return ok;
 }
 

@@ -26,6 +26,7 @@ void memory_allow(struct memory *memory, size_t growth)
     if (growth != MEMORY_ALL)
         top -= memory->room / 8;
     memory->refused = false;
+    memory->start = memory->bytes;
     memory->limit = top;
     if (memory->bytes < top && growth < top - memory->bytes)
         memory->limit = memory->bytes + growth;
@@ -41,6 +42,14 @@ bool memory_strained(const struct memory *memory)
     return memory->bytes > ceiling(memory) / 2;
 }
 
+static void *refuse(struct memory *memory, bool grows)
+{
+    memory->refused = true;
+    if (memory->on_refusal)
+        memory->on_refusal(memory->argument, grows);
+    return NULL;
+}
+
 void *memory_alloc(void *ud, void *ptr, size_t old, size_t new)
 {
     struct memory *memory = ud;
@@ -53,14 +62,11 @@ void *memory_alloc(void *ud, void *ptr, size_t old, size_t new)
         memory->bytes -= old;
         return NULL;
     }
-    if (new > old && memory->bytes + (new - old) > memory->limit) {
-        memory->refused = true;
-        return NULL;
-    }
+    if (new > old && memory->bytes + (new - old) > memory->limit)
+        return refuse(memory, ptr != NULL);
     grown = realloc(ptr, new);
-    if (grown)
-        memory->bytes += new - old;
-    else
-        memory->refused = true;
+    if (!grown)
+        return refuse(memory, ptr != NULL);
+    memory->bytes += new - old;
     return grown;
 }

@@ -17,6 +17,7 @@
 struct memory {
     size_t bytes; /* in use */
     size_t limit; /* how far they may grow now */
+    size_t start; /* in use at memory_allow() */
     size_t base;  /* in use after the last load */
     size_t room;  /* for work, beside base and input */
     size_t input; /* for what the input becomes */
@@ -24,6 +25,10 @@ struct memory {
      * A refusal alone is not, since Lua collects and tries again; a message can be
      * forged. */
     bool refused;
+    /* Called then, while Lua waits for a new block, or for one that should grow; NULL:
+     * nobody. It needs no memory, and does not raise. */
+    void (*on_refusal)(void *argument, bool grows);
+    void *argument;
 };
 
 /* Room of 128 MB, or three quarters of the function's memory (0: not known) where that

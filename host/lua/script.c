@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "lua/libraries.h"
 #include "lua/log_lines.h"
+#include "lua/place.h"
 #include "lua/script_private.h"
 #include "lua/watchdog.h"
 
@@ -60,13 +61,18 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
 {
     door_set_boolean(L, "help", settings->help);
     door_set_boolean(L, "json", settings->json);
+    door_set_boolean(L, "html", settings->html);
     door_set_boolean(L, "trace", settings->trace);
     door_set_boolean(L, "dry_run", settings->dry_run);
+    door_set_boolean(L, "strict", settings->strict);
+    door_set_boolean(L, "assumed_queue", settings->assumed_queue);
     door_set_integer(L, "width", settings->width);
     if (settings->examples > 0)
         door_set_integer(L, "examples", settings->examples);
     door_set_boolean(L, "literal", settings->literal);
     door_set_string(L, "ids", settings->ids);
+    door_set_string(L, "known", settings->known);
+    door_set_string(L, "set", settings->set);
     if (settings->from > 0)
         door_set_integer(L, "from", settings->from);
     if (settings->manifest)
@@ -124,6 +130,19 @@ static int open_body(lua_State *L)
     return 0;
 }
 
+void script_blame_load(const struct script *script, bool shadow, struct err *err)
+{
+    const struct memory *memory = &script->door.memory;
+
+    if (memory->refused && script->greedy_line > 0)
+        err_set(
+            err, err->cause,
+            "%s:%d: used the %zu MB that loading may have: does a string or table grow "
+            "in a loop?",
+            shadow ? script->shadow.name : script->source.name, script->greedy_line,
+            (memory->limit - memory->start) >> 20);
+}
+
 static bool load(struct script *script, const struct script_settings *settings,
                  const struct deadline *deadline, struct err *err)
 {
@@ -133,11 +152,15 @@ static bool load(struct script *script, const struct script_settings *settings,
 
     if (!door_open(door, settings->memory_mb, err) || !watchdog_start(deadline, err))
         return false;
-    watchdog_watch(script->source.name, LOADING, strlen(LOADING));
+    door->memory.on_refusal = script_note_greed;
+    door->memory.argument = script;
+    script_watch(script, false, LOADING, strlen(LOADING));
     door->bare = true;
     ok = door_visit(door, open_body, &opening, GROWTH, err);
-    if (!ok)
+    if (!ok) {
+        script_blame_load(script, false, err);
         err->cause = CAUSE_RULES;
+    }
     door->bare = false;
     watchdog_stop();
     memory_settle(&door->memory);
@@ -279,6 +302,7 @@ bool script_tell(struct script *script, struct err *err)
 
 struct finishing {
     struct buffer *text;
+    struct buffer *page;
     int *status;
     struct err *problem;
 };
@@ -286,24 +310,27 @@ struct finishing {
 static int finish_body(lua_State *L)
 {
     const struct finishing *finishing = lua_touserdata(L, 1);
-    const char *text;
-    size_t len;
+    const char *text, *page;
+    size_t len, page_len;
 
     door_push_verb(L, "finish"); /* finishing finish */
-    lua_call(L, 0, 3);           /* finishing text status problem */
+    lua_call(L, 0, 4);           /* finishing text status problem page */
     text = luaL_checklstring(L, 2, &len);
     *finishing->status = (int)luaL_checkinteger(L, 3);
-    if (!buffer_append(finishing->text, text, len))
+    page = luaL_optlstring(L, 5, "", &page_len);
+    if (!buffer_append(finishing->text, text, len) ||
+        (finishing->page && !buffer_append(finishing->page, page, page_len)))
         return luaL_error(L, "out of memory");
     if (!lua_isnil(L, 4))
         err_set(finishing->problem, CAUSE_OTHER, "%s", luaL_checkstring(L, 4));
     return 0;
 }
 
-bool script_finish(struct script *script, struct buffer *text, int *status,
-                   struct err *problem, struct err *err)
+bool script_finish(struct script *script, struct buffer *text, struct buffer *page,
+                   int *status, struct err *problem, struct err *err)
 {
-    struct finishing finishing = {.text = text, .status = status, .problem = problem};
+    struct finishing finishing = {
+        .text = text, .page = page, .status = status, .problem = problem};
 
     return door_visit(&script->door, finish_body, &finishing, MEMORY_ALL, err);
 }
@@ -318,6 +345,11 @@ const char *script_queues(const struct script *script)
 size_t script_objects(const struct script *script)
 {
     return script->objects;
+}
+
+void script_watch_place(struct script *script, struct script_place *place)
+{
+    script->place = place;
 }
 
 const char *script_hash(const struct script *script)
@@ -339,6 +371,7 @@ void script_close(struct script *script)
 {
     if (!script)
         return;
+    place_follow(NULL, NULL);
     door_close(&script->door);
     free(script->queues);
     free(script);

@@ -37,8 +37,13 @@ struct script_settings {
     char *const *arguments;
     bool help;  /* prints the command's usage, and nothing else */
     bool json;  /* its output is for a program */
+    bool html;  /* there is to be a page, too */
     bool trace; /* shows which lines ran */
     bool dry_run;
+    bool strict;
+    bool assumed_queue;    /* PIGEON_QUEUE is not set */
+    const char *known;     /* the names of Pigeon's variables, a space after each */
+    const char *set;       /* of those that are set and begin with PIGEON_ */
     bool literal;          /* the arguments are keys, whatever they look like */
     const bool *are_files; /* for each argument; NULL: nobody has looked */
     const char *ids;       /* --ids, NULL: not given */
@@ -60,12 +65,14 @@ struct queue_answer {
 struct invocation {
     const char *kind; /* "event"; on the desk also "lines", "rest" (no bytes: what is left
                        * of lines), "keys" (a zero byte behind each), "setup" (no bytes,
-                       * but answers) or "probes" */
+                       * but answers), "objects" (no bytes: those of the report, from
+                       * number `line` on), "stopped" and "shadow_stopped" (why the
+                       * process that decided object `line` ended) */
     const char *input;
     size_t input_len;
     size_t held;  /* bytes of an earlier input, of which Lua still has a part */
-    int64_t line; /* the number of the first one, of lines */
-    int64_t most; /* objects that lines and rest return at once; 0: any number */
+    int64_t line; /* the number of the first one, of lines and objects */
+    int64_t most; /* objects that are returned at once; 0: any number */
     const struct queue_answer *answers;
     size_t answer_count;
     struct deadline deadline;
@@ -105,6 +112,16 @@ bool script_decide(struct script *script, const struct invocation *invocation,
  * but where the watchdog has to stop it, the process ends. */
 void script_shadow(struct script *script, const struct deadline *deadline);
 
+/* Where a walk is: plain data, in memory that outlives the process. */
+struct script_place {
+    volatile int64_t first; /* the number of the batch's first object, the caller's */
+    volatile size_t object; /* in the batch, from 1; 0: none is being decided */
+    volatile bool shadow;   /* by the shadow script */
+};
+
+/* From now on the place has what is being decided. It stays the caller's. */
+void script_watch_place(struct script *script, struct script_place *place);
+
 /* How many objects the last input had. */
 size_t script_objects(const struct script *script);
 
@@ -115,10 +132,11 @@ bool script_conclude(struct script *script, struct outbox *outbox,
 /* Not on the desk: writes the log lines and metrics of the concluded batch. */
 bool script_tell(struct script *script, struct err *err);
 
-/* On the desk, after the last batch: appends the last text, and sets the exit status: 2
- * for misuse; `problem` is filled where the status needs words. */
-bool script_finish(struct script *script, struct buffer *text, int *status,
-                   struct err *problem, struct err *err);
+/* On the desk, after the last batch: appends the last text and the page (NULL: nobody
+ * wants it), and sets the exit status: 2 for misuse; `problem` is filled where the status
+ * needs words. */
+bool script_finish(struct script *script, struct buffer *text, struct buffer *page,
+                   int *status, struct err *problem, struct err *err);
 
 /* Whether the rules hold so much memory, even loaded anew, that the process should end
  * after this event. */

@@ -19,9 +19,11 @@ struct script {
     bool desk;
     char *queues;
     bool exhausted;
-    size_t objects;           /* how many the batch has */
-    size_t input_len;         /* of the batch */
-    struct deadline deadline; /* of the batch */
+    int greedy_line;  /* of a script, where memory was refused last; 0: not known */
+    size_t objects;   /* how many the batch has */
+    size_t input_len; /* of the batch */
+    struct script_place *place; /* NULL: nobody looks */
+    struct deadline deadline;   /* of the batch */
     bool resting; /* the collector, until a big event is logged or memory gets short */
 };
 
@@ -34,6 +36,18 @@ void script_push_source(lua_State *L, const struct rules_file *source, const cha
  * loaded anew. False: Lua itself broke. */
 bool script_decide_one(struct script *script, size_t object, bool shadow,
                        struct outbox *outbox, struct err *err);
+
+/* The watchdog watches this piece of work of the rules or of the shadow script; label: as
+ * for watchdog_watch(). */
+void script_watch(struct script *script, bool shadow, const char *label,
+                  size_t label_len);
+
+/* For struct memory's on_refusal: keeps the line of the script that asks for memory. */
+void script_note_greed(void *script, bool grows);
+
+/* Where a load ran out of memory at a line of the rules or of the shadow script: err
+ * names the line. */
+void script_blame_load(const struct script *script, bool shadow, struct err *err);
 
 /* The watchdog watches what is done with the batch as a whole, until watchdog_stop(): an
  * event that came with no time left, or whose publishing took all of it, is answered all

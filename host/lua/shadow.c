@@ -41,9 +41,11 @@ bool script_open_shadow(struct script *script, const char *path,
     snprintf(script->shadow_title, sizeof(script->shadow_title), "the shadow script %s",
              script->shadow.name);
     if (watchdog_start(deadline, first)) {
-        watchdog_watch(script->shadow_title, LOADING, strlen(LOADING));
+        script_watch(script, true, LOADING, strlen(LOADING));
         door->bare = true;
         script->shadowed = door_visit(door, open_body, &opening, GROWTH, first) && read;
+        if (!script->shadowed && read)
+            script_blame_load(script, true, first);
         door->bare = false;
         watchdog_stop();
     }

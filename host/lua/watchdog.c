@@ -14,12 +14,13 @@
 #include "base/alarm.h"
 #include "base/log.h"
 #include "base/log_output.h"
+#include "lua/place.h"
 
 #define TICKS_A_SECOND 10
 #define TICK_MS 100
 #define KEY_BYTES 1024   /* of a key in the line */
 #define SCRIPT_BYTES 256 /* of a script's name there */
-#define FORM_BYTES 512   /* of the text around them */
+#define FORM_BYTES 512   /* of the text around them, and of the reason */
 
 /* What is watched. label_len is 0 while the other two change. */
 static struct {
@@ -51,41 +52,72 @@ static size_t add(char *line, size_t used, const char *text, size_t len)
     return used;
 }
 
-struct part {
-    const char *text;
-    size_t len;
+static size_t add_text(char *line, size_t used, const char *text, size_t most)
+{
+    return add(line, used, text, strnlen(text, most));
+}
+
+/* The line of the script: nothing where it is not known. */
+static size_t add_line(char *line, size_t used, const char *before, int number)
+{
+    char digits[12];
+    size_t at = sizeof(digits);
+
+    if (number <= 0)
+        return used;
+    for (; *before; before++)
+        line[used++] = *before;
+    for (; number > 0; number /= 10)
+        digits[--at] = (char)('0' + number % 10);
+    return add(line, used, digits + at, sizeof(digits) - at);
+}
+
+/* Why the process ends, and what may help. */
+struct reason {
+    const char *why;
+    const char *comma; /* between why and the key */
+    const char *hint;
 };
 
-/* The form, with a part for each "%s". */
-static size_t fill(char *line, const char *form, const struct part *part)
+/* The form with what its letters stand for: watchdog_say() lists them. */
+static size_t fill(char *line, const char *form, const struct reason *reason)
 {
+    const char *script = watched.script ? watched.script : "Lua";
+    size_t len = watched.label_len < KEY_BYTES ? watched.label_len : KEY_BYTES;
+    int number = place_at_the_end();
     size_t used = 0;
 
     for (; *form; form++) {
-        if (form[0] == '%' && form[1] == 's') {
-            used = add(line, used, part->text, part->len);
-            part++;
-            form++;
-        } else {
+        char letter = form[0] == '%' ? form[1] : '\0';
+
+        if (letter == 's')
+            used = add_text(line, used, script, SCRIPT_BYTES);
+        else if (letter == 'l')
+            used = add_line(line, used, ":", number);
+        else if (letter == 'n')
+            used = add_line(line, used, ",\"line\":", number);
+        else if (letter == 'w')
+            used = add_text(line, used, reason->why, FORM_BYTES);
+        else if (letter == 'c')
+            used = add_text(line, used, reason->comma, FORM_BYTES);
+        else if (letter == 'h')
+            used = add_text(line, used, reason->hint, FORM_BYTES);
+        else if (letter == 'k')
+            used = add(line, used, watched.label, len);
+        else
             line[used++] = *form;
-        }
+        form += letter && strchr("slnwchk", letter) ? 1 : 0;
     }
     return used;
 }
 
-/* In a signal handler: only what is async-signal-safe. `comma`: between why and key. */
-static void end_process(const char *why, const char *comma)
+/* In a signal handler: only what is async-signal-safe. */
+static void end_process(const struct reason *reason)
 {
-    static char line[2 * (KEY_BYTES + SCRIPT_BYTES) + FORM_BYTES];
-    const char *script = watched.script ? watched.script : "Lua";
-    size_t len = watched.label_len < KEY_BYTES ? watched.label_len : KEY_BYTES;
-    const struct part parts[] = {
-        {script, strnlen(script, SCRIPT_BYTES)},
-        {why, strlen(why)},
-        {manner.form ? watched.label : comma, manner.form ? len : strlen(comma)},
-        {watched.label, len}};
-    const char *log_form = len > 0 ? "%s %s%s at key \"%s\"" : "%s %s";
-    size_t used = fill(line, manner.form ? manner.form : log_form, parts);
+    static char line[2 * (KEY_BYTES + SCRIPT_BYTES) + 2 * FORM_BYTES];
+    const char *log_form =
+        watched.label_len > 0 ? "%s%l %w%c at key \"%k\"%h" : "%s%l %w";
+    size_t used = fill(line, manner.form ? manner.form : log_form, reason);
 
     if (manner.form)
         log_output_last(manner.fd, line, used);
@@ -98,38 +130,50 @@ static void end_process(const char *why, const char *comma)
 
 /* ------------------------------------------------------------- the timers */
 
-/* "was stopped after 12 s of CPU": of at most 99 s. */
+/* "kept the processor for 12 s": of at most 99 s. */
 static const char *after_seconds(int seconds)
 {
-    static char why[sizeof("was stopped after 99 s of CPU")] = "was stopped after ";
-    char *at = why + strlen("was stopped after ");
+    static const char start[] = "kept the processor for ";
+    static char why[sizeof(start) + sizeof("99 s")];
+    char *at = why + strlen(start);
 
+    memcpy(why, start, strlen(start));
     if (seconds > 9)
         *at++ = (char)('0' + seconds / 10);
     *at++ = (char)('0' + seconds % 10);
-    memcpy(at, " s of CPU", sizeof(" s of CPU"));
+    memcpy(at, " s", sizeof(" s"));
     return why;
 }
 
 static void on_tick(int signal)
 {
+    struct reason reason = {"", "", ": a pattern with several `.-` or `.*`? anchor it"};
+
     (void)signal;
     if (!watched.active)
         return;
     watched.ticks++;
-    if (watched.ticks >= watched.seconds * TICKS_A_SECOND)
-        end_process(after_seconds(watched.seconds), "");
+    if (watched.ticks >= watched.seconds * TICKS_A_SECOND) {
+        reason.why = after_seconds(watched.seconds);
+        end_process(&reason);
+    }
+    if (watched.ticks > 1) /* the first tick may belong to the work before */
+        place_prepare();
 }
 
 static void on_deadline(void)
 {
+    static const struct reason reason = {
+        "was stopped, because the invocation's time is over", ",", ""};
+
     if (watched.active)
-        end_process("was stopped, because the invocation's time is over", ",");
+        end_process(&reason);
 }
+
+static bool ticking;
 
 static bool start_ticking(struct err *err)
 {
-    static bool ticking;
     timer_t tick;
     const struct itimerspec every = {
         .it_interval.tv_nsec = TICK_MS * 1000000,
@@ -176,6 +220,12 @@ void watchdog_stop(void)
     if (watched.active)
         alarm_clear();
     watched.active = 0;
+}
+
+void watchdog_forked(void)
+{
+    ticking = false;
+    alarm_forked();
 }
 
 void watchdog_add(const char *line)

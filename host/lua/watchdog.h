@@ -2,8 +2,8 @@
  * backtracks, a huge sort, an event that is made to be slow).
  *
  * Ten ticks of 100 ms of CPU on one object, or the end of the deadline by the clock,
- * write one line that names script and key, and _exit(1). The event comes again. One per
- * process, as the alarm (base/alarm.h) is. */
+ * write one line that names script, line and key, and _exit(1). The event comes again.
+ * One per process, as the alarm (base/alarm.h) is. */
 #ifndef PIGEON_LUA_WATCHDOG_H
 #define PIGEON_LUA_WATCHDOG_H
 
@@ -28,9 +28,19 @@ void watchdog_allow(int seconds);
  */
 void watchdog_add(const char *line);
 
-/* Writes `form` (256 bytes at most) to `fd` in place of a log line, with script, reason
- * and key for its three "%s"; with `json` as the inside of JSON strings. NULL: a log line
- * again. Not copied. */
+/* In the child of a fork, before anything else here: timers are not inherited, so the
+ * next watchdog_start() makes new ones. */
+void watchdog_forked(void);
+
+/* Writes `form` (256 bytes at most) to `fd` in place of a log line; with `json` what its
+ * letters stand for is the inside of JSON strings. NULL: a log line again. Not copied.
+ *
+ *   %s  the script            %w  what happened: "kept the processor for 1 s"
+ *   %l  ":4", its line        %h  ": ...", what may help
+ *   %n  ",\"line\":4"          %k  the key
+ *   %c  a comma, where a sentence goes on after %w
+ *
+ * Lines that are not known leave nothing. */
 void watchdog_say(const char *form, int fd, bool json);
 
 #endif

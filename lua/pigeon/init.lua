@@ -16,9 +16,10 @@ local verdict = require "pigeon.rules.verdict"
 
 local pigeon = {}
 
+local MUCH_KEPT = 8 -- megabytes that a script may keep before they are why memory ran out
 local MOST_DIFFERENCES = 20 -- of the shadow script that the log shows for an event
 
--- {script = {name, source}, words = {queues, env, sampled}, partial = {SQS queue = true}, level = the
+-- {script = {name, source}, words = {queues, env, sampled, noted}, partial = {SQS queue = true}, level = the
 -- lowest that is logged}. With a shadow script also tallies = pigeon.report.shadow, and
 -- shadow = {name, source, hash}, which is nil where that script does not load.
 local setup
@@ -63,6 +64,15 @@ local function open_without_rules(settings)
   return { finish = function() return command.usage, 0 end }
 end
 
+-- Returns the loaded rules. For check, which looks at their text too: also nil or why they do not load,
+-- and the script's own function.
+local function load_rules(settings)
+  if settings.command ~= "check" then return (load_script(setup.script)) end
+  local loaded, result, rule = pcall(load_script, setup.script)
+  if not loaded then return nil, tostring(result) end
+  return result, nil, rule
+end
+
 --- Settings under their variables' names, the command, and rules = {source, name} -> the queues' names,
 -- with commas; or nil, and what is wrong with a variable. Raises what is wrong with a line of the rules.
 function pigeon.open(settings)
@@ -75,7 +85,7 @@ function pigeon.open(settings)
   if not values then return nil, problem end
   local list, env = values.PIGEON_QUEUE, values.PIGEON_ENV
   setup = {
-    script = settings.rules, words = { queues = list, env = env, sampled = {} },
+    script = settings.rules, words = { queues = list, env = env, sampled = {}, noted = {} },
     partial = values.PIGEON_BATCH_FAILURES,
     level = (settings.AWS_LAMBDA_LOG_LEVEL or "DEBUG"):lower(),
   }
@@ -83,7 +93,7 @@ function pigeon.open(settings)
     kinds = values.PIGEON_METRICS, queues = list, env = env, function_name = settings.AWS_LAMBDA_FUNCTION_NAME,
     function_version = published_version(settings.AWS_LAMBDA_FUNCTION_VERSION),
   }
-  decide = load_script(setup.script)
+  decide, settings.unloaded, settings.rule = load_rules(settings)
   if settings.command ~= "lambda" then
     command = require("pigeon.desk." .. settings.command)
     settings.queues = list
@@ -107,13 +117,23 @@ function pigeon.open_shadow(script)
   setup.shadow = script
 end
 
+-- The desk: a process was stopped while it decided this object of the report's. There is nothing to decide.
+local function note_stopped(why, number, by_shadow)
+  report.stopped(number, why, by_shadow)
+  return { entries = {} }
+end
+
 local READ = {
   event = envelope.read,
   lines = function(input, invocation) return report.list.read(input, invocation.line, invocation.most) end,
   rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
   setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
-  probes = function() return require("pigeon.desk.probes").read() end,
+  objects = function(_, invocation) -- none, where check has rules that do not load
+    return decide and report.objects(invocation.line, invocation.most) or { entries = {} }
+  end,
+  stopped = function(input, invocation) return note_stopped(input, invocation.line, false) end,
+  shadow_stopped = function(input, invocation) return note_stopped(input, invocation.line, true) end,
 }
 
 --- Bytes, and {kind = what they are, one of READ, and line, most or queues} -> a label for each object in
@@ -142,10 +162,25 @@ end
 -- The script is loaded anew for each batch: while the rules decide, what it hoards must be freed.
 local function run_shadow(entry)
   if not entry.object or not (entry.verdict or entry.failures) then return {} end
+  if entry.other_problem then -- known before
+    note_shadow(entry, { problem = entry.other_problem })
+    return nil
+  end
   decide_shadow = decide_shadow or load_script(setup.shadow)
   local decision, problem = decide_shadow(entry.object)
+  if problem and problem:find("not enough memory", 1, true) then -- reload(), if it follows, knows the line
+    batch.unsure = batch.unsure or {}
+    batch.unsure[entry] = problem
+    return nil
+  end
   note_shadow(entry, { verdict = decision, problem = problem })
   return decision and {}
+end
+
+-- A word was called with more arguments than it takes.
+local function note_surplus(entry, word)
+  batch.surplus = batch.surplus or { word = word, entry = entry, count = 0 }
+  batch.surplus.count = batch.surplus.count + 1
 end
 
 --- An object's number, and whether the shadow script decides it -> where its messages go to, a list
@@ -159,10 +194,13 @@ function pigeon.decide(i, by_shadow)
     return nil
   end
   if entry.skipped then return {} end
+  local noted = setup.words.noted
   throttled.reset(setup.words)
+  noted.surplus = nil
   local start = entry.timed and os.clock()
   local decision, problem, trace = decide(entry.object, entry.closely or command and command.closely)
   entry.trace, entry.cpu = trace, start and os.clock() - start
+  if noted.surplus then note_surplus(entry, noted.surplus) end
   if not decision then
     fates.fail(entry, { cause = "rules", text = problem, name = entry.label })
     return nil
@@ -175,27 +213,52 @@ function pigeon.decide(i, by_shadow)
   return destinations, decision.id
 end
 
---- The number of an object whose decision ran out of memory, and which script decided: the object
--- fails, whatever was decided. Loads the script anew, which frees what it hoarded; raises where it
--- does not load.
-function pigeon.reload(i, by_shadow)
+-- The megabytes that are in use now, and not without the script that is forgotten.
+local function freed_by(forget)
+  collectgarbage()
+  local before = collectgarbage("count")
+  forget()
+  collectgarbage()
+  return (before - collectgarbage("count")) // 1024
+end
+
+-- What ran out of memory, where it is known the script's line, the megabytes that the object had, and
+-- those that the script kept from objects before -> what is wrong.
+local function greed(script, line, allowed, kept)
+  local where = script.name .. ":" .. (line and line .. ": " or " ")
+  if kept >= MUCH_KEPT then
+    return ("%sout of memory: the script itself keeps %d MB above its function, from object to object; " ..
+      "keep only constants there"):format(where, kept)
+  end
+  return ("%sout of memory: used the %d MB that an object may have: does a string or table grow in a loop?"):format(
+    where, allowed)
+end
+
+--- The number of an object whose decision ran out of memory, and which script decided, its line where
+-- that is known, and the megabytes that it had: the object fails, whatever was decided. Loads the
+-- script anew, which frees what it hoarded; raises where it does not load.
+function pigeon.reload(i, by_shadow, line, allowed)
   local entry = batch.entries[i]
   if by_shadow then
-    decide_shadow = nil -- the next object loads it
-    if not entry.noted then note_shadow(entry, { problem = setup.shadow.name .. ": out of memory" }) end
+    local kept = freed_by(function() decide_shadow = nil end) -- the next object loads it
+    if not entry.noted then note_shadow(entry, { problem = greed(setup.shadow, line, allowed, kept) }) end
     return
   end
-  decide = nil
-  collectgarbage()
+  local kept = freed_by(function() decide = nil end)
   if entry.first then batch.messages = entry.first - 1 end
   entry.verdict, entry.failures, entry.throttled = nil, nil, nil
-  fates.fail(entry, { cause = "rules", text = setup.script.name .. ": out of memory", name = entry.label })
+  fates.fail(entry, { cause = "rules", text = greed(setup.script, line, allowed, kept), name = entry.label })
   decide = load_script(setup.script)
 end
 
 --- Frees the shadow script, once it has decided what there was time for.
 function pigeon.rest_shadow()
   decide_shadow = nil
+  for i = 1, batch and batch.unsure and #batch.entries or 0 do
+    local entry = batch.entries[i]
+    local problem = batch.unsure[entry]
+    if problem and not entry.noted then note_shadow(entry, { problem = problem }) end
+  end
 end
 
 --- The fates of the messages that were not confirmed, by number, each {fate, stage, code, text, lasting},

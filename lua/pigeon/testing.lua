@@ -16,8 +16,7 @@ local assert = require "luassert"
 local environment_name = require "pigeon.settings.environment_name"
 local explanation = require "pigeon.desk.explanation"
 local queues = require "pigeon.settings.queues"
-local sandbox = require "pigeon.rules.sandbox"
-local verdict = require "pigeon.rules.verdict"
+local script_loader = require "pigeon.desk.script_loader"
 
 local testing = {}
 
@@ -141,13 +140,13 @@ function testing.load(path, ...)
   check_settings(settings)
   local source, problem = read(path)
   if not source then misuse("%s", problem) end
-  local script = { name = path:match("[^/]*$"), source = source }
+  local script = { name = path:match("[^/]*$"), path = path, source = source }
   local list, env
   list, problem = queues.parse(settings.PIGEON_QUEUE or "normal")
   if not list then misuse("%s", problem) end
   env, problem = environment_name.parse(settings.PIGEON_ENV)
   if problem then misuse("%s", problem) end
-  local ok, decide = pcall(sandbox.open, script, { queues = list, env = env }, verdict.judge)
+  local ok, decide = pcall(script_loader.open, script, { queues = list, env = env })
   if not ok then error(decide, 0) end
   return setmetatable({ name = script.name, queues = list, decide = decide }, Rules)
 end

@@ -22,7 +22,7 @@ end
 -- The settings that the program reads, by the one file that may read them.
 local function settings_read()
   local names = {}
-  for name in assert(io.open("host/config.c")):read("a"):gmatch('= %a+%("(PIGEON_[%w_]+)"%)') do
+  for name in assert(io.open("host/config.c")):read("a"):gmatch('STRING%("(PIGEON_[%w_]+)"') do
     names[name] = true
   end
   return names

@@ -72,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         len = batch_len(data + at, size - at);
         walk_lines(script, data + at, len, at == 0 ? 1 : 2);
     }
-    promise(script_finish(script, &text, &status, &problem, &err), err.text);
+    promise(script_finish(script, &text, NULL, &status, &problem, &err), err.text);
     promise(text.len > 0 && (status == 0 || status == 1), "there is a report");
     buffer_free(&text);
     script_close(script);

@@ -57,6 +57,32 @@ static int setup(void **state)
     return 0;
 }
 
+static void names_pigeons_variables_and_those_that_are_set(void **state)
+{
+    struct buffer known = {.max = SIZE_MAX}, set = {.max = SIZE_MAX};
+
+    (void)state;
+    setenv("PIGEON_QUEUS", "=a", 1);
+    setenv("OTHER_PIGEON_NAME", "b", 1);
+    assert_true(config_names(&known, &set));
+    assert_non_null(strstr(known.data, "PIGEON_HOST "));
+    assert_non_null(strstr(known.data, " PIGEON_TLS_CA_FILE "));
+    assert_non_null(strstr(known.data, " PIGEON_METRICS "));
+    assert_null(strstr(known.data, "PIGEON_QUEUS"));
+    assert_null(strstr(known.data, "AWS_LAMBDA"));
+    assert_non_null(strstr(set.data, "PIGEON_QUEUS "));
+    assert_non_null(strstr(set.data, "PIGEON_HOST "));
+    assert_null(strstr(set.data, "OTHER"));
+    assert_null(strstr(set.data, "="));
+    unsetenv("PIGEON_QUEUS");
+    unsetenv("OTHER_PIGEON_NAME");
+    known.max = known.len / 2;
+    buffer_free(&known);
+    assert_false(config_names(&known, &set));
+    buffer_free(&known);
+    buffer_free(&set);
+}
+
 static bool check(struct config *config, struct err *err)
 {
     *err = (struct err){0};
@@ -331,6 +357,7 @@ static void hides_what_is_not_set_too(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        CASE(names_pigeons_variables_and_those_that_are_set),
         CASE(reads_every_variable),
         CASE(what_is_not_set_is_null),
         CASE(each_required_variable_is_missed),

@@ -125,6 +125,39 @@ describe("an event", function()
     assert.equal("published: one to normal, crashes/new", lines[1].message)
   end)
 
+  it("is decided where a word gets more than it takes, and a WARN line counts that once", function()
+    pigeon.open(settings("normal", [[
+      return function(object)
+        if object.key == "fine" then return ignore("fine") end
+        return accept(crash_id(object.key, 1), { "normal" }, "more")
+      end]]))
+    receive(event(key_of(1), "fine", key_of(2)))
+    assert.equal(1, #pigeon.decide(1))
+    assert.same({}, pigeon.decide(2))
+    assert.equal(1, #pigeon.decide(3))
+    local body, error_type, lines = conclude({}, { confirmed = 2 })
+    assert.equal("null", body)
+    assert.is_nil(error_type)
+    assert.equal(4, #lines)
+    assert.equal("warn", lines[1].level)
+    assert.equal("the rules called accept with more arguments than it takes, for 2 objects; the rest was dropped: "
+      .. "bin/pigeon check names the line", lines[1].message)
+    receive(event("fine"))
+    pigeon.decide(1)
+    local _, _, rest = conclude({}, { confirmed = 0 })
+    assert.equal(1, #rest)
+  end)
+
+  it("has no line of the words that a shadow script gave too much", function()
+    pigeon.open(settings("normal"))
+    pigeon.open_shadow { name = "s.lua", hash = "0", source = "return function() return ignore('a', 'b') end" }
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    pigeon.decide(1, true)
+    local _, _, lines = conclude({}, { confirmed = 1 })
+    for _, line in ipairs(lines) do assert.is_not.equal("warn", line.level) end
+  end)
+
   it("leaves nothing for the next one", function()
     receive(event(key_of(1), "bad"))
     pigeon.decide(1)
@@ -336,7 +369,7 @@ describe("reload", function()
     local list = {}
     for i = 1, 3 do
       list[i] = select(2, pigeon.decide(i))
-      if i == 2 then pigeon.reload(i) end
+      if i == 2 then pigeon.reload(i, false, 9, 64) end
     end
     return list
   end
@@ -347,7 +380,8 @@ describe("reload", function()
     assert.same({ "seen-1", "seen-2", "seen-1" }, ids())
     local body, error_type, lines = conclude({}, { confirmed = 2 })
     assert.equal("Function.RulesFailed", error_type)
-    assert.matches("^1 of 3 objects failed: two: rules%.lua: out of memory", error_of(body))
+    assert.matches("^1 of 3 objects failed: two: rules%.lua:9: out of memory: used the 64 MB that an object may have: "
+      .. "does a string or table grow in a loop%?", error_of(body))
     assert.equal(3, #lines)
   end)
 
@@ -355,10 +389,10 @@ describe("reload", function()
     pigeon.open(settings("normal", "return function() error('boom') end"))
     receive(event("one"))
     assert.is_nil(pigeon.decide(1))
-    pigeon.reload(1)
+    pigeon.reload(1, false, nil, 64)
     local body, _, lines = conclude({}, { confirmed = 0 })
     assert.equal(1, #lines)
-    assert.matches("out of memory", error_of(body))
+    assert.matches("one: rules%.lua: out of memory: used the 64 MB", error_of(body))
     assert.is_nil(error_of(body):find("boom", 1, true))
   end)
 
@@ -370,7 +404,9 @@ describe("reload", function()
     end
     collectgarbage()
     local before = collectgarbage("count")
-    pigeon.reload(1)
+    pigeon.reload(1, false, 2, 64)
     assert.is_true(collectgarbage("count") < before - 15000)
+    assert.matches("^1 of 1 objects failed: one: rules%.lua:2: out of memory: the script itself keeps 16 MB above its "
+      .. "function, from object to object; keep only constants there", error_of(conclude({}, { confirmed = 0 })))
   end)
 end)

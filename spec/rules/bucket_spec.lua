@@ -25,8 +25,10 @@ describe("rules/bucket.lua", function()
   end
 
   it("throttles the queues, not the exchange", function()
-    local other = "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918"
-    assert.accepts(rules, { key = other, bucket = "crashes-stage" }, { "normal", "stage/crash.normal" })
+    local out = "v2/raw_crash/96a/20180313/96af9a3d-2d1c-4865-af09-80bc01180313" -- sample 15.01
+    assert.accepts(rules, { key = out, bucket = "crashes-stage" }, { "normal", "stage/crash.normal" })
+    local just_in = "v2/raw_crash/bf6/20180313/bf6756ac-2d1c-4865-af09-80bc01180313" -- 14.6
+    assert.accepts(rules, { key = just_in, bucket = "crashes-stage" }, { "normal", "submitter", "stage/crash.normal" })
   end)
 
   it("ignores the rest", function()

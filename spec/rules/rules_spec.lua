@@ -25,11 +25,13 @@ local BOTH = {
   { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc0a180313", "ignores", "junk annotation" },
 }
 
--- 0 defers, 1 accepts.
+-- 0 defers, 1 accepts. The number is the id's sample for submitter, which has a throttle of 15.
 local RULES = {
   { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "accepts", { "normal", "submitter" } },
   { "v2/raw_crash/00007bd0-2d1c-4865-af09-80bc01180313", "accepts", { "normal", "submitter" } },
   { "v2/raw_crash/de1/20160918/de1bb258-cbbf-4589-a673-34f801160918", "accepts", { "normal" } },
+  { "v2/raw_crash/bf6/20180313/bf6756ac-2d1c-4865-af09-80bc01180313", "accepts", { "normal", "submitter" } }, -- 14.6
+  { "v2/raw_crash/96a/20180313/96af9a3d-2d1c-4865-af09-80bc01180313", "accepts", { "normal" } }, -- 15.01
   { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "defers", "deferred by the collector" },
   { "v1/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "ignores", "not a raw crash" },
 }
@@ -41,6 +43,8 @@ local ANTENNA = {
   { "v1/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "defers", "deferred by the collector" },
   { "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313", "defers", "deferred by the collector" },
   { "v1/raw_crash/20180313/11111111-2d1c-4865-af09-80bc00180313", "accepts", { "normal" } },
+  { "v1/raw_crash/20180313/a851f637-2d1c-4865-af09-80bc00180313", "accepts", { "normal", "submitter" } }, -- 14.5
+  { "v1/raw_crash/20180313/c623a9b0-2d1c-4865-af09-80bc00180313", "accepts", { "normal" } }, -- 15.06
   { "v3/raw_crash/20180313/00007bd0-2d1c-4865-af09-80bc00180313", "ignores", "not a raw crash" },
 }
 

@@ -82,9 +82,9 @@ function broker.log()
   end)
 end
 
---- "memory" or "disk".
+--- "memory" or "disk". Returns when the connections have been told: get_alarms() waits for that.
 function broker.alarm(resource)
-  evaluate("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}).", resource)
+  evaluate("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}), rabbit_alarm:get_alarms().", resource)
 end
 
 function broker.clear_alarm(resource)

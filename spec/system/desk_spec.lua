@@ -47,7 +47,7 @@ describe("pigeon", function()
     end
   end)
 
-  for _, command in ipairs { "explain", "check", "simulate", "replay", "event", "test" } do
+  for _, command in ipairs { "explain", "check", "table", "diff", "simulate", "replay", "event", "test" } do
     it(command .. " says how it is used, wherever it is asked to", function()
       for _, arguments in ipairs { " --help", " --help x", " s3 --help", " --nonsense --help", " --rules --help" } do
         local status, said, complained = run(command .. arguments)
@@ -63,6 +63,10 @@ describe("pigeon", function()
     "explain --nonsense", "explain -h", "explain --rules", "explain --rules /nonsense k", "event", "event --nonsense",
     "nonsense", "test --nonsense", "test /nonsense_spec.lua", "check k", "replay k", "replay --rate 0",
     "replay --from x", "simulate k", "simulate --against /nonsense", "simulate --manifest /nonsense", "replay --ids",
+    "table k", "table --rules /nonsense", "diff", "diff rules/rules.lua", "diff rules/rules.lua /nonsense",
+    "diff rules/rules.lua rules", "diff --rules rules/rules.lua rules/rules.lua",
+    "simulate --html", "simulate --html -", "simulate --html new.lua", "simulate --html .html", "table --html t.html",
+    "simulate --html /nonsense/page.html", "diff rules/rules.lua rules/rules.lua --html /nonsense/page.html",
   } do
     it(arguments .. " is misuse", function()
       local status, said, complained = run(arguments .. " </dev/null")
@@ -74,11 +78,11 @@ describe("pigeon", function()
 
   for _, arguments in ipairs {
     "--help", "--version", "explain --help", "explain k", "check", "event s3 --key k", "simulate", "simulate --help",
-    "replay --help", "test --help",
+    "replay --help", "test --help", "table", "diff rules/rules.lua rules/rules.lua",
   } do
     it(arguments .. " fails where the disk is full, and ends quietly where nobody reads on", function()
       local status, _, complained = run(arguments .. " </dev/null", nil, "/dev/full")
-      assert.are.equal(1, status)
+      assert.are.equal(arguments:find("^diff") and 2 or 1, status)
       assert.matches("^pigeon[%a ]*: the output could not be written completely: No space left on device\n$",
         complained)
       local out = os.tmpname()
@@ -154,7 +158,8 @@ describe("pigeon explain", function()
     os.remove(rules)
     assert.are.equal(1, status)
     assert.are.equal("", said)
-    assert.matches('^pigeon explain: lua_%w+ was stopped after 1 s of CPU at key "////+"\n$', complained)
+    assert.matches('^pigeon explain: lua_%w+:1 kept the processor for 1 s at key "////+": a pattern with '
+      .. "several `%.%-` or `%.%*`%? anchor it\n$", complained)
   end)
 
   it("takes the rules beside the program first", function()
@@ -224,13 +229,14 @@ describe("pigeon simulate", function()
     assert.are.equal("", said) -- it does not load: there is nothing to compare
   end)
 
-  it("prints at SIGINT what was counted so far", function()
+  it("prints at SIGINT what was counted so far, and makes no page of that", function()
     local fifo, out = system.run("mktemp -u"):gsub("\n", ""), os.tmpname()
     system.run("mkfifo " .. fifo)
     local writer = assert(io.open(fifo, "r+"))
     for i = 1, 1000 do writer:write(system.key(system.id(i)), "\n") end
     writer:flush()
-    local pid = system.run(("PIGEON_QUEUE=normal %s simulate >%s 2>&1 <%s & echo $!"):format(PIGEON, out, fifo))
+    local pid = system.run(("PIGEON_QUEUE=normal %s simulate --html %s.html >%s 2>&1 <%s & echo $!"):format(PIGEON, out,
+      out, fifo))
     pid = pid:gsub("\n", "")
     system.wait("it to sleep, with a handler for SIGINT, after a batch", function()
       local about = system.read(("/proc/%s/status"):format(pid))
@@ -240,8 +246,9 @@ describe("pigeon simulate", function()
     system.run("kill -INT " .. pid)
     system.wait("its end", function() return not os.execute(("test -e /proc/%s/exe"):format(pid)) end)
     writer:close()
-    assert.matches("^1000 objects, by verdict\n  accept   1000 100.00 .*\npigeon simulate: stopped by a signal\n$",
-      system.read(out))
+    assert.matches("^1000 objects, by verdict\n  accept   1000 100.00 .*\n"
+      .. "pigeon simulate: stopped by a signal; no page was written\n$", system.read(out))
+    assert.is_nil(io.open(out .. ".html"))
     os.remove(fifo)
     os.remove(out)
   end)
@@ -266,7 +273,7 @@ describe("pigeon check", function()
     for _, rules in ipairs { "rules.lua", "antenna.lua", "bucket.lua" } do
       local status, said = run("check --rules rules/" .. rules)
       assert.are.equal(0, status, said)
-      assert.are.equal(rules .. ": 35 keys decided, nothing found\n", said)
+      assert.matches("^" .. rules:gsub("%p", "%%%0") .. ": %d+ objects decided, nothing found\n$", said)
     end
   end)
 
@@ -274,30 +281,38 @@ describe("pigeon check", function()
     local rules
     after_each(function() os.remove(rules) end)
 
-    it("in a decision, and what was found before", function()
+    it("in a decision, and decides all the other objects", function()
       rules = file_of([[
 return function(object)
   local a, b = object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")
+  if object.size > 5000 then return ignore("large") end
   return ignore(a or "x")
 end
 ]])
       local status, said = run("check --rules " .. rules)
       assert.are.equal(1, status)
-      assert.matches("^(lua_%w+):2: unused variable 'b'\n%1: was stopped after 1 s of CPU %(key \"////+\"%)\n$", said)
+      assert.matches("^lua_%w+:2: warning: [^\n]*\n", said) -- of the text, first
+      assert.matches("\nlua_%w+:2: kept the processor for 1 s: a pattern with several `%.%-` or `%.%*`%? anchor it "
+        .. '%(key "[^\n]*/////%.%.%."[^\n]*%)\n', said)
+      assert.matches("\nlua_%w+:3: [^\n]*nil[^\n]* %(key [^\n]*\n", said)
+      assert.matches("\nlua_%w+: %d+ objects decided, %d errors, %d warnings\n$", said)
       status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
-      local findings = json_lines(said)
-      assert.are.equal(2, #findings) -- and no summary
-      assert.are.equal(2, findings[1].line)
-      assert.are.same({ file = findings[1].file, what = "was stopped after 1 s of CPU", key = ("/"):rep(1024),
-        level = "error" }, findings[2])
+      local findings, stopped = json_lines(said), nil
+      for _, finding in ipairs(findings) do
+        if finding.what and finding.what:find("^kept the processor for 1 s: ") then stopped = finding end
+      end
+      assert.are.same({ findings[1].file, 2, "error" }, { stopped.file, stopped.line, stopped.level })
+      assert.are.equal(1024, #stopped.key)
+      assert.are.equal(#findings - 1, findings[#findings].summary.findings)
     end)
 
     it("in a decision alone", function()
-      rules = file_of('return function(object) return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")) end')
+      rules = file_of('local SLOW = ("^(.-)/(.-)/(.-)/(.-)/([^/]+)$"):lower()\n' -- the text does not show it
+        .. 'return function(object) return ignore(object.key:match(SLOW) and "a" or "b") end')
       local status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
-      assert.are.equal("was stopped after 1 s of CPU", json_lines(said)[1].what)
+      assert.matches('"what":"kept the processor for 1 s: ', said)
     end)
 
     it("while the rules load", function()
@@ -305,22 +320,53 @@ end
         .. 'long:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$")')
       local status, said = run("check --rules " .. rules)
       assert.are.equal(1, status)
-      assert.matches('^lua_%w+: was stopped after 1 s of CPU %(key "%(loading%)"%)\n$', said)
+      assert.matches('^lua_%w+:3: kept the processor for 1 s: .* %(key "%(loading%)"%)\n$', said)
       status, said = run("check --json --rules " .. rules)
       assert.are.equal(1, status)
       assert.are.equal("(loading)", json_lines(said)[1].key)
     end)
   end)
 
-  it("goes on without luacheck, and says so", function()
-    local env = { PIGEON_QUEUE = "normal", PATH = "/nonsense" }
+  it("needs no other program", function()
+    local status, said = run("check", { PIGEON_QUEUE = "normal", PATH = "/nonsense" })
+    assert.are.equal(0, status)
+    assert.matches("^rules%.lua: %d+ objects decided, nothing found\n$", said)
+  end)
+
+  it("counts warnings with --strict, and judges literal queues where PIGEON_QUEUE is set", function()
+    local rules = file_of("return function(object)\n  return accept(object.key:sub(-36), { 'nightly' })\nend\n")
+    local name = rules:match("[^/]*$")
+    local key = "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313"
+    local warning = name .. ':2: warning: PIGEON_QUEUE has no queue "nightly": it has normal\n'
+    local status, said = run("check --rules " .. rules)
+    assert.matches(warning, said, 1, true)
+    assert.is_nil(said:find("error:", 1, true), key)
+    local strict, also = run("check --strict --rules " .. rules)
+    assert.matches(warning, also, 1, true)
+    assert.are.equal(1, strict)
+    local _, unjudged = run("check --strict --rules " .. rules, {})
+    assert.is_nil(unjudged:find("nightly", 1, true))
+    os.remove(rules)
+    assert.is_true(status <= strict)
+  end)
+
+  it("finds misspelt variables, a shadow script that is missing and a bad PIGEON_TLS, without a host", function()
+    local env = { PIGEON_QUEUE = "normal", PIGEON_TLS = "yes", PIGEON_QUEUS = "a", PIGEON_USERNAME = "b",
+      PIGEON_FOO = "c", PIGEON_SHADOW_RULES = "nosuch.lua" }
     local status, said = run("check", env)
-    assert.are.equal(0, status)
-    assert.are.equal("rules.lua: 35 keys decided, nothing found; luacheck is not installed "
-      .. "(apt-get install lua-check), so it did not check the script\n", said)
-    status, said = run("check --json", env)
-    assert.are.equal(0, status)
-    assert.is_false(json_lines(said)[1].summary.luacheck)
+    assert.are.equal(1, status)
+    assert.matches('^PIGEON_TLS: "yes" is neither "on" nor "off"\n'
+      .. 'PIGEON_SHADOW_RULES is "nosuch.lua", and there is no [^\n]*/nosuch.lua to read; [^\n]*\n', said)
+    for line in pairs {
+      ["PIGEON_QUEUS is set, but Pigeon has no such variable: did you mean PIGEON_QUEUE?\n"] = true,
+      ["PIGEON_USERNAME is set, but Pigeon has no such variable: did you mean PIGEON_USER?\n"] = true,
+      ["warning: PIGEON_FOO is set, but Pigeon has no such variable: unset it;"] = true,
+    } do
+      assert.matches(line, said, 1, true)
+    end
+    assert.matches("4 errors, 1 warning\n$", said)
+    env = { PIGEON_QUEUE = "normal", PIGEON_TLS = "on", PIGEON_SHADOW_RULES = "bucket.lua" }
+    assert.are.equal(0, (run("check", env)))
   end)
 
   it("takes a file of any name", function()
@@ -329,7 +375,7 @@ end
     local name = "-a 'b' \"c\" $(exit 9).lua"
     system.write(folder .. "/" .. name, "return function() local unused return ignore('x') end\n")
     local pipe = io.popen(("cd %s && %s check --rules %s 2>/dev/null"):format(folder, program, quote(name)))
-    assert.are.equal(name .. ":1: unused variable 'unused'\n", pipe:read("L"))
+    assert.matches(name .. ':1: warning: nothing reads the local "unused"', pipe:read("L"), 1, true)
     pipe:close()
     os.execute("rm -rf " .. quote(folder))
   end)
@@ -342,7 +388,7 @@ end
     local finding = json_lines(said)[1]
     assert.are.equal(rules:match("[^/]*$"), finding.file)
     assert.are.equal(2, finding.line)
-    assert.are.equal("'end' expected (to close 'function' at line 1) near 'nonsense'", finding.what)
+    assert.are.equal("`end` is missing for the `function` of line 1, before `nonsense`", finding.what)
   end)
 
   it("looks at the other variables where any is set", function()
@@ -374,7 +420,7 @@ end
       local status, said = run("check --connect", env)
       assert.are.equal(1, status)
       assert.matches("^queue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
-        .. "queue there2: there\nrules.lua: 35 keys decided, 1 finding\n$", said)
+        .. "queue there2: there\nrules.lua: %d+ objects decided, 1 error\n$", said)
       status, said = run("check --connect --json", env)
       assert.are.equal(1, status)
       local finding, last = table.unpack(json_lines(said))
@@ -398,7 +444,7 @@ end
       system.eval(('rabbit_auth_backend_internal:delete_user(<<"%s">>, <<"spec">>).'):format(user))
       assert.are.equal(0, status)
       -- RabbitMQ answers him, or since 3.13.16 with 403
-      local what = said:match("^queue there: ([^\n]+)\nrules.lua: 35 keys decided, nothing found\n$")
+      local what = said:match("^queue there: ([^\n]+)\nrules.lua: %d+ objects decided, nothing found\n$")
       assert.is_true(what == "there" or what == "may not ask", said)
     end)
 
@@ -408,6 +454,51 @@ end
       assert.are.equal(1, status)
       assert.matches("^queue there: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
     end)
+  end)
+end)
+
+describe("pigeon table and pigeon diff", function()
+  it("say what the rules can do, in one screen", function()
+    local status, said, complained = run("table", { PIGEON_QUEUE = "normal,15:submitter" })
+    assert.are.equal(0, status)
+    assert.are.equal("", complained)
+    assert.matches("^rules%.lua %(%x+%): %d+ objects, made from its constants; 7 outcomes\n", said)
+    assert.matches("\n +%d+  accept: normal, submitter\n", said)
+    assert.is_true(select(2, said:gsub("\n", "")) <= 24)
+    status, said = run("table --json --rules rules/bucket.lua")
+    assert.are.equal(0, status)
+    local rows = json_lines(said)
+    assert.are.equal(rows[#rows].summary.outcomes, #rows - 1)
+    assert.are.equal("crashes", rows[1].example.bucket)
+  end)
+
+  it("have the status 0 without a difference, 1 with one, 2 where they cannot know", function()
+    local status, said, complained = run("diff rules/rules.lua rules/rules.lua")
+    assert.are.equal(0, status)
+    assert.matches("^old: rules/rules%.lua %(%x+%)\nnew: rules/rules%.lua %(%x+%)\nno difference in %d+ objects", said)
+    assert.are.equal("", complained)
+    status, said = run("diff rules/rules.lua rules/antenna.lua")
+    assert.are.equal(1, status)
+    assert.matches("\n +%d+  accept: normal %-> defer: deferred by the collector\n +v2/raw_crash/", said)
+    local broken = file_of("return function(object) return end end")
+    status, said, complained = run("diff rules/rules.lua " .. broken)
+    assert.are.equal(2, status)
+    assert.are.equal("", said)
+    assert.matches("^pigeon diff: lua_%w+:1: ", complained)
+    assert.are.equal(2, (run(("diff %s rules/rules.lua"):format(broken))))
+    os.remove(broken)
+  end)
+
+  it("go on where a script has to be stopped, and name the script", function()
+    local stalls = file_of('return function(object) return ignore(object.key:match("^(.-)/(.-)/(.-)/(.-)/([^/]+)$") '
+      .. 'and "a" or "b") end')
+    local status, said = run("table --rules " .. stalls)
+    assert.are.equal(1, status)
+    assert.matches("\n +%d  fail: lua_%w+:1: kept the processor for 1 s: [^/]*/////[^\n]*\n", said)
+    status, said = run("diff rules/rules.lua " .. stalls)
+    assert.are.equal(1, status)
+    assert.matches("\n +%d  ignore: [^\n]* %-> fail: lua_%w+:1: kept the processor", said)
+    os.remove(stalls)
   end)
 end)
 
@@ -532,7 +623,7 @@ end
     assert.matches("\n[^\n]* no object is done\n$", said)
     status, said = run(("replay --rules %s <%s"):format(rules, keys), env)
     assert.are.equal(1, status)
-    assert.matches("was stopped after 1 s of CPU at key \"///", said)
+    assert.matches(":%d+ kept the processor for 1 s at key \"///", said)
     assert.matches("done up to object 1000; %-%-from 1001 continues after it\n$", said)
     assert.are.equal(1000, system.count(env, "normal"))
     os.remove(rules)

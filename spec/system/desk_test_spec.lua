@@ -49,6 +49,22 @@ describe("pigeon test", function()
     assert.are.equal(0, status, said)
   end)
 
+  it("makes a first spec beside any rules, which then passes", function()
+    for _, rules in ipairs { "rules", "antenna", "bucket" } do
+      os.execute(("rm -rf %s/spec && cp rules/%s.lua %s/rules.lua"):format(folder, rules, folder))
+      local said = system.run(("cd %s && PIGEON_QUEUE=normal,15:submitter %s test --init ."):format(folder, program))
+      assert.matches("^%./spec/rules_spec%.lua\n", said)
+      said = system.run(("cd %s && %s test"):format(folder, program))
+      assert.matches("3 successes / 0 failures", said)
+    end
+    local status, said = test("", "--init")
+    assert.are.equal(2, status)
+    assert.matches("pigeon test: --init takes one folder\n", said, 1, true)
+    status, said = test("", "--init nosuch")
+    assert.are.equal(1, status)
+    assert.matches("pigeon test: nosuch/rules.lua: No such file or directory\n", said, 1, true)
+  end)
+
   it("needs no more than an unpacked zip, beside which the specs are", function()
     os.remove(folder .. "/rules.lua")
     system.run(("BUILD=build bin/build/package rules/rules.lua %s/p.zip"):format(folder))

@@ -69,6 +69,35 @@ describe("the zip", function()
     os.remove(rules)
     os.remove(said)
   end)
+
+  it("is made with a warning, but not where QUEUES has the function's queues", function()
+    local rules, made, said = os.tmpname(), os.tmpname() .. ".zip", os.tmpname()
+    system.write(rules, [[
+return function(object)
+  local id, unused = crash_id(object.key), 1
+  if not id then return ignore("not a crash id") end
+  return accept(id, { "nightly" })
+end
+]])
+    local function package(queues)
+      os.remove(made)
+      local _, _, status = os.execute(("BUILD=build QUEUES=%s bin/build/package %s %s >/dev/null 2>%s"):format(queues,
+        rules, made, said))
+      return status, system.read(said), os.execute("test -s " .. made)
+    end
+    local status, text, there = package ""
+    assert.equal(0, status, text)
+    assert.is_true(there)
+    assert.matches('^    [^\n]*:2: warning: nothing reads the local "unused"[^\n]*\n$', text)
+    status, text, there = package "normal,15:submitter"
+    assert.equal(1, status)
+    assert.is_nil(there)
+    assert.matches(':4: warning: PIGEON_QUEUE has no queue "nightly": it has normal, submitter\n', text, 1, true)
+    assert.matches("made no zip; fix ", text, 1, true)
+    os.remove(rules)
+    os.remove(made)
+    os.remove(said)
+  end)
 end)
 
 describe("make", function()

@@ -86,7 +86,7 @@ describe("a shadow script", function()
     ["never ends"] = { "return function()\n  while true do end\nend",
       "-> fail: candidate.lua:2: spent its budget of 1000000 instructions" },
     ["takes too much memory"] = { "return function(object)\nlocal s = object.key while true do s = s .. s end\nend",
-      "-> fail: candidate.lua: not enough memory" },
+      "-> fail: candidate.lua:2: out of memory: used the 64 MB" },
     ["hoards memory"] = { [[
       local kept = {}
       return function(object)
@@ -130,7 +130,7 @@ describe("a shadow script", function()
     table.sort(arrived)
     assert.same(ids(2), arrived)
     assert.equal(1, outcome.status)
-    has(outcome.log, "the shadow script candidate.lua was stopped after 1 s of CPU at key ")
+    has(outcome.log, "the shadow script candidate.lua:3 kept the processor for 1 s at key ")
     has(outcome.log, key(id(1)))
     has(outcome.log, "unset PIGEON_SHADOW_RULES, or every retry ends this way")
   end)

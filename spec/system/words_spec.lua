@@ -74,8 +74,10 @@ local function closed_twice(env)
   end
 end
 
+-- Its port goes first: a stop closes that a little after the connections.
 local function stopped(env)
   broker.wait_unconfirmed(env, 1)
+  broker.suspend_listeners()
   erlang("rabbit:stop().")
 end
 

@@ -1,9 +1,11 @@
 --- `pigeon test` runs this file in Lua 5.4 (host/desk/busted.c), with the file of the embedded modules
 -- and then the user's arguments. It starts busted, where require() finds these modules, and looks
--- that tests ran and that their output was written. Not a module.
+-- that tests ran and that their output was written; then come coverage and mutants, where they are asked
+-- for. `make test-rules` runs it too, with "" for the file: the modules are then on LUA_PATH. Not a module.
 
 -- "NAME LENGTH\n" and the bytes, for each module.
 local function preload(path)
+  if path == "" then return end
   local file <close> = assert(io.open(path, "rb"))
   for header in file:lines() do
     local name, length = header:match("^(%S+) (%d+)$")
@@ -110,27 +112,35 @@ local function watch_output()
   end
 end
 
--- Counts the tests of the run that follows: returns a table with `ran`, and `empty`, the files without
--- a test.
-local function count_tests()
+-- Counts the tests of the run that follows, and calls on_file(name) and on_exit(failed). Returns a table
+-- with `ran`, and `empty`, the files without a test.
+local function count_tests(on_file, on_exit)
   local core = require "busted.core"
-  local counted, in_file = { ran = 0, empty = {} }, 0
+  local counted, in_file, failed = { ran = 0, empty = {} }, 0, false
   package.loaded["busted.core"] = function(...)
     local busted = core(...)
-    -- each returns true, so that busted's own subscribers come after it
-    busted.subscribe({ "file", "start" }, function()
+    package.loaded["busted.core"] = core -- the runs for mutants are not counted
+    local function subscribe(channel, call)
+      busted.subscribe(channel, function(...)
+        call(...)
+        return nil, true -- so that busted's own subscribers come after it
+      end)
+    end
+    subscribe({ "file", "start" }, function(file)
       in_file = 0
-      return nil, true
+      on_file(file.name)
     end)
-    busted.subscribe({ "test", "end" }, function(_, _, status)
+    subscribe({ "test", "end" }, function(_, _, status)
       in_file = in_file + 1
       if status ~= "pending" then counted.ran = counted.ran + 1 end
-      return nil, true
     end)
-    busted.subscribe({ "file", "end" }, function(file)
+    subscribe({ "file", "end" }, function(file)
       if in_file == 0 then table.insert(counted.empty, file.name) end
-      return nil, true
     end)
+    for _, channel in ipairs { "failure", "error" } do
+      subscribe({ channel }, function() failed = true end)
+    end
+    subscribe({ "exit" }, function() on_exit(failed) end)
     return busted
   end
   return counted
@@ -151,16 +161,36 @@ local function check_tests(counted, options)
   os.exit(1)
 end
 
+-- `--init DIR` runs no spec: it makes the first one.
+local function make_first_spec()
+  if #arg ~= 2 then misuse("--init takes one folder") end
+  local said, problem = require("pigeon.desk.first").write(arg[2], os.getenv("PIGEON_QUEUE") or "normal")
+  if not said then
+    say("%s", problem)
+    os.exit(1)
+  end
+  io.stdout:write(said)
+  os.exit(0, true)
+end
+
 preload(table.remove(arg, 1))
+local own, own_problem = require("pigeon.desk.test_options").take(arg)
+if not own then misuse("%s", own_problem) end
 local run = require_busted()
+if arg[1] == "--init" then make_first_spec() end
 local options = read_options()
 if not options.version then check_specs(options) end
-local counted = count_tests()
+if options.version or options.list then own = {} end -- no test runs
+local proofs = require("pigeon.desk.proofs").open(own, options, say, misuse)
+local counted = count_tests(proofs.on_file, proofs.on_exit)
 watch_output()
 run({ standalone = false }) -- ends the process where a test failed
+io.stdout:flush()
+if not options.list then check_tests(counted, options) end
+local proved = proofs.finish()
 io.stdout:flush()
 if unwritten then
   say("the output could not be written completely: %s", unwritten)
   os.exit(1)
 end
-if not options.list then check_tests(counted, options) end
+if not proved then os.exit(1) end

@@ -1,34 +1,44 @@
---- `pigeon check`: finds what is wrong with the rules before they are deployed. luacheck checks the
--- script, where it is installed; then the rules decide the objects of probes.lua.
+--- `pigeon check`: finds what is wrong with the rules before they are deployed. First what stands in
+-- the script's text (lua/pigeon/source); then the rules decide the objects of probes.lua, in a process
+-- of its own (host/desk/apart.c).
+local enumeration = require "pigeon.desk.enumeration"
+local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
-local luacheck = require "pigeon.desk.luacheck"
+local kept = require "pigeon.desk.kept"
 local probes = require "pigeon.desk.probes"
 local text = require "pigeon.text"
+local variables = require "pigeon.desk.variables"
 
 local check = {}
 
 check.usage = [[
-Usage: pigeon check [--rules FILE] [--connect] [--json]
-Finds mistakes in settings and rules, and prints each as FILE:LINE: what.
-Needs neither network nor broker. It checks
-  * PIGEON_QUEUE, PIGEON_ENV and PIGEON_BATCH_FAILURES, and PIGEON_HOST and the
-    other required variables where any of them is set
-  * the script: syntax, unknown words, unused and shadowed locals (by luacheck,
-    where that is installed)
-  * how the script decides typical and awkward keys, each of them twice: it must
-    not fail, take over 10 ms, or decide differently the second time. A key that
-    takes it a second is a finding too, and ends the check
+Usage: pigeon check [--rules FILE] [--strict] [--connect] [--json]
+Finds mistakes in settings and rules, and prints each as FILE:LINE: what, and
+what to write instead. Needs neither network nor broker. It checks
+  * PIGEON_QUEUE, PIGEON_ENV and PIGEON_BATCH_FAILURES, PIGEON_TLS, that
+    PIGEON_SHADOW_RULES is there, that no PIGEON_ variable is misspelt, and
+    PIGEON_HOST and the other required variables where any of them is set
+  * the script's text: syntax, names that do not exist, verdicts that are not
+    returned, arguments, conditions that are always the same, reasons, ids,
+    patterns, state that changes; queues that PIGEON_QUEUE does not have, where
+    that is set
+  * how the script decides the objects that its constants tell apart (pigeon
+    table shows them) and awkward ones, each of them twice: it must not fail,
+    take over 10 ms, or decide differently the second time. A key that takes it
+    a second is a finding too, and the others go on
+  * what the script keeps above its function, which must not grow meanwhile
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
+  --strict      warnings count, too: what may be meant, but seldom is
   --connect     also connects, logs in, and checks that the queues exist;
                 publishes nothing
   --json        JSON Lines: an object for each finding, with what there is of
                 file, line, what, fix, level (error or warning), queue, key, and
-                more (how many other keys); at the end {"summary": ...}, which
-                is missing where a key ended the check
-Status 1: there is a finding.
+                more (how many other objects); at the end {"summary": ...}
+Status 1: there is an error; with --strict, a warning.
 ]]
 
+local MOST = 100 -- probes of a batch
 local LONGEST_KEY = 60 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
 
@@ -57,10 +67,15 @@ local function finding_of(problem, script)
   return set_place(new_finding(what or problem), file, line)
 end
 
+local function counted(count, noun)
+  return count == 0 and "" or ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
+end
+
 local function line_of(finding)
   local where = finding.file and finding.file .. (finding.line and ":" .. finding.line or "") .. ": "
     or finding.queue and "queue " .. finding.queue .. ": " or ""
-  local what = finding.what .. (finding.fix and "; next: " .. finding.fix or "")
+  local what = (finding.level == "warning" and "warning: " or "") .. finding.what
+    .. (finding.fix and (finding.queue and "; next: " or ": ") .. finding.fix or "")
   if not finding.key then return where .. what end
   local more = finding.more and (", and %d more"):format(finding.more) or ""
   return ('%s%s (key "%s"%s)'):format(where, what, text.clean(finding.key, LONGEST_KEY), more)
@@ -68,19 +83,23 @@ end
 
 -- ------------------------------------------------------------------------ the report
 
---- {json, rules or nil, arguments = what is wrong already} -> the report. The first batch has no
--- objects: it returns the findings that need none, before a probe can end the process
--- (host/desk/command.c has the line for that). Without rules there is no batch at all.
+--- {json, strict, rules or nil, arguments = what is wrong already, queues = PIGEON_QUEUE's, assumed_queue
+-- = it is not set, unloaded = why the rules do not load, rule = their function} -> the report. The first batch has no
+-- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
-  local report, findings, probed, unchecked = {}, 0, 0, nil
+  local report, errors, warnings = {}, 0, 0
+  local objects, probing -- made when the first probe is asked for
+  local surplus -- the first call with too many arguments that was seen: {word, entry}
+  local wrong_lines = {} -- with an error in their text: what the rules do there is not reported again
   local queues = json.list {} -- what the summary has of each
   local rules = settings.rules
+  local grown = settings.rule and kept.watch(settings.rule, rules.source)
 
   -- Counts these findings, and returns them as text: lines of JSON, or lines for people.
   local function show(list)
-    findings = findings + #list
     local lines = {}
     for i, finding in ipairs(list) do
+      if finding.level == "warning" then warnings = warnings + 1 else errors = errors + 1 end
       lines[i] = (settings.json and json.encode(finding) or line_of(finding)) .. "\n"
     end
     return table.concat(lines)
@@ -103,56 +122,94 @@ function check.open(settings)
     return table.concat(parts)
   end
 
+  -- What is wrong beside the rules.
   local function show_arguments()
     local problems = {}
     for i, problem in ipairs(settings.arguments) do problems[i] = finding_of(problem) end
+    for _, found in ipairs(variables.misspelt(settings.known or "", settings.set or "")) do
+      local finding = new_finding(found.what, found.level)
+      finding.fix = clean(found.fix)
+      problems[#problems + 1] = finding
+    end
     return show(problems)
   end
 
-  local function luacheck_findings()
+  -- What stands in the text; and why it does not load, where the text does not show it.
+  local function text_findings()
     local list = {}
-    local warnings, why_none = luacheck.run(rules.path)
-    unchecked = why_none
-    for i, warning in ipairs(warnings or {}) do
-      list[i] = set_place(new_finding(warning.what, warning.level), rules.name, warning.line)
+    for i, found in ipairs(findings_in_text.of(rules, not settings.assumed_queue and settings.queues or nil)) do
+      list[i] = set_place(new_finding(found.what, found.level), rules.name, found.line)
+      list[i].fix = clean(found.fix)
+      if found.level == "error" then wrong_lines[found.line] = true end
     end
+    local problem = settings.unloaded and finding_of(settings.unloaded, rules.name)
+    if problem and not wrong_lines[problem.line] then list[#list + 1] = problem end
     return list
   end
 
-  local function probe_findings(batch)
-    local list = {}
-    probed = probes.count(batch)
-    for i, problem in ipairs(probes.problems(batch, rules.name)) do
+  local function open_probes()
+    if probing then return end
+    objects = enumeration.open({ rules }, settings.queues)
+    probing = probes.open(objects, rules.name, MOST)
+  end
+
+  local function probe_findings()
+    local found = {}
+    for _, problem in ipairs(probing and probing.problems() or {}) do
       local finding = finding_of(problem.what, rules.name)
       finding.key, finding.more = clean(problem.key), problem.more
-      list[i] = finding
+      if not wrong_lines[finding.line] then found[#found + 1] = finding end
     end
-    return list
+    if surplus and not next(wrong_lines) then -- the text does not show it
+      local finding = new_finding(surplus.word .. " is called with more arguments than it takes")
+      finding.key = clean(surplus.entry.label)
+      found[#found + 1] = set_place(finding, rules.name)
+    end
+    for _, growth in ipairs(grown and grown() or {}) do
+      found[#found + 1] = set_place(new_finding(growth.what), rules.name, growth.line)
+    end
+    return found
   end
 
-  --- A batch, the one of the setup or the one of the probes -> its text.
+  --- The position of the first probe -> a batch of them; an empty one is the end.
+  function report.objects(first)
+    open_probes()
+    return probing.batch(first)
+  end
+
+  --- The process was stopped at this position.
+  function report.stopped(position, why)
+    open_probes()
+    probing.stopped(position, why)
+  end
+
+  --- A batch, the one of the setup or one of probes -> its text.
   function report.conclude(batch)
-    if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(luacheck_findings()) end
-    return show(probe_findings(batch))
+    if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(text_findings()) end
+    if probing then probing.note(batch) end
+    surplus = surplus or batch.surplus
+    return ""
   end
 
   local function show_end()
     if settings.json then
       return json.encode { summary = {
-        findings = findings, queues = queues, rules = clean(rules and rules.name), keys = rules and probed,
-        luacheck = rules and not unchecked,
+        findings = errors + warnings, errors = errors, queues = queues, rules = clean(rules and rules.name),
+        objects = rules and (objects and objects.count or 0), of = objects and objects.total,
       } } .. "\n"
     end
     if not rules then return "" end
-    return ("%s: %d keys decided, %s%s\n"):format(clean(rules.name), probed,
-      findings == 0 and "nothing found" or findings == 1 and "1 finding" or findings .. " findings",
-      unchecked and ("; %s, so it did not check the script"):format(unchecked) or "")
+    local count = objects and objects.count or 0
+    return ("%s: %d objects%s decided, %s\n"):format(clean(rules.name), count,
+      objects and objects.total > count and (" of %d"):format(objects.total) or "",
+      errors + warnings == 0 and "nothing found"
+      or counted(errors, "error") .. (errors > 0 and warnings > 0 and ", " or "") .. counted(warnings, "warning"))
   end
 
   --- The last text, and the exit status.
   function report.finish()
-    local rest = rules and "" or show_arguments()
-    return rest .. show_end(), findings > 0 and 1 or 0
+    local rest = rules and show(probe_findings()) or show_arguments()
+    return rest .. show_end(), (errors > 0 or settings.strict and warnings > 0) and 1 or 0
   end
 
   return report

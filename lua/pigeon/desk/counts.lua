@@ -67,21 +67,24 @@ function counts.rows(old, new)
   return rows
 end
 
---- Two totals -> a list of {title, rows}, each row as above.
+--- Two totals -> a list of {title, by = what the rows are, rows}, each row as above; where it has a verdict, also
+-- that, and the words that follow it.
 function counts.sections(old, new)
   local verdicts, reasons = {}, {}
   for i, kind in ipairs(counts.kinds) do
-    verdicts[i] = { name = kind, old = old.verdicts[kind], new = new.verdicts[kind] }
+    verdicts[i] = { name = kind, verdict = kind, old = old.verdicts[kind], new = new.verdicts[kind] }
     for _, row in ipairs(counts.rows(old.reasons[kind], new.reasons[kind])) do
       local line = kind == "fail" and (old.lines[row.name] or new.lines[row.name])
-      row.name = ("%s%s: %s"):format(kind, line and (" (first: line %d)"):format(line) or "", row.name)
+      local first = line and (" (first: line %d)"):format(line) or ""
+      row.verdict, row.words = kind, row.name .. first
+      row.name = ("%s%s: %s"):format(kind, first, row.name)
       reasons[#reasons + 1] = row
     end
   end
   return {
-    { title = ("%d objects, by verdict"):format(old.objects), rows = verdicts },
-    { title = "by reason", rows = reasons },
-    { title = "by queue", rows = counts.rows(old.queues, new.queues) },
+    { title = ("%d objects, by verdict"):format(old.objects), by = "verdict", rows = verdicts },
+    { title = "by reason", by = "reason", rows = reasons },
+    { title = "by queue", by = "queue", rows = counts.rows(old.queues, new.queues) },
   }
 end
 

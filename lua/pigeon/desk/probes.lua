@@ -1,72 +1,12 @@
---- Objects that every rules script should be able to decide: typical keys, and awkward ones. Each
--- is decided twice, in two orders, and a third time with its lines noted, for messages.
+--- What `check` has the rules decide: the objects that they may tell apart, and awkward ones. Block by
+-- block, each object is decided twice, in two orders; at the end those whose finding needs a line
+-- once more, with their lines noted.
 local verdict = require "pigeon.rules.verdict"
 
 local probes = {}
 
 local MOST_MS = 10 -- of CPU time
-
-local ID = "00007bd0-2d1c-4865-af09-80bc0%s180313"
-local LONGEST = 1024 -- bytes of an S3 key
-
-local function long(start, byte)
-  return start .. byte:rep(LONGEST - #start)
-end
-
-local function id(annotation)
-  return (ID:format(annotation))
-end
-
-local KEYS = {
-  "v2/raw_crash/000/20180313/" .. id("0"), "v2/raw_crash/000/20180313/" .. id("1"),
-  "v2/raw_crash/000/20180313/" .. id("2"), "v2/raw_crash/000/20180313/" .. id("a"),
-  "v1/raw_crash/20180313/" .. id("0"), "v1/raw_crash/20180313/" .. id("1"),
-  "v2/dump_names/" .. id("1"), "v1/dump/" .. id("1"), id("1"), "a", "/", "v2/raw_crash/", "v2/raw_crash/000/",
-  "v2/raw_crash/000/20180313/", "v2/raw_crash/000/20180313/readme.txt", "v2/raw_crash/" .. id("1") .. "/",
-  "%", "%s", "a b+c%2F", "\u{E9}\u{1F426}", "\xFF\xFE", "a\nb\0c", "^(.-)$", "nil",
-  long("", "/"), long("", "-"), long("", "a"), long("", "0"),
-  long("v2/raw_crash/", "/"), long("v2/raw_crash/", "-"), long("v2/raw_crash/", "a"),
-}
-
-local EVENT_NAMES = { "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload", "ObjectRemoved:Delete" }
-
--- An object with everything that S3 reports; other envelopes have less.
-local function whole(key)
-  return {
-    bucket = "crashes", key = key, event_name = "ObjectCreated:Put", time = "2018-03-13T00:00:00.000Z", size = 1024,
-    region = "us-west-2", version_id = "096fKKXTRTtl3on89fVO.nfljtsv6qko", sequencer = "0055AED6DCD90281E5",
-    source = "aws:s3",
-  }
-end
-
-local function objects()
-  local list = {}
-  for _, key in ipairs(KEYS) do list[#list + 1] = whole(key) end
-  list[#list + 1] = { bucket = "crashes", key = KEYS[2], event_name = "ObjectCreated:Put", source = "aws:s3" }
-  for _, event_name in ipairs(EVENT_NAMES) do
-    list[#list + 1] = whole(KEYS[2])
-    list[#list].event_name = event_name
-  end
-  return list
-end
-
---- Returns a batch: of n probes, probe i is entry i, entry 2n + 1 - i, and entry 2n + i, with its
--- lines noted.
-function probes.read()
-  local list, batch = objects(), { entries = {} }
-  local count = #list
-  for i, object in ipairs(list) do
-    batch.entries[i] = { label = object.key, object = object, timed = true }
-    batch.entries[2 * count + 1 - i] = { label = object.key, object = object, timed = true }
-    batch.entries[2 * count + i] = { label = object.key, object = object, closely = true }
-  end
-  return batch
-end
-
---- A batch -> how many probes it has.
-function probes.count(batch)
-  return #batch.entries // 3
-end
+local MOST_PROBLEMS = 20 -- of different texts
 
 -- A decision in one line, to compare with another.
 local function summary(entry)
@@ -79,36 +19,120 @@ local function summary(entry)
   return table.concat(parts, " ")
 end
 
-local function where(script, entry)
-  return entry.trace and entry.trace.line and ("%s:%d"):format(script, entry.trace.line) or script
+local function is_slow(entry)
+  return entry.cpu and entry.cpu * 1000 > MOST_MS
 end
 
--- What is wrong with a probe's three decisions, the third with its lines noted; or nil.
-local function judge(script, first, second, third)
+-- What is wrong with an object's two decisions, without its place, and whether the place has to be looked
+-- for; or nil.
+local function judge(first, second)
   local one, two = summary(first), summary(second)
-  if one ~= two then
-    return ("%s: decides differently the second time: %s, then %s"):format(where(script, third), one, two)
-  end
-  if first.failures then return first.failures[1].text end
-  local ms = math.min(first.cpu, second.cpu) * 1000
-  if ms > MOST_MS then return ("%s: took over %d ms"):format(where(script, third), MOST_MS) end
+  if one ~= two then return ("decides differently the second time: %s, then %s"):format(one, two), true end
+  if first.failures then return first.failures[1].text, false end
+  if is_slow(first) and is_slow(second) then return ("took over %d ms"):format(MOST_MS), true end
 end
 
---- The decided batch, and the script's name -> what is wrong, a list of {what = "rules.lua:3: ...", key
--- = the first that shows it, more = how many others do, or nil}.
-function probes.problems(batch, script)
-  local entries, count, list, by_text = batch.entries, probes.count(batch), {}, {}
-  for i = 1, count do
-    local what = judge(script, entries[i], entries[2 * count + 1 - i], entries[2 * count + i])
+--- The enumeration, the script's name, and how many entries a batch may have -> the probes: batch() returns
+-- what to decide next, note() takes what was decided, problems() is what is wrong.
+function probes.open(list, script, most)
+  local self = {}
+  local block = most // 2
+  local problems, by_text, others = {}, {}, 0 -- {what, number, key, place, more}
+  local blind = false -- the process was stopped while lines were noted
+
+  -- A position in the walk -> the number of its object. Each block of objects comes forwards and
+  -- backwards; the last block may be shorter.
+  local function number_of(position)
+    local start = (position - 1) // (2 * block) * block
+    local size = math.min(block, list.count - start)
+    local place = position - 2 * start
+    return start + (place <= size and place or 2 * size + 1 - place)
+  end
+
+  local function add_probes(entries, first)
+    local last = math.min(first + 2 * block - 1, 2 * list.count)
+    for position = first, last do
+      local entry = list.entry(number_of(position))
+      entry.timed = true
+      entries[#entries + 1] = entry
+    end
+  end
+
+  local function add_close_looks(entries)
+    if blind or list.late then return end
+    for _, problem in ipairs(problems) do
+      if problem.place then
+        local entry = list.entry(problem.number)
+        entry.closely, entry.shows = true, problem
+        entries[#entries + 1] = entry
+      end
+    end
+  end
+
+  --- The position of the first object -> a batch; an empty one is the end.
+  function self.batch(first)
+    local batch = { entries = {} }
+    list.watch_time(first == 1, (first - 1) // 2)
+    if first <= 2 * list.count then
+      add_probes(batch.entries, first)
+    elseif not self.looked then
+      add_close_looks(batch.entries)
+      self.looked = true
+    end
+    return batch
+  end
+
+  --- The position at which the process was stopped, and why.
+  function self.stopped(position, why)
+    if position > 2 * list.count then blind = true else list.stopped(number_of(position), why, false) end
+  end
+
+  local function note_problem(entry, what, place)
     local known = by_text[what]
     if known then
       known.more = (known.more or 0) + 1
-    elseif what then
-      local problem = { what = what, key = entries[i].label }
-      list[#list + 1], by_text[what] = problem, problem
+    elseif #problems < MOST_PROBLEMS then
+      known = { what = what, place = place, number = entry.number, key = entry.label }
+      problems[#problems + 1], by_text[what] = known, known
+    else
+      others = others + 1
     end
   end
-  return list
+
+  local function note_place(entry)
+    local line = entry.trace and entry.trace.line
+    entry.shows.where = line and ("%s:%d"):format(script, line)
+  end
+
+  --- Notes what a batch decided.
+  function self.note(batch)
+    local entries = batch.entries
+    if #entries > 0 and entries[1].shows then
+      for _, entry in ipairs(entries) do note_place(entry) end
+      return
+    end
+    for i = 1, #entries // 2 do
+      local what, place = judge(entries[i], entries[#entries + 1 - i])
+      if what then note_problem(entries[i], what, place) end
+    end
+  end
+
+  --- What is wrong, a list of {what = "rules.lua:3: ...", key = the first that shows it, more = how many
+  -- others do, or nil}.
+  function self.problems()
+    local found = {}
+    for i, problem in ipairs(problems) do
+      local what = problem.what
+      if problem.place then what = ("%s: %s"):format(problem.where or script, what) end
+      found[i] = { what = what, key = problem.key, more = problem.more }
+    end
+    local function add(what) found[#found + 1] = { what = ("%s: %s"):format(script, what) } end
+    if others > 0 then add(("%d objects have other findings"):format(others)) end
+    if list.missing() then add(list.missing()) end
+    return found
+  end
+
+  return self
 end
 
 return probes

@@ -2,13 +2,15 @@
 local counts = require "pigeon.desk.counts"
 local json = require "pigeon.json"
 local lists = require "pigeon.desk.lists"
+local scripts = require "pigeon.desk.scripts"
 local text = require "pigeon.text"
 
 local simulate = {}
 
 simulate.usage = [[
 Usage: pigeon simulate [--rules FILE] [--ids PREFIX] [--manifest FILE] [--json]
-                       [--against NEW.lua] [--examples N] < list
+                       [--against NEW.lua] [--examples N]
+                       [--html FILE.html] < list
 Counts what the rules decide for a list, and publishes nothing. The tables are
 by verdict, reason and queue. The list may be keys, s3:// addresses or ARNs, one
 a line; what aws s3 ls --recursive prints, or aws s3api list-objects-v2 with any
@@ -21,6 +23,8 @@ a line; what aws s3 ls --recursive prints, or aws s3api list-objects-v2 with any
   --ids PREFIX    crash ids alone are keys below this prefix: v2/raw_crash
   --manifest FILE  the inventory's manifest.json: which column is what
   --json          one JSON object, for a program
+  --html FILE.html  also a page, with the counts as bars; with --against each
+                  kind of change, and the lines that differ
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal. At ^C
 it prints what was counted so far.
 Status 1: something failed, by either script, the rules accepted and deferred
@@ -33,11 +37,11 @@ local EXAMPLES = 3
 -- ------------------------------------------------------------------------ counting
 
 -- {totals, new = the totals of the other script, changed, skipped, changes = counter, examples = {[change] =
--- {{key, ids = "old -> new" or nil}, ...}}}.
+-- {{key, ids = "old -> new" or nil}, ...}}, sides = {[change] = {from, to, other_id}}}.
 local function nothing()
   return {
     totals = counts.totals(), new = counts.totals(), changed = 0, skipped = 0,
-    changes = counts.counter(), examples = {},
+    changes = counts.counter(), examples = {}, sides = {},
   }
 end
 
@@ -58,8 +62,11 @@ end
 local function count_change(counted, change, most)
   local old, new = change.entry.verdict or {}, change.other.verdict or {}
   local other_id = old.id and new.id and old.id ~= new.id
-  local name = counts.add(counted.changes,
-    ("%s  ->  %s%s"):format(change.from, change.to, other_id and ", with another id" or ""))
+  local line = ("%s  ->  %s%s"):format(change.from, change.to, other_id and ", with another id" or "")
+  local name = counts.add(counted.changes, line)
+  if name == line and not counted.sides[name] then
+    counted.sides[name] = { from = change.from, to = change.to, other_id = other_id }
+  end
   local examples = counted.examples[name] or {}
   counted.examples[name] = examples
   if #examples < most then
@@ -126,11 +133,13 @@ local function difference_lines(lines, sections)
   end
 end
 
+local function not_decided(counted)
+  return counted.skipped > 0 and ("%d not decided by the new script"):format(counted.skipped) or nil
+end
+
 local function change_lines(lines, counted)
   lines[#lines + 1] = ("%d of %d would change"):format(counted.changed, counted.totals.objects)
-  if counted.skipped > 0 then
-    lines[#lines + 1] = ("  %d not decided by the new script"):format(counted.skipped)
-  end
+  if counted.skipped > 0 then lines[#lines + 1] = "  " .. not_decided(counted) end
   for _, row in ipairs(counts.rows(counted.changes, counts.counter())) do
     lines[#lines + 1] = ("  %d  %s"):format(row.old, text.clean(row.name, 2 * LONGEST))
     for _, example in ipairs(counted.examples[row.name] or {}) do
@@ -140,21 +149,11 @@ local function change_lines(lines, counted)
   end
 end
 
--- Two scripts -> what to call each of them: the name, or the path where both have one name.
-local function names_of(old, new)
-  local member = old.name == new.name and "path" or "name"
-  return old[member] or old.name, new[member] or new.name
-end
-
-local function script_line(which, name, script)
-  return ("%s: %s (%s)"):format(which, text.clean(name, 1024), script.hash)
-end
-
 local function text_of(counted, list, rules, against, width)
   local lines, sections = {}, counts.sections(counted.totals, counted.new)
   if against then
-    local old, new = names_of(rules, against)
-    lines = { script_line("old", old, rules), script_line("new", new, against) }
+    local old, new = scripts.names(rules, against)
+    lines = { scripts.line("old", old, rules), scripts.line("new", new, against) }
     difference_lines(lines, sections)
     change_lines(lines, counted)
   else
@@ -167,10 +166,10 @@ local function json_of(counted, list, rules, against)
   local plain = counts.plain(counted.totals)
   plain.lines, plain.not_counted = counted.totals.lines, list.passed
   if against then
-    local old, new = names_of(rules, against)
-    plain.rules = { name = text.clean(old, 1024), hash = rules.hash }
+    local old, new = scripts.names(rules, against)
+    plain.rules = scripts.plain(old, rules)
     plain.new = counts.plain(counted.new)
-    plain.new.rules = { name = text.clean(new, 1024), hash = against.hash }
+    plain.new.rules = scripts.plain(new, against)
     plain.changed, plain.skipped, plain.changes = counted.changed, counted.skipped, json.list {}
     for i, row in ipairs(counts.rows(counted.changes, counts.counter())) do
       local keys = json.list {}
@@ -181,9 +180,16 @@ local function json_of(counted, list, rules, against)
   return json.encode(plain) .. "\n"
 end
 
---- {json, width, examples, rules = the script, and those of lists.open()} -> the report: conclude() counts
--- each batch, finish() returns the tables, the exit status, and what is wrong. report.against is the
--- other script, where there is one. Or nil and what is wrong with an option.
+-- What a page has to say besides its counts.
+local function notes_of(counted, list)
+  local notes = { not_decided(counted) }
+  if list.passed > 0 then notes[#notes + 1] = lists.not_counted(list):gsub("\n$", "") end
+  return notes
+end
+
+--- {json, html, width, examples, rules = the script, and those of lists.open()} -> the report: conclude() counts
+-- each batch, finish() returns the tables, the exit status, what is wrong, and with html the page.
+-- report.against is the other script, where there is one. Or nil and what is wrong with an option.
 function simulate.open(settings)
   local list, wrong = lists.open(settings)
   if not list then return nil, wrong end
@@ -207,7 +213,9 @@ function simulate.open(settings)
     local failed = counted.totals.verdicts.fail + counted.new.verdicts.fail + counted.skipped
     local problem = lists.problem(list, verdicts_of(counted))
     local show = settings.json and json_of or text_of
-    return show(counted, list, settings.rules, report.against, width), (problem or failed > 0) and 1 or 0, problem
+    return show(counted, list, settings.rules, report.against, width), (problem or failed > 0) and 1 or 0, problem,
+      settings.html and require("pigeon.desk.page.simulate").of(settings, counted, report.against,
+        notes_of(counted, list), problem) or nil
   end
 
   return report

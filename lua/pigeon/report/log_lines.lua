@@ -106,6 +106,14 @@ local function order(lines)
   return table.move(rest, 1, #rest, #first + 1, first)
 end
 
+-- One for all objects: nothing is lost by what the rules did, and each event would have it.
+local function surplus_line(surplus)
+  return line("warn", ("the rules called %s with more arguments than it takes, for %d object%s; the rest was dropped: "
+    .. "bin/pigeon check names the line"):format(surplus.word, surplus.count, surplus.count == 1 and "" or "s"),
+    { "reason", "surplus argument", "bucket", surplus.entry.object.bucket or false, "key",
+      surplus.entry.object.key or false })
+end
+
 --- A concluded batch, and the lowest level that is logged -> a list of {level, message, facts}.
 -- facts are names and values in turn; a value is a string, a number, a list of strings, or false
 -- where there is none.
@@ -117,7 +125,9 @@ function log_lines.of(batch, level)
   for i = 1, #batch.entries do
     add_lines(lines, batch.entries[i], rank)
   end
-  return order(lines)
+  lines = order(lines)
+  if batch.surplus and rank <= RANKS.warn then table.insert(lines, 1, surplus_line(batch.surplus)) end
+  return lines
 end
 
 return log_lines

@@ -10,7 +10,7 @@ local sample = require "pigeon.rules.sample"
 local verdict = require "pigeon.rules.verdict"
 local words = require "pigeon.rules.words"
 
-local byte, format, sub = string.byte, string.format, string.sub
+local byte, find, format, sub = string.byte, string.find, string.format, string.sub
 
 local environment = {}
 
@@ -30,12 +30,15 @@ local function strict(message, optional)
   end
 end
 
-local function proxy(contents, what)
+local function proxy(contents, what, refuse)
   return setmetatable({}, {
     contents = contents,
     __index = contents,
     __len = function() return #contents end,
-    __newindex = function(_, key) fail("%s cannot be changed: setting %s", what, show(key)) end,
+    __newindex = function(_, key)
+      if refuse then refuse(key) end
+      fail("%s cannot be changed: setting %s", what, show(key))
+    end,
   })
 end
 
@@ -51,23 +54,27 @@ end
 
 local NO_ID = {} -- stands for no id: a value that no script has
 
-local function crash_id_word(key)
-  check_string(key, "crash_id: the key")
-  return crash_id.of_key(key)
+local function crash_id_word(noted)
+  return function(key, more)
+    if more ~= nil then noted.surplus = "crash_id" end
+    check_string(key, "crash_id: the key")
+    return crash_id.of_key(key)
+  end
 end
 
 -- Keeps the id's half of the hash, because a rule samples the same id for each queue, and the bytes
 -- of the queues' names: 8 % of the CPU of a batch with one queue, more with several; nothing of a
 -- lone event's. Keeps in `sampled` which id was last sampled for each queue: rules/throttled.lua
 -- reads it.
-local function sample_word(settings)
+local function sample_word(settings, noted)
   local sampled, bytes_of = settings.sampled or {}, {}
   for _, queue in ipairs(settings.queues) do
     bytes_of[queue.name] = { byte(queue.name, 1, -1) }
   end
   local finish_bytes = sample.finish_bytes
   local last, hash = NO_ID, nil
-  return function(id, salt)
+  return function(id, salt, more)
+    if more ~= nil then noted.surplus = "sample" end
     local bytes = bytes_of[salt] -- where the salt is a queue's name
     if not bytes or id ~= last then
       check_string(id, "sample: the id")
@@ -101,15 +108,27 @@ local function part(name, replaced)
   return names(contents, name)
 end
 
---- {queues = list, env = name or nil, sampled = table or nil} -> a script's globals, the _ENV of its
--- chunk, and its `string`, which s:method() must use too while the script runs. `sampled` gets the
--- id that was last sampled for each queue, by the queue's name.
+-- A name that is no word and is set: most likely `local` is missing.
+local function refuse_global(key)
+  if type(key) ~= "string" or not find(key, "^[%a_][%w_]*$") or #key > 100 then return end
+  for _, word in ipairs(words) do
+    if word == key then return end
+  end
+  if not words[key] then fail('sets the global "%s": write local %s', key, key) end
+end
+
+--- {queues = list, env = name or nil, sampled = table or nil, noted = table or nil} -> a script's
+-- globals, the _ENV of its chunk; its `string`, which s:method() must use too while the script runs; and
+-- the words that make a verdict, function to name. `sampled` gets the id that was last sampled for each
+-- queue, by the queue's name; noted.surplus the word of Pigeon's own that was last called with more
+-- arguments than it takes.
 function environment.globals(settings)
+  local noted = settings.noted or {}
+  local verdicts = verdict.words(noted)
   local all = {
-    accept = verdict.words.accept, defer = verdict.words.defer,
-    ignore = verdict.words.ignore, exchange = verdict.words.exchange,
+    accept = verdicts.accept, defer = verdicts.defer, ignore = verdicts.ignore, exchange = verdicts.exchange,
     queues = queues_word(settings.queues), env = settings.env,
-    crash_id = crash_id_word, sample = sample_word(settings),
+    crash_id = crash_id_word(noted), sample = sample_word(settings, noted),
     pairs = lua_words.pairs, tostring = lua_words.tostring, error = lua_words.error,
     string = part("string", { format = lua_words.format }),
     table = part("table", { sort = lua_words.sort }), math = part("math", {}),
@@ -119,8 +138,11 @@ function environment.globals(settings)
     contents[word] = all[word] -- env may be nil, and must not become a global of that name in Lua
     if contents[word] == nil and word ~= "env" then contents[word] = _G[word] end
   end
+  -- settings.words: the counting call of the desk's coverage, by the name that it has in the rewritten text
+  for name, word in pairs(settings.words or {}) do contents[name] = word end
   setmetatable(contents, { __index = strict("there is no word %s", { env = true }) })
-  return proxy(contents, "the environment"), contents.string
+  return proxy(contents, "the environment", refuse_global), contents.string,
+    { [verdicts.accept] = "accept", [verdicts.defer] = "defer", [verdicts.ignore] = "ignore" }
 end
 
 local OBJECT = {

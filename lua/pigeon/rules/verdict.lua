@@ -7,7 +7,7 @@
 local find, format, sub = string.find, string.format, string.sub
 local getmetatable, setmetatable, type = getmetatable, setmetatable, type
 
-local verdict = { words = {} }
+local verdict = {}
 
 local MOST_DESTINATIONS <const> = 32
 
@@ -59,28 +59,25 @@ local function refuse(place, problem)
   if problem then fail("%s %s", place, problem) end
 end
 
-local function reason_of(word, reason)
-  local problem = string_problem(reason, 1, 200)
-  if problem then fail("%s: the reason %s", word, problem) end
-  return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
+local function reason_word(word, noted)
+  return function(reason, more)
+    if more ~= nil then noted.surplus = word end
+    if reason == nil then fail('%s needs a reason: %s("why")', word, word) end
+    local problem = string_problem(reason, 1, 200)
+    if problem then fail("%s: the reason %s", word, problem) end
+    return setmetatable({}, { kind = word, reason = reason, __index = no_fields, __newindex = no_fields })
+  end
 end
 
---- The words defer, ignore, exchange and accept of a script: each returns a token, and raises what is
--- wrong with its arguments.
-function verdict.words.defer(reason)
-  return reason_of("defer", reason)
-end
-
-function verdict.words.ignore(reason)
-  return reason_of("ignore", reason)
-end
-
-function verdict.words.exchange(name, routing_key)
-  refuse("exchange: the name", string_problem(name, 1, 255))
-  refuse("exchange: the routing key", string_problem(routing_key, 0, 255))
-  return setmetatable({}, {
-    kind = "exchange", exchange = name, routing_key = routing_key, __index = no_fields, __newindex = no_fields,
-  })
+local function exchange_word(noted)
+  return function(name, routing_key, more)
+    if more ~= nil then noted.surplus = "exchange" end
+    refuse("exchange: the name", string_problem(name, 1, 255))
+    refuse("exchange: the routing key", string_problem(routing_key, 0, 255))
+    return setmetatable({}, {
+      kind = "exchange", exchange = name, routing_key = routing_key, __index = no_fields, __newindex = no_fields,
+    })
+  end
 end
 
 -- An entry of the list -> the destination, or nil and what is wrong.
@@ -139,12 +136,25 @@ local function check_id(id)
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
 end
 
-function verdict.words.accept(id, destinations)
-  check_id(id)
-  return setmetatable({}, {
-    kind = "accept", id = id, destinations = read_destinations(destinations),
-    __index = no_fields, __newindex = no_fields,
-  })
+local function accept_word(noted)
+  return function(id, destinations, more)
+    if more ~= nil then noted.surplus = "accept" end
+    check_id(id)
+    return setmetatable({}, {
+      kind = "accept", id = id, destinations = read_destinations(destinations),
+      __index = no_fields, __newindex = no_fields,
+    })
+  end
+end
+
+--- The words accept, defer, ignore and exchange of a script: each returns a token, and raises what is
+-- wrong with its arguments. One that gets more than it takes drops the rest, and leaves its name in
+-- noted.surplus.
+function verdict.words(noted)
+  return {
+    accept = accept_word(noted), exchange = exchange_word(noted),
+    defer = reason_word("defer", noted), ignore = reason_word("ignore", noted),
+  }
 end
 
 return verdict

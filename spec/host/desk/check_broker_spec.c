@@ -141,6 +141,10 @@ static void variables_are_right_all_or_none(void **state)
 
     (void)state;
     assert_true(check_broker_settings(&config, false, &err));
+    config.tls = "yes"; /* wrong without a host, too */
+    assert_false(check_broker_settings(&config, false, &err));
+    assert_memory_equal(err.text, "PIGEON_TLS", 10);
+    config.tls = NULL;
     assert_false(check_broker_settings(&config, true, &err));
     assert_non_null(strstr(err.text, "PIGEON_HOST"));
     config.aws_region = "r";

@@ -32,6 +32,8 @@ static void knows_its_commands(void **state)
     (void)state;
     assert_true(options_is_command("explain"));
     assert_true(options_is_command("event"));
+    assert_true(options_is_command("table"));
+    assert_true(options_is_command("diff"));
     assert_false(options_is_command("nonsense"));
     assert_false(options_is_command("--rules"));
 }
@@ -55,6 +57,9 @@ static void options_and_words_come_in_any_order(void **state)
     assert_false(options.literal);
     assert_string_equal(options.ids, "v2/raw_crash");
     assert_string_equal(options.manifest, "manifest.json");
+    assert_true(reads("check --strict --json"));
+    assert_true(options.strict && options.json);
+    assert_false(reads("explain --strict a"));
     assert_true(reads("explain -"));
     assert_string_equal(options.words[0], "-");
 }
@@ -98,6 +103,24 @@ static void examples_are_counted(void **state)
     assert_int_equal(options.examples, 7);
 }
 
+static void diff_takes_two_scripts(void **state)
+{
+    (void)state;
+    assert_true(reads("diff old.lua --json new.lua"));
+    assert_string_equal(options.rules, "old.lua");
+    assert_string_equal(options.against, "new.lua");
+    assert_int_equal(options.count, 0);
+    assert_true(options.json);
+    assert_null(options.html);
+    assert_true(reads("diff old.lua --html a/b.html new.lua"));
+    assert_string_equal(options.html, "a/b.html");
+    assert_true(reads("diff -- -old.lua -new.lua"));
+    assert_string_equal(options.rules, "-old.lua");
+    assert_true(reads("table --rules r.lua --json"));
+    assert_string_equal(options.rules, "r.lua");
+    assert_null(options.against);
+}
+
 static void misuse_is_named(void **state)
 {
     static const char *const cases[][2] = {
@@ -114,6 +137,18 @@ static void misuse_is_named(void **state)
          "--examples is 0, but must be a whole number from 1 to 1000"},
         {"simulate --against f --examples 1001",
          "--examples is 1001, but must be a whole number from 1 to 1000"},
+        {"simulate --html", "--html has no value"},
+        {"simulate --html -",
+         "--html is -, but must be a file's name that ends in .html"},
+        {"diff a b --html new.lua",
+         "--html is new.lua, but must be a file's name that ends in .html"},
+        {"diff a b --html .html",
+         "--html is .html, but must be a file's name that ends in .html"},
+        {"check --html a.html", "unknown option: --html"},
+        {"diff old.lua", "name two scripts: diff OLD.lua NEW.lua"},
+        {"diff a b c", "name two scripts: diff OLD.lua NEW.lua"},
+        {"diff --rules a b", "unknown option: --rules"},
+        {"table k", "unknown argument: k"},
         {"replay --rate 0", "--rate is 0, but must be a whole number from 1"},
     };
 
@@ -132,6 +167,7 @@ int main(void)
         cmocka_unit_test(help_may_stand_anywhere),
         cmocka_unit_test(a_command_may_read_its_arguments_itself),
         cmocka_unit_test(examples_are_counted),
+        cmocka_unit_test(diff_takes_two_scripts),
         cmocka_unit_test(misuse_is_named),
     };
 

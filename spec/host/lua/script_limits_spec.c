@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "child.h"
+#include "fake/cpu_clock.h"
 #include "script_case.h"
 
 static bool confirm_and_conclude(void)
@@ -68,7 +69,10 @@ static void a_decision_that_takes_96_megabytes_fails_alone(void **state)
     assert_id(2, "4/1"); /* loaded anew */
     assert_id(3, "5/2");
     assert_told("Function.RulesFailed", "1 of 5 objects failed");
-    assert_told("Function.RulesFailed", "rules.lua: out of memory");
+    assert_told(
+        "Function.RulesFailed",
+        "rules.lua:6: out of memory: used the 64 MB that an object may have: does a "
+        "string or table grow in a loop?");
     assert_false(script_exhausted(script));
 }
 
@@ -107,7 +111,7 @@ static void a_table_without_end_fails_alone(void **state)
              "for i = 1, 100000 do t[i] = s .. i end");
     assert_int_equal(outbox.count, 4);
     assert_id(2, "4/1");
-    assert_told("Function.RulesFailed", "rules.lua: out of memory");
+    assert_told("Function.RulesFailed", "rules.lua:6: out of memory: used the 64 MB");
 }
 
 static void a_message_can_be_forged_a_refusal_cannot(void **state)
@@ -202,7 +206,9 @@ static void what_is_hoarded_over_many_objects_is_freed(void **state)
     assert_id(0, "1001");
     assert_id(outbox.count - 1, "1400");
     assert_true(confirm_and_conclude());
-    assert_told("Function.RulesFailed", "rules.lua: out of memory");
+    assert_told("Function.RulesFailed",
+                "rules.lua:4: out of memory: the script itself keeps ");
+    assert_told("Function.RulesFailed", " MB above its function, from object to object");
     assert_false(script_exhausted(script));
 }
 
@@ -425,26 +431,67 @@ static void a_pattern_without_end_is_stopped(void **state)
                                 "  if object.key == '2' then stall() end\n"
                                 "  return accept(object.key, {'normal'})\n"
                                 "end\n",
-                   "rules.lua was stopped after 1 s of CPU at key \"2\"\n");
+                   "rules.lua:3 kept the processor for 1 s at key \"2\": a pattern with "
+                   "several `.-` or `.*`? anchor it\n");
 }
 
-static void at_the_deadline_it_is_stopped_sooner(void **state)
+/* The pattern is called by return, in a helper that is called by return. */
+static void a_pattern_that_is_called_by_return_has_its_line_too(void **state)
 {
     (void)state;
-    assert_stopped("deadline",
-                   BACKTRACKING "return function(object)\n"
-                                "  if object.key == '2' then stall() end\n"
-                                "  return accept(object.key, {'normal'})\n"
-                                "end\n",
-                   "rules.lua was stopped, because the invocation's time is over, at key "
-                   "\"2\"\n");
+    assert_stopped("decide",
+                   "local text = ('x'):format()\n"
+                   "for i = 1, 12 do text = text .. text end\n"
+                   "local function search()\n"
+                   "  return text:find('.-.-.-.-.-.-.-.-y')\n"
+                   "end\n"
+                   "return function(object)\n"
+                   "  if object.key == '2' then return search() end\n"
+                   "  return accept(object.key, {'normal'})\n"
+                   "end\n",
+                   "rules.lua:4 kept the processor for 1 s at key \"2\": a pattern with "
+                   "several `.-` or `.*`? anchor it\n");
+}
+
+/* The clock that the hook looks at stands still here: Lua runs on between the calls. */
+static void many_calls_that_are_long_together_have_a_line(void **state)
+{
+    (void)state;
+    assert_stopped("decide",
+                   "local text = ('x'):format()\n"
+                   "for i = 1, 22 do text = text .. text end\n"
+                   "return function(object)\n"
+                   "  for i = 1, 300000 do text:upper() end\n"
+                   "end\n",
+                   "rules.lua:4 kept the processor for 1 s at key \"1\": a pattern with "
+                   "several `.-` or `.*`? anchor it\n");
+}
+
+/* Without its line where that took less than some 200 ms of CPU. */
+static void at_the_deadline_it_is_stopped_sooner(void **state)
+{
+    struct end end;
+
+    (void)state;
+    write_script(rules_path, BACKTRACKING "return function(object)\n"
+                                          "  if object.key == '2' then stall() end\n"
+                                          "  return accept(object.key, {'normal'})\n"
+                                          "end\n");
+    end = run_again("deadline", rules_path);
+    assert_int_equal(end.status, 1);
+    assert_non_null(strstr(end.said, " ERROR rules.lua"));
+    assert_non_null(strstr(end.said,
+                           " was stopped, because the invocation's time is over, "
+                           "at key \"2\"\n"));
 }
 
 static void rules_that_stall_while_they_load_are_stopped(void **state)
 {
     (void)state;
-    assert_stopped("load", BACKTRACKING "stall()",
-                   "rules.lua was stopped after 1 s of CPU at key \"(loading)\"\n");
+    assert_stopped(
+        "load", BACKTRACKING "stall()",
+        "rules.lua:3 kept the processor for 1 s at key \"(loading)\": a pattern "
+        "with several `.-` or `.*`? anchor it\n");
 }
 
 #define CASE(name) \
@@ -470,6 +517,8 @@ int main(int argc, char **argv)
         CASE(a_key_of_6_megabytes_is_decided),
         CASE(garbage_does_not_keep_events_from_being_received),
         CASE(a_pattern_without_end_is_stopped),
+        CASE(a_pattern_that_is_called_by_return_has_its_line_too),
+        CASE(many_calls_that_are_long_together_have_a_line),
         CASE(at_the_deadline_it_is_stopped_sooner),
         CASE(rules_that_stall_while_they_load_are_stopped),
     };

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "child.h"
 #include "fake/clock.h"
+#include "fake/cpu_clock.h"
 #include "script_case.h"
 
 /* The id says how often the rules decided since they were loaded. */
@@ -215,7 +216,7 @@ static void a_decision_that_takes_96_megabytes_is_a_difference(void **state)
     (void)state;
     run_five("local s = 'x' for i = 1, 24 do s = s .. s end\n"
              "s = s .. s .. s .. s .. s",
-             "-> fail: candidate.lua: not enough memory");
+             "-> fail: candidate.lua:6: out of memory: used the 64 MB");
     assert_logged("shadow: 4: accept: normal -> accept: normal as 4/1"); /* loaded anew */
 }
 
@@ -294,7 +295,8 @@ static void what_does_not_load_is_named_and_the_rules_go_on(void **state)
         {"\nreturn funktion() end", "candidate.lua:2: "},
         {"\n\nerror('boom')", "candidate.lua:3: boom"},
         {"return 7", "candidate.lua:1: the script returns a number"},
-        {"local s = 'x' for i = 1, 30 do s = s .. s end", "not enough memory"},
+        {"\nlocal s = 'x' for i = 1, 30 do s = s .. s end",
+         "candidate.lua:2: used the 64 MB that loading may have"},
         {"while true do end", "candidate.lua:1: spent its budget"},
         {"\177ELF", "candidate.lua is a program, not a Lua script"},
     };
@@ -372,7 +374,7 @@ static void assert_stopped(const char *candidate, const char *const words[3])
 static void a_pattern_without_end_is_stopped_and_the_way_out_named(void **state)
 {
     static const char *const words[3] = {
-        "the shadow script candidate.lua was stopped after 1 s of CPU at key ", "stalls",
+        "the shadow script candidate.lua:3 kept the processor for 1 s at key ", "stalls",
         "unset PIGEON_SHADOW_RULES"};
 
     (void)state;
@@ -386,7 +388,7 @@ static void a_pattern_without_end_is_stopped_and_the_way_out_named(void **state)
 static void a_shadow_that_stalls_while_it_loads_is_stopped(void **state)
 {
     static const char *const words[3] = {
-        "the shadow script candidate.lua was stopped after 1 s of CPU at key ",
+        "the shadow script candidate.lua:3 kept the processor for 1 s at key ",
         "(loading)"};
 
     (void)state;

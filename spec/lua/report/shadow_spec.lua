@@ -223,11 +223,12 @@ end]]
     receive("one", "two", "counted")
     for i = 1, 3 do pigeon.decide(i) end
     pigeon.decide(1, true)
-    pigeon.reload(2, true)
+    pigeon.reload(2, true, 5, 64)
     pigeon.decide(3, true)
     assert.equal("null", (pigeon.conclude({}, { confirmed = 3 })))
     local lines = pigeon.tell()
-    assert.equal("shadow: two: accept: normal -> fail: candidate.lua: out of memory", lines[#lines - 1].message)
+    assert.equal("shadow: two: accept: normal -> fail: candidate.lua:5: out of memory: used the 64 MB that an object "
+      .. "may have: does a string or table grow in a loop?", lines[#lines - 1].message)
     assert.equal("shadow: counted: accept: normal -> ignore: asked 1", lines[#lines].message)
   end)
 
@@ -236,7 +237,7 @@ end]]
     receive("raises too")
     pigeon.decide(1)
     pigeon.decide(1, true)
-    pigeon.reload(1, true)
+    pigeon.reload(1, true, 5, 64)
     pigeon.conclude({}, { confirmed = 1 })
     local lines = pigeon.tell()
     assert.equal(2 + 1, #lines)

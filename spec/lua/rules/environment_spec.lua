@@ -13,8 +13,11 @@ describe("a script's environment", function()
   end
 
   it("cannot be changed, and neither can what is in it", function()
-    assert.equal('the environment cannot be changed: setting "x"', refused(function() words.x = 1 end))
-    assert.equal('the environment cannot be changed: setting "accept"', refused(function() words.accept = 1 end))
+    assert.equal('sets the global "x": write local x', refused(function() words.x = 1 end))
+    for _, key in ipairs { "accept", "string", "env", "a b", "" } do
+      assert.equal(('the environment cannot be changed: setting "%s"'):format(key),
+        refused(function() words[key] = 1 end))
+    end
     assert.equal('string cannot be changed: setting "upper"', refused(function() words.string.upper = 1 end))
     assert.equal('queues cannot be changed: setting 3', refused(function() words.queues[3] = 1 end))
     assert.equal('a queue cannot be changed: setting "name"', refused(function() words.queues[1].name = "x" end))
@@ -23,6 +26,12 @@ describe("a script's environment", function()
     refused(table.remove, words.queues)
     assert.equal(2, #words.queues)
     assert.equal("normal", words.queues[1].name)
+  end)
+
+  it("has more words where they are given, for this script alone", function()
+    local more = environment.globals { queues = LIST, words = { count = function() return 7 end } }
+    assert.equal(7, more.count())
+    assert.equal('there is no word "count"', refused(function() return words.count end))
   end)
 
   it("shows queues as a list of names and throttles", function()

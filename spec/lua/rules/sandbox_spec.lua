@@ -51,20 +51,26 @@ describe("the sandbox", function()
 
   describe("refuses to load", function()
     for source, why in pairs {
-      ["return function("] = "^rules%.lua:1: .*expected near <eof>$",
-      ["\n\nx ="] = "^rules%.lua:3: unexpected symbol near <eof>$",
+      ["return function("] = "^rules%.lua:1: a parameter's name is missing before the end of the file",
+      ["\n\nx ="] = "^rules%.lua:3: a value is missing before the end of the file",
       ["\nlocal x = nil + 1"] = "^rules%.lua:2: attempt to perform arithmetic on a nil value$",
       ["\nerror('boom')"] = "^rules%.lua:2: boom$",
       ["\nreturn error('boom')"] = "^rules%.lua:2: boom$",
-      ["\nx = 1"] = '^rules%.lua:2: the environment cannot be changed: setting "x"$',
+      ["\nx = 1"] = '^rules%.lua:2: sets the global "x": write local x$',
+      ["return function() return ignore(" .. ("'x' .. "):rep(100) .. "\n" .. ("'x' .. "):rep(200) .. "'x') end"] =
+        "^rules%.lua:2: an expression is nested more than 200 deep %(each `%.%.` counts%): split it$",
+      ["\n\nlocal x = " .. ("{"):rep(300)] = "^rules%.lua:3: an expression is nested more than 200 deep ",
       ["\nlocal s = string.rep"] = '^rules%.lua:2: string has no "rep"$',
       [""] = "^rules%.lua:1: the script returns a nil, but must return a function",
       ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, but must return a function",
       ["\nreturn 'x'"] = "^rules%.lua:2: the script returns a string, but must return a function",
-      ["\27Lua"] = "^rules%.lua: attempt to load a binary chunk",
+      ["\27Lua"] = "^rules%.lua:1: compiled Lua, not a script",
       ["\nwhile true do end"] = "^rules%.lua:2: spent its budget of 1000000 instructions",
       ["\nlocal s = ('x'):gsub('x', function() while true do end end)"] = "^rules%.lua:2: spent its budget",
-      ["return '" .. ("x"):rep(5000) .. "' .."] = "^rules%.lua:1: unexpected symbol",
+      ["return '" .. ("x"):rep(5000) .. "' .."] = "^rules%.lua:1: a value is missing",
+      ["return f“x”"] = '^rules%.lua:1: a curly quote: write "$',
+      ["goto nowhere"] = "^rules%.lua:1: no visible label 'nowhere' for <goto>",
+      [("x = 1\n"):rep(20000) .. "return ="] = "^rules%.lua:20001: unexpected symbol near '='",
     } do
       it((("%q"):format(source:sub(1, 50)):gsub("\\\n", "\\n")), function()
         local found = load_failure(source)
@@ -73,6 +79,22 @@ describe("the sandbox", function()
       end)
     end
   end)
+
+  for name, start in pairs {
+    ["a byte order mark"] = "\xEF\xBB\xBF", ["a first line with #!"] = "#!/usr/bin/lua\n",
+    ["both"] = "\xEF\xBB\xBF#!/usr/bin/lua\n",
+  } do
+    it("takes a script with " .. name .. ", and keeps its lines", function()
+      local source = start .. "return function(o)\n  if o.key == 'x' then error('boom') end\n"
+        .. "  return ignore('y')\nend\n"
+      local line = start:find("\n") and 3 or 2
+      assert.equal("y", open(source)(object()).reason)
+      local _, problem = open(source) { key = "x" }
+      assert.equal(("rules.lua:%d: boom"):format(line), problem)
+      _, problem = open((source:gsub("\n", "\r"))) { key = "x" }
+      assert.equal(("rules.lua:%d: boom"):format(line), problem)
+    end)
+  end
 
   describe("ends", function()
     for name, body in pairs {
@@ -94,16 +116,27 @@ describe("the sandbox", function()
       assert.matches("^rules%.lua:2: spent its budget", failure("while true do pairs(big) end", head))
     end)
 
-    it("a recursion without end", function()
-      assert.matches("^rules%.lua:2: ", failure("local function f() return 1 + f() end\nreturn f()"))
+    it("a recursion without end, and names the function", function()
+      assert.matches("^rules%.lua:2: .*: does f call itself without end%?$",
+        failure("local function f() return 1 + f() end\nreturn f()"))
+      assert.matches("^rules%.lua:[23]: .*: does [fg] call itself without end%?$",
+        failure("local f\nlocal function g() return 1 + f() end\nf = function() return 1 + g() end\nf()"))
     end)
 
     it("a tail recursion without end", function()
       assert.matches("^rules%.lua:2: spent", failure("local function f() return f() end\nreturn f()"))
     end)
 
+    it("more instructions, where they are given", function()
+      local source = "return function() for _ = 1, 2000000 do end return ignore('done') end"
+      assert.is_nil((open(source)(object())))
+      local settings = { queues = QUEUES, instructions = 20000000 }
+      local decide = sandbox.open({ name = "rules.lua", source = source }, settings, verdict.judge)
+      assert.equal("done", decide(object()).reason)
+    end)
+
     it("a recursion through C", function()
-      assert.matches("^rules%.lua:2: .*stack overflow",
+      assert.matches("^rules%.lua:2: .*stack overflow: does .* call itself without end%?$",
         failure("local function f() return (('x'):gsub('x', f)) end\nf()"))
     end)
 
@@ -188,6 +221,60 @@ describe("the sandbox", function()
     end)
   end)
 
+  describe("stops what keeps the processor", function()
+    -- The sandbox with a clock that is this much later at each look, and how often it was looked at.
+    local function open_with(step_ms)
+      local real, looks = os.clock, 0
+      os.clock = function() -- luacheck: ignore 122
+        looks = looks + 1
+        return looks * step_ms / 1000
+      end
+      package.loaded["pigeon.rules.sandbox"] = nil
+      local fresh = require "pigeon.rules.sandbox"
+      os.clock, package.loaded["pigeon.rules.sandbox"] = real, sandbox -- luacheck: ignore 122
+      local decide = fresh.open({ name = "rules.lua", source = [[
+        local function deep(n) return 1 + deep(n + 1) end
+        return function(object)
+          if object.key == "deep" then
+            deep(1)
+          end
+          for _ = 1, object.size or 0 do end
+          return ignore("x")
+        end]] }, { queues = QUEUES }, verdict.judge)
+      return decide, function() return looks end
+    end
+
+    it("after 50 ms of CPU, and decides the next object", function()
+      local decide = open_with(20)
+      local says, why = decide { key = "k", size = 900000 }
+      assert.is_nil(says)
+      assert.equal("rules.lua:6: kept the processor for 50 ms: does it build or search long texts again and again?",
+        why)
+      assert.equal("x", decide({ key = "k", size = 5 }).reason)
+    end)
+
+    it("after no less", function()
+      local decide = open_with(20)
+      for _ = 1, 9 do
+        assert.equal("x", decide({ key = "k", size = 35000 }).reason) -- three looks, 40 ms
+      end
+      assert.is_nil(decide { key = "k", size = 45000 })
+    end)
+
+    it("and names a function that calls itself", function()
+      local _, why = open_with(20) { key = "deep" }
+      assert.equal("rules.lua:1: kept the processor for 50 ms: does deep call itself without end?", why)
+    end)
+
+    it("and looks at the clock every 10,000 instructions, never in a short run", function()
+      local decide, looks = open_with(0)
+      decide { key = "k", size = 9000 }
+      assert.equal(0, looks())
+      decide { key = "k", size = 995000 }
+      assert.equal(99, looks())
+    end)
+  end)
+
   describe("has no", function()
     for _, name in ipairs {
       "os", "io", "debug", "package", "require", "load", "loadstring", "dofile", "pcall", "xpcall", "coroutine",
@@ -232,11 +319,14 @@ describe("the sandbox", function()
 
     it("its libraries", function()
       for _, body in ipairs {
-        "string.upper = 1", "table.insert(string, 1)", "math.pi = 3", "accept = ignore", "x = 1", "_ENV.x = 1",
+        "string.upper = 1", "table.insert(string, 1)", "math.pi = 3", "accept = ignore",
         "queues[1] = nil", "queues[1].throttle = 0", "table.remove(queues)",
         "table.sort(queues, function() return true end)",
       } do
         assert.matches("^rules%.lua:2: .*cannot be changed", failure(body))
+      end
+      for _, body in ipairs { "x = 1", "_ENV.x = 1", "function x() end" } do
+        assert.equal('rules.lua:2: sets the global "x": write local x', failure(body))
       end
       assert.equal("X", ("x"):upper())
       assert.same({ { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }, QUEUES)
@@ -352,6 +442,14 @@ return function(object)
         "rules.lua:3: accept: the id is a number, but must be a string" },
       { "at a word by return in a helper", "local function f()\nreturn accept(1)\nend\nreturn f()",
         "rules.lua:3: accept: the id is a number, but must be a string" },
+      { "at a word by return in a helper whose result is not returned",
+        "local function no(why)\nreturn ignore(why)\nend\nlocal x = no(5)\nreturn x",
+        "rules.lua:3: ignore: the reason is a number, but must be a string" },
+      { "at a word by return in a helper of a helper",
+        "local function no(why)\nreturn ignore(why)\nend\nlocal function f()\nreturn no(5)\nend\nlocal x = f()",
+        "rules.lua:3: ignore: the reason is a number, but must be a string" },
+      { "at error() by return in a helper", "local function f()\nreturn error('boom')\nend\nlocal x = f()",
+        "rules.lua:3: boom" },
       { "at a word by return, after a helper on the same line",
         "local function id()\nreturn 7\nend\nreturn accept(id())",
         "rules.lua:5: accept: the id is a number, but must be a string" },
@@ -378,6 +476,12 @@ return function(object)
 
     it("also where a line says so itself", function()
       assert.equal("rules.lua:2: rules.lua:9: boom", failure("error('rules.lua:9: boom')"))
+    end)
+
+    it("as far as the first look knows it, where the second ends otherwise", function()
+      assert.equal("rules.lua:5: ignore: the reason is a number, but must be a string", failure(
+        "seen = seen + 1 local function no(why)\nreturn ignore(why)\nend\nlocal x = no(seen == 1 and 5 or {})",
+        "local seen = 0 "))
     end)
 
     it("without hope where the second look is too long", function()

@@ -1,6 +1,7 @@
 local verdict = require "pigeon.rules.verdict"
-local accept, defer, ignore, exchange = verdict.words.accept, verdict.words.defer, verdict.words.ignore,
-  verdict.words.exchange
+local noted = {}
+local words = verdict.words(noted)
+local accept, defer, ignore, exchange = words.accept, words.defer, words.ignore, words.exchange
 
 local function names(count)
   local list = {}
@@ -18,6 +19,23 @@ end
 local function to(exchange_name, routing_key)
   return { exchange = exchange_name, routing_key = routing_key }
 end
+
+describe("a word", function()
+  for name, arguments in pairs {
+    accept = { "x", { "a" } }, defer = { "why" }, ignore = { "why" }, exchange = { "a", "b" },
+  } do
+    it(("%s drops what it does not take, and notes it"):format(name), function()
+      noted.surplus = nil
+      local plain = words[name](table.unpack(arguments))
+      assert.is_nil(noted.surplus)
+      arguments[require("pigeon.rules.arguments")[name] + 1] = "more"
+      local more = words[name](table.unpack(arguments))
+      assert.equal(name, noted.surplus)
+      assert.same(getmetatable(plain).reason, getmetatable(more).reason)
+      noted.surplus = nil
+    end)
+  end
+end)
 
 describe("accept", function()
   it("says what it was made from", function()
@@ -127,7 +145,8 @@ describe("verdicts", function()
     { "exchange: the name has 0 bytes, but must have 1 to 255", exchange, "", "key" },
     { "exchange: the routing key is a nil, but must be a string", exchange, "a" },
     { "exchange: the routing key has 256 bytes, but must have 0 to 255", exchange, "a", ("k"):rep(256) },
-    { "defer: the reason is a nil, but must be a string", defer },
+    { 'defer needs a reason: defer("why")', defer },
+    { 'ignore needs a reason: ignore("why")', ignore },
     { "ignore: the reason is a table, but must be a string", ignore, {} },
     { "ignore: the reason has 0 bytes, but must have 1 to 200", ignore, "" },
     { "ignore: the reason has 201 bytes, but must have 1 to 200", ignore, ("r"):rep(201) },

@@ -1,0 +1,206 @@
+--- Finds conditions that are always the same: a text beside a number, a value that a field never has,
+-- `or "1"`, the same condition twice, sample() against a share of 1.
+local kinds = require "pigeon.source.kinds"
+local spelling = require "pigeon.source.spelling"
+
+-- Those of S3's notifications; the values of object.event_name.
+local EVENT_NAMES = {
+  "ObjectCreated:Put", "ObjectCreated:Post", "ObjectCreated:Copy", "ObjectCreated:CompleteMultipartUpload",
+  "ObjectRemoved:Delete", "ObjectRemoved:DeleteMarkerCreated", "ObjectRestore:Post", "ObjectRestore:Completed",
+  "ObjectRestore:Delete", "LifecycleExpiration:Delete", "LifecycleExpiration:DeleteMarkerCreated",
+  "LifecycleTransition", "IntelligentTiering", "ObjectTagging:Put", "ObjectTagging:Delete", "ObjectAcl:Put",
+  "ReducedRedundancyLostObject", "Replication:OperationFailedReplication",
+}
+
+-- ------------------------------------------------------------------------ always true
+
+-- Whether the value is true whatever the object is.
+local function is_always_true(node)
+  local fact = kinds.of(node)
+  return fact.kind and fact.kind ~= "nil" and fact.kind ~= "boolean" and not fact.optional
+end
+
+local function report_always(node, facts, left)
+  local constant = kinds.constant(node)
+  local compared = left and left.kind == "Binop" and (left.op == "==" or left.op == "~=") and left
+  if constant and compared then
+    return facts.report(node, "error", ("`%s %s` is always true"):format(compared.outer, facts.show(node)),
+      ("write %s %s %s %s %s"):format(facts.show(compared), compared.outer, facts.show(compared.left), compared.op,
+        facts.show(node)))
+  end
+  local fix = kinds.of(node).kind == "function" and ("call it: %s(...)"):format(facts.show(node))
+    or kinds.of(node).kind == "number" and "compare it with a number" or "compare it with =="
+  facts.report(node, "error", facts.show(node) .. " is always true here", fix)
+end
+
+-- A condition, and the operands of and, or and not in it. `left` is what stands before an operand.
+local function check_condition(node, facts, left)
+  if node.kind == "Paren" then return check_condition(node.inner, facts) end
+  if node.kind == "Unop" and node.op == "not" then return check_condition(node.operand, facts) end
+  if node.kind == "Binop" and (node.op == "and" or node.op == "or") then
+    check_condition(node.left, facts)
+    local before = node.left
+    while before.kind == "Binop" and (before.op == "and" or before.op == "or") do before = before.right end
+    before.outer = node.op
+    return check_condition(node.right, facts, before)
+  end
+  if is_always_true(node) and node.kind ~= "True" then report_always(node, facts, left) end
+end
+
+-- ------------------------------------------------------------------------ the same twice
+
+local function check_chain(node, facts)
+  local seen = {}
+  for _, clause in ipairs(node.clauses) do
+    local text = facts.show(clause.condition)
+    if seen[text] then
+      facts.report(clause, "error", ("the condition %s is in line %d already, so this is never reached"):format(text,
+        seen[text]), "is another value meant?")
+    end
+    seen[text] = seen[text] or clause.line
+  end
+end
+
+local function operands(node, op, list)
+  if node.kind == "Binop" and node.op == op then
+    operands(node.left, op, list)
+    operands(node.right, op, list)
+  else
+    list[#list + 1] = node
+  end
+  return list
+end
+
+local function check_operands(node, facts)
+  local seen = {}
+  for _, operand in ipairs(operands(node, node.op, {})) do
+    local text = facts.show(operand)
+    if seen[text] then
+      facts.report(operand, "error", ("%s is there twice, with `%s` between"):format(text, node.op),
+        "is another value meant?")
+    end
+    seen[text] = true
+  end
+end
+
+-- ------------------------------------------------------------------------ comparisons
+
+local function number_fix(node, other)
+  local constant = kinds.constant(node)
+  if type(constant) == "number" then return ('write "%s", in quotes'):format(constant) end
+  constant = kinds.constant(other)
+  if type(constant) == "string" and tonumber(constant) then return "write " .. constant .. ", without quotes" end
+  return "tonumber(...) makes a number of a text"
+end
+
+-- Two kinds that differ.
+local function check_kinds(node, facts, left, right)
+  local never = node.op == "==" and "never" or node.op == "~=" and "always"
+  if left.kind == "boolean" and node.left.kind == "Unop" and node.left.op == "not" then
+    return facts.report(node, "error",
+      ("%s compares true or false: `not` binds closer than `%s`"):format(facts.show(node), node.op),
+      ("write %s %s %s"):format(facts.show(node.left.operand), node.op == "==" and "~=" or "==",
+        facts.show(node.right)))
+  end
+  local both = left.kind .. " " .. right.kind
+  local pair = both == "string number" or both == "number string"
+  local what = pair and "a text with a number" or facts.a(left.kind) .. " with " .. facts.a(right.kind)
+  local text_side, number_side = node.left, node.right
+  if left.kind == "number" then text_side, number_side = number_side, text_side end
+  facts.report(node, "error", ("%s compares %s, which is %s"):format(facts.show(node), what,
+    never and never .. " true" or "an error when it runs"), pair and number_fix(number_side, text_side) or nil)
+end
+
+local function check_event_name(node, value, facts)
+  for _, name in ipairs(EVENT_NAMES) do
+    if name == value then return end
+  end
+  local near = spelling.did_you_mean(value, EVENT_NAMES)
+  if value:find("^s3:") then near = 'write it without "s3:"' end
+  facts.report(node, near and "error" or "warning", ('event_name is never "%s"'):format(value),
+    near or "S3 sends names such as ObjectCreated:Put")
+end
+
+-- A value beside a text that the script has.
+local function check_value(node, facts, side, fact, value)
+  if fact.field == "event_name" then return check_event_name(node, value, facts) end
+  if fact.values then
+    for _, possible in ipairs(fact.values) do
+      if possible == value then return end
+    end
+    return facts.report(node, "error", ('%s is never "%s"'):format(facts.show(side), value),
+      spelling.did_you_mean(value, fact.values) or 'it can be "' .. table.concat(fact.values, '", "') .. '"')
+  end
+  local longest, shortest = fact.longest, fact.shortest
+  if value == "" then return end -- people ask for a text that is there
+  if longest and #value > longest or shortest and #value < shortest then
+    local bytes = ("%s%d byte%s"):format(longest == shortest and "" or "at most ", longest, longest == 1 and "" or "s")
+    facts.report(node, "error", ('%s has %s, and "%s" has %d, so they are never the same'):format(facts.show(side),
+      bytes, value, #value), "change one of the two")
+  end
+end
+
+local function check_equality(node, facts, left, right)
+  local left_value, right_value = kinds.constant(node.left), kinds.constant(node.right)
+  if left_value and right_value then return end
+  if type(right_value) == "string" then check_value(node, facts, node.left, left, right_value)
+  elseif type(left_value) == "string" then check_value(node, facts, node.right, right, left_value) end
+end
+
+-- sample() is from 0 to below 100.
+local function check_share(node, facts, number)
+  if number > 0 and number <= 1 then
+    return facts.report(node, "warning",
+      ("sample() goes from 0 to 100, so %s is %s %%"):format(facts.show(node), number),
+      ("for %g %% write %g"):format(number * 100, number * 100))
+  end
+  if number <= 0 or number > 100 then
+    facts.report(node, "warning",
+      ("sample() goes from 0 to below 100, so %s is always the same"):format(facts.show(node)),
+      "a throttle is a number from 1 to 99")
+  end
+end
+
+local COMPARES = { ["=="] = true, ["~="] = true, ["<"] = true, [">"] = true, ["<="] = true, [">="] = true }
+
+local conditions = {}
+
+function conditions.Clause(node, _, facts) check_condition(node.condition, facts) end
+
+conditions.While, conditions.Repeat = conditions.Clause, conditions.Clause
+
+function conditions.If(node, _, facts) check_chain(node, facts) end
+
+function conditions.Binop(node, parent, facts)
+  if node.op == "and" or node.op == "or" then
+    if parent.kind ~= "Binop" or parent.op ~= node.op then check_operands(node, facts) end
+    return
+  end
+  if not COMPARES[node.op] then return end
+  local left, right = kinds.of(node.left), kinds.of(node.right)
+  local left_number, right_number = kinds.constant(node.left), kinds.constant(node.right)
+  if left.kind and right.kind and left.kind ~= right.kind and left.kind ~= "nil" and right.kind ~= "nil" then
+    check_kinds(node, facts, left, right)
+  elseif left.from == "sample" and type(right_number) == "number" then
+    check_share(node, facts, right_number)
+  elseif right.from == "sample" and type(left_number) == "number" then
+    check_share(node, facts, left_number)
+  elseif node.op == "==" or node.op == "~=" then
+    check_equality(node, facts, left, right)
+  end
+end
+
+-- { ["0"] = "defer", ["0"] = "accept" }
+function conditions.Table(node, _, facts)
+  local seen = {}
+  for _, item in ipairs(node.items) do
+    local key = item.key and kinds.constant(item.key)
+    if key and seen[key] then
+      facts.report(item, "error", ("the key %s is in line %d already; the last one counts"):format(facts.show(item.key),
+        seen[key]), "remove one")
+    end
+    if key then seen[key] = seen[key] or item.line end
+  end
+end
+
+return conditions

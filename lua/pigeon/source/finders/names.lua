@@ -1,0 +1,184 @@
+--- Finds names that do not exist: words, locals out of their block, fields of the object, of a queue, of
+-- a library; and locals that hide a word or another local, or that nothing uses.
+local kinds = require "pigeon.source.kinds"
+local spelling = require "pigeon.source.spelling"
+local words = require "pigeon.rules.words"
+
+local PIGEONS = { accept = true, defer = true, ignore = true, exchange = true, queues = true, env = true,
+  crash_id = true, sample = true }
+
+-- Lua's own, and what to do where people miss them.
+local ELSEWHERE = {
+  print = "remove it; pigeon explain --trace shows which lines ran",
+  next = "write pairs", pcall = "a rule cannot catch an error: check before",
+  require = "a rules script is one file", os = "a retry must decide the same: object.time is the event's time",
+  null = "write nil", None = "write nil", NULL = "write nil", elif = "write elseif", this = "write object",
+}
+
+local function sorted_keys(map)
+  local list = {}
+  for key in pairs(map) do list[#list + 1] = key end
+  table.sort(list)
+  return list
+end
+
+local WORDS, OBJECT, QUEUE = sorted_keys(kinds.words), sorted_keys(kinds.object_fields), sorted_keys(kinds.queue_fields)
+
+local function has(list, wanted)
+  for _, value in ipairs(list) do
+    if value == wanted then return true end
+  end
+  return false
+end
+
+-- The names of all locals of the script, and the declaration of each that ends before `at`.
+local function locals(facts)
+  if facts.locals then return facts.locals, facts.declarations end
+  facts.locals, facts.declarations = {}, {}
+  require("pigeon.source").walk(facts.tree, function(node)
+    if node.declares then
+      facts.locals[#facts.locals + 1] = node.name
+      facts.declarations[node.name] = facts.declarations[node.name] or node
+    end
+  end)
+  return facts.locals, facts.declarations
+end
+
+local function unknown_word(node, facts)
+  local list, declarations = locals(facts)
+  local name, gone = node.name, declarations[node.name]
+  if gone and gone.first < node.first then
+    return facts.report(node, "error", ('the local "%s" of line %d does not reach to here'):format(name, gone.line),
+      "declare it before its block: local " .. name)
+  end
+  local candidates = table.move(list, 1, #list, #WORDS + 1, table.move(WORDS, 1, #WORDS, 1, {}))
+  facts.report(node, "error", ('there is no word "%s"'):format(name), ELSEWHERE[name]
+    or spelling.did_you_mean(name, candidates) or "text needs quotes, and a local its `local`")
+end
+
+local function set_global(node, parent, facts)
+  if kinds.words[node.name] then
+    return facts.report(node, "error", ('sets the word "%s", which cannot be changed'):format(node.name),
+      "write local, and another name")
+  end
+  local near = spelling.near(node.name, (locals(facts)))
+  facts.report(node, "error", ('sets the global "%s"'):format(node.name), near and "did you mean " .. near .. "?"
+    or (parent.kind == "FunctionStatement" and "write local function " or "write local ") .. node.name)
+end
+
+-- Whether a name's value is made of what it hides: local id = crash_id(key)
+local function is_made_of(declaration)
+  local value, found = declaration.value, false
+  if not value then return false end
+  require("pigeon.source").walk(value, function(node)
+    if node.kind == "Name" and node.name == declaration.name then found = true end
+  end)
+  return found
+end
+
+local function declared(node, facts)
+  local name = node.name
+  if node.declares == "self" or name:sub(1, 1) == "_" then return end
+  if kinds.words[name] then
+    facts.report(node, PIGEONS[name] and not is_made_of(node) and "error" or "warning",
+      ('a %s that is called "%s" hides the word'):format(node.declares == "parameter" and "parameter" or "local", name),
+      "give it another name")
+  elseif node.hides and node.declares ~= "parameter" then
+    facts.report(node, "warning", ('the local "%s" hides the one of line %d'):format(name, node.hides.line),
+      "give it another name, or leave `local` out to set that one")
+  end
+  if node.declares ~= "local" then return end
+  local reads = 0
+  for _, use in ipairs(node.uses) do reads = reads + (use.sets and 0 or 1) end
+  if reads > 0 then return end
+  if node.value and kinds.of(node.value).kind == "verdict" then
+    return facts.report(node, "error", ('the verdict in "%s" is not returned'):format(name), "write return " .. name)
+  end
+  facts.report(node, "warning", ('nothing reads the local "%s"'):format(name),
+    "remove it, or is a name misspelt below?")
+end
+
+local function check_field(node, facts, owner, name, list, kind)
+  if has(list, name) then return end
+  facts.report(node, "error", ('%s has no "%s"'):format(owner, name),
+    spelling.did_you_mean(name, list) or kind .. " has " .. table.concat(list, ", "))
+end
+
+local function check_string_function(node, facts, name)
+  local list = words.string.fields
+  if has(list, name) then return end
+  facts.report(node, "error", ('string has no "%s" in rules'):format(name), spelling.did_you_mean(name, list))
+end
+
+local function index_of_queues(node, key, facts)
+  if key.kind ~= "String" then return end
+  facts.report(node, "error", ('queues is a list and has no "%s"'):format(key.value), has(QUEUE, key.value)
+    and "for _, queue in ipairs(queues) do ... queue." .. key.value
+    or ('look for queue.name == "%s" in a loop'):format(key.value))
+end
+
+-- A field that the script itself sets may be read.
+local function is_set(facts, name)
+  if not facts.set_fields then
+    facts.set_fields = {}
+    require("pigeon.source").walk(facts.tree, function(node)
+      local key = node.kind == "Index" and node.sets and node.key
+      if key and key.kind == "String" then facts.set_fields[key.value] = true end
+    end)
+  end
+  return facts.set_fields[name]
+end
+
+local names = {}
+
+function names.Name(node, parent, facts)
+  if node.declares then return declared(node, facts) end
+  if node.declaration then return end
+  if node.sets then return set_global(node, parent, facts) end
+  if not kinds.words[node.name] then unknown_word(node, facts) end
+end
+
+function names.Index(node, _, facts)
+  local object, key = kinds.resolve(node.object), node.key
+  local name = key.kind == "String" and key.value
+  if object.kind == "Name" and not object.declaration and kinds.words[object.name] == "library" then
+    if name then check_field(node, facts, object.name, name, words[object.name].fields, object.name .. " in rules") end
+    return
+  end
+  local fact = kinds.of(node.object)
+  if fact.kind == "queues" then return index_of_queues(node, key, facts) end
+  if not name then return end
+  if fact.kind == "object" and not is_set(facts, name) then
+    check_field(node, facts, "an object", name, OBJECT, "it")
+  elseif fact.kind == "queue" then
+    check_field(node, facts, "a queue", name, QUEUE, "it")
+  elseif fact.kind == "string" then
+    check_string_function(node, facts, name)
+  elseif fact.from == "index" then
+    local shown = facts.show(node.object)
+    facts.report(node, "error", ('%s is a position in the list, a number, and has no "%s"'):format(shown, name),
+      ("write for _, %s in ipairs(...)"):format(shown))
+  elseif fact.kind == "number" or fact.kind == "boolean" or fact.kind == "function" then
+    facts.report(node, "error", ('%s is %s and has no "%s"'):format(facts.show(node.object), facts.a(fact.kind), name))
+  end
+end
+
+function names.GenericFor(node, _, facts)
+  local value = node.values[1]
+  local kind = kinds.of(value).kind
+  if kind ~= "queues" and kind ~= "table" then return end
+  facts.report(value, "error", ("`in %s` needs ipairs"):format(facts.show(value)),
+    ("write for _, %s in ipairs(%s) do"):format(node.names[#node.names].name, facts.show(value)))
+end
+
+function names.Method(node, _, facts)
+  local kind, name = kinds.of(node.object).kind, node.name.value
+  if kind == "string" or not kind and not is_set(facts, name) and spelling.near(name, words.string.fields) then
+    check_string_function(node, facts, name)
+  elseif kind and kind ~= "table" and kind ~= "string" then
+    facts.report(node, "error", ('%s is %s and has no "%s"'):format(facts.show(node.object), facts.a(kind), name),
+      kind == "object" and "write object.key:" .. name .. "(...)" or nil)
+  end
+end
+
+return names

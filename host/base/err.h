@@ -4,7 +4,7 @@
  * it exactly once, where the fault is known; callers on the way up only add context with
  * err_wrap() and err_at(). What an operator should do next, and what AWS is told, follow
  * from the cause, never from the words. Nothing below main() exits. Plain data, owns
- * nothing; zeroed it is no fault. */
+ * nothing; zeroed, it holds no fault. */
 #ifndef PIGEON_BASE_ERR_H
 #define PIGEON_BASE_ERR_H
 

@@ -2,7 +2,7 @@
  * bound.
  *
  * Calm: no fault for 12 s. One host of several may be down, and nacks may come for 300
- * ms: those are no trouble. */
+ * ms: those are not trouble. */
 #include "calm.h"
 
 #include "aws.h"

@@ -88,7 +88,7 @@ describe("pigeon test", function()
       assert.matches("^pigeon test: %-%-coverage: no spec loaded a script", system.read(folder .. "/err"))
     end)
 
-    it("is no other option: -c is busted's", function()
+    it("leaves -c to busted", function()
       local status, _, said = test(IGNORES, "--coverage 90")
       assert.are.equal(2, status)
       assert.matches("^pigeon test: %-%-coverage 90: write %-%-coverage=90\n\nUsage: ", said)

@@ -71,7 +71,7 @@ describe("pigeon simulate", function()
     assert.matches("^pigeon simulate: %-%-manifest [^\n]*manifest.json is not JSON", complained)
   end)
 
-  it("refuses what is no text with a command that helps", function()
+  it("refuses what is not text with a command that helps", function()
     local list = file_of(key(1) .. "\n")
     for form, make in pairs { ["gzip %-dc"] = "gzip -c", ["iconv %-f UTF%-16 "] = "iconv -f UTF-8 -t UTF-16",
       ["bzip2 %-dc"] = "bzip2 -c" } do

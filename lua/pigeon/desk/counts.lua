@@ -24,7 +24,7 @@ function counts.add(counter, name)
 end
 
 --- Totals of nothing: {objects, verdicts = {[kind] = number}, reasons = {[kind] = counter}, queues =
--- counter, lines = {[why a line is no object] = the first such line}}.
+-- counter, lines = {[why a line is not an object] = the first such line}}.
 function counts.totals()
   local totals = { objects = 0, verdicts = {}, reasons = {}, queues = counts.counter(), lines = {} }
   for _, kind in ipairs(counts.kinds) do

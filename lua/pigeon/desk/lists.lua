@@ -13,7 +13,7 @@ local find, match, sub = string.find, string.match, string.sub
 local lists = {}
 
 local LONGEST_FIRST <const> = 1024 -- bytes of the first line, to show
-local LONGEST_WORD <const> = 36 -- a crash id, or a word that is no key, such as null
+local LONGEST_WORD <const> = 36 -- a crash id, or a word that is not a key, such as null
 
 -- The lines of a document that the host has joined to one.
 local function count_joined(text)

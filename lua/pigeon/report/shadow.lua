@@ -24,7 +24,7 @@ function shadow.destination_name(destination)
   return destination.exchange == "" and key or quoted(destination.exchange) .. "/" .. key
 end
 
--- The same in one line. Destinations are sorted: their order is no difference.
+-- The same in one line. Destinations are sorted: their order does not count.
 local function summary(entry)
   local kind, reason = shadow.outcome(entry)
   if kind ~= "accept" then return ("%s: %s"):format(kind, reason) end

@@ -108,7 +108,7 @@ local function part(name, replaced)
   return names(contents, name)
 end
 
--- A name that is no word and is set: most likely `local` is missing.
+-- A name that is not a word, and is set: most likely `local` is missing.
 local function refuse_global(key)
   if type(key) ~= "string" or not find(key, "^[%a_][%w_]*$") or #key > 100 then return end
   for _, word in ipairs(words) do

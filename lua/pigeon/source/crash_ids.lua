@@ -134,7 +134,7 @@ local function add_sampled(add, tests, annotation)
   end
 end
 
--- What is no crash id, but nearly one, or what the script takes for the end of a key.
+-- What is not a crash id, but nearly one, or what the script takes for the end of a key.
 local function add_others(add, found)
   local id = make("00007bd0", "1")
   for _, other in ipairs {

@@ -1,4 +1,4 @@
---- A script's text to Lua's tokens. Raises {line, what, fix} for what is no token.
+--- A script's text to Lua's tokens. Raises {line, what, fix} for what is not a token.
 --
 -- A token is {kind, first, last, line}: kind is "name", "string", "number" or "<eof>", and for each
 -- keyword and symbol the word itself ("then", "~="). A name, a string and a number have their value.

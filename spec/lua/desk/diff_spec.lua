@@ -70,7 +70,7 @@ describe("pigeon diff", function()
     assert.equal(1, status)
   end)
 
-  it("counts what fails in both, which is no difference", function()
+  it("counts what fails in both, which is not a difference", function()
     local fails = "return function(o) return ignore(o.size > 5 and 'a' or 'b') end"
     local text, status = made.run("diff", {}, fails, "-- another\n" .. fails)
     assert.matches("\nno difference in %d+ objects", text)

@@ -73,7 +73,7 @@ describe("pigeon replay", function()
       .. "done up to object 3 (line 2); --from 4 continues after it\n", last)
   end)
 
-  it("fails at a line that is no key, with its number", function()
+  it("fails at a line that is not a key, with its number", function()
     local said, stop, last = replay { { 1, "a\n2016-09-18 12:34:56 1 x\nb" } }
     assert.matches("^line 2 failed: 2016%-09%-18 12:34:56 1 x: has only the last part of a key", said[1])
     assert.equal("failed", stop)
@@ -91,7 +91,7 @@ describe("pigeon replay", function()
       .. "done up to object 1 (line 1); --from 2 continues after it\n", last)
   end)
 
-  it("is no success where the rules accept and defer nothing, and shows the first line", function()
+  it("fails where the rules accept and defer nothing, and shows the first line", function()
     local _, _, last, status, problem = replay { { 1, "\njunk 1\njunk 2" } }
     assert.matches("^published nothing\ndeferred 0, ignored 2\n", last)
     assert.equal(1, status)
@@ -111,7 +111,7 @@ describe("pigeon replay", function()
     assert.is_nil(problem)
   end)
 
-  it("refuses a file that is no list", function()
+  it("refuses a file that is not a list", function()
     local said, stop = replay { { 1, "\x1F\x8B\8" } }
     assert.equal("refused", stop)
     assert.equal("the list is compressed with gzip; do: gzip -dc FILE | bin/pigeon replay", said[1])

@@ -62,7 +62,7 @@ by queue
     assert.equal(0, status)
   end)
 
-  it("is no success where the rules accept and defer nothing, and shows the first line", function()
+  it("fails where the rules accept and defer nothing, and shows the first line", function()
     local text, status, problem = simulate {}
     assert.matches("^0 objects, by verdict\n  accept   0   0%.00 %%\n", text)
     assert.equal(1, status)
@@ -73,7 +73,7 @@ by queue
     assert.matches("^the rules accept and defer none of 1 objects; line 1 is \"j\": ", problem)
   end)
 
-  it("fails lines that are no keys, with the number of the first", function()
+  it("fails lines that are not keys, with the number of the first", function()
     local ids = "00007bd0-2d1c-4865-af09-80bc01180313\n00007bd0-2d1c-4865-af09-80bc01180314"
     local text, status, problem = simulate { "a\n" .. ids }
     assert.matches("\n  fail %(first: line 2%): a crash id alone; %-%-ids [^\n]* 2 ", text)

@@ -54,7 +54,7 @@ describe("a failure of a rule is told in words for", function()
       "rules.lua:2: attempt to index a nil value (field 'key')" },
     { "a missing size in a comment", "local x\nlocal y = x + 1 -- object.size",
       "rules.lua:3: attempt to perform arithmetic on a nil value (local 'x')" },
-    { "a name that is no queue's", "local x = {}\nx = x.normal.y -- queues.normal",
+    { "a name that no queue has", "local x = {}\nx = x.normal.y -- queues.normal",
       "rules.lua:3: attempt to index a nil value (field 'normal')" },
     { "no verdict at all", "if object.size then ignore('x') end",
       "rules.lua:3: the rule returned nothing, but must return accept(...), defer(...) or ignore(...)" },

@@ -1,4 +1,4 @@
---- Files that are no list of lines: recognized by their first bytes, and refused with the command
+--- Files that are not lists of lines: recognized by their first bytes, and refused with the command
 -- that makes lines of them.
 local refused = {}
 

@@ -148,6 +148,16 @@ end
 local EQUALS = { [">"] = { "=>", '"at least" is written >=' }, ["<"] = { "=<", '"at most" is written <=' },
   ["~"] = { "=~", '"is not" is written ~=; for a pattern write x:find("pattern")' } }
 
+-- n++, ++n
+local function increment(list, at)
+  local first = list[at].kind == "+" and at_of(list, at - 1).kind == "+" and at - 1 or at
+  local plus, before, after = list[first], at_of(list, first - 1), at_of(list, first + 2)
+  if plus.kind ~= "+" or at_of(list, first + 1).kind ~= "+" or not touch(plus, list[first + 1]) then return nil end
+  local name = before.kind == "name" and touch(before, plus) and before.value
+    or after.kind == "name" and after.value or "n"
+  return said(plus, "Lua has no `++`", ("write %s = %s + 1"):format(name, name))
+end
+
 local function operator(list, at)
   local token, before, following = list[at], at_of(list, at - 1), at_of(list, at + 1)
   local equals = token.kind == "=" and touch(token, following) and EQUALS[following.kind]
@@ -163,9 +173,6 @@ local function operator(list, at)
     return said(token, "Lua has no `<>`", '"is not" is written ~=')
   elseif token.kind == "==" then
     return said(token, "`==` compares", "a value is set with =")
-  elseif token.kind == "+" and following.kind == "+" and touch(token, following) then
-    local name = before.kind == "name" and touch(before, token) and before.value or at_of(list, at + 2).value or "n"
-    return said(token, "Lua has no `++`", ("write %s = %s + 1"):format(name, name))
   elseif before.kind == "%" and at_of(list, at - 2).kind == "number" then
     local number = list[at - 2].value
     return said(before, ("%s%% is not a number"):format(number),
@@ -215,8 +222,8 @@ local function field_with_colon(list, at)
   return said(name, ("`:%s` calls a function"):format(name.value), ("write %s.%s"):format(shown, name.value))
 end
 
-local RULES = { comment, foreign_word, braces, word_between, field_with_colon, operator, test_in_brackets,
-  list_in_brackets }
+local RULES = { comment, foreign_word, braces, word_between, field_with_colon, increment, operator,
+  test_in_brackets, list_in_brackets }
 
 --- Tokens, and the number of the one that cannot stand there -> {line, what, fix}, or nil.
 function habits.of(list, at)

@@ -6,7 +6,7 @@ local instead = {}
 local NO_TRY = "a rule cannot catch an error: check before"
 local WORDS = {
   print = "remove it; pigeon explain --trace shows which lines ran",
-  next = "write pairs", pcall = NO_TRY, xpcall = NO_TRY,
+  next = "write pairs", pcall = NO_TRY, xpcall = NO_TRY, try = NO_TRY, catch = NO_TRY,
   require = "a rules script is one file", os = "a retry must decide the same: object.time is the event's time",
   null = "write nil", None = "write nil", NULL = "write nil", undefined = "write nil", elif = "write elseif",
   this = "write object",

@@ -24,17 +24,19 @@ local function has(list, wanted)
   return false
 end
 
--- The names of all locals of the script, and the declaration of each that ends before `at`.
+-- The names of all locals of the script, the first declaration of each, and the set of globals that it sets.
 local function locals(facts)
-  if facts.locals then return facts.locals, facts.declarations end
-  facts.locals, facts.declarations = {}, {}
+  if facts.locals then return facts.locals, facts.declarations, facts.globals end
+  facts.locals, facts.declarations, facts.globals = {}, {}, {}
   require("pigeon.source").walk(facts.tree, function(node)
     if node.declares then
       facts.locals[#facts.locals + 1] = node.name
       facts.declarations[node.name] = facts.declarations[node.name] or node
+    elseif node.sets and node.kind == "Name" and not node.declaration then
+      facts.globals[node.name] = true
     end
   end)
-  return facts.locals, facts.declarations
+  return facts.locals, facts.declarations, facts.globals
 end
 
 -- The name of the object where the node stands.
@@ -51,8 +53,9 @@ local function object_name(node, facts)
 end
 
 local function unknown_word(node, parent, facts)
-  local list, declarations = locals(facts)
+  local list, declarations, globals = locals(facts)
   local name, gone = node.name, declarations[node.name]
+  if globals[name] then return end -- reported where it is set
   if gone and gone.first < node.first then
     return facts.report(node, "error", ('the local "%s" of line %d does not reach to here'):format(name, gone.line),
       "declare it before its block: local " .. name)

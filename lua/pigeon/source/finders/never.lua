@@ -75,7 +75,8 @@ local function check_glob(node, side, value, facts)
   local before, after = value:match("^([^*]+)%*$"), value:match("^%*([^*]+)$")
   local fix = before and ('%s:sub(1, %d) %s "%s"'):format(shown, #before, node.op, before)
     or after and ('%s:sub(-%d) %s "%s"'):format(shown, #after, node.op, after)
-    or ('%s%s:find("pattern")'):format(node.op == "~=" and "not " or "", shown)
+    or ('%s%s:find("^%s$")'):format(node.op == "~=" and "not " or "", shown,
+      value:gsub("[][^$()%%.+?-]", "%%%0"):gsub("%*", ".*"))
   facts.report(node, "warning", ('`*` in "%s" stands for itself'):format(value), "write " .. fix)
   return true
 end

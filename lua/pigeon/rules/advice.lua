@@ -74,6 +74,13 @@ local function no_function(text)
   end
 end
 
+-- PREFIX + id
+local function no_sum(text)
+  if find(text, "^attempt to add a 'string' with a ") or find(text, "^attempt to add a '%a+' with a 'string'") then
+    return text .. ": texts are joined with .., not with +"
+  end
+end
+
 -- id:sub(1, 3), where the key has no crash id
 local function no_value(text)
   local name = match(text, "^attempt to index a nil value %(local '([%w_]+)'%)$")
@@ -84,7 +91,7 @@ end
 -- same or a better text.
 function advice.run(text, script, line, object, queues)
   local code = code_of(script.source, line)
-  for _, better in ipairs { no_iterator, no_entry, no_field, no_function, no_value } do
+  for _, better in ipairs { no_iterator, no_entry, no_field, no_function, no_sum, no_value } do
     local found = better(text, code, object, queues)
     if found then return found end
   end

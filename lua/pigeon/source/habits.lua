@@ -96,6 +96,10 @@ local function braces(list, at)
     local word = word_of_brace(list, brace)
     if word then return said(list[brace], ("the `{` after `%s` does not begin a block"):format(word), BLOCKS[word]) end
   end
+  local opening = list[line_start(list, at)].kind
+  if token.kind == ":" and BLOCKS[opening] then -- if x == 1:
+    return said(token, "`:` does not begin a block", opening == "else" and "remove it" or BLOCKS[opening])
+  end
   if token.kind == "}" and not open_bracket(list, at) then
     return said(token, "`}` does not end a block", "write end")
   end

@@ -182,6 +182,17 @@ end
       probes)
   end)
 
+  it("says once that a rule decides differently, whatever it decides", function()
+    local _, probes = check([[
+local count = 0
+return function()
+  count = count + 1
+  return ignore("number " .. count % 50)
+end
+]])
+    assert.matches("^rules%.lua:4: decides differently the second time: [^\n]*, and %d+ more%)\n$", probes)
+  end)
+
   it("finds what a key changes for another object, before and after it", function()
     local _, probes = check([[
 local seen

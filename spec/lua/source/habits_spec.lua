@@ -36,6 +36,8 @@ describe("a habit of another language is told in words:", function()
     ["if n == 1 then n = 2\n} else {\nn = 3\n}"] = { 4, "`}` does not end a block: write end" },
     ["try {\nlocal m = f()\n}"] = { 3, "Lua has no `try`: a rule cannot catch an error: check before, with if" },
 
+    ["if n == 1:\nn = 2"] = "`:` does not begin a block: write if ... then ... end",
+
     ["if n == 1 then\nn = 2\nelif n == 2 then\nn = 3 end"] = { 5, "Lua has no `elif`: write elseif" },
     ["if n == 1 then\nn = 2\nelsif (n == 2) then\nn = 3 end"] = { 5, "Lua has no `elsif`: write elseif" },
     ["if n == 1 then\nreturn ignore('a')\nfi"] = { 5, "Lua has no `fi`: write end" },

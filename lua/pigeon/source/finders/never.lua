@@ -70,7 +70,7 @@ end
 
 -- object.bucket == "crashes-*"
 local function check_glob(node, side, value, facts)
-  if not value:find("*", 1, true) or kinds.of(side).kind ~= "string" then return false end
+  if not value:find("%*") or not value:find("[^*]") or kinds.of(side).kind ~= "string" then return false end
   local shown = kinds.of(side).optional and ('(%s or "")'):format(facts.show(side)) or facts.show(side)
   local before, after = value:match("^([^*]+)%*$"), value:match("^%*([^*]+)$")
   local fix = before and ('%s:sub(1, %d) %s "%s"'):format(shown, #before, node.op, before)
@@ -124,6 +124,20 @@ local function operands(node, op, list)
   return list
 end
 
+-- Whether two expressions that look the same mean the same locals.
+local function same_names(one, other)
+  local declarations, at = {}, 0
+  source.walk(one, function(node)
+    if node.kind == "Name" then declarations[#declarations + 1] = node.declaration or false end
+  end)
+  source.walk(other, function(node)
+    if node.kind ~= "Name" then return end
+    at = at + 1
+    if declarations[at] ~= (node.declaration or false) then at = -math.huge end
+  end)
+  return at == #declarations
+end
+
 -- Whether the value is the same wherever it stands in the script.
 local function is_steady(node)
   local steady = true
@@ -163,9 +177,9 @@ end
 local function check_below(block, from, only, facts)
   for i = from, #block do
     source.walk(block[i], function(node)
-      local shown, value = compared(node, "==", facts)
+      local shown, value, side = compared(node, "==", facts)
       local known = shown and only[shown]
-      if known and known.value ~= value then
+      if known and known.value ~= value and same_names(known.side, side) then
         facts.report(node, "error", ("%s is never true here: line %d returns unless it is %q"):format(facts.show(node),
           known.line, known.value), ("move it above line %d, or change one of the two"):format(known.line))
       end
@@ -183,7 +197,9 @@ function never.Block(block, _, facts)
       local only, any = {}, false
       for _, operand in ipairs(operands(clause.condition, "or", {})) do
         local shown, value, side = compared(operand, "~=", facts)
-        if shown and is_steady(side) then only[shown], any = { value = value, line = operand.line }, true end
+        if shown and is_steady(side) then
+          only[shown], any = { value = value, side = side, line = operand.line }, true
+        end
       end
       if any then check_below(block, i + 1, only, facts) end
     end

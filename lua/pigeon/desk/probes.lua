@@ -27,7 +27,9 @@ end
 -- for, and what stands for all texts of one cause; or nil.
 local function judge(first, second)
   local one, two = summary(first), summary(second)
-  if one ~= two then return ("decides differently the second time: %s, then %s"):format(one, two), true, "differently" end
+  if one ~= two then
+    return ("decides differently the second time: %s, then %s"):format(one, two), true, "differently"
+  end
   if first.failures then return first.failures[1].text, false end
   if is_slow(first) and is_slow(second) then return ("took over %d ms"):format(MOST_MS), true end
 end

@@ -205,10 +205,8 @@ local function list_in_brackets(list, at)
   if (token.kind == "," or token.kind == "}") and before.kind == "]" then open = open_bracket(list, at - 1) end
   if not open then return nil end
   local inner = at_of(list, open + 1)
-  if open ~= at and not (list[open].kind == "[" and OPEN[at_of(list, open - 1).kind] or at_of(list, open - 1).kind == ",")
-  then
-    return nil
-  end
+  local outside = at_of(list, open - 1).kind
+  if list[open].kind ~= "[" or open ~= at and not OPEN[outside] and outside ~= "," then return nil end
   return said(list[open], "a list is written with { }, without [ ]", inner.kind == "string"
     and ('write { "%s" }'):format(inner.value) or 'write { "a", "b" }')
 end
@@ -237,18 +235,19 @@ function habits.of(list, at)
   end
 end
 
--- ------------------------------------------------------------------------ lines that are no tokens
+-- ------------------------------------------------------------------------ lines that are not tokens
 
 local LINES = {
   { "^<<<<<<<", "a mark of a merge conflict", "keep one of the two texts, and remove the lines of <, = and >" },
   { "^=======", "a mark of a merge conflict", "keep one of the two texts, and remove the lines of <, = and >" },
   { "^>>>>>>>", "a mark of a merge conflict", "keep one of the two texts, and remove the lines of <, = and >" },
-  { "^%s*//", "`//` does not begin a comment", "write --" }, { "^[^\"']*%s#%s", "`#` does not begin a comment", "write --" },
+  { "^%s*//", "`//` does not begin a comment", "write --" },
+  { "^[^\"']*%s#%s", "`#` does not begin a comment", "write --" },
   { "^#", "`#` does not begin a comment", "write --" },
   { "^%s*/%*", "`/*` does not begin a comment", "write --[[ and, where it ends, ]]" },
 }
 
---- The text of a line that has something that is no token -> what, fix; or nil.
+--- The text of a line that has something other than tokens -> what, fix; or nil.
 function habits.of_line(text)
   for _, row in ipairs(LINES) do
     if text:find(row[1]) then return row[2], row[3] end

@@ -26,7 +26,7 @@ local function closed(shown)
   return is_closed and shown or "(" .. shown .. ")"
 end
 
---- A name that is no word, the node it stands in, and facts.show -> "write ...", or nil.
+--- A name that is not a word, the node it stands in, and facts.show -> "write ...", or nil.
 function instead.of_word(name, parent, show)
   if WORDS[name] then return WORDS[name] end
   if parent.kind ~= "Call" or parent.callee.name ~= name then return nil end

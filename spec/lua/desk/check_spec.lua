@@ -153,7 +153,8 @@ end
 
   for _, case in ipairs {
     { "fails with awkward keys", "local name = object.key:match('^v2/.*')\nreturn ignore(name:sub(1, 3))",
-      "^rules%.lua:3: name is nil here: check it first, as in: if name then %(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
+      "^rules%.lua:3: name is nil here: check it first, as in: if name then "
+        .. "%(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
       "^rules%.lua:2: object%.size is nil here %(not every event has it%): write %(object%.size or 0%) "
         .. "%(key \"v2/raw_crash/000/[^\n]*\", and %d+ more%)\n$" },

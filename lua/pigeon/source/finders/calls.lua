@@ -1,4 +1,4 @@
---- Finds calls of what is no function: a text, a number, a list, env.
+--- Finds calls of what is not a function: a text, a number, a list, env.
 local kinds = require "pigeon.source.kinds"
 
 local NEVER_CALLED = { string = true, number = true, boolean = true, object = true, queue = true, queues = true,

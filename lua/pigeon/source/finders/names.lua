@@ -40,7 +40,7 @@ local function locals(facts)
 end
 
 -- The name of the object where the node stands.
-local function object_name(node, facts)
+local function object_name(node)
   local made = node.inside
   while made do
     for _, parameter in ipairs(made.parameters) do
@@ -62,7 +62,7 @@ local function unknown_word(node, parent, facts)
   end
   local candidates = table.move(list, 1, #list, #WORDS + 1, table.move(WORDS, 1, #WORDS, 1, {}))
   facts.report(node, "error", ('there is no word "%s"'):format(name),
-    has(OBJECT, name) and ("write %s.%s"):format(object_name(node, facts), name)
+    has(OBJECT, name) and ("write %s.%s"):format(object_name(node), name)
     or instead.of_word(name, parent, facts.show)
     or spelling.did_you_mean(name, candidates) or "text needs quotes, and a local its `local`")
 end

@@ -43,14 +43,16 @@ local function check_letters(node, side, value, facts)
   return wrong
 end
 
+-- Functions of string that take nothing but the text.
+local ALONE = { lower = true, upper = true, len = true, reverse = true }
+
 -- object.bucket.lower == "crashes"
 local function check_function(node, side, facts)
   if side.kind ~= "Index" or kinds.of(side.object).kind ~= "string" then return false end
   for _, field in ipairs(words.string.fields) do
     if field == side.key.value then
       facts.report(node, "error", ("%s is a function, so the comparison is %s true"):format(facts.show(side),
-        EQUAL[node.op]), ("write %s:%s(%s)"):format(facts.show(side.object), field, (field == "lower" or field == "upper")
-        and "" or "..."))
+        EQUAL[node.op]), ("write %s:%s(%s)"):format(facts.show(side.object), field, ALONE[field] and "" or "..."))
       return true
     end
   end
@@ -154,7 +156,7 @@ local function is_steady(node)
   return steady
 end
 
--- a == "x" -> "a", "x"; nil for what is no comparison of `op` with a constant
+-- a == "x" -> "a", "x"; nil for anything but a comparison by `op` with a constant
 local function compared(node, op, facts)
   if node.kind ~= "Binop" or node.op ~= op then return nil end
   local side, value = sides(node)

@@ -181,7 +181,7 @@ local function check_order(node, facts, side, fact, value)
   if not fact.longest or fact.longest >= #value then return end
   local shown = facts.show(side)
   if fact.longest == 0 then
-    return facts.report(node, "error", shown .. " is always empty", "the first place comes first, as in sub(-6, -5)")
+    return facts.report(node, "error", shown .. " is always empty", "the place further left comes first, as in sub(-6, -5)")
   end
   facts.report(node, "warning", ('%s has %d byte%s and "%s" has %d: text is compared byte by byte, from the left')
     :format(shown, fact.longest, fact.longest == 1 and "" or "s", value, #value),

@@ -5,9 +5,8 @@
 #   make run          sends sample events through it and shows what RabbitMQ received
 #   make test-rules   runs the specs of the rules, and lists the decisions that none reaches
 #   make package      builds build/pigeon.zip, ready for Lambda; RULES=path: another rules
-#                     script; SHADOW=path: a second, to try in shadow; QUEUES=a,15:b, or an
-#                     exported PIGEON_QUEUE: the function's, warnings count; FROM=OLD.zip:
-#                     its program, none compiled
+#                     script; SHADOW=path: a second, to try in shadow; QUEUES=a,15:b, else
+#                     PIGEON_QUEUE: warnings count; FROM=OLD.zip: its program, none compiled
 #   make test         runs all specs
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        measures events, start and memory, beside the least possible

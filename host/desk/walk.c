@@ -64,7 +64,7 @@ static bool walk_event(struct command *command, struct err *err)
     bool ok = buffer_read_file(&text, "/dev/stdin", err);
 
     if (ok && text.len == 0)
-        ok = err_set(err, CAUSE_OTHER, "stdin is empty; name a key, or give an event there");
+        ok = err_set(err, CAUSE_OTHER, "stdin is empty; name a key, or give an event");
     ok = ok && walk_bytes(command, "event", &text, 1, err);
     buffer_free(&text);
     return ok;

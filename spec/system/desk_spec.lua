@@ -147,7 +147,7 @@ describe("pigeon explain", function()
     local status, said, complained = run("explain --trace </dev/null")
     assert.are.equal(1, status)
     assert.are.equal("", said)
-    assert.are.equal("pigeon explain: stdin is empty; name a key, or give an event there\n", complained)
+    assert.are.equal("pigeon explain: stdin is empty; name a key, or give an event\n", complained)
   end)
 
   it("explains an event, and what fails has status 1", function()

@@ -91,7 +91,8 @@ end
     assert.matches("^    queues that the script names were not checked: PIGEON_QUEUE is not set; QUEUES=[^\n]*\n"
       .. '    [^\n]*:2: warning: nothing reads the local "unused"[^\n]*\n$', text)
     for _, variables in ipairs {
-      "QUEUES=normal,15:submitter", "PIGEON_QUEUE=normal,15:submitter", "PIGEON_QUEUE=nightly QUEUES=normal,15:submitter",
+      "QUEUES=normal,15:submitter", "PIGEON_QUEUE=normal,15:submitter",
+      "PIGEON_QUEUE=nightly QUEUES=normal,15:submitter",
     } do
       status, text, there = package(variables)
       assert.equal(1, status)

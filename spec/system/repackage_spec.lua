@@ -112,7 +112,8 @@ end
     local nightly = ':3: warning: PIGEON_QUEUE has no queue "nightly": it has normal, submitter\n'
     for _, how in ipairs {
       { "mine.lua --from old.zip -o strict.zip --queues normal,15:submitter" },
-      { "mine.lua --from old.zip -o strict.zip", "env PIGEON_QUEUE=normal,15:submitter " .. here .. "/build/bootstrap" },
+      { "mine.lua --from old.zip -o strict.zip",
+        "env PIGEON_QUEUE=normal,15:submitter " .. here .. "/build/bootstrap" },
       { "mine.lua --from old.zip -o strict.zip --queues normal,15:submitter",
         "env PIGEON_QUEUE=nightly " .. here .. "/build/bootstrap" },
       { "", ("env PIGEON_QUEUE=normal,15:submitter FROM=old.zip sh -c '%s/bin/build/package mine.lua strict.zip'")

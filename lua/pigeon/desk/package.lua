@@ -201,9 +201,10 @@ local UNKNOWN_QUEUES = "    queues that the script names were not checked: PIGEO
   .. "--queues normal,15:submitter (QUEUES=) names the function's\n"
 
 local function summary(options, made)
-  local lines = { options.queues and "" or UNKNOWN_QUEUES, made.warnings, ("%s: %s bytes, the program of %s, rules.lua is %s%s\n"):format(options.to,
+  local lines = { options.queues and "" or UNKNOWN_QUEUES, made.warnings }
+  lines[#lines + 1] = ("%s: %s bytes, the program of %s, rules.lua is %s%s\n"):format(options.to,
     (shell.run("stat -c %%s %s", options.to)), options.from or "this folder", options.rules,
-    options.shadow and ", in shadow " .. options.shadow_name or "") }
+    options.shadow and ", in shadow " .. options.shadow_name or "")
   for _, name in ipairs(made.former) do
     if name ~= options.shadow_name then
       lines[#lines + 1] = ("without %s, which was in %s\n"):format(name, options.from)
@@ -224,7 +225,8 @@ end
 
 -- ------------------------------------------------------------------------ public
 
---- {arguments, PIGEON_QUEUE, assumed_queue = it is not set} -> the report: finish() does it all. Returns the text, the exit status, and what is wrong.
+--- {arguments, PIGEON_QUEUE, assumed_queue = it is not set} -> the report: finish() does it all. Returns the text,
+-- the exit status, and what is wrong.
 function package.open(settings)
   return {
     finish = function()

@@ -181,7 +181,8 @@ local function check_order(node, facts, side, fact, value)
   if not fact.longest or fact.longest >= #value then return end
   local shown = facts.show(side)
   if fact.longest == 0 then
-    return facts.report(node, "error", shown .. " is always empty", "the place further left comes first, as in sub(-6, -5)")
+    return facts.report(node, "error", shown .. " is always empty",
+      "the place further left comes first, as in sub(-6, -5)")
   end
   facts.report(node, "warning", ('%s has %d byte%s and "%s" has %d: text is compared byte by byte, from the left')
     :format(shown, fact.longest, fact.longest == 1 and "" or "s", value, #value),
@@ -195,8 +196,9 @@ local MIRRORED = { ["<"] = ">", [">"] = "<", ["<="] = ">=", [">="] = "<=" }
 local function check_digits(node, facts, side, fact, value)
   if value < 10 ^ fact.digits then return end
   local op = side == node.left and node.op or MIRRORED[node.op] or node.op
+  local result = TRUE_BELOW[op] and "always" or "never"
   facts.report(node, "error", ("%s has at most %d digit%s, so %s is %s true"):format(facts.show(side), fact.digits,
-    fact.digits == 1 and "" or "s", facts.show(node), TRUE_BELOW[op] and "always" or "never"), "change one of the two")
+    fact.digits == 1 and "" or "s", facts.show(node), result), "change one of the two")
 end
 
 -- sample() is from 0 to below 100.

@@ -83,14 +83,14 @@ local function line_of(finding)
   return ('%s%s (key "%s"%s)'):format(where, what, text.clean(finding.key, LONGEST_KEY), more)
 end
 
--- The line of the first accept, or nil where the script has none: then it need not accept anything.
-local function line_of_accept(script)
-  local tree, line = source.parse(script.source, script.name), nil
-  if not tree then return nil end
+-- The script -> the lines of the first use of each global name, a map.
+local function lines_of_words(script)
+  local tree, lines = source.parse(script.source, script.name), {}
+  if not tree then return lines end
   source.walk(tree, function(node)
-    if node.kind == "Name" and node.name == "accept" then line = line or node.line end
+    if node.kind == "Name" and not node.declaration then lines[node.name] = lines[node.name] or node.line end
   end)
-  return line
+  return lines
 end
 
 -- ------------------------------------------------------------------------ the report
@@ -165,13 +165,15 @@ function check.open(settings)
     probing = probes.open(objects, rules.name, MOST)
   end
 
-  -- Where the rules decide all objects without a failure, and send none; or nil. Of unknown queues
-  -- the script may know another name.
+  -- The finding where the rules decide all objects without a failure, and send none; or nil. A script
+  -- without accept need not, and with another PIGEON_QUEUE or PIGEON_ENV than none it may.
   local function nothing_sent()
     if not probing or objects.missing() then return nil end
     local accepted, sent = probing.accepted()
-    local line = (settings.assumed_queue and accepted or sent) == 0 and line_of_accept(rules)
-    if not line then return nil end
+    if (settings.assumed_queue and accepted or sent) > 0 then return nil end
+    local lines = lines_of_words(rules)
+    local line = lines.accept
+    if not line or lines.env and (settings.PIGEON_ENV or "") == "" then return nil end
     local finding = new_finding(("no accept sends any of %d objects to a queue"):format(objects.count), "warning")
     finding.fix = "pigeon table shows what becomes of them"
     return set_place(finding, rules.name, line)

@@ -136,12 +136,19 @@ end
       end)
     end
 
+    it("where the environment is known", function()
+      local _, probes = check(script("if id and env == 'prod' then return accept(id, { 'normal' }) end"),
+        { PIGEON_ENV = "stage" })
+      assert.matches(NONE, probes)
+    end)
+
     for what, case in pairs {
       ["the lack of an accept"] = { "if id then return defer('y') end" },
       ["an exchange"] = { 'if id then return accept(id, { exchange("amq.topic", "a") }) end' },
       ["the lack of known queues"] = { "local list = {}\nfor _, queue in ipairs(queues) do\n"
         .. "if queue.name == 'nightly' then list[1] = queue.name end\nend\n"
         .. "if id then return accept(id, list) end", true },
+      ["the lack of an environment"] = { "if id and env == 'prod' then return accept(id, { 'normal' }) end" },
     } do
       it("but not for " .. what, function()
         local text, probes, last = check(script(case[1]), { assumed_queue = case[2] })

@@ -143,6 +143,13 @@ describe("pigeon explain", function()
     assert.are.same(keys, told)
   end)
 
+  it("says what is missing where there is no key, and nothing on stdin", function()
+    local status, said, complained = run("explain --trace </dev/null")
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.are.equal("pigeon explain: stdin is empty; name a key, or give an event\n", complained)
+  end)
+
   it("explains an event, and what fails has status 1", function()
     local rules = file_of("return function(object) return ignore(object.reason) end")
     local status, said = run(("event sqs --key a | %s explain --rules %s"):format(PIGEON, rules))

@@ -41,6 +41,7 @@ function probes.open(list, script, most)
   local block = most // 2
   local problems, by_text, others = {}, {}, 0 -- {what, number, key, place, more}
   local blind = false -- the process was stopped while lines were noted
+  local accepted, sent = 0, 0 -- how many objects, and how many of them to a queue or an exchange
 
   -- A position in the walk -> the number of its object. Each block of objects comes forwards and
   -- backwards; the last block may be shorter.
@@ -102,6 +103,11 @@ function probes.open(list, script, most)
     end
   end
 
+  local function count(decision)
+    if not decision or decision.kind ~= "accept" then return end
+    accepted, sent = accepted + 1, sent + (#decision.destinations > 0 and 1 or 0)
+  end
+
   local function note_place(entry)
     local line = entry.trace and entry.trace.line
     entry.shows.where = line and ("%s:%d"):format(script, line)
@@ -117,8 +123,12 @@ function probes.open(list, script, most)
     for i = 1, #entries // 2 do
       local what, place, cause = judge(entries[i], entries[#entries + 1 - i])
       if what then note_problem(entries[i], what, place, cause) end
+      count(entries[i].verdict)
     end
   end
+
+  --- How many objects were accepted, and how many of them are sent anywhere.
+  function self.accepted() return accepted, sent end
 
   --- What is wrong, a list of {what = "rules.lua:3: ...", key = the first that shows it, more = how many
   -- others do, or nil}.

@@ -107,7 +107,7 @@ local function declared(node, facts)
       "give it another name")
   elseif node.hides and node.declares ~= "parameter" then
     facts.report(node, "warning", ('the local "%s" hides the one of line %d'):format(name, node.hides.line),
-      "give it another name, or leave `local` out to set that one")
+      "give it another name" .. (node.declares == "local" and ", or leave `local` out to set that one" or ""))
   end
   if node.declares ~= "local" then return end
   local reads = 0
@@ -124,6 +124,15 @@ local function check_field(node, facts, owner, name, list, kind)
   if has(list, name) then return end
   facts.report(node, "error", ('%s has no "%s"'):format(owner, name),
     spelling.did_you_mean(name, list) or kind .. " has " .. table.concat(list, ", "))
+end
+
+local SAMPLE = "a retry must decide the same: sample(id, salt) is a number from 0 to below 100"
+
+local function check_library(node, facts, library, name)
+  if library == "math" and name:find("^random") then
+    return facts.report(node, "error", ('math has no "%s" in rules'):format(name), SAMPLE)
+  end
+  check_field(node, facts, library, name, words[library].fields, library .. " in rules")
 end
 
 -- `object`: the text before the dot or colon, as it is written; `given` what stands in the call's parentheses.
@@ -171,7 +180,7 @@ function names.Index(node, parent, facts)
       return check_string_function(node, facts, name, call.arguments[1] and facts.show(call.arguments[1]),
         call.arguments[2])
     end
-    if name then check_field(node, facts, object.name, name, words[object.name].fields, object.name .. " in rules") end
+    if name then check_library(node, facts, object.name, name) end
     return
   end
   local fact = kinds.of(node.object)

@@ -5,8 +5,8 @@
 #   make run          sends sample events through it and shows what RabbitMQ received
 #   make test-rules   runs the specs of the rules, and lists the decisions that none reaches
 #   make package      builds build/pigeon.zip, ready for Lambda; RULES=path: another rules
-#                     script; SHADOW=path: a second, to try in shadow; QUEUES=a,15:b: the
-#                     function's, warnings count; FROM=OLD.zip: its program, none compiled
+#                     script; SHADOW=path: a second, to try in shadow; QUEUES=a,15:b, else
+#                     PIGEON_QUEUE: warnings count; FROM=OLD.zip: its program, none compiled
 #   make test         runs all specs
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
 #   make bench        measures events, start and memory, beside the least possible
@@ -104,7 +104,7 @@ run testshell: build
 test-rules: setup
 	@LUA_PATH='lua/?.lua;lua/?/init.lua;;' lua5.4 lua/pigeon/desk/busted.lua '' --coverage spec/rules
 package: $(if $(FROM),,$(BUILD)/bootstrap)
-	@BUILD=$(BUILD) SHADOW="$(SHADOW)" FROM="$(FROM)" QUEUES="$(QUEUES)" bin/build/package "$(RULES)"
+	@BUILD=$(BUILD) SHADOW="$(SHADOW)" FROM="$(FROM)" $(if $(filter command,$(origin QUEUES)),QUEUES="$(QUEUES)") bin/build/package "$(RULES)"
 test: build specs $(if $(SYSROOT),,build/simulation) $(if $(SYSROOT),native)
 	@bin/test $(if $(SYSROOT),$(ARCH))
 fuzz: setup

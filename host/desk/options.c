@@ -169,7 +169,9 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
             arguments[options->count++] = arguments[i];
         } else {
             return err_set(err, CAUSE_OTHER, "unknown argument: %s%s", arguments[i],
-                           allowed & IDS ? "; the list comes from stdin: <FILE" : "");
+                           allowed & IDS     ? "; the list comes from stdin: <FILE"
+                           : allowed & RULES ? "; a script is named by --rules FILE"
+                                             : "");
         }
     }
     return true;

@@ -61,9 +61,11 @@ static bool walk_words(struct command *command, struct err *err)
 static bool walk_event(struct command *command, struct err *err)
 {
     struct buffer text = {.max = EVENT_MAX};
-    bool ok = buffer_read_file(&text, "/dev/stdin", err) &&
-              walk_bytes(command, "event", &text, 1, err);
+    bool ok = buffer_read_file(&text, "/dev/stdin", err);
 
+    if (ok && text.len == 0)
+        ok = err_set(err, CAUSE_OTHER, "stdin is empty; name a key, or give an event");
+    ok = ok && walk_bytes(command, "event", &text, 1, err);
     buffer_free(&text);
     return ok;
 }

@@ -147,7 +147,9 @@ static const char *after_seconds(int seconds)
 
 static void on_tick(int signal)
 {
-    struct reason reason = {"", "", ": a pattern with several `.-` or `.*`? anchor it"};
+    struct reason reason = {"", "",
+                            ": a pattern with several `.-` or `.*`? anchor it;"
+                            " a text that grows in a loop? use table.concat"};
 
     (void)signal;
     if (!watched.active)

@@ -82,15 +82,19 @@ end
 
 describe("the throttles over 4,000 accepted ids", function()
   it("are kept within 4 sigma, and decide the same again", function()
-    local decide = testing.load("rules/rules.lua", SETTINGS).decide
+    local rules = testing.load("rules/rules.lua", SETTINGS)
+    local decide = rules.decide
     math.randomseed(15)
     local counts = { normal = 0, submitter = 0, nothing = 0 }
     for _ = 1, 4000 do
       local n = math.random(0)
       local id = ("%08x-%04x-%04x-%04x-%05x1180313"):format(
         n & 0xffffffff, n >> 32 & 0xffff, n >> 48, math.random(0, 0xffff), math.random(0, 0xfffff))
-      local object = { event_name = "ObjectCreated:Put", key = "v2/raw_crash/000/20180313/" .. id }
-      local chosen = decide(object).destinations
+      local object = { bucket = "crashes", event_name = "ObjectCreated:Put", source = "aws:s3",
+        key = "v2/raw_crash/000/20180313/" .. id }
+      local decided = decide(object)
+      if not decided or decided.kind ~= "accept" then assert.accepts(rules, object) end -- it shows the line, and why
+      local chosen = decided.destinations
       assert.same(chosen, decide(object).destinations)
       for _, destination in ipairs(chosen) do
         counts[destination.routing_key] = counts[destination.routing_key] + 1

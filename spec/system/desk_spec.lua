@@ -143,6 +143,13 @@ describe("pigeon explain", function()
     assert.are.same(keys, told)
   end)
 
+  it("says what is missing where there is no key, and nothing on stdin", function()
+    local status, said, complained = run("explain --trace </dev/null")
+    assert.are.equal(1, status)
+    assert.are.equal("", said)
+    assert.are.equal("pigeon explain: stdin is empty; name a key, or give an event\n", complained)
+  end)
+
   it("explains an event, and what fails has status 1", function()
     local rules = file_of("return function(object) return ignore(object.reason) end")
     local status, said = run(("event sqs --key a | %s explain --rules %s"):format(PIGEON, rules))
@@ -159,7 +166,7 @@ describe("pigeon explain", function()
     assert.are.equal(1, status)
     assert.are.equal("", said)
     assert.matches('^pigeon explain: lua_%w+:1 kept the processor for 1 s at key "////+": a pattern with '
-      .. "several `%.%-` or `%.%*`%? anchor it\n$", complained)
+      .. "several `%.%-` or `%.%*`%? anchor it; a text that grows in a loop%? use table.concat\n$", complained)
   end)
 
   it("takes the rules beside the program first", function()
@@ -292,7 +299,8 @@ end
       local status, said = run("check --rules " .. rules)
       assert.are.equal(1, status)
       assert.matches("^lua_%w+:2: warning: [^\n]*\n", said) -- of the text, first
-      assert.matches("\nlua_%w+:2: kept the processor for 1 s: a pattern with several `%.%-` or `%.%*`%? anchor it "
+      assert.matches("\nlua_%w+:2: kept the processor for 1 s: a pattern with several `%.%-` or `%.%*`%? anchor it; "
+        .. "a text that grows in a loop%? use table.concat "
         .. '%(key "[^\n]*/////%.%.%."[^\n]*%)\n', said)
       assert.matches("\nlua_%w+:3: [^\n]*nil[^\n]* %(key [^\n]*\n", said)
       assert.matches("\nlua_%w+: %d+ objects decided, %d errors, %d warnings\n$", said)

@@ -79,21 +79,32 @@ return function(object)
   return accept(id, { "nightly" })
 end
 ]])
-    local function package(queues)
+    local function package(variables)
       os.remove(made)
-      local _, _, status = os.execute(("BUILD=build QUEUES=%s bin/build/package %s %s >/dev/null 2>%s"):format(queues,
-        rules, made, said))
+      local _, _, status = os.execute(("env -u PIGEON_QUEUE BUILD=build %s bin/build/package %s %s >/dev/null 2>%s")
+        :format(variables, rules, made, said))
       return status, system.read(said), os.execute("test -s " .. made)
     end
     local status, text, there = package ""
     assert.equal(0, status, text)
     assert.is_true(there)
-    assert.matches('^    [^\n]*:2: warning: nothing reads the local "unused"[^\n]*\n$', text)
-    status, text, there = package "normal,15:submitter"
-    assert.equal(1, status)
+    assert.matches("^    queues that the script names were not checked: PIGEON_QUEUE is not set; QUEUES=[^\n]*\n"
+      .. '    [^\n]*:2: warning: nothing reads the local "unused"[^\n]*\n$', text)
+    for _, variables in ipairs {
+      "QUEUES=normal,15:submitter", "PIGEON_QUEUE=normal,15:submitter",
+      "PIGEON_QUEUE=nightly QUEUES=normal,15:submitter",
+    } do
+      status, text, there = package(variables)
+      assert.equal(1, status)
+      assert.is_nil(there)
+      assert.matches(':4: warning: PIGEON_QUEUE has no queue "nightly": it has normal, submitter\n', text, 1, true)
+      assert.matches("made no zip; fix [^\n]* first %(the queues are normal,15:submitter%)\n", text)
+    end
+    status, text, there = package "PIGEON_QUEUE=nightly QUEUES="
+    assert.equal(2, status)
     assert.is_nil(there)
-    assert.matches(':4: warning: PIGEON_QUEUE has no queue "nightly": it has normal, submitter\n', text, 1, true)
-    assert.matches("made no zip; fix ", text, 1, true)
+    assert.equal("bin/build/package: QUEUES is empty; name the function's queues, such as QUEUES=normal,15:submitter, "
+      .. "or leave it out\n", text)
     os.remove(rules)
     os.remove(made)
     os.remove(said)
@@ -129,6 +140,15 @@ describe("make", function()
     status, said = make("help")
     assert.equal(0, status, said)
     assert.matches("^Pigeon%. ", said)
+  end)
+
+  it("refuses QUEUES where it is empty, and leaves it out where it is not given", function()
+    local status, said = make('package QUEUES=""')
+    assert.equal(2, status)
+    assert.matches("bin/build/package: QUEUES is empty; name the function's queues, ", said, 1, true)
+    status, said = make("-n package FROM=x.zip")
+    assert.equal(0, status, said)
+    assert.is_nil(said:find("QUEUES", 1, true))
   end)
 
   for rules, what in pairs {

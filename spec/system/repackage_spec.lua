@@ -27,7 +27,7 @@ describe("pigeon package", function()
   -- Runs it in the folder, or with another program; returns the status, and all that it wrote.
   local function package(arguments, program)
     local path = os.tmpname()
-    local _, _, status = os.execute(("cd %s && %s package %s >%s 2>&1"):format(quote(folder),
+    local _, _, status = os.execute(("unset PIGEON_QUEUE; cd %s && %s package %s >%s 2>&1"):format(quote(folder),
       program or here .. "/build/bootstrap", arguments, path))
     local said = system.read(path)
     os.remove(path)
@@ -50,7 +50,8 @@ describe("pigeon package", function()
   it("makes the zip of make package, byte for byte", function()
     local status, said = package("mine.lua --from old.zip -o new.zip")
     assert.equal(0, status, said)
-    assert.matches("^new%.zip: %d+ bytes, the program of old%.zip, rules%.lua is mine%.lua\n$", said)
+    assert.matches("^    queues that the script names were not checked: PIGEON_QUEUE is not set; %-%-queues [^\n]*\n"
+      .. "new%.zip: %d+ bytes, the program of old%.zip, rules%.lua is mine%.lua\n$", said)
     assert.equal("candidate.lua\nmine.lua\nnew.zip\nold.zip\n", names())
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
   end)
@@ -107,17 +108,24 @@ end
 ]])
     local status, said = package("mine.lua --from old.zip -o new.zip")
     assert.equal(0, status, said)
-    assert.matches('^    mine.lua:2: warning: nothing reads the local "unused"[^\n]*\nnew%.zip: %d+ bytes', said)
+    assert.matches('\n    mine.lua:2: warning: nothing reads the local "unused"[^\n]*\nnew%.zip: %d+ bytes', said)
     local nightly = ':3: warning: PIGEON_QUEUE has no queue "nightly": it has normal, submitter\n'
     for _, how in ipairs {
       { "mine.lua --from old.zip -o strict.zip --queues normal,15:submitter" },
+      { "mine.lua --from old.zip -o strict.zip",
+        "env PIGEON_QUEUE=normal,15:submitter " .. here .. "/build/bootstrap" },
+      { "mine.lua --from old.zip -o strict.zip --queues normal,15:submitter",
+        "env PIGEON_QUEUE=nightly " .. here .. "/build/bootstrap" },
+      { "", ("env PIGEON_QUEUE=normal,15:submitter FROM=old.zip sh -c '%s/bin/build/package mine.lua strict.zip'")
+        :format(here) },
       { "", ("env QUEUES=normal,15:submitter FROM=old.zip sh -c '%s/bin/build/package mine.lua strict.zip'")
         :format(here) },
     } do
       status, said = package(table.unpack(how))
       assert.equal(1, status, said)
       assert.matches(nightly, said, 1, true)
-      assert.matches("made no zip; fix ", said, 1, true)
+      assert.matches("made no zip; fix [^\n]* first %(the queues are normal,15:submitter%)\n", said)
+      assert.is_nil(said:find("is not set", 1, true))
       assert.equal("candidate.lua\nmine.lua\nnew.zip\nold.zip\n", names())
     end
   end)

@@ -6,6 +6,7 @@ local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
 local kept = require "pigeon.desk.kept"
 local probes = require "pigeon.desk.probes"
+local source = require "pigeon.source"
 local text = require "pigeon.text"
 local variables = require "pigeon.desk.variables"
 
@@ -26,6 +27,7 @@ what to write instead. Needs neither network nor broker. It checks
     table shows them) and awkward ones, each of them twice: it must not fail,
     take over 10 ms, or decide differently the second time. A key that takes it
     a second is a finding too, and the others go on
+  * that a script with accept sends any of these objects to a queue
   * what the script keeps above its function, which must not grow meanwhile
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
@@ -79,6 +81,16 @@ local function line_of(finding)
   if not finding.key then return where .. what end
   local more = finding.more and (", and %d more"):format(finding.more) or ""
   return ('%s%s (key "%s"%s)'):format(where, what, text.clean(finding.key, LONGEST_KEY), more)
+end
+
+-- The script -> the lines of the first use of each global name, a map.
+local function lines_of_words(script)
+  local tree, lines = source.parse(script.source, script.name), {}
+  if not tree then return lines end
+  source.walk(tree, function(node)
+    if node.kind == "Name" and not node.declaration then lines[node.name] = lines[node.name] or node.line end
+  end)
+  return lines
 end
 
 -- ------------------------------------------------------------------------ the report
@@ -153,6 +165,20 @@ function check.open(settings)
     probing = probes.open(objects, rules.name, MOST)
   end
 
+  -- The finding where the rules decide all objects without a failure, and send none; or nil. A script
+  -- without accept need not, and with another PIGEON_QUEUE or PIGEON_ENV than none it may.
+  local function nothing_sent()
+    if not probing or objects.missing() then return nil end
+    local accepted, sent = probing.accepted()
+    if (settings.assumed_queue and accepted or sent) > 0 then return nil end
+    local lines = lines_of_words(rules)
+    local line = lines.accept
+    if not line or lines.env and (settings.PIGEON_ENV or "") == "" then return nil end
+    local finding = new_finding(("no accept sends any of %d objects to a queue"):format(objects.count), "warning")
+    finding.fix = "pigeon table shows what becomes of them"
+    return set_place(finding, rules.name, line)
+  end
+
   local function probe_findings()
     local found = {}
     for _, problem in ipairs(probing and probing.problems() or {}) do
@@ -168,6 +194,7 @@ function check.open(settings)
     for _, growth in ipairs(grown and grown() or {}) do
       found[#found + 1] = set_place(new_finding(growth.what), rules.name, growth.line)
     end
+    if #found == 0 and not next(wrong_lines) then found[1] = nothing_sent() end
     return found
   end
 

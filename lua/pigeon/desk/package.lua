@@ -18,8 +18,10 @@ no zip. It needs the programs zip and unzip.
   -o NEW.zip     the zip to make; it must not exist yet
   --shadow FILE  a second script beside it, under its own name, for
                  PIGEON_SHADOW_RULES
-  --queues LIST  the function's PIGEON_QUEUE, such as normal,15:submitter: the
-                 check is strict then, and warnings are errors, too
+  --queues LIST  the function's PIGEON_QUEUE, such as normal,15:submitter; else
+                 the variable PIGEON_QUEUE, where it is set. The check is strict
+                 then, and warnings are errors, too. Without either, no queue that
+                 a script names is checked
 The same program and scripts give the same bytes, those of `make package`.
 ]]
 
@@ -143,8 +145,8 @@ local function try(program, source)
     said:match("[^\n]*$"))
 end
 
--- Checks a script without the variables of this machine, which are not those of the function. Returns
--- the warnings.
+-- Checks a script without the variables of this machine: only the queues are the function's. Returns the
+-- warnings.
 local function check(program, path, queues)
   local said, status
   if queues then
@@ -152,7 +154,10 @@ local function check(program, path, queues)
   else
     said, status = shell.run('env -i PATH="$PATH" %s check --rules %s', program, path)
   end
-  if status ~= 0 then fail("made no zip; fix %s first\n    %s", path, (said:gsub("\n", "\n    "))) end
+  if status ~= 0 then
+    local known = queues and (" (the queues are %s)"):format(queues) or ""
+    fail("made no zip; fix %s first%s\n    %s", path, known, (said:gsub("\n", "\n    ")))
+  end
   local warnings = ""
   for line in said:gmatch("[^\n]+") do
     if line:find(": warning: ", 1, true) then warnings = warnings .. "    " .. line .. "\n" end
@@ -192,10 +197,14 @@ local function make(options, folder)
   return { warnings = warnings, former = former }
 end
 
+local UNKNOWN_QUEUES = "    queues that the script names were not checked: PIGEON_QUEUE is not set; "
+  .. "--queues normal,15:submitter (QUEUES=) names the function's\n"
+
 local function summary(options, made)
-  local lines = { made.warnings, ("%s: %s bytes, the program of %s, rules.lua is %s%s\n"):format(options.to,
+  local lines = { options.queues and "" or UNKNOWN_QUEUES, made.warnings }
+  lines[#lines + 1] = ("%s: %s bytes, the program of %s, rules.lua is %s%s\n"):format(options.to,
     (shell.run("stat -c %%s %s", options.to)), options.from or "this folder", options.rules,
-    options.shadow and ", in shadow " .. options.shadow_name or "") }
+    options.shadow and ", in shadow " .. options.shadow_name or "")
   for _, name in ipairs(made.former) do
     if name ~= options.shadow_name then
       lines[#lines + 1] = ("without %s, which was in %s\n"):format(name, options.from)
@@ -216,12 +225,14 @@ end
 
 -- ------------------------------------------------------------------------ public
 
---- {arguments} -> the report: finish() does it all. Returns the text, the exit status, and what is wrong.
+--- {arguments, PIGEON_QUEUE, assumed_queue = it is not set} -> the report: finish() does it all. Returns the text,
+-- the exit status, and what is wrong.
 function package.open(settings)
   return {
     finish = function()
       local options, misuse = read_options(settings.arguments)
       if not options then return "pigeon package: " .. misuse .. "\n\n" .. package.usage, 2 end
+      options.queues = options.queues or not settings.assumed_queue and settings.PIGEON_QUEUE or nil
       local ok, result = pcall(run, options)
       if ok then return result, 0 end
       if type(result) ~= "table" then error(result, 0) end

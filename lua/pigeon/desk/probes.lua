@@ -23,11 +23,13 @@ local function is_slow(entry)
   return entry.cpu and entry.cpu * 1000 > MOST_MS
 end
 
--- What is wrong with an object's two decisions, without its place, and whether the place has to be looked
--- for; or nil.
+-- What is wrong with an object's two decisions, without its place, whether the place has to be looked
+-- for, and what stands for all texts of one cause; or nil.
 local function judge(first, second)
   local one, two = summary(first), summary(second)
-  if one ~= two then return ("decides differently the second time: %s, then %s"):format(one, two), true end
+  if one ~= two then
+    return ("decides differently the second time: %s, then %s"):format(one, two), true, "differently"
+  end
   if first.failures then return first.failures[1].text, false end
   if is_slow(first) and is_slow(second) then return ("took over %d ms"):format(MOST_MS), true end
 end
@@ -39,6 +41,7 @@ function probes.open(list, script, most)
   local block = most // 2
   local problems, by_text, others = {}, {}, 0 -- {what, number, key, place, more}
   local blind = false -- the process was stopped while lines were noted
+  local accepted, sent = 0, 0 -- how many objects, and how many of them to a queue or an exchange
 
   -- A position in the walk -> the number of its object. Each block of objects comes forwards and
   -- backwards; the last block may be shorter.
@@ -87,16 +90,22 @@ function probes.open(list, script, most)
     if position > 2 * list.count then blind = true else list.stopped(number_of(position), why, false) end
   end
 
-  local function note_problem(entry, what, place)
-    local known = by_text[what]
+  local function note_problem(entry, what, place, cause)
+    cause = cause or what
+    local known = by_text[cause]
     if known then
       known.more = (known.more or 0) + 1
     elseif #problems < MOST_PROBLEMS then
       known = { what = what, place = place, number = entry.number, key = entry.label }
-      problems[#problems + 1], by_text[what] = known, known
+      problems[#problems + 1], by_text[cause] = known, known
     else
       others = others + 1
     end
+  end
+
+  local function count(decision)
+    if not decision or decision.kind ~= "accept" then return end
+    accepted, sent = accepted + 1, sent + (#decision.destinations > 0 and 1 or 0)
   end
 
   local function note_place(entry)
@@ -112,10 +121,14 @@ function probes.open(list, script, most)
       return
     end
     for i = 1, #entries // 2 do
-      local what, place = judge(entries[i], entries[#entries + 1 - i])
-      if what then note_problem(entries[i], what, place) end
+      local what, place, cause = judge(entries[i], entries[#entries + 1 - i])
+      if what then note_problem(entries[i], what, place, cause) end
+      count(entries[i].verdict)
     end
   end
+
+  --- How many objects were accepted, and how many of them are sent anywhere.
+  function self.accepted() return accepted, sent end
 
   --- What is wrong, a list of {what = "rules.lua:3: ...", key = the first that shows it, more = how many
   -- others do, or nil}.

@@ -61,11 +61,37 @@ local function no_field(text, code, object)
   end
 end
 
+-- env("prod"), env:sub(1, 4) without PIGEON_ENV, accept(id { "normal" })
+local function no_function(text)
+  if find(text, "index a nil value (global 'env')", 1, true) then
+    return 'env is nil here, because PIGEON_ENV is not set: write (env or "")'
+  elseif find(text, "^attempt to call a %l+ value %(global 'env'%)") then
+    return 'env is a text, and not a function: write env == "prod"'
+  end
+  local kind, name = match(text, "^attempt to call a (%l+) value %(%l+ '([%w_]+)'%)")
+  if kind == "string" then
+    return format("%s is a text, and not a function: is a comma missing after it?", name)
+  end
+end
+
+-- PREFIX + id
+local function no_sum(text)
+  if find(text, "^attempt to add a 'string' with a ") or find(text, "^attempt to add a '%a+' with a 'string'") then
+    return text .. ": texts are joined with .., not with +"
+  end
+end
+
+-- id:sub(1, 3), where the key has no crash id
+local function no_value(text)
+  local name = match(text, "^attempt to index a nil value %(local '([%w_]+)'%)$")
+  return name and format("%s is nil here: check it first, as in: if %s then", name, name)
+end
+
 --- What failed in a run, without its place; the script, the line, the object or nil, the queues -> the
 -- same or a better text.
 function advice.run(text, script, line, object, queues)
   local code = code_of(script.source, line)
-  for _, better in ipairs { no_iterator, no_entry, no_field } do
+  for _, better in ipairs { no_iterator, no_entry, no_field, no_function, no_sum, no_value } do
     local found = better(text, code, object, queues)
     if found then return found end
   end

@@ -8,6 +8,7 @@
 --             "queue name", "index" (of a loop over a list), "type"
 --   values    the texts that it can be, a list, where it is one of a few
 --   longest   the most bytes that it can have, and shortest
+--   digits    how many it has, where it is only digits: of the date of an id
 -- A name stands for its value where it is never assigned to again. Facts of one tree, made by open().
 local source = require "pigeon.source"
 
@@ -34,6 +35,8 @@ local WORD_RESULTS = {
   accept = "verdict", defer = "verdict", ignore = "verdict", exchange = "destination", sample = "number",
   crash_id = "string?", tostring = "string", tonumber = "number?", type = "string",
 }
+
+local DATE_LENGTH = 6 -- the last characters of a crash id, YYMMDD
 
 local ARITHMETIC = {}
 for op in ("+ - * / // % ^ & | ~ << >>"):gmatch("%S+") do ARITHMETIC[op] = true end
@@ -207,7 +210,9 @@ local function cut(text, first, last)
   if not last then to = from < 0 and -1 or nil end
   if type(to) ~= "number" or from == 0 or to == 0 or (from < 0) ~= (to < 0) then return {} end
   local longest = math.max(0, to - from + 1)
-  return { longest = longest, shortest = whole.from == "id" and math.abs(from) <= 36 and longest or nil }
+  local of_id = whole.from == "id" and math.abs(from) <= 36
+  return { longest = longest, shortest = of_id and longest or nil,
+    digits = of_id and from >= -DATE_LENGTH and from < 0 and longest or nil }
 end
 
 local function of_string_function(name, text, arguments)
@@ -222,6 +227,9 @@ local function of_call(node)
   local name = word and word:match("^string%.(.*)")
   if name and node.arguments[1] then
     return of_string_function(name, node.arguments[1], { table.unpack(node.arguments, 2) })
+  end
+  if word == "tonumber" and #node.arguments == 1 then
+    return parsed(WORD_RESULTS[word], { digits = of(node.arguments[1]).digits })
   end
   if word and WORD_RESULTS[word] then
     local from = word == "crash_id" and "id" or word == "sample" and "sample" or word == "type" and "type" or nil

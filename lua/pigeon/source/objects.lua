@@ -61,11 +61,29 @@ end
 
 local VALUES = {}
 
+local BUCKET_NAME <const> = "^[a-z0-9][a-z0-9.-]+[a-z0-9]$"
+
+-- Names that have these parts: "-stage", "crashes-", "^crashes%-(%a+)$" with each word of the script.
+local function buckets_with(strings)
+  local list, words = {}, matching(strings, "^[a-z0-9]+$")
+  local function add(part)
+    local start, last = part:find("^[.-]") and objects.usual.bucket or "", part:find("[.-]$") and "a" or ""
+    list[#list + 1] = start .. part .. last
+  end
+  for _, text in ipairs(strings) do
+    local part = text:gsub("^%^", ""):gsub("%$$", ""):gsub("%%([.-])", "%1")
+    if part:find("^[.-]") or part:find("[.-]$") then add(part) end
+    for _, word in ipairs(part:find("%b()") and words or {}) do add((part:gsub("%b()", word))) end
+  end
+  return matching(list, BUCKET_NAME)
+end
+
 -- A bucket's name has 3 to 63 characters. What the script names comes first: it is likely to decide more.
 function VALUES.bucket(found)
   local named, other = found.of_field.bucket, { "another-bucket" }
-  local strings = found.fields.bucket and matching(found.strings, "^[a-z0-9][a-z0-9.-]+[a-z0-9]$") or {}
-  return list_of(MOST_VALUES, named, named[1] and {} or { objects.usual.bucket }, other, strings)
+  local strings = found.fields.bucket and found.strings or {}
+  return list_of(MOST_VALUES, named, named[1] and {} or { objects.usual.bucket }, other,
+    matching(strings, BUCKET_NAME), buckets_with(strings))
 end
 
 local EVENT_NAMES <const> = {

@@ -337,6 +337,7 @@ local function other_statement(r)
   if r.token.kind ~= "=" and r.token.kind ~= "," then
     if targets[1].kind == "Call" or targets[1].kind == "Method" then return targets[1] end
     if r.token.kind == "name" and targets[1].kind == "Name" then
+      r:fail_habit()
       r:fail(first.line, ("`%s %s` is not Lua"):format(targets[1].name, r.token.value),
         spelling.did_you_mean(targets[1].name, FIRST_WORDS) or "write = to set a value, ( to call a function")
     end
@@ -384,8 +385,9 @@ function parser.parse(list)
   local made = block(r)
   if r.token.kind ~= "<eof>" then
     if made[1] and made[#made].kind == "Return" and not BLOCK_ENDS[r.token.kind] then
+      r:fail_habit()
       r:fail(r.token.line, ("%s after `return`"):format(reader.show(r.token)),
-        "return is the last statement of its block")
+        "nothing may follow return in its block: put it above, or remove it")
     end
     r:fail(r.token.line, ("%s, but nothing is open here"):format(reader.show(r.token)),
       "is there an `end` too many above?")

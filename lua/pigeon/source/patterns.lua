@@ -1,5 +1,5 @@
 --- Lua's patterns, as string.find and its like read them: what is malformed, what can backtrack for
--- long, and a `-` that is meant as itself.
+-- long, a `-` or `.` that is meant as itself, and a `|` that is not.
 local find, sub = string.find, string.sub
 
 local patterns = {}
@@ -132,6 +132,27 @@ local function lazy_letter(items)
   end
 end
 
+local function is_letter(item)
+  return item and item.repeats == "" and find(item.class, "^%a$") ~= nil
+end
+
+-- ".json": a `.` before letters. "..../raw" and "v./" count characters.
+local function any_character(items)
+  for i, item in ipairs(items) do
+    local before = items[i - 1]
+    if item.class == "." and item.repeats == "" and is_letter(items[i + 1]) and is_letter(items[i + 2])
+      and not (before and before.class == ".") then
+      return "." .. items[i + 1].class .. items[i + 2].class
+    end
+  end
+end
+
+local function has_bar(items)
+  for _, item in ipairs(items) do
+    if item.class == "|" then return true end
+  end
+end
+
 --- A pattern -> nil where nothing is wrong, or {what, fix, level}.
 function patterns.problem(pattern)
   local items, anchored = read(pattern)
@@ -148,6 +169,15 @@ function patterns.problem(pattern)
   if lazy then
     return { what = ('the `-` of "%s" means "as few as possible" in a pattern'):format(lazy), level = "warning",
       fix = "write %- for the character" }
+  end
+  if has_bar(items) then
+    return { what = ('the `|` of "%s" stands for itself'):format(pattern), level = "warning",
+      fix = "a pattern has no alternatives: write two tests with or between" }
+  end
+  local any = any_character(items)
+  if any then
+    return { what = ('the `.` of "%s" is any character'):format(any), level = "warning",
+      fix = "write %. for the character" }
   end
 end
 

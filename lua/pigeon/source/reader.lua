@@ -11,6 +11,9 @@ local BEFORE_EQUALS = {
   ["&"] = true,
 }
 
+-- What ends a block. Before another token, a block has ended with its return.
+local CLOSES = { ["else"] = true, ["elseif"] = true, ["end"] = true, ["until"] = true, ["<eof>"] = true }
+
 --- tokens.read()'s list -> {token = the one in hand, list, at = its number, inside = the Function node
 -- that is read or nil, else_ifs = the lines that have `else if`}, with the functions below.
 function reader.open(list)
@@ -31,15 +34,23 @@ function reader.show(token)
   return ("`%s`"):format(token.value or token.kind)
 end
 
+--- Raises the habit of another language that the token in hand shows, if it shows one.
+function reader:fail_habit()
+  local found = require("pigeon.source.habits").of(self.list, self.at)
+  if found then self:fail(found.line, found.what, found.fix) end
+end
+
 --- Raises that the `end` of {kind, line} is missing; an `else if` before it is the usual reason.
 function reader:fail_end(opened)
+  self:fail_habit()
   local what = ("`end` is missing for the `%s` of line %d"):format(opened.kind, opened.line)
   for _, line in ipairs(self.else_ifs) do
     if line >= opened.line then
       self:fail(line, "`else if` begins an `if` of its own, so " .. what, "write elseif, in one word")
     end
   end
-  self:fail(self.token.line, ("%s, before %s"):format(what, reader.show(self.token)), "write end where it ends")
+  self:fail(self.token.line, ("%s, before %s"):format(what, reader.show(self.token)), CLOSES[self.token.kind]
+    and "write end where it ends" or "write end where it ends; nothing may follow return in its block")
 end
 
 -- `=` where it cannot stand.
@@ -57,6 +68,7 @@ end
 --- Raises what stands in place of `wanted`, in words for the mistakes that have a name. The context is
 -- "condition", "statement" or nil.
 function reader:fail_expected(wanted, context)
+  self:fail_habit()
   local token, before, following = self.token, self.list[self.at - 1], self.list[self.at + 1]
   local kind = token.kind
   if kind == "=" then fail_equals(self, before, context) end

@@ -32,11 +32,13 @@ local FOREIGN = {
   { "^\u{2014}", "a long dash", "write - (or -- for a comment)" },
   { "^\u{A0}", "a space that does not break (U+00A0)", "write an ordinary space" },
   { "^\27", "compiled Lua, not a script", "give the file that it was made from" },
+  { "^!==", "Lua has no `!==`", '"is not" is written ~=' },
   { "^!=", "Lua has no `!=`", '"is not" is written ~=' },
   { "^!", "Lua has no `!`", '"not" is the word: not x; "is not" is written ~=' },
   { "^%?", "Lua has no `?`", "write if ... then ... else ... end, or: condition and a or b" },
   { "^`", "Lua has no backtick outside of a string", 'write " around a string' },
-  { "^[$@\\]", nil, "is it left from something else? remove it" },
+  { "^%$", "Lua has no `$`", "write the name without it" },
+  { "^[@\\]", nil, "is it left from something else? remove it" },
 }
 
 local function fail(line, what, fix)
@@ -127,7 +129,12 @@ local function read_number(text, first, line)
   return { kind = "number", first = first, last = last, line = line, value = value }
 end
 
+-- <<<<<<< HEAD, at the start of a line
+local CONFLICTS = { ["<"] = "^<<<<<<<", ["="] = "^=======", [">"] = "^>>>>>>>" }
+
 local function read_symbol(text, first, line)
+  local conflict = CONFLICTS[sub(text, first, first)]
+  if conflict and find(text, conflict, first) then fail(line, "a mark of a merge conflict") end
   for _, symbol in ipairs(SYMBOLS[1]) do
     if sub(text, first, first + #symbol - 1) == symbol then
       return { kind = symbol, first = first, last = first + #symbol - 1, line = line }
@@ -164,8 +171,7 @@ local function skip(text, at, line)
   end
 end
 
---- A file's bytes -> a list of tokens; the last is "<eof>".
-function tokens.read(text)
+local function read(text)
   local list, at, line = {}, script_text.start(text), 1
   while true do
     local first
@@ -191,6 +197,26 @@ function tokens.read(text)
     line = line + (token.kind == "string" and line_ends(text, first, token.last) or 0)
     at = token.last + 1
   end
+end
+
+local function line_of(text, number)
+  local at = 0
+  for line in script_text.lines(text) do
+    at = at + 1
+    if at == number then return line end
+  end
+  return ""
+end
+
+--- A file's bytes -> a list of tokens; the last is "<eof>".
+function tokens.read(text)
+  local ok, result = pcall(read, text)
+  if ok then return result end
+  if type(result) == "table" then
+    local what, fix = require("pigeon.source.habits").of_line(line_of(text, result.line))
+    if what then fail(result.line, what, fix) end
+  end
+  error(result, 0)
 end
 
 return tokens

@@ -125,7 +125,8 @@ static void the_watchdog_ends_a_child_and_its_words_are_noted(void **state)
     assert_int_equal(command.status, 0);
     assert_string_equal(noted.why,
                         "rules.lua\nkept the processor for 1 s: a pattern with "
-                        "several `.-` or `.*`? anchor it\n");
+                        "several `.-` or `.*`? anchor it; a text that grows "
+                        "in a loop? use table.concat\n");
     assert_int_equal(noted.number, 1);
     assert_false(noted.shadow);
 }

@@ -432,7 +432,8 @@ static void a_pattern_without_end_is_stopped(void **state)
                                 "  return accept(object.key, {'normal'})\n"
                                 "end\n",
                    "rules.lua:3 kept the processor for 1 s at key \"2\": a pattern with "
-                   "several `.-` or `.*`? anchor it\n");
+                   "several `.-` or `.*`? anchor it; a text that grows "
+                   "in a loop? use table.concat\n");
 }
 
 /* The pattern is called by return, in a helper that is called by return. */
@@ -450,7 +451,8 @@ static void a_pattern_that_is_called_by_return_has_its_line_too(void **state)
                    "  return accept(object.key, {'normal'})\n"
                    "end\n",
                    "rules.lua:4 kept the processor for 1 s at key \"2\": a pattern with "
-                   "several `.-` or `.*`? anchor it\n");
+                   "several `.-` or `.*`? anchor it; a text that grows "
+                   "in a loop? use table.concat\n");
 }
 
 /* The clock that the hook looks at stands still here: Lua runs on between the calls. */
@@ -464,7 +466,8 @@ static void many_calls_that_are_long_together_have_a_line(void **state)
                    "  for i = 1, 300000 do text:upper() end\n"
                    "end\n",
                    "rules.lua:4 kept the processor for 1 s at key \"1\": a pattern with "
-                   "several `.-` or `.*`? anchor it\n");
+                   "several `.-` or `.*`? anchor it; a text that grows "
+                   "in a loop? use table.concat\n");
 }
 
 /* Without its line where that took less than some 200 ms of CPU. */
@@ -491,7 +494,8 @@ static void rules_that_stall_while_they_load_are_stopped(void **state)
     assert_stopped(
         "load", BACKTRACKING "stall()",
         "rules.lua:3 kept the processor for 1 s at key \"(loading)\": a pattern "
-        "with several `.-` or `.*`? anchor it\n");
+        "with several `.-` or `.*`? anchor it; a text that grows "
+        "in a loop? use table.concat\n");
 }
 
 #define CASE(name) \

@@ -17,7 +17,10 @@
 
 /* ---------------------------------------------------------------------- the line */
 
-#define HINT ": a pattern with several `.-` or `.*`? anchor it"
+#define HINT                                                                          \
+    ": a pattern with several `.-` or `.*`? anchor it; a text that grows in a loop? " \
+    "use "                                                                            \
+    "table.concat"
 
 /* What the line says, after time and level. */
 static void assert_said(const struct end *end, const char *words)

@@ -114,6 +114,50 @@ end
     assert.equal("", (check(source, { assumed_queue = true })))
   end)
 
+  describe("warns that no accept sends anything,", function()
+    local NONE = "^rules%.lua:2: warning: no accept sends any of %d+ objects to a queue: pigeon table shows what "
+      .. "becomes of them\n$"
+
+    local function script(line)
+      return "return function(object) local id = crash_id(object.key)\n" .. line .. "\nreturn ignore('x') end"
+    end
+
+    for what, line in pairs {
+      ["where all are ignored"] = 'if object.key == "" then return accept(id, { "normal" }) end',
+      ["where all are throttled"] = "if id then return accept(id, {}) end",
+      ["where a condition never holds"] = 'if id and id:match("^g") then return accept(id, { "normal" }) end',
+    } do
+      it(what, function()
+        local text, probes, last, status = check(script(line), { strict = true })
+        assert.equal("", text)
+        assert.matches(NONE, probes)
+        assert.matches("objects decided, 1 warning\n$", last)
+        assert.equal(1, status)
+      end)
+    end
+
+    it("where the environment is known", function()
+      local _, probes = check(script("if id and env == 'prod' then return accept(id, { 'normal' }) end"),
+        { PIGEON_ENV = "stage" })
+      assert.matches(NONE, probes)
+    end)
+
+    for what, case in pairs {
+      ["the lack of an accept"] = { "if id then return defer('y') end" },
+      ["an exchange"] = { 'if id then return accept(id, { exchange("amq.topic", "a") }) end' },
+      ["the lack of known queues"] = { "local list = {}\nfor _, queue in ipairs(queues) do\n"
+        .. "if queue.name == 'nightly' then list[1] = queue.name end\nend\n"
+        .. "if id then return accept(id, list) end", true },
+      ["the lack of an environment"] = { "if id and env == 'prod' then return accept(id, { 'normal' }) end" },
+    } do
+      it("but not for " .. what, function()
+        local text, probes, last = check(script(case[1]), { assumed_queue = case[2] })
+        assert.equal("", text .. probes)
+        assert.matches("objects decided, nothing found\n$", last)
+      end)
+    end
+  end)
+
   it("finds a word with too many arguments where the text does not show it", function()
     local text, probes = check("local WORDS = { ignore }\nreturn function() return WORDS[1]('a', 'b') end\n")
     assert.equal("", text)
@@ -153,7 +197,8 @@ end
 
   for _, case in ipairs {
     { "fails with awkward keys", "local name = object.key:match('^v2/.*')\nreturn ignore(name:sub(1, 3))",
-      "^rules%.lua:3: attempt to index a nil value %(local 'name'%) %(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
+      "^rules%.lua:3: name is nil here: check it first, as in: if name then "
+        .. "%(key \"000/20180313/[^\n]*\", and %d+ more%)\n$" },
     { "fails where an envelope tells less", "if object.size > 5 then return ignore('a') end\nreturn ignore('b')",
       "^rules%.lua:2: object%.size is nil here %(not every event has it%): write %(object%.size or 0%) "
         .. "%(key \"v2/raw_crash/000/[^\n]*\", and %d+ more%)\n$" },
@@ -180,6 +225,17 @@ end
 ]])
     assert.equal('rules.lua:5: decides differently the second time: ignore first, then ignore again (key "a")\n',
       probes)
+  end)
+
+  it("says once that a rule decides differently, whatever it decides", function()
+    local _, probes = check([[
+local count = 0
+return function()
+  count = count + 1
+  return ignore("number " .. count % 50)
+end
+]])
+    assert.matches("^rules%.lua:4: decides differently the second time: [^\n]*, and %d+ more%)\n$", probes)
   end)
 
   it("finds what a key changes for another object, before and after it", function()

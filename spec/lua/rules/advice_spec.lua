@@ -46,6 +46,16 @@ describe("a failure of a rule is told in words for", function()
       "local function no()\nreturn ignore('x')\nend\nif object.size then defer('x') end\nno()",
       "rules.lua:6: made a verdict and did not return it: write return ignore(...)" },
     { "a reason that is missing", "\nreturn ignore()", 'rules.lua:3: ignore needs a reason: ignore("why")' },
+    { "a crash id that is missing", "local id = crash_id(object.key)\nif id:sub(1, 1) == 'a' then end",
+      "rules.lua:3: id is nil here: check it first, as in: if id then" },
+    { "a comma that is missing", "local id = object.key\nreturn accept(id { 'normal' })",
+      "rules.lua:3: id is a text, and not a function: is a comma missing after it?" },
+    { "a sum of texts", "local id = 'a' .. object.key\nreturn ignore(id + 'b')",
+      "rules.lua:3: attempt to add a 'string' with a 'string': texts are joined with .., not with +" },
+    { "env that is not set", "\nif env:sub(1, 4) == 'prod' then end",
+      'rules.lua:3: env is nil here, because PIGEON_ENV is not set: write (env or "")' },
+    { "env that is called", "\nif env('prod') then end",
+      'rules.lua:3: env is a text, and not a function: write env == "prod"' },
 
     -- what it is not sure of stays as it was
     { "a size that is there", "local x\nif object.size > x then end",

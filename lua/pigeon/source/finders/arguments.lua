@@ -1,5 +1,5 @@
 --- Finds calls of a word with more arguments than it takes, or fewer than it needs; sample() the wrong
--- way round; results that are dropped.
+-- way round; results that are dropped; id.sub(1, 2) for id:sub(1, 2).
 local kinds = require "pigeon.source.kinds"
 local pigeons = require "pigeon.rules.arguments"
 
@@ -75,10 +75,22 @@ local function too_many(node, name, most, extra, facts)
     extra and "remove it" or "put the call of gsub in parentheses of its own")
 end
 
+-- id.sub(-6, -5): string.sub without the text.
+local function check_dot(node, facts)
+  local callee, first = node.callee, node.arguments[1]
+  if callee.kind ~= "Index" or callee.key.kind ~= "String" or kinds.of(callee.object).kind ~= "string" then return end
+  if not MOST["string." .. callee.key.value] then return end
+  if first and kinds.constant(first) == nil then return end -- the text, or another one
+  local shown = facts.show(callee.object)
+  facts.report(node, "error", ("%s does not look at %s"):format(facts.show(node), shown),
+    ("write a colon: %s:%s(...)"):format(shown, callee.key.value))
+end
+
 local arguments = {}
 
 function arguments.Call(node, parent, facts)
   local word = kinds.word(node.callee)
+  check_dot(node, facts)
   if parent.kind == "Block" then dropped(node, word, facts) end
   local least, most = count(node.arguments)
   if MOST[word] and least > MOST[word] then

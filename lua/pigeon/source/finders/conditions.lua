@@ -1,7 +1,8 @@
 --- Finds conditions that are always the same: a text beside a number, a value that a field never has,
--- `or "1"`, the same condition twice, sample() against a share of 1.
+-- `or "1"`, the same condition twice, `a ~= x or a ~= y`, sample() against a share of 1.
 local kinds = require "pigeon.source.kinds"
 local spelling = require "pigeon.source.spelling"
+local sums = require "pigeon.source.finders.sums"
 
 -- Those of S3's notifications; the values of object.event_name.
 local EVENT_NAMES = {
@@ -83,7 +84,46 @@ local function check_operands(node, facts)
   end
 end
 
+-- a ~= "x" or a ~= "y": one of the two always holds.
+local function check_differences(node, facts)
+  local first_of = {} -- by the text of what is compared: the first comparison, and its value
+  for _, operand in ipairs(operands(node, "or", {})) do
+    if operand.kind == "Binop" and operand.op == "~=" then
+      local value, side = kinds.constant(operand.right), facts.show(operand.left)
+      if value == nil then value, side = kinds.constant(operand.left), facts.show(operand.right) end
+      local first = first_of[side]
+      if value ~= nil and first and first.value ~= value then
+        local shown, other = facts.show(first.node), facts.show(operand)
+        facts.report(operand, "error", ("%s or %s is always true"):format(shown, other),
+          ("write %s and %s"):format(shown, other))
+      end
+      if value ~= nil and not first then first_of[side] = { node = operand, value = value } end
+    end
+  end
+end
+
+-- object.size or 0 > 1000, where (object.size or 0) > 1000 is meant.
+local function check_binding(node, parent, facts)
+  if parent.kind ~= "Binop" or parent.op ~= "or" or parent.right ~= node then return false end
+  local default, before = node.left, parent.left
+  if default.kind ~= "Number" and default.kind ~= "String" then return false end
+  if kinds.of(before).kind ~= kinds.of(default).kind and kinds.constant(node.right) == nil then return false end
+  facts.report(node, "error", ("`or` binds looser than `%s`, so %s is compared"):format(node.op, facts.show(node)),
+    ("write (%s or %s) %s %s"):format(facts.show(before), facts.show(default), node.op, facts.show(node.right)))
+  return true
+end
+
 -- ------------------------------------------------------------------------ comparisons
+
+-- x == true, where x is a text or a number
+local function boolean_fix(node, facts)
+  for _, pair in ipairs { { node.left, node.right }, { node.right, node.left } } do
+    local kind = pair[2].kind
+    if kind == "True" or kind == "False" then
+      return "write " .. ((kind == "True") == (node.op == "==") and "" or "not ") .. facts.show(pair[1]) .. " alone"
+    end
+  end
+end
 
 local function number_fix(node, other)
   local constant = kinds.constant(node)
@@ -93,14 +133,16 @@ local function number_fix(node, other)
   return "tonumber(...) makes a number of a text"
 end
 
+local OPPOSITE = { ["=="] = "~=", ["~="] = "==", [">"] = "<=", ["<="] = ">", ["<"] = ">=", [">="] = "<" }
+
 -- Two kinds that differ.
 local function check_kinds(node, facts, left, right)
+  if sums.is_of_texts(node.left) or sums.is_of_texts(node.right) then return end -- finders/sums.lua reports it
   local never = node.op == "==" and "never" or node.op == "~=" and "always"
   if left.kind == "boolean" and node.left.kind == "Unop" and node.left.op == "not" then
     return facts.report(node, "error",
       ("%s compares true or false: `not` binds closer than `%s`"):format(facts.show(node), node.op),
-      ("write %s %s %s"):format(facts.show(node.left.operand), node.op == "==" and "~=" or "==",
-        facts.show(node.right)))
+      ("write %s %s %s"):format(facts.show(node.left.operand), OPPOSITE[node.op], facts.show(node.right)))
   end
   local both = left.kind .. " " .. right.kind
   local pair = both == "string number" or both == "number string"
@@ -108,10 +150,12 @@ local function check_kinds(node, facts, left, right)
   local text_side, number_side = node.left, node.right
   if left.kind == "number" then text_side, number_side = number_side, text_side end
   facts.report(node, "error", ("%s compares %s, which is %s"):format(facts.show(node), what,
-    never and never .. " true" or "an error when it runs"), pair and number_fix(number_side, text_side) or nil)
+    never and never .. " true" or "an error when it runs"), pair and number_fix(number_side, text_side)
+    or never and boolean_fix(node, facts) or nil)
 end
 
 local function check_event_name(node, value, facts)
+  if value:find("*", 1, true) then return end -- finders/never.lua reports it
   for _, name in ipairs(EVENT_NAMES) do
     if name == value then return end
   end
@@ -147,6 +191,31 @@ local function check_equality(node, facts, left, right)
   elseif type(left_value) == "string" then check_value(node, facts, node.right, right, left_value) end
 end
 
+-- A text below or above one that is longer: id:sub(-6, -5) < "2018". The other way round compares a beginning.
+local function check_order(node, facts, side, fact, value)
+  if not fact.longest or fact.longest >= #value then return end
+  local shown = facts.show(side)
+  if fact.longest == 0 then
+    return facts.report(node, "error", shown .. " is always empty",
+      "the place further left comes first, as in sub(-6, -5)")
+  end
+  facts.report(node, "warning", ('%s has %d byte%s and "%s" has %d: text is compared byte by byte, from the left')
+    :format(shown, fact.longest, fact.longest == 1 and "" or "s", value, #value),
+    "write as many digits on both sides")
+end
+
+local TRUE_BELOW = { ["<"] = true, ["<="] = true, ["~="] = true } -- where the number is too large
+local MIRRORED = { ["<"] = ">", [">"] = "<", ["<="] = ">=", [">="] = "<=" }
+
+-- A number of so many digits beside one that has more: tonumber(id:sub(-6, -5)) < 2018.
+local function check_digits(node, facts, side, fact, value)
+  if value < 10 ^ fact.digits then return end
+  local op = side == node.left and node.op or MIRRORED[node.op] or node.op
+  local result = TRUE_BELOW[op] and "always" or "never"
+  facts.report(node, "error", ("%s has at most %d digit%s, so %s is %s true"):format(facts.show(side), fact.digits,
+    fact.digits == 1 and "" or "s", facts.show(node), result), "change one of the two")
+end
+
 -- sample() is from 0 to below 100.
 local function check_share(node, facts, number)
   if number > 0 and number <= 1 then
@@ -173,10 +242,13 @@ function conditions.If(node, _, facts) check_chain(node, facts) end
 
 function conditions.Binop(node, parent, facts)
   if node.op == "and" or node.op == "or" then
-    if parent.kind ~= "Binop" or parent.op ~= node.op then check_operands(node, facts) end
+    if parent.kind ~= "Binop" or parent.op ~= node.op then
+      check_operands(node, facts)
+      if node.op == "or" then check_differences(node, facts) end
+    end
     return
   end
-  if not COMPARES[node.op] then return end
+  if not COMPARES[node.op] or check_binding(node, parent, facts) then return end
   local left, right = kinds.of(node.left), kinds.of(node.right)
   local left_number, right_number = kinds.constant(node.left), kinds.constant(node.right)
   if left.kind and right.kind and left.kind ~= right.kind and left.kind ~= "nil" and right.kind ~= "nil" then
@@ -185,8 +257,16 @@ function conditions.Binop(node, parent, facts)
     check_share(node, facts, right_number)
   elseif right.from == "sample" and type(left_number) == "number" then
     check_share(node, facts, left_number)
+  elseif left.digits and type(right_number) == "number" then
+    check_digits(node, facts, node.left, left, right_number)
+  elseif right.digits and type(left_number) == "number" then
+    check_digits(node, facts, node.right, right, left_number)
   elseif node.op == "==" or node.op == "~=" then
     check_equality(node, facts, left, right)
+  elseif type(right_number) == "string" then
+    check_order(node, facts, node.left, left, right_number)
+  elseif type(left_number) == "string" then
+    check_order(node, facts, node.right, right, left_number)
   end
 end
 

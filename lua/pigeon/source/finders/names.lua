@@ -1,19 +1,12 @@
 --- Finds names that do not exist: words, locals out of their block, fields of the object, of a queue, of
 -- a library; and locals that hide a word or another local, or that nothing uses.
+local instead = require "pigeon.source.instead"
 local kinds = require "pigeon.source.kinds"
 local spelling = require "pigeon.source.spelling"
 local words = require "pigeon.rules.words"
 
 local PIGEONS = { accept = true, defer = true, ignore = true, exchange = true, queues = true, env = true,
   crash_id = true, sample = true }
-
--- Lua's own, and what to do where people miss them.
-local ELSEWHERE = {
-  print = "remove it; pigeon explain --trace shows which lines ran",
-  next = "write pairs", pcall = "a rule cannot catch an error: check before",
-  require = "a rules script is one file", os = "a retry must decide the same: object.time is the event's time",
-  null = "write nil", None = "write nil", NULL = "write nil", elif = "write elseif", this = "write object",
-}
 
 local function sorted_keys(map)
   local list = {}
@@ -31,35 +24,64 @@ local function has(list, wanted)
   return false
 end
 
--- The names of all locals of the script, and the declaration of each that ends before `at`.
+-- The names of all locals of the script, the first declaration of each, and the set of globals that it sets.
 local function locals(facts)
-  if facts.locals then return facts.locals, facts.declarations end
-  facts.locals, facts.declarations = {}, {}
+  if facts.locals then return facts.locals, facts.declarations, facts.globals end
+  facts.locals, facts.declarations, facts.globals = {}, {}, {}
   require("pigeon.source").walk(facts.tree, function(node)
     if node.declares then
       facts.locals[#facts.locals + 1] = node.name
       facts.declarations[node.name] = facts.declarations[node.name] or node
+    elseif node.sets and node.kind == "Name" and not node.declaration then
+      facts.globals[node.name] = true
     end
   end)
-  return facts.locals, facts.declarations
+  return facts.locals, facts.declarations, facts.globals
 end
 
-local function unknown_word(node, facts)
-  local list, declarations = locals(facts)
+-- The name of the object where the node stands.
+local function object_name(node)
+  local made = node.inside
+  while made do
+    for _, parameter in ipairs(made.parameters) do
+      local use = { kind = "Name", name = parameter.name, declaration = parameter }
+      if kinds.of(use).kind == "object" then return parameter.name end
+    end
+    made = made.inside
+  end
+  return "object"
+end
+
+local function unknown_word(node, parent, facts)
+  local list, declarations, globals = locals(facts)
   local name, gone = node.name, declarations[node.name]
+  if globals[name] then return end -- reported where it is set
   if gone and gone.first < node.first then
     return facts.report(node, "error", ('the local "%s" of line %d does not reach to here'):format(name, gone.line),
       "declare it before its block: local " .. name)
   end
   local candidates = table.move(list, 1, #list, #WORDS + 1, table.move(WORDS, 1, #WORDS, 1, {}))
-  facts.report(node, "error", ('there is no word "%s"'):format(name), ELSEWHERE[name]
+  facts.report(node, "error", ('there is no word "%s"'):format(name),
+    has(OBJECT, name) and ("write %s.%s"):format(object_name(node), name)
+    or instead.of_word(name, parent, facts.show)
     or spelling.did_you_mean(name, candidates) or "text needs quotes, and a local its `local`")
+end
+
+-- function rule(object) ... end at the end of a script that returns nothing: that is the rule.
+local function lacks_return(statement, facts)
+  return statement.kind == "FunctionStatement" and facts.tree[#facts.tree] == statement
 end
 
 local function set_global(node, parent, facts)
   if kinds.words[node.name] then
     return facts.report(node, "error", ('sets the word "%s", which cannot be changed'):format(node.name),
       "write local, and another name")
+  end
+  if lacks_return(parent, facts) then
+    local parameters = {}
+    for i, parameter in ipairs(parent.made.parameters) do parameters[i] = parameter.name end
+    return facts.report(node, "error", ('sets the global "%s", and the script returns nothing'):format(node.name),
+      ("write return function(%s)"):format(table.concat(parameters, ", ")))
   end
   local near = spelling.near(node.name, (locals(facts)))
   facts.report(node, "error", ('sets the global "%s"'):format(node.name), near and "did you mean " .. near .. "?"
@@ -85,7 +107,7 @@ local function declared(node, facts)
       "give it another name")
   elseif node.hides and node.declares ~= "parameter" then
     facts.report(node, "warning", ('the local "%s" hides the one of line %d'):format(name, node.hides.line),
-      "give it another name, or leave `local` out to set that one")
+      "give it another name" .. (node.declares == "local" and ", or leave `local` out to set that one" or ""))
   end
   if node.declares ~= "local" then return end
   local reads = 0
@@ -104,10 +126,21 @@ local function check_field(node, facts, owner, name, list, kind)
     spelling.did_you_mean(name, list) or kind .. " has " .. table.concat(list, ", "))
 end
 
-local function check_string_function(node, facts, name)
+local SAMPLE = "a retry must decide the same: sample(id, salt) is a number from 0 to below 100"
+
+local function check_library(node, facts, library, name)
+  if library == "math" and name:find("^random") then
+    return facts.report(node, "error", ('math has no "%s" in rules'):format(name), SAMPLE)
+  end
+  check_field(node, facts, library, name, words[library].fields, library .. " in rules")
+end
+
+-- `object`: the text before the dot or colon, as it is written; `given` what stands in the call's parentheses.
+local function check_string_function(node, facts, name, object, given)
   local list = words.string.fields
   if has(list, name) then return end
-  facts.report(node, "error", ('string has no "%s" in rules'):format(name), spelling.did_you_mean(name, list))
+  facts.report(node, "error", ('string has no "%s" in rules'):format(name), instead.of_string_function(name, object,
+    given) or spelling.did_you_mean(name, list) or "it has " .. table.concat(list, ", "))
 end
 
 local function index_of_queues(node, key, facts)
@@ -135,14 +168,19 @@ function names.Name(node, parent, facts)
   if node.declares then return declared(node, facts) end
   if node.declaration then return end
   if node.sets then return set_global(node, parent, facts) end
-  if not kinds.words[node.name] then unknown_word(node, facts) end
+  if not kinds.words[node.name] then unknown_word(node, parent, facts) end
 end
 
-function names.Index(node, _, facts)
+function names.Index(node, parent, facts)
   local object, key = kinds.resolve(node.object), node.key
   local name = key.kind == "String" and key.value
   if object.kind == "Name" and not object.declaration and kinds.words[object.name] == "library" then
-    if name then check_field(node, facts, object.name, name, words[object.name].fields, object.name .. " in rules") end
+    local call = parent.kind == "Call" and parent.callee == node and parent
+    if name and object.name == "string" and call and instead.of_string_function(name, "x") then
+      return check_string_function(node, facts, name, call.arguments[1] and facts.show(call.arguments[1]),
+        call.arguments[2])
+    end
+    if name then check_library(node, facts, object.name, name) end
     return
   end
   local fact = kinds.of(node.object)
@@ -153,7 +191,7 @@ function names.Index(node, _, facts)
   elseif fact.kind == "queue" then
     check_field(node, facts, "a queue", name, QUEUE, "it")
   elseif fact.kind == "string" then
-    check_string_function(node, facts, name)
+    check_string_function(node, facts, name, facts.show(node.object), parent.kind == "Call" and parent.arguments[1])
   elseif fact.from == "index" then
     local shown = facts.show(node.object)
     facts.report(node, "error", ('%s is a position in the list, a number, and has no "%s"'):format(shown, name),
@@ -173,8 +211,9 @@ end
 
 function names.Method(node, _, facts)
   local kind, name = kinds.of(node.object).kind, node.name.value
-  if kind == "string" or not kind and not is_set(facts, name) and spelling.near(name, words.string.fields) then
-    check_string_function(node, facts, name)
+  if kind == "string" or not kind and not is_set(facts, name)
+    and (spelling.near(name, words.string.fields) or instead.of_string_function(name, "x")) then
+    check_string_function(node, facts, name, facts.show(node.object), node.arguments[1])
   elseif kind and kind ~= "table" and kind ~= "string" then
     facts.report(node, "error", ('%s is %s and has no "%s"'):format(facts.show(node.object), facts.a(kind), name),
       kind == "object" and "write object.key:" .. name .. "(...)" or nil)

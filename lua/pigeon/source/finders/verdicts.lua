@@ -1,29 +1,11 @@
 --- Finds what a rule returns that is not a verdict, and destinations and ids that cannot be right.
 local crash_id = require "pigeon.rules.crash_id"
+local endings = require "pigeon.source.endings"
 local kinds = require "pigeon.source.kinds"
 local source = require "pigeon.source"
 local spelling = require "pigeon.source.spelling"
 
 -- ------------------------------------------------------------------------ what is returned
-
-local ends -- set below
-
--- Whether what comes after the statement is never reached.
-local function statement_ends(node)
-  if node.kind == "Return" or node.kind == "Goto" then return true end
-  if node.kind == "Call" then return kinds.word(node.callee) == "error" end
-  if node.kind == "Do" then return ends(node.body) end
-  if node.kind == "While" then return node.condition.kind == "True" end
-  if node.kind ~= "If" or not node.otherwise then return false end
-  for _, clause in ipairs(node.clauses) do
-    if not ends(clause.body) then return false end
-  end
-  return ends(node.otherwise)
-end
-
-function ends(block)
-  return block[1] ~= nil and statement_ends(block[#block])
-end
 
 local function check_returned(node, facts)
   local value = node.values[1]
@@ -133,13 +115,21 @@ local function check_id(node, facts)
   end
 end
 
+-- A verdict that only lacks its return; arguments.lua and names.lua report it.
+local function is_dropped(statement)
+  if statement.kind == "Call" then return kinds.of(statement).kind == "verdict" end
+  local name = statement.kind == "Local" and statement.names[1]
+  return name and name.value and #name.uses == 0 and kinds.of(name.value).kind == "verdict"
+end
+
 local verdicts = {}
 
 function verdicts.Function(node, _, facts)
   if node ~= facts.rule then return end
   for _, statement in ipairs(node.returns) do check_returned(statement, facts) end
-  if not ends(node.body) then
-    facts.report(node.body[#node.body] or node, "warning", "the rule can come to its end without a verdict",
+  local last = node.body[#node.body]
+  if not endings.of_block(node.body) and not (last and is_dropped(last)) then
+    facts.report(last or node, "warning", "the rule can come to its end without a verdict",
       'write return ignore("why") before its last end')
   end
 end
@@ -147,6 +137,10 @@ end
 function verdicts.Call(node, _, facts)
   local given = node.arguments
   if kinds.word(node.callee) ~= "accept" then return end
+  if given[2] and (kinds.of(given[1]).kind == "table" or kinds.of(given[2]).from == "id") then
+    return facts.report(node, "error", facts.show(node) .. " has its arguments the wrong way round",
+      ("write accept(%s, %s)"):format(facts.show(given[2]), facts.show(given[1])))
+  end
   if given[1] then check_id(given[1], facts) end
   if given[2] then check_destinations(given[2], facts) end
 end

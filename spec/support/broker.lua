@@ -82,13 +82,26 @@ function broker.log()
   end)
 end
 
---- "memory" or "disk".
+-- RabbitMQ 4 forgets an alarm that only was set at its next look at memory and disk.
+local ALARMS = {
+  memory = { "vm_memory_monitor:set_vm_memory_high_watermark(0).",
+    "vm_memory_monitor:set_vm_memory_high_watermark(0.4)." },
+  disk = { 'rabbit_disk_monitor:set_disk_free_limit("1000TB").', 'rabbit_disk_monitor:set_disk_free_limit("50MB").' },
+}
+
+local function alarms()
+  return evaluate("[R || {{resource_limit, R, N}, []} <- rabbit_alarm:get_alarms(), N =:= node()].")
+end
+
+--- "memory" or "disk". Returns when it is there.
 function broker.alarm(resource)
-  evaluate("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}).", resource)
+  evaluate(ALARMS[resource][1])
+  system.wait("the alarm", function() return alarms():find(resource) end)
 end
 
 function broker.clear_alarm(resource)
-  evaluate("rabbit_alarm:clear_alarm({resource_limit, %s, node()}).", resource)
+  evaluate(ALARMS[resource][2])
+  system.wait("the alarm's end", function() return not alarms():find(resource) end)
 end
 
 --- For close_connections() and when(): as an operator does, or as a crash does, without a word.
@@ -146,7 +159,7 @@ end
 --- For when(): the broker kills or freezes itself, or runs out of memory.
 broker.KILL = 'os:cmd("kill -KILL " ++ os:getpid())'
 broker.FREEZE = 'os:cmd("kill -STOP " ++ os:getpid())'
-broker.ALARM = "rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})"
+broker.ALARM = ALARMS.memory[1]:match("(.*)%.")
 
 function broker.suspend_listeners()
   evaluate("rabbit_maintenance:suspend_all_client_listeners().")
@@ -218,7 +231,7 @@ end
 function broker.repair()
   os.execute(("kill -CONT $(cat %s) 2>/dev/null"):format(quote(pid_file)))
   if not lives() then broker.restart() end
-  evaluate("[rabbit_alarm:clear_alarm(Alarm) || {Alarm, _} <- rabbit_alarm:get_alarms()].")
+  for resource in pairs(ALARMS) do broker.clear_alarm(resource) end
   broker.resume_listeners()
   broker.release_all()
 end

@@ -5,7 +5,9 @@ local system = require "spec.support.system"
 local broker = {}
 
 local quote = system.quote
-local folder = "build/rabbitmq" -- the shared one's, until start()
+local release = os.getenv("RABBITMQ") or ""
+local SHARED = "build/rabbitmq" .. (release ~= "" and "-" .. release or "")
+local folder = SHARED -- until start()
 local pid_file
 local guard
 local log_marks = 0
@@ -36,7 +38,7 @@ end
 
 function broker.stop()
   guard:close()
-  folder, system.rabbitmq = "build/rabbitmq", "bin/rabbitmq"
+  folder, system.rabbitmq = SHARED, "bin/rabbitmq"
 end
 
 --- A port that accepts and sends nothing: the one that waits for expressions.

@@ -53,9 +53,10 @@ static const char *const advices[CAUSES] = {
                             "only from the broker's own machine)",
     [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
     [CAUSE_VHOST_MISSING] = "check PIGEON_VIRTUAL_HOST",
-    [CAUSE_VHOST_REFUSED] = "give the user permissions there: rabbitmqctl "
-                            "set_permissions -p VHOST USER '^$' '^(amq\\.default|QUEUE)$' "
-                            "'^$', with the names of PIGEON_QUEUE",
+    [CAUSE_VHOST_REFUSED] =
+        "give the user permissions there: rabbitmqctl "
+        "set_permissions -p VHOST USER '^$' '^(amq\\.default|QUEUE)$' "
+        "'^$', with the names of PIGEON_QUEUE",
     [CAUSE_VHOST_DOWN] = "start the vhost: rabbitmqctl restart_vhost -p VHOST",
     [CAUSE_CONNECTION_LIMIT] = "raise the limit on the broker, or lower the function's "
                                "concurrency",

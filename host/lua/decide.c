@@ -80,7 +80,8 @@ struct receipt {
     size_t objects; /* how many it has */
 };
 
-/* A list of {queue, what, fix, missing, ok}, and of whom, as members of the table on top. */
+/* A list of {queue, what, fix, missing, ok}, and the login's names, as members of the
+ * table on top. */
 static void set_answers(lua_State *L, const struct invocation *invocation)
 {
     lua_createtable(L, (int)invocation->answer_count, 0); /* ... facts queues */

@@ -58,8 +58,8 @@ struct script_settings {
 struct queue_answer {
     char *queue; /* NULL: for messages as such */
     char *what;
-    char *fix; /* what to do; NULL: nothing, or nothing is known */
-    const char *missing; /* "queue", "right", "vhost" or "limit", a constant; NULL: other */
+    char *fix;           /* what to do; NULL: nothing, or nothing is known */
+    const char *missing; /* a constant: "queue", "right", "vhost", "limit"; NULL: none */
     bool ok;
 };
 

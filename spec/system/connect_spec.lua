@@ -65,7 +65,8 @@ describe("pigeon check --connect", function()
     local status, said = check(env)
     assert.are.equal(1, status)
     assert.matches("^queue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
-      .. "queue there2: there\non the broker[^\n]*:\n    printf [^\n]*\nrules.lua: %d+ objects decided, 1 error\n$", said)
+      .. "queue there2: there\non the broker[^\n]*:\n    printf [^\n]*\n"
+      .. "rules.lua: %d+ objects decided, 1 error\n$", said)
     status, said = check(env, "--json")
     assert.are.equal(1, status)
     local finding, last = table.unpack(json_lines(said))
@@ -141,7 +142,8 @@ describe("pigeon check --connect", function()
     broker.limit_vhost(env, 0)
     local status, said = check(env)
     assert.are.equal(1, status)
-    assert.matches("^queue there: login: 530 [^\n]*connection limit %(0%) is reached[^\n]*; next: raise the limit", said)
+    assert.matches("^queue there: login: 530 [^\n]*connection limit %(0%) is reached[^\n]*; next: raise the limit",
+      said)
     assert.are.equal(2, paste(said))
   end)
 

@@ -302,7 +302,8 @@ end
       rows[i] = { queue = name, ok = false, what = "403", missing = "right" }
     end
     local permit = [[    rabbitmqctl set_permissions -p 'it'\''s' 'a b' '^$' '^(amq\.default]]
-    assert.equal(permit .. [[|a\.b|a\|b|\^c\$|\[d\]\*\+\?\{2\}\\|e-f)$' '^$']] .. "\n", lines(table.unpack(rows)))
+    assert.equal(permit
+      .. [[|a\.b|a\|b|\^c\$|\[d\]\*\+\?\{2\}\\|e-f)$' '^$']] .. "\n", lines(table.unpack(rows)))
     assert.equal("    rabbitmqctl add_vhost 'it'\\''s'\n" .. permit .. [[|q)$' '^$']] .. "\n",
       lines({ queue = "q", ok = false, what = "530", missing = "vhost" }))
     assert.equal("    rabbitmqctl list_vhost_limits -p 'it'\\''s'\n    rabbitmqctl list_user_limits --user 'a b'\n",

@@ -313,7 +313,8 @@ end
 
   it("says of the broker that it takes no messages", function()
     local first, _, _, status = check("return function() return ignore('x') end", { found = {
-      { queue = "there", ok = true, what = "there" }, { ok = false, what = "confirm: low on disk", fix = "free space" } } })
+      { queue = "there", ok = true, what = "there" },
+      { ok = false, what = "confirm: low on disk", fix = "free space" } } })
     assert.equal("queue there: there\nbroker: confirm: low on disk; next: free space\n", first)
     assert.equal(1, status)
   end)

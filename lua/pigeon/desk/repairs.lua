@@ -23,12 +23,14 @@ local function set_permissions(vhost, user, rows)
     :format(vhost, user, shell.quote("^(" .. table.concat(names, "|") .. ")$"))
 end
 
+-- By a file: rabbitmqctl of RabbitMQ 4.0 waits for ever where the definitions come from stdin.
 local function declare(virtual_host, queue)
   local definitions = json.encode { queues = json.list { {
     name = queue, vhost = virtual_host or "VHOST", durable = true, auto_delete = false,
     arguments = { ["x-queue-type"] = "quorum" },
   } } }
-  return ("printf %%s %s | rabbitmqctl import_definitions"):format(shell.quote(definitions))
+  return ("printf %%s %s >/tmp/queue.json && rabbitmqctl import_definitions /tmp/queue.json")
+    :format(shell.quote(definitions))
 end
 
 --- All rows that the broker answered, {queue, missing, ok} each, one of them, and {virtual_host, user} (nil: not

@@ -112,11 +112,13 @@ run() {
 
 # Until each of the three knows all of them: under load one may have begun a cluster of its own.
 await_members() {
+    # RabbitMQ 3 has all/0, 4 has list_members/0.
+    local ask='length(try rabbit_nodes:list_members() catch error:undef -> rabbit_nodes:all() end).'
     local node members try
     for try in {1..300}; do
         members=
         for node in 1 2 3; do
-            members+=$(rabbitmq "$node" eval "length(rabbit_nodes:list_members())." 2>&1)
+            members+=$(rabbitmq "$node" eval "$ask" 2>&1)
         done
         [[ $members != 333 ]] || return 0
         sleep 0.2
@@ -127,7 +129,7 @@ await_members() {
 
 wait_ready() {
     while [[ ! -e $dir/ready ]]; do
-        [[ /proc/$(cat "$dir/pid")/cwd -ef $dir ]] ||
+        [[ /proc/$(cat "$dir/pid" 2>/dev/null)/cwd -ef $dir ]] ||
             { echo "cluster: it ended before it was ready; see what \"run\" printed" >&2; exit 1; }
         sleep 0.1
     done

@@ -118,7 +118,7 @@ await_members() {
     for try in {1..300}; do
         members=
         for node in 1 2 3; do
-            members+=$(rabbitmq "$node" eval "$ask" 2>&1)
+            members+=$(rabbitmq "$node" eval "$ask" 2>&1) || :
         done
         [[ $members != 333 ]] || return 0
         sleep 0.2

@@ -31,10 +31,10 @@ what to write instead. Needs neither network nor broker. It checks
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --strict      warnings count, too: what may be meant, but seldom is
-  --connect     also connects, logs in, and checks that the queues exist, and that
-                the broker takes messages (no alarm, no limit, no missing right):
-                it has to return one for which there is no queue. Prints what is
-                missing as lines of rabbitmqctl
+  --connect     also connects, logs in, and checks that the queues exist, and
+                that the broker takes messages (no alarm, limit or missing
+                right): it has to return one for which there is no queue. Prints
+                what is missing as lines of rabbitmqctl
   --json        JSON Lines: an object for each finding, with what there is of
                 file, line, what, fix, level (error or warning), queue, broker
                 (true: no queue is to blame), run (lines of rabbitmqctl), key, and

@@ -37,7 +37,7 @@ what to write instead. Needs neither network nor broker. It checks
                 what is missing as lines of rabbitmqctl
   --json        JSON Lines: an object for each finding, with what there is of
                 file, line, what, fix, level (error or warning), queue, broker
-                (true: no queue is to blame), run (lines of rabbitmqctl), key, and
+                (true: no queue is to blame), run (lines of rabbitmqctl), key,
                 more (how many other objects); at the end {"summary": ...}
 Status 1: there is an error; with --strict, a warning.
 ]]

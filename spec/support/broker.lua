@@ -88,7 +88,8 @@ end
 local ALARMS = {
   memory = { "vm_memory_monitor:set_vm_memory_high_watermark(0).",
     "vm_memory_monitor:set_vm_memory_high_watermark(0.4)." },
-  disk = { 'rabbit_disk_monitor:set_disk_free_limit("1000000GB").', 'rabbit_disk_monitor:set_disk_free_limit("50MB").' },
+  disk = { 'rabbit_disk_monitor:set_disk_free_limit("1000000GB").',
+    'rabbit_disk_monitor:set_disk_free_limit("50MB").' },
 }
 
 local function alarms()

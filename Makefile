@@ -13,8 +13,8 @@
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
 #   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
 #                     each target of spec/fuzz
-#   make check        format, lint, all specs, a simulation, a soak; host and system again with
-#                     sanitizers; host again for arm64
+#   make check        format, lint, all specs, those of the broker on RabbitMQ 4, a simulation, a
+#                     soak; host and system again with sanitizers; host again for arm64
 #   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one; simulation-power: its power
 #   make clean        stops the private RabbitMQ and removes build/
 #   make setup specs targets asan arm64 native      parts of the others
@@ -118,9 +118,9 @@ bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs build/simulation asan $(EMULATED)
-	@bin/test lint lua rules deploy host system simulation new-seeds soak fuzz asan $(EMULATED)
+	@bin/test lint lua rules deploy host system rabbitmq-4.0 rabbitmq-newest simulation new-seeds soak fuzz asan $(EMULATED)
 clean:
-	@if [ -e build/rabbitmq ]; then bin/rabbitmq stop; fi && rm -rf build
+	@set -e; for release in '' 4.0 newest; do RABBITMQ=$$release bin/rabbitmq stop; done; rm -rf build
 setup:
 	@bin/setup $(PURPOSE) $(ARCH)
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
@@ -192,4 +192,4 @@ $(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
 	$(call link,$(ARCHIVES))
 
--include spec/simulation/rules.mk $(shell find build -type f -name '*.d' 2>/dev/null)
+-include spec/simulation/rules.mk $(shell find build -path build/brokers -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -84,15 +84,17 @@ static enum cause cause_not_allowed(amqp_bytes_t text)
 
 static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
 {
-    bool in_login = strcmp(stage, "login") == 0;
+    bool in_login = strcmp(stage, "login") == 0, in_ask = strcmp(stage, "ask") == 0;
 
     switch (code) {
     case AMQP_CONNECTION_FORCED:
         return CAUSE_CLOSED_BY_OPERATOR;
     case AMQP_ACCESS_REFUSED:
-        return in_login ? CAUSE_LOGIN_REFUSED : CAUSE_NO_WRITE;
+        return in_login ? CAUSE_LOGIN_REFUSED
+               : in_ask ? CAUSE_MAY_NOT_ASK
+                        : CAUSE_NO_WRITE;
     case AMQP_NOT_FOUND:
-        return strcmp(stage, "ask") == 0 ? CAUSE_NO_QUEUE : CAUSE_NO_EXCHANGE;
+        return in_ask ? CAUSE_NO_QUEUE : CAUSE_NO_EXCHANGE;
     case AMQP_NOT_ALLOWED:
         return cause_not_allowed(text);
     case AMQP_INTERNAL_ERROR:

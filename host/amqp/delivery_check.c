@@ -1,6 +1,17 @@
 /* delivery_check.c -- opens what a delivery needs, and closes it again. */
 #include "amqp/delivery_check.h"
 
+/* It is the body, too, for whoever finds it. */
+#define NO_QUEUE "pigeon check --connect: no queue has this name"
+
+/* False; err has no secrets. */
+static bool hide(const struct delivery *delivery, struct err *err)
+{
+    if (delivery->secrets)
+        secrets_hide(delivery->secrets, err->text, sizeof(err->text));
+    return false;
+}
+
 bool delivery_check(const struct config *config, struct err *err)
 {
     struct secrets *secrets = NULL;
@@ -27,10 +38,29 @@ bool delivery_check_secrets(struct delivery *delivery, const struct deadline *de
 bool delivery_check_queue(struct delivery *delivery, const char *queue,
                           const struct deadline *deadline, struct err *err)
 {
-    if (delivery_connect(delivery, deadline, err) &&
-        broker_ask(delivery->broker, queue, deadline, err))
-        return true;
-    if (delivery->secrets)
-        secrets_hide(delivery->secrets, err->text, sizeof(err->text));
-    return false;
+    return (delivery_connect(delivery, deadline, err) &&
+            broker_ask(delivery->broker, queue, deadline, err)) ||
+           hide(delivery, err);
+}
+
+bool delivery_check_publish(struct delivery *delivery, const struct deadline *deadline,
+                            struct err *err)
+{
+    const struct bytes name = {NO_QUEUE, sizeof(NO_QUEUE) - 1};
+    struct outbox outbox = {0};
+    bool ok = outbox_add(&outbox, (struct bytes){"", 0}, name, name, name) ||
+              err_set(err, CAUSE_MEMORY, "out of memory");
+
+    ok = ok && delivery_connect(delivery, deadline, err) &&
+         broker_publish(delivery->broker, &outbox, deadline, deadline, err);
+    outbox_clear(&outbox);
+    return ok || hide(delivery, err);
+}
+
+const char *delivery_check_name(const struct delivery *delivery, enum secret which)
+{
+    const struct secrets *secrets = delivery->secrets;
+
+    return secrets && !secrets_refers(secrets, which) ? secrets_value(secrets, which)
+                                                      : NULL;
 }

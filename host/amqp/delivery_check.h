@@ -1,6 +1,8 @@
-/* delivery_check.h -- examines a delivery for `pigeon check`, and publishes nothing.
+/* delivery_check.h -- examines a delivery for `pigeon check`, and puts nothing into a
+ * queue.
  *
- * In the order in which they are called: the settings, the secrets, each queue. */
+ * In the order in which they are called: the settings, the secrets, each queue, and
+ * whether the broker takes messages. */
 #ifndef PIGEON_AMQP_DELIVERY_CHECK_H
 #define PIGEON_AMQP_DELIVERY_CHECK_H
 
@@ -18,5 +20,15 @@ bool delivery_check_secrets(struct delivery *delivery, const struct deadline *de
  * broker's answer, without the secrets. */
 bool delivery_check_queue(struct delivery *delivery, const char *queue,
                           const struct deadline *deadline, struct err *err);
+
+/* Connects where there is no connection, and publishes a message that the broker has to
+ * return, since no queue has its routing key: only then does the broker say that it
+ * takes no messages, or none of this user. False: err has the broker's answer, without
+ * the secrets. */
+bool delivery_check_publish(struct delivery *delivery, const struct deadline *deadline,
+                            struct err *err);
+
+/* A value of the login that may be shown; NULL: it is a reference to AWS. */
+const char *delivery_check_name(const struct delivery *delivery, enum secret which);
 
 #endif

@@ -53,8 +53,10 @@ static const char *const advices[CAUSES] = {
                             "only from the broker's own machine)",
     [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
     [CAUSE_VHOST_MISSING] = "check PIGEON_VIRTUAL_HOST",
-    [CAUSE_VHOST_REFUSED] = "give the user permissions there: rabbitmqctl "
-                            "set_permissions -p VHOST USER '^$' '^amq\\.default$' '^$'",
+    [CAUSE_VHOST_REFUSED] =
+        "give the user permissions there: rabbitmqctl "
+        "set_permissions -p VHOST USER '^$' '^(amq\\.default|QUEUE)$' "
+        "'^$', with the names of PIGEON_QUEUE",
     [CAUSE_VHOST_DOWN] = "start the vhost: rabbitmqctl restart_vhost -p VHOST",
     [CAUSE_CONNECTION_LIMIT] = "raise the limit on the broker, or lower the function's "
                                "concurrency",
@@ -68,6 +70,9 @@ static const char *const advices[CAUSES] = {
     [CAUSE_NO_ROUTE] = "declare the queue, or correct its name in PIGEON_QUEUE or the "
                        "rules",
     [CAUSE_NO_QUEUE] = "declare the queue, or correct its name in PIGEON_QUEUE",
+    [CAUSE_MAY_NOT_ASK] = "so it is not known whether the queue exists; give the user "
+                          "the right to write to it (RabbitMQ 4.2.6 and 4.3.0 want the "
+                          "right to configure it)",
     [CAUSE_NO_EXCHANGE] = "declare the exchange, or correct its name in the rules",
     [CAUSE_NO_WRITE] = "give the user write permission on the exchange (amq.default for "
                        "queues)",

@@ -1,4 +1,4 @@
-/* check_broker.c -- asks the broker for each queue, and keeps what it answers. */
+/* check_broker.c -- asks the broker for each queue, and whether it takes messages. */
 #include "desk/check_broker.h"
 
 #include <stdio.h>
@@ -8,7 +8,6 @@
 #include "amqp/delivery_check.h"
 
 #define CONNECT_MS 10000
-#define ACCESS_REFUSED 403 /* AMQP */
 
 /* Where one of the broker's variables is set, all must be right. */
 bool check_broker_settings(struct config *config, bool connect, struct err *err)
@@ -21,7 +20,7 @@ bool check_broker_settings(struct config *config, bool connect, struct err *err)
 
 /* ------------------------------------------------------------- queues */
 
-/* Makes a row for each name in a list with commas. */
+/* Makes a row for each name in a list with commas, and has room for one more. */
 static bool make_rows(struct queue_answers *answers, const char *queues)
 {
     char *names = strdup(queues), *rest = names, *name;
@@ -29,11 +28,30 @@ static bool make_rows(struct queue_answers *answers, const char *queues)
 
     for (const char *at = queues; *at; at++)
         most += *at == ',';
-    answers->rows = calloc(most, sizeof(*answers->rows));
+    answers->rows = calloc(most + 1, sizeof(*answers->rows));
     while (answers->rows && (name = strsep(&rest, ",")) != NULL)
         answers->rows[answers->count++].queue = strdup(name);
     free(names);
     return answers->count == most;
+}
+
+/* What the broker lacks, for lua/pigeon/desk/repairs.lua. */
+static const char *missing(enum cause cause)
+{
+    switch (cause) {
+    case CAUSE_NO_QUEUE:
+        return "queue";
+    case CAUSE_MAY_NOT_ASK:
+    case CAUSE_NO_WRITE:
+    case CAUSE_VHOST_REFUSED:
+        return "right";
+    case CAUSE_VHOST_MISSING:
+        return "vhost";
+    case CAUSE_CONNECTION_LIMIT:
+        return "limit";
+    default:
+        return NULL;
+    }
 }
 
 static void set_fault(struct queue_answer *row, const struct err *err)
@@ -46,22 +64,36 @@ static void set_fault(struct queue_answer *row, const struct err *err)
     snprintf(what, sizeof(what), "%s: %s%s", err->stage, code, err->text);
     row->what = strdup(what);
     row->fix = fix ? strdup(fix) : NULL;
+    row->missing = missing(err->cause);
 }
 
-/* Asks for one queue. A user who may not ask may be allowed to publish. */
 static void ask(struct delivery *delivery, struct queue_answer *row)
 {
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct err fault = {0};
-    bool there = delivery_check_queue(delivery, row->queue, &deadline, &fault);
-    bool hidden =
-        !there && fault.code == ACCESS_REFUSED && strcmp(fault.stage, "ask") == 0;
 
-    row->ok = there || hidden;
+    row->ok = delivery_check_queue(delivery, row->queue, &deadline, &fault);
     if (row->ok)
-        row->what = strdup(there ? "there" : "may not ask");
+        row->what = strdup("there");
     else
         set_fault(row, &fault);
+}
+
+/* Appends a row where the broker takes no message, unless the last row says already why
+ * nobody can ask. False: out of memory. */
+static bool ask_for_messages(struct delivery *delivery, struct queue_answers *answers)
+{
+    struct deadline deadline = deadline_in(CONNECT_MS);
+    struct queue_answer *row = &answers->rows[answers->count];
+    struct err fault = {0};
+
+    if (delivery_check_publish(delivery, &deadline, &fault))
+        return true;
+    if (strcmp(fault.stage, "publish") != 0 && strcmp(fault.stage, "confirm") != 0)
+        return true;
+    answers->count++;
+    set_fault(row, &fault);
+    return row->what != NULL;
 }
 
 bool check_broker_queues(struct delivery *delivery, const char *queues,
@@ -81,6 +113,9 @@ bool check_broker_queues(struct delivery *delivery, const char *queues,
             set_fault(row, &fault);
         ok = row->what != NULL;
     }
+    ok = ok && (!resolved || ask_for_messages(delivery, answers));
+    answers->virtual_host = delivery_check_name(delivery, SECRET_VIRTUAL_HOST);
+    answers->user = delivery_check_name(delivery, SECRET_USER);
     return ok || err_set(err, CAUSE_MEMORY, "out of memory");
 }
 

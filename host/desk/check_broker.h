@@ -17,11 +17,14 @@ bool check_broker_settings(struct config *config, bool connect, struct err *err)
 struct queue_answers {
     struct queue_answer *rows;
     size_t count;
+    const char *virtual_host; /* the delivery's; NULL: not to be shown */
+    const char *user;
 };
 
-/* Connects, and asks for each of these queues, names with commas between them; publishes
- * nothing. Fills in a row for each queue. A queue that the user may not ask for counts as
- * ok. False: out of memory; the answers are to be freed all the same. */
+/* Connects, and asks for each of these queues, names with commas between them, and then
+ * whether the broker takes messages; puts nothing into a queue. Fills in a row for each
+ * queue, and one without a queue where the broker takes no message. False: out of memory;
+ * the answers are to be freed all the same. */
 bool check_broker_queues(struct delivery *delivery, const char *queues,
                          struct queue_answers *answers, struct err *err);
 

@@ -235,7 +235,9 @@ static bool walk_setup(struct command *command, struct err *err)
         struct invocation setup = {.kind = "setup",
                                    .input = "",
                                    .answers = answers.rows,
-                                   .answer_count = answers.count};
+                                   .answer_count = answers.count,
+                                   .virtual_host = answers.virtual_host,
+                                   .user = answers.user};
 
         ok = walk(command, &setup, err);
     }

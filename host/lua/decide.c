@@ -80,19 +80,23 @@ struct receipt {
     size_t objects; /* how many it has */
 };
 
-/* A list of {queue, what, ok}, as a member of the table on top. */
+/* A list of {queue, what, fix, missing, ok}, and the login's names, as members of the
+ * table on top. */
 static void set_answers(lua_State *L, const struct invocation *invocation)
 {
     lua_createtable(L, (int)invocation->answer_count, 0); /* ... facts queues */
     for (size_t i = 0; i < invocation->answer_count; i++) {
-        lua_createtable(L, 0, 4); /* ... facts queues answer */
+        lua_createtable(L, 0, 5); /* ... facts queues answer */
         door_set_string(L, "queue", invocation->answers[i].queue);
         door_set_string(L, "what", invocation->answers[i].what);
         door_set_string(L, "fix", invocation->answers[i].fix);
+        door_set_string(L, "missing", invocation->answers[i].missing);
         door_set_boolean(L, "ok", invocation->answers[i].ok);
         lua_rawseti(L, -2, (lua_Integer)i + 1); /* ... facts queues */
     }
     lua_setfield(L, -2, "queues"); /* ... facts */
+    door_set_string(L, "virtual_host", invocation->virtual_host);
+    door_set_string(L, "user", invocation->user);
 }
 
 static int receive_body(lua_State *L)

@@ -56,9 +56,10 @@ struct script_settings {
 
 /* What the broker answered for a queue. */
 struct queue_answer {
-    char *queue;
+    char *queue; /* NULL: for messages as such */
     char *what;
-    char *fix; /* what to do; NULL: nothing, or nothing is known */
+    char *fix;           /* what to do; NULL: nothing, or nothing is known */
+    const char *missing; /* a constant: "queue", "right", "vhost", "limit"; NULL: none */
     bool ok;
 };
 
@@ -75,6 +76,8 @@ struct invocation {
     int64_t most; /* objects that are returned at once; 0: any number */
     const struct queue_answer *answers;
     size_t answer_count;
+    const char *virtual_host; /* of the login, beside answers; NULL: not to be shown */
+    const char *user;
     struct deadline deadline;
 };
 

@@ -16,10 +16,13 @@
 #include "base/output.h"
 
 static const char usage[] =
-    "Usage: consume [--headers | --count-only | --declare | --delete] [--] QUEUE...\n"
+    "Usage: consume [--headers | --properties | --count-only | --declare | --delete]\n"
+    "               [--] QUEUE...\n"
     "Prints \"item: BODY\" for each message in the queues and empties them.\n"
     "\n"
     "  --headers      prints each header after its message: \" NAME=VALUE\"\n"
+    "  --properties   the same with the properties before them, and \"flags=\", AMQP's\n"
+    "                 flags of all that it has, in hex\n"
     "  --count-only   prints \"QUEUE: N\" instead, and leaves the messages\n"
     "  --declare      makes durable queues, where they do not exist\n"
     "  --delete       deletes the queues with all that is in them\n"
@@ -32,8 +35,9 @@ static const char usage[] =
 #define WINDOW 200 /* how many basic.get are on the way at once */
 
 enum action {
-    ACTION_CONSUME,
+    ACTION_CONSUME, /* the first three print messages */
     ACTION_HEADERS,
+    ACTION_PROPERTIES,
     ACTION_COUNT,
     ACTION_DECLARE,
     ACTION_DELETE
@@ -126,7 +130,29 @@ static void print_headers(const amqp_table_t *headers)
     }
 }
 
-static bool print_message(amqp_connection_state_t connection, bool headers,
+static void print_text(const char *name, amqp_bytes_t text)
+{
+    printf(" %s=%.*s", name, (int)text.len, (char *)text.bytes);
+}
+
+static void print_properties(const amqp_basic_properties_t *properties)
+{
+    amqp_flags_t flags = properties->_flags;
+
+    printf(" flags=%04x", (unsigned)flags);
+    if (flags & AMQP_BASIC_CONTENT_TYPE_FLAG)
+        print_text("content_type", properties->content_type);
+    if (flags & AMQP_BASIC_DELIVERY_MODE_FLAG)
+        printf(" delivery_mode=%d", properties->delivery_mode);
+    if (flags & AMQP_BASIC_MESSAGE_ID_FLAG)
+        print_text("message_id", properties->message_id);
+    if (flags & AMQP_BASIC_TIMESTAMP_FLAG)
+        printf(" timestamp=%llu", (unsigned long long)properties->timestamp);
+    if (flags & AMQP_BASIC_APP_ID_FLAG)
+        print_text("app_id", properties->app_id);
+}
+
+static bool print_message(amqp_connection_state_t connection, enum action action,
                           struct err *err)
 {
     amqp_message_t message;
@@ -136,7 +162,9 @@ static bool print_message(amqp_connection_state_t connection, bool headers,
     fputs("item: ", stdout);
     if (message.body.len > 0)
         fwrite(message.body.bytes, 1, message.body.len, stdout);
-    if (headers && message.properties._flags & AMQP_BASIC_HEADERS_FLAG)
+    if (action == ACTION_PROPERTIES)
+        print_properties(&message.properties);
+    if (action != ACTION_CONSUME && message.properties._flags & AMQP_BASIC_HEADERS_FLAG)
         print_headers(&message.properties.headers);
     putchar('\n');
     amqp_destroy_message(&message);
@@ -145,8 +173,8 @@ static bool print_message(amqp_connection_state_t connection, bool headers,
 
 /* The answer to one basic.get. *tag is that of its message, and stays where there is
  * none. */
-static bool read_get(amqp_connection_state_t connection, bool headers, uint64_t *tag,
-                     bool *empty, struct err *err)
+static bool read_get(amqp_connection_state_t connection, enum action action,
+                     uint64_t *tag, bool *empty, struct err *err)
 {
     struct timeval wait = {.tv_sec = WAIT_S};
     amqp_rpc_reply_t refused = {.reply_type = AMQP_RESPONSE_SERVER_EXCEPTION};
@@ -166,13 +194,13 @@ static bool read_get(amqp_connection_state_t connection, bool headers, uint64_t 
     if (frame.payload.method.id != AMQP_BASIC_GET_OK_METHOD)
         return check(refused, "basic.get", err);
     *tag = ((amqp_basic_get_ok_t *)frame.payload.method.decoded)->delivery_tag;
-    return print_message(connection, headers, err);
+    return print_message(connection, action, err);
 }
 
 /* Empties a queue, WINDOW messages at a time: one by one, each would cost a round trip.
  */
-static bool consume(amqp_connection_state_t connection, const char *queue, bool headers,
-                    struct err *err)
+static bool consume(amqp_connection_state_t connection, const char *queue,
+                    enum action action, struct err *err)
 {
     amqp_basic_get_t get = {.queue = amqp_cstring_bytes(queue)};
     bool empty = false;
@@ -185,7 +213,7 @@ static bool consume(amqp_connection_state_t connection, const char *queue, bool 
             if (amqp_send_method(connection, channel, AMQP_BASIC_GET_METHOD, &get) != 0)
                 return err_set(err, CAUSE_OTHER, "basic.get: the connection broke");
         for (i = 0; i < WINDOW; i++)
-            if (!read_get(connection, headers, &tag, &empty, err))
+            if (!read_get(connection, action, &tag, &empty, err))
                 return false;
         if (fflush(stdout) == EOF)
             return err_set(err, CAUSE_OTHER,
@@ -203,8 +231,8 @@ static bool act(amqp_connection_state_t connection, enum action action, const ch
     amqp_bytes_t name = amqp_cstring_bytes(queue);
     amqp_queue_declare_ok_t *found = NULL;
 
-    if (action == ACTION_CONSUME || action == ACTION_HEADERS)
-        return consume(connection, queue, action == ACTION_HEADERS, err);
+    if (action <= ACTION_PROPERTIES)
+        return consume(connection, queue, action, err);
     if (action == ACTION_DELETE)
         amqp_queue_delete(connection, channel, name, false, false);
     else
@@ -222,6 +250,7 @@ static bool read_options(int argc, char **argv, enum action *action)
 {
     static const struct option options[] = {
         {"headers", no_argument, NULL, ACTION_HEADERS},
+        {"properties", no_argument, NULL, ACTION_PROPERTIES},
         {"count-only", no_argument, NULL, ACTION_COUNT},
         {"declare", no_argument, NULL, ACTION_DECLARE},
         {"delete", no_argument, NULL, ACTION_DELETE},

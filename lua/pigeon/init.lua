@@ -128,7 +128,10 @@ local READ = {
   lines = function(input, invocation) return report.list.read(input, invocation.line, invocation.most) end,
   rest = function(_, invocation) return report.list.read(nil, nil, invocation.most) end,
   keys = function(input) return require("pigeon.desk.lists").keys(input) end,
-  setup = function(_, invocation) return { entries = {}, queues = invocation.queues or {} } end,
+  setup = function(_, invocation)
+    return { entries = {}, queues = invocation.queues or {},
+      login = { virtual_host = invocation.virtual_host, user = invocation.user } }
+  end,
   objects = function(_, invocation) -- none, where check has rules that do not load
     return decide and report.objects(invocation.line, invocation.most) or { entries = {} }
   end,

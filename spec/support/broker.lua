@@ -5,7 +5,9 @@ local system = require "spec.support.system"
 local broker = {}
 
 local quote = system.quote
-local folder = "build/rabbitmq" -- the shared one's, until start()
+local release = os.getenv("RABBITMQ") or ""
+local SHARED = "build/rabbitmq" .. (release ~= "" and "-" .. release or "")
+local folder = SHARED -- until start()
 local pid_file
 local guard
 local log_marks = 0
@@ -36,7 +38,7 @@ end
 
 function broker.stop()
   guard:close()
-  folder, system.rabbitmq = "build/rabbitmq", "bin/rabbitmq"
+  folder, system.rabbitmq = SHARED, "bin/rabbitmq"
 end
 
 --- A port that accepts and sends nothing: the one that waits for expressions.
@@ -82,13 +84,27 @@ function broker.log()
   end)
 end
 
---- "memory" or "disk". Returns when the connections have been told: get_alarms() waits for that.
+-- RabbitMQ 4 forgets an alarm that only was set at its next look at memory and disk.
+local ALARMS = {
+  memory = { "vm_memory_monitor:set_vm_memory_high_watermark(0).",
+    "vm_memory_monitor:set_vm_memory_high_watermark(0.4)." },
+  disk = { 'rabbit_disk_monitor:set_disk_free_limit("1000000GB").',
+    'rabbit_disk_monitor:set_disk_free_limit("50MB").' },
+}
+
+local function alarms()
+  return evaluate("[R || {{resource_limit, R, N}, []} <- rabbit_alarm:get_alarms(), N =:= node()].")
+end
+
+--- "memory" or "disk". Returns when it is there.
 function broker.alarm(resource)
-  evaluate("rabbit_alarm:set_alarm({{resource_limit, %s, node()}, []}), rabbit_alarm:get_alarms().", resource)
+  evaluate(ALARMS[resource][1])
+  system.wait("the alarm", function() return alarms():find(resource) end)
 end
 
 function broker.clear_alarm(resource)
-  evaluate("rabbit_alarm:clear_alarm({resource_limit, %s, node()}).", resource)
+  evaluate(ALARMS[resource][2])
+  system.wait("the alarm's end", function() return not alarms():find(resource) end)
 end
 
 --- For close_connections() and when(): as an operator does, or as a crash does, without a word.
@@ -146,7 +162,7 @@ end
 --- For when(): the broker kills or freezes itself, or runs out of memory.
 broker.KILL = 'os:cmd("kill -KILL " ++ os:getpid())'
 broker.FREEZE = 'os:cmd("kill -STOP " ++ os:getpid())'
-broker.ALARM = "rabbit_alarm:set_alarm({{resource_limit, memory, node()}, []})"
+broker.ALARM = ALARMS.memory[1]:match("(.*)%.")
 
 function broker.suspend_listeners()
   evaluate("rabbit_maintenance:suspend_all_client_listeners().")
@@ -218,7 +234,7 @@ end
 function broker.repair()
   os.execute(("kill -CONT $(cat %s) 2>/dev/null"):format(quote(pid_file)))
   if not lives() then broker.restart() end
-  evaluate("[rabbit_alarm:clear_alarm(Alarm) || {Alarm, _} <- rabbit_alarm:get_alarms()].")
+  for resource in pairs(ALARMS) do broker.clear_alarm(resource) end
   broker.resume_listeners()
   broker.release_all()
 end

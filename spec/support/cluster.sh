@@ -55,8 +55,8 @@ prepare() {
         chmod 400 "$dir/$node/.erlang.cookie"
         {
             echo "cluster_formation.peer_discovery_backend = classic_config"
-            echo "cluster_formation.discovery_retry_limit = 1"
-            echo "cluster_formation.discovery_retry_interval = 100"
+            echo "cluster_formation.discovery_retry_limit = 20"
+            echo "cluster_formation.discovery_retry_interval = 500"
             for other in 1 2 3; do
                 echo "cluster_formation.classic_config.nodes.$other =" \
                     "pigeon$((first + other * 20 - 20))@localhost"
@@ -104,14 +104,33 @@ run() {
         starts+=($!)
     done
     for node in "${starts[@]}"; do wait "$node"; done
+    await_members
     rabbitmq 1 eval "rabbit_amqqueue:declare($queue, true, false, $arguments, none, <<\"spec\">>)." >declared
     touch ready
     while read -r _; do :; done
 }
 
+# Until each of the three knows all of them: under load one may have begun a cluster of its own.
+await_members() {
+    # RabbitMQ 3 has all/0, 4 has list_members/0.
+    local ask='length(try rabbit_nodes:list_members() catch error:undef -> rabbit_nodes:all() end).'
+    local node members try
+    for try in {1..300}; do
+        members=
+        for node in 1 2 3; do
+            members+=$(rabbitmq "$node" eval "$ask" 2>&1) || :
+        done
+        [[ $members != 333 ]] || return 0
+        sleep 0.2
+    done
+    echo "cluster: after $try looks the nodes know this many members, one after the other: $members" >&2
+    exit 1
+}
+
 wait_ready() {
     while [[ ! -e $dir/ready ]]; do
-        [[ /proc/$(cat "$dir/pid")/cwd -ef $dir ]]
+        [[ /proc/$(cat "$dir/pid" 2>/dev/null)/cwd -ef $dir ]] ||
+            { echo "cluster: it ended before it was ready; see what \"run\" printed" >&2; exit 1; }
         sleep 0.1
     done
 }

@@ -155,11 +155,13 @@ describe("with a broker", function()
     system.declare(env, { "-three" })
     local expected = {}
     for i = 1, 4000 do expected[i] = system.id(i) end
-    system.eval(([[lists:foreach(fun(I) -> rabbit_basic:publish(rabbit_basic:delivery(false, false,
-      rabbit_basic:message(rabbit_misc:r(<<"%s">>, exchange, <<>>), <<"-three">>, [],
-      list_to_binary(io_lib:format("~8.16.0b-2d1c-4865-af09-80bc01180313", [I]))), undefined)) end,
-      lists:seq(1, 4000)).]]):format(env.PIGEON_VIRTUAL_HOST):gsub("%s+", " "))
-    system.wait("4,000 messages", function() return system.count(env, "-three") == 4000 end)
+    local keys, path = {}, os.tmpname()
+    for i, id in ipairs(expected) do keys[i] = system.key(id) .. "\n" end
+    system.write(path, table.concat(keys))
+    env.PIGEON_QUEUE = "-three"
+    assert.are.equal(0, (run("bin/pigeon replay <" .. path, env)))
+    os.remove(path)
+    assert.are.equal(4000, system.count(env, "-three"))
     assert.are.same(expected, system.consume(env, { "-three" }))
     assert.are.equal(0, system.count(env, "-three"))
     assert.are.equal(0, (run(system.build .. "/tools/consume --delete -- -three", env)))

@@ -416,53 +416,6 @@ end
     assert.are.equal(0, (run("check", env)))
     assert.are.equal(1, (run("check --connect")))
   end)
-
-  describe("--connect", function()
-    local env
-    before_each(function() env = system.vhost { "there" } end)
-    after_each(function() system.drop(env) end)
-
-    it("asks for each queue and publishes nothing", function()
-      env.PIGEON_QUEUE = "there,15:missing,there2"
-      system.declare(env, { "there2" })
-      local status, said = run("check --connect", env)
-      assert.are.equal(1, status)
-      assert.matches("^queue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
-        .. "queue there2: there\nrules.lua: %d+ objects decided, 1 error\n$", said)
-      status, said = run("check --connect --json", env)
-      assert.are.equal(1, status)
-      local finding, last = table.unpack(json_lines(said))
-      assert.are.same({ "missing", "error" }, { finding.queue, finding.level })
-      assert.matches("^ask: 404 NOT_FOUND", finding.what)
-      assert.matches("^declare the queue", finding.fix)
-      assert.are.same({ queue = "there", ok = true, what = "there" }, last.summary.queues[1])
-      assert.is_false(last.summary.queues[2].ok)
-      assert.are.equal(0, system.count(env, "there"))
-      env.PIGEON_QUEUE = "there"
-      assert.are.equal(0, (run("check --connect", env)))
-    end)
-
-    it("needs no more permission than publishing does", function()
-      local user = env.PIGEON_VIRTUAL_HOST -- which nobody else is called
-      system.eval(([[rabbit_auth_backend_internal:add_user(<<"%s">>, <<"secret">>, <<"spec">>),
-        rabbit_auth_backend_internal:set_permissions(<<"%s">>, <<"%s">>, <<"^$">>, <<"^amq\\.default$">>,
-        <<"^$">>, <<"spec">>).]]):format(user, user, user):gsub("%s+", " "))
-      env.PIGEON_QUEUE, env.PIGEON_USER, env.PIGEON_PASSWORD = "there", user, "secret"
-      local status, said = run("check --connect", env)
-      system.eval(('rabbit_auth_backend_internal:delete_user(<<"%s">>, <<"spec">>).'):format(user))
-      assert.are.equal(0, status)
-      -- RabbitMQ answers him, or since 3.13.16 with 403
-      local what = said:match("^queue there: ([^\n]+)\nrules.lua: %d+ objects decided, nothing found\n$")
-      assert.is_true(what == "there" or what == "may not ask", said)
-    end)
-
-    it("says why it cannot log in", function()
-      env.PIGEON_QUEUE, env.PIGEON_PASSWORD = "there", "wrong"
-      local status, said = run("check --connect", env)
-      assert.are.equal(1, status)
-      assert.matches("^queue there: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
-    end)
-  end)
 end)
 
 describe("pigeon table and pigeon diff", function()

@@ -6,6 +6,7 @@ local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
 local kept = require "pigeon.desk.kept"
 local probes = require "pigeon.desk.probes"
+local repairs = require "pigeon.desk.repairs"
 local source = require "pigeon.source"
 local text = require "pigeon.text"
 local variables = require "pigeon.desk.variables"
@@ -32,10 +33,13 @@ what to write instead. Needs neither network nor broker. It checks
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --strict      warnings count, too: what may be meant, but seldom is
-  --connect     also connects, logs in, and checks that the queues exist;
-                publishes nothing
+  --connect     also connects, logs in, and checks that the queues exist, and
+                that the broker takes messages (no alarm, limit or missing
+                right): it has to return one for which there is no queue. Prints
+                what is missing as lines of rabbitmqctl
   --json        JSON Lines: an object for each finding, with what there is of
-                file, line, what, fix, level (error or warning), queue, key, and
+                file, line, what, fix, level (error or warning), queue, broker
+                (true: no queue is to blame), run (lines of rabbitmqctl), key,
                 more (how many other objects); at the end {"summary": ...}
 Status 1: there is an error; with --strict, a warning.
 ]]
@@ -75,9 +79,9 @@ end
 
 local function line_of(finding)
   local where = finding.file and finding.file .. (finding.line and ":" .. finding.line or "") .. ": "
-    or finding.queue and "queue " .. finding.queue .. ": " or ""
+    or finding.queue and "queue " .. finding.queue .. ": " or finding.broker and "broker: " or ""
   local what = (finding.level == "warning" and "warning: " or "") .. finding.what
-    .. (finding.fix and (finding.queue and "; next: " or ": ") .. finding.fix or "")
+    .. (finding.fix and ((finding.queue or finding.broker) and "; next: " or ": ") .. finding.fix or "")
   if not finding.key then return where .. what end
   local more = finding.more and (", and %d more"):format(finding.more) or ""
   return ('%s%s (key "%s"%s)'):format(where, what, text.clean(finding.key, LONGEST_KEY), more)
@@ -117,21 +121,36 @@ function check.open(settings)
     return table.concat(lines)
   end
 
-  -- {queue, ok, what, fix} of each queue, where --connect asked for them -> their text. People see also
-  -- those that are ok.
-  local function show_queues(list)
-    local parts = {}
+  -- Each command of these findings once, for people to paste.
+  local function show_commands(list)
+    local parts, seen = {}, {}
+    for _, finding in ipairs(list) do
+      for _, command in ipairs(finding.run or {}) do
+        if not seen[command] then parts[#parts + 1] = ("    %s\n"):format(command) end
+        seen[command] = true
+      end
+    end
+    if settings.json or #parts == 0 then return "" end
+    return "on the broker (set_permissions replaces the user's rights in this virtual host):\n" .. table.concat(parts)
+  end
+
+  -- {queue, ok, what, fix, missing} of each queue, and of the broker where it takes no message, where --connect
+  -- asked for them -> their text. People see also those that are ok.
+  local function show_queues(list, login)
+    local parts, found = {}, {}
     for i, row in ipairs(list) do
       local finding = new_finding(row.what)
-      finding.queue, finding.fix = clean(row.queue), clean(row.fix)
-      queues[i] = { queue = finding.queue, ok = row.ok, what = finding.what }
+      finding.queue, finding.fix, finding.broker = clean(row.queue), clean(row.fix), not row.queue or nil
+      if row.queue then queues[i] = { queue = finding.queue, ok = row.ok, what = finding.what } end
       if not row.ok then
+        finding.run = repairs.of(list, row, login)
+        found[#found + 1] = finding
         parts[i] = show { finding }
       else
         parts[i] = settings.json and "" or line_of(finding) .. "\n"
       end
     end
-    return table.concat(parts)
+    return table.concat(parts) .. show_commands(found)
   end
 
   -- What is wrong beside the rules.
@@ -212,7 +231,7 @@ function check.open(settings)
 
   --- A batch, the one of the setup or one of probes -> its text.
   function report.conclude(batch)
-    if batch.queues then return show_queues(batch.queues) .. show_arguments() .. show(text_findings()) end
+    if batch.queues then return show_queues(batch.queues, batch.login) .. show_arguments() .. show(text_findings()) end
     if probing then probing.note(batch) end
     surplus = surplus or batch.surplus
     return ""

@@ -310,6 +310,7 @@ static void a_queue_may_not_be_asked_for(void **state)
     assert_false(broker_ask(broker, "q", &deadline, &failure));
     assert_string_equal(failure.stage, "ask");
     assert_int_equal(failure.code, 403);
+    assert_int_equal(failure.cause, CAUSE_MAY_NOT_ASK);
     assert_memory_equal(failure.text, REFUSED, strlen(REFUSED));
     assert_false(broker_connected(broker));
 }

@@ -12,7 +12,8 @@
 #include "desk/check_broker.h"
 
 static bool connects;
-static size_t asked;
+static size_t asked, published;
+static enum cause takes; /* why it takes no messages; CAUSES: it does */
 
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct err *failure)
@@ -33,8 +34,24 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     if (strcmp(queue, "missing") == 0)
         return err_set_at(failure, CAUSE_NO_QUEUE, "ask", 404, "NOT_FOUND");
     if (strcmp(queue, "secret") == 0)
-        return err_set_at(failure, CAUSE_NO_WRITE, "ask", 403, "ACCESS_REFUSED");
+        return err_set_at(failure, CAUSE_MAY_NOT_ASK, "ask", 403, "ACCESS_REFUSED");
     return true;
+}
+
+bool broker_publish(struct broker *broker, struct outbox *outbox,
+                    const struct deadline *patience, const struct deadline *deadline,
+                    struct err *failure)
+{
+    (void)broker, (void)patience, (void)deadline;
+    published++;
+    assert_int_equal(outbox->count, 1);
+    assert_int_equal(outbox->messages[0].exchange.len, 0);
+    assert_true(outbox->messages[0].routing_key.len > 0);
+    if (takes == CAUSES)
+        return true;
+    return takes == CAUSE_BLOCKED
+               ? err_set_at(failure, takes, "confirm", 0, "low on memory")
+               : err_set_at(failure, takes, "publish", 403, "ACCESS_REFUSED");
 }
 
 static struct queue_answers answers;
@@ -56,7 +73,8 @@ static int setup(void **state)
     copies_left = SIZE_MAX;
     err = (struct err){0};
     connects = true;
-    asked = 0;
+    asked = published = 0;
+    takes = CAUSES;
     return 0;
 }
 
@@ -71,13 +89,24 @@ static void assert_row(size_t i, const char *queue, bool ok, const char *what,
                        const char *fix)
 {
     assert_true(i < answers.count);
-    assert_string_equal(answers.rows[i].queue, queue);
+    if (queue)
+        assert_string_equal(answers.rows[i].queue, queue);
+    else
+        assert_null(answers.rows[i].queue);
     assert_int_equal(answers.rows[i].ok, ok);
     assert_string_equal(answers.rows[i].what, what);
     if (fix)
         assert_string_equal(answers.rows[i].fix, fix);
     else
         assert_null(answers.rows[i].fix);
+}
+
+static void assert_missing(size_t i, const char *missing)
+{
+    if (missing)
+        assert_string_equal(answers.rows[i].missing, missing);
+    else
+        assert_null(answers.rows[i].missing);
 }
 
 static void says_of_each_queue_what_the_broker_said(void **state)
@@ -92,8 +121,34 @@ static void says_of_each_queue_what_the_broker_said(void **state)
     assert_row(0, "there", true, "there", NULL);
     assert_row(1, "missing", false, "ask: 404 NOT_FOUND",
                "declare the queue, or correct its name in PIGEON_QUEUE");
-    assert_row(2, "secret", true, "may not ask", NULL);
+    assert_row(2, "secret", false, "ask: 403 ACCESS_REFUSED",
+               "so it is not known whether the queue exists; give the user the right to "
+               "write to it (RabbitMQ 4.2.6 and 4.3.0 want the right to configure it)");
     assert_row(3, "there", true, "there", NULL);
+    assert_missing(0, NULL);
+    assert_missing(1, "queue");
+    assert_missing(2, "right");
+    assert_int_equal(published, 1);
+}
+
+static void says_that_the_broker_takes_no_messages(void **state)
+{
+    struct delivery delivery = {0};
+
+    (void)state;
+    takes = CAUSE_BLOCKED;
+    assert_true(check_broker_queues(&delivery, "there", &answers, &err));
+    assert_int_equal(answers.count, 2);
+    assert_row(0, "there", true, "there", NULL);
+    assert_row(1, NULL, false, "confirm: low on memory",
+               "free memory or disk space on the broker; AWS retries the event");
+    assert_missing(1, NULL);
+    queue_answers_free(&answers);
+    takes = CAUSE_NO_WRITE;
+    assert_true(check_broker_queues(&delivery, "there", &answers, &err));
+    assert_row(1, NULL, false, "publish: 403 ACCESS_REFUSED",
+               "give the user write permission on the exchange (amq.default for queues)");
+    assert_missing(1, "right");
 }
 
 static void what_cannot_be_connected_is_not_asked(void **state)
@@ -107,6 +162,7 @@ static void what_cannot_be_connected_is_not_asked(void **state)
     assert_int_equal(answers.count, 1);
     assert_row(0, "there", false, "connect: Connection refused",
                "is RabbitMQ running, and is PIGEON_PORT its port?");
+    assert_int_equal(published, 0);
 }
 
 static void no_memory_is_an_error(void **state)
@@ -162,6 +218,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(says_of_each_queue_what_the_broker_said),
+        CASE(says_that_the_broker_takes_no_messages),
         CASE(what_cannot_be_connected_is_not_asked),
         CASE(no_memory_is_an_error),
         CASE(variables_are_right_all_or_none),

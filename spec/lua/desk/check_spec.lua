@@ -13,7 +13,7 @@ local function check(source, more, stops)
   file:write(source)
   file:close()
   pigeon.open(settings)
-  pigeon.receive("", { kind = "setup", queues = settings.found })
+  pigeon.receive("", { kind = "setup", queues = settings.found, virtual_host = settings.vhost, user = settings.user })
   local first = pigeon.conclude({}, { confirmed = 0 })
   made.walk(stops)
   os.remove(path)
@@ -325,20 +325,54 @@ end
   local UNUSED = 'warning: nothing reads the local "unused": remove it, or is a name misspelt below?\n'
   local FAULTY = "return function(object)\n  local unused\n  return ignore(object.key)\nend\n"
   local FOUND = {
-    { queue = "there", ok = true, what = "there" }, { queue = "secret", ok = true, what = "may not ask" },
-    { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND", fix = "declare the queue" },
+    { queue = "there", ok = true, what = "there" },
+    { queue = "secret.1", ok = false, what = "ask: 403", fix = "give a right", missing = "right" },
+    { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND", fix = "declare the queue", missing = "queue" },
   }
+  local DECLARE = [[printf %s '{"queues":[{"arguments":{"x-queue-type":"quorum"},"auto_delete":false,]]
+    .. [["durable":true,"name":"missing","vhost":"VHOST"}]}' >/tmp/queue.json ]]
+    .. "&& rabbitmqctl import_definitions /tmp/queue.json"
+  local PERMIT = [[rabbitmqctl set_permissions -p VHOST USER '^$' '^(amq\.default|there|secret\.1|missing)$' '^$']]
 
   it("says first what is wrong beside the rules", function()
     local first, _, last, status = check(LITTLE, { arguments = { "PIGEON_PORT is bad" }, found = FOUND })
-    assert.equal("queue there: there\nqueue secret: may not ask\n"
+    assert.equal("queue there: there\nqueue secret.1: ask: 403; next: give a right\n"
       .. "queue missing: ask: 404 NOT_FOUND; next: declare the queue\n"
+      .. "on the broker (set_permissions replaces the user's rights in this virtual host):\n"
+      .. "    " .. PERMIT .. "\n    " .. DECLARE .. "\n"
       .. "PIGEON_PORT is bad\n"
       .. "rules.lua:1: " .. UNUSED, first)
-    assert.matches(" 2 errors, 1 warning\n$", last)
+    assert.matches(" 3 errors, 1 warning\n$", last)
     assert.equal(1, status)
     _, _, last, status = check("return function() return ignore('x') end", { found = FOUND })
-    assert.matches(" 1 error\n$", last)
+    assert.matches(" 2 errors\n$", last)
+    assert.equal(1, status)
+  end)
+
+  it("prints what the broker lacks as lines of rabbitmqctl, each once, for the user and the virtual host", function()
+    local function lines(...)
+      return (check("return function() return ignore('x') end", { found = { ... }, vhost = "it's", user = "a b" }))
+        :match("\n(    .*)$")
+    end
+    local rows = {}
+    for i, name in ipairs({ "a.b", "a|b", "^c$", "[d]*+?{2}\\", "e-f" }) do
+      rows[i] = { queue = name, ok = false, what = "403", missing = "right" }
+    end
+    local permit = [[    rabbitmqctl set_permissions -p 'it'\''s' 'a b' '^$' '^(amq\.default]]
+    assert.equal(permit
+      .. [[|a\.b|a\|b|\^c\$|\[d\]\*\+\?\{2\}\\|e-f)$' '^$']] .. "\n", lines(table.unpack(rows)))
+    assert.equal("    rabbitmqctl add_vhost 'it'\\''s'\n" .. permit .. [[|q)$' '^$']] .. "\n",
+      lines({ queue = "q", ok = false, what = "530", missing = "vhost" }))
+    assert.equal("    rabbitmqctl list_vhost_limits -p 'it'\\''s'\n    rabbitmqctl list_user_limits --user 'a b'\n",
+      lines({ queue = "q", ok = false, what = "530", missing = "limit" }))
+    assert.is_nil(lines({ queue = "q", ok = false, what = "login: 403" }))
+  end)
+
+  it("says of the broker that it takes no messages", function()
+    local first, _, _, status = check("return function() return ignore('x') end", { found = {
+      { queue = "there", ok = true, what = "there" },
+      { ok = false, what = "confirm: low on disk", fix = "free space" } } })
+    assert.equal("queue there: there\nbroker: confirm: low on disk; next: free space\n", first)
     assert.equal(1, status)
   end)
 
@@ -348,7 +382,8 @@ end
     local findings, summary = decode_lines(first .. probes .. last)
     local long = table.remove(findings)
     assert.same({
-      { queue = "missing", what = "ask: 404 NOT_FOUND", fix = "declare the queue", level = "error" },
+      { queue = "secret.1", what = "ask: 403", fix = "give a right", level = "error", run = { PERMIT } },
+      { queue = "missing", what = "ask: 404 NOT_FOUND", fix = "declare the queue", level = "error", run = { DECLARE } },
       { what = "PIGEON_PORT is bad", level = "error" },
       { what = "rules.lua: too long", level = "error" },
       { file = "rules.lua", line = 2, what = 'nothing reads the local "unused"', level = "warning",
@@ -361,8 +396,8 @@ end
     assert.is_true(long.more > 0)
     local objects = summary.objects
     assert.is_true(objects > 100)
-    assert.same({ rules = "rules.lua", objects = objects, of = objects, findings = 6, errors = 4, queues = {
-      { queue = "there", ok = true, what = "there" }, { queue = "secret", ok = true, what = "may not ask" },
+    assert.same({ rules = "rules.lua", objects = objects, of = objects, findings = 7, errors = 5, queues = {
+      { queue = "there", ok = true, what = "there" }, { queue = "secret.1", ok = false, what = "ask: 403" },
       { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND" } } }, summary)
     assert.equal(1, status)
   end)

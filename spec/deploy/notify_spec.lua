@@ -5,26 +5,11 @@ local cloudformation = require "cloudformation"
 
 local template = cloudformation.load("deploy/template.yaml")
 
-local AWS = [[
-#!/bin/sh
-echo "$*" >>"$FAKE/calls"
-case "$1 $2" in
-"cloudformation describe-stacks") cat "$FAKE/stack" ;;
-"s3api get-bucket-notification-configuration")
-    [ ! -e "$FAKE/refused" ] || { echo AccessDenied >&2; exit 254; }
-    cat "$FAKE/bucket"
-    # what somebody else puts meanwhile
-    [ ! -e "$FAKE/meanwhile" ] || mv "$FAKE/meanwhile" "$FAKE/bucket" ;;
-"s3api put-bucket-notification-configuration")
-    for last; do :; done
-    cat "${last#file://}" >"$FAKE/bucket" ;;
-*) exit 252 ;;
-esac
-]]
-
 local OTHERS = {
   TopicConfigurations = { { Id = "thumbnails", TopicArn = "arn:aws:sns:r:1:t", Events = { "s3:ObjectCreated:*" } } },
-  QueueConfigurations = { { Id = "audit", QueueArn = "arn:aws:sqs:r:1:pigeon-Queue", Events = { "s3:ObjectRemoved:*" } } },
+  QueueConfigurations = {
+    { Id = "audit", QueueArn = "arn:aws:sqs:r:1:pigeon-Queue", Events = { "s3:ObjectRemoved:*" } },
+  },
 }
 
 local function write(path, text)
@@ -80,8 +65,7 @@ describe("bin/notify", function()
     folder = os.tmpname()
     os.remove(folder)
     assert(os.execute("mkdir " .. folder))
-    write(folder .. "/aws", AWS)
-    assert(os.execute("chmod +x " .. folder .. "/aws"))
+    assert(os.execute("cp spec/support/aws_bucket.sh " .. folder .. "/aws"))
     stack "SQS"
   end)
   after_each(function() os.execute("rm -r " .. folder) end)

@@ -27,7 +27,7 @@ local function number_of_settings(values)
 end
 
 local function descriptions(values)
-  values.Settings = number_of_settings(values)
+  values["Settings.VersionNumber"] = number_of_settings(values)
   return { render(fn.Description, values), render(fn.VersionDescription, values) }
 end
 
@@ -76,7 +76,7 @@ describe("a deploy", function()
   end)
 
   it("has descriptions that fit into 256 characters", function()
-    local longest = { Settings = ("a"):rep(7) .. "|" .. ("b"):rep(7) .. "|2147483647", Revision = ("r"):rep(64) }
+    local longest = { ["Settings.VersionNumber"] = 2147483647, Revision = ("r"):rep(64) }
     assert.matches("{0,64}$", parameters.Revision.AllowedPattern)
     for _, text in ipairs { render(fn.Description, longest), render(fn.VersionDescription, longest) } do
       assert.truthy(#text <= 256, #text)

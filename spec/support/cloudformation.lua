@@ -71,7 +71,7 @@ function FUNCTIONS.Ref(scope, name)
   return value ~= nil and value or "<" .. name .. ">"
 end
 
-FUNCTIONS["Fn::GetAtt"] = function(_, name) return "<" .. name .. ">" end
+FUNCTIONS["Fn::GetAtt"] = FUNCTIONS.Ref
 
 FUNCTIONS["Fn::If"] = function(scope, argument)
   return render(scope, truth(scope, argument[1]) and argument[2] or argument[3])
@@ -90,7 +90,7 @@ end
 FUNCTIONS["Fn::Sub"] = function(scope, argument)
   local own = type(argument) == "table" and render(scope, argument[2]) or {}
   return ((type(argument) == "table" and argument[1] or argument):gsub("%${([^}]+)}", function(name)
-    return tostring(own[name] or (name:find(".", 1, true) and "<" .. name .. ">") or FUNCTIONS.Ref(scope, name))
+    return tostring(own[name] or FUNCTIONS.Ref(scope, name))
   end))
 end
 

@@ -127,6 +127,14 @@ describe("bin/notify", function()
       { after.QueueConfigurations, after.TopicConfigurations })
   end)
 
+  it("leaves no empty list behind", function()
+    bucket(nil)
+    notify "--yes pigeon"
+    stack "EventBridge"
+    notify "--yes pigeon"
+    assert.same({ EventBridgeConfiguration = {} }, now())
+  end)
+
   it("leaves EventBridge on where others use it", function()
     bucket { EventBridgeConfiguration = {} }
     notify "--yes pigeon"

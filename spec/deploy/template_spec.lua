@@ -200,7 +200,8 @@ describe("deploy/template.yaml", function()
     local account = { Ref = "AWS::AccountId" }
     assert.same({ arn, account },
       { resources.BucketMayInvoke.Properties.SourceArn, resources.BucketMayInvoke.Properties.SourceAccount })
-    local by_rule, by_bucket = table.unpack(resources.QueuePolicy.Properties.PolicyDocument.Statement[1]["Fn::If"], 2)
+    local by_bucket, by_rule = table.unpack(resources.QueuePolicy.Properties.PolicyDocument.Statement)
+    by_rule = by_rule["Fn::If"][2]
     assert.same({ ArnEquals = { ["aws:SourceArn"] = arn }, StringEquals = { ["aws:SourceAccount"] = account } },
       by_bucket.Condition)
     for _, statement in ipairs { by_rule, resources.DeadLetterPolicy.Properties.PolicyDocument.Statement[1] } do
@@ -314,6 +315,9 @@ describe("deploy/template.yaml", function()
     local detail = render(resources.Rule.Properties.EventPattern, values).detail
     assert.same({ { prefix = "v1/raw_crash/" } }, detail.object.key)
     assert.same({ "PutObject" }, detail.reason)
+    local target = resources.Rule.Properties.Targets[1]
+    assert.same({ { ["Fn::GetAtt"] = "Queue.Arn" }, { Arn = { ["Fn::GetAtt"] = "DeadLetterQueue.Arn" } } },
+      { target.Arn, target.DeadLetterConfig })
     for source, member in pairs { SQS = "QueueConfigurations", S3 = "LambdaFunctionConfigurations" } do
       values.Source = source
       local added = cjson.decode(render(template.Outputs.Notification.Value, values))[member][1]

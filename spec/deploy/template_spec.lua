@@ -1,7 +1,8 @@
 package.path = "spec/support/?.lua;" .. package.path
 local cloudformation = require "cloudformation"
 
-local metrics = require "pigeon.report.metrics"
+local cjson = require "cjson"
+local pigeon_metrics = require "pigeon_metrics"
 
 local template = cloudformation.load("deploy/template.yaml")
 local resources, parameters = template.Resources, template.Parameters
@@ -9,6 +10,10 @@ local fn = resources.Function.Properties
 
 -- Resources that SAM adds for the function: https://github.com/aws/serverless-application-model
 local MADE_BY_SAM = { ["Function.Alias"] = true, ["Function.Version"] = true, FunctionAliaslive = true }
+
+local function render(node, values)
+  return cloudformation.render(template, node, values)
+end
 
 local function sorted(set)
   local list = {}
@@ -46,8 +51,9 @@ local function names_used(node)
     elseif name == "Fn::GetAtt" then
       used.parameters[argument:match("^(.*)%.")] = true
     elseif name == "Fn::Sub" then
-      for what in argument:gmatch("%${([^}]+)}") do
-        used.parameters[resources[what] and what or what:gsub("%.Arn$", "")] = true
+      local own = type(argument) == "table" and argument[2] or {}
+      for what in (type(argument) == "table" and argument[1] or argument):gmatch("%${([^}]+)}") do
+        if not own[what] then used.parameters[resources[what] and what or what:gsub("%.%w+$", "")] = true end
       end
     elseif name == "Fn::If" then
       used.conditions[argument[1]] = true
@@ -126,7 +132,12 @@ describe("deploy/template.yaml", function()
       end
       unconditional(bare, function(target)
         local other = resources[target]
-        if other and other.Condition then assert.equal(other.Condition, resource.Condition, name) end
+        if other and other.Condition then
+          for _, source in ipairs(parameters.Source.AllowedValues) do
+            local here = not resource.Condition or render({ Condition = resource.Condition }, { Source = source })
+            assert.truthy(not here or render({ Condition = other.Condition }, { Source = source }), name)
+          end
+        end
       end)
     end
   end)
@@ -137,14 +148,16 @@ describe("deploy/template.yaml", function()
     { "256 MB", parameters.MemorySize.Default, 256 },
     { "30 s", parameters.Timeout.Default, 30 },
     { "10 s at least", parameters.Timeout.MinValue, 10 },
-    { "a timeout that fits six times into the visibility timeout", parameters.Timeout.MaxValue * 6,
+    { "a timeout that fits six times into the visibility timeout, with the window",
+      parameters.Timeout.MaxValue * 6 + parameters.MaximumBatchingWindow.MaxValue,
       resources.Queue.Properties.VisibilityTimeout },
-    { "by SQS unless asked otherwise", parameters.Source.Default, "SQS" },
+    { "by EventBridge unless asked otherwise", parameters.Source.Default, "EventBridge" },
     { "visibility timeout", resources.Queue.Properties.VisibilityTimeout, 300 },
     { "30 receives", resources.Queue.Properties.RedrivePolicy.maxReceiveCount, 30 },
-    { "the queue keeps for 14 days", resources.Queue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
-    { "so does the dead-letter queue", resources.DeadLetterQueue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
-    { "so does the failure queue", resources.FailureQueue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
+    { "the queue keeps for 7 days", resources.Queue.Properties.MessageRetentionPeriod, 7 * 24 * 3600 },
+    { "the dead-letter queue for as long as SQS can", resources.DeadLetterQueue.Properties.MessageRetentionPeriod,
+      14 * 24 * 3600 },
+    { "and so does the failure queue", resources.FailureQueue.Properties.MessageRetentionPeriod, 14 * 24 * 3600 },
     { "its trigger takes partial answers", resources.Trigger.Properties.FunctionResponseTypes[1],
       "ReportBatchItemFailures" },
     { "which Pigeon is told by the queue's name", fn.Environment.Variables.PIGEON_BATCH_FAILURES["Fn::If"][2],
@@ -187,45 +200,46 @@ describe("deploy/template.yaml", function()
     local account = { Ref = "AWS::AccountId" }
     assert.same({ arn, account },
       { resources.BucketMayInvoke.Properties.SourceArn, resources.BucketMayInvoke.Properties.SourceAccount })
+    local by_bucket, by_rule = table.unpack(resources.QueuePolicy.Properties.PolicyDocument.Statement)
+    by_rule = by_rule["Fn::If"][2]
     assert.same({ ArnEquals = { ["aws:SourceArn"] = arn }, StringEquals = { ["aws:SourceAccount"] = account } },
-      resources.QueuePolicy.Properties.PolicyDocument.Statement[1].Condition)
+      by_bucket.Condition)
+    for _, statement in ipairs { by_rule, resources.DeadLetterPolicy.Properties.PolicyDocument.Statement[1] } do
+      assert.same({ ArnEquals = { ["aws:SourceArn"] = { ["Fn::GetAtt"] = "Rule.Arn" } } }, statement.Condition)
+    end
+    assert.same({ { Ref = "BucketName" } }, resources.Rule.Properties.EventPattern.detail.bucket.name)
   end)
 
   it("takes a deploy back on four alarms, which watch the new version alone", function()
     local names = {}
     for i, alarm in ipairs(fn.DeploymentPreference.Alarms) do
       names[i] = alarm.Ref
-      local text = require("cjson").encode(resources[alarm.Ref])
+      local text = cjson.encode(resources[alarm.Ref])
       assert.matches('"Fn::GetAtt":"Function.Version.Version"', text, alarm.Ref)
     end
     assert.same({ "ErrorsAlarm", "FailedAlarm", "NothingPublishedAlarm", "JunkAlarm" }, names)
     assert.equal("live", fn.AutoPublishAlias)
   end)
 
-  it("watches metrics that Pigeon writes, under the dimensions that it writes", function()
-    local line = metrics.open { kinds = { emf = true }, queues = {}, function_name = "x", function_version = "1" }(
-      { entries = {}, messages = 0 },
-      { now_ms = 1474202100000, decide_us = 0, connect_us = 0, reconnects = 0, cold = false })[1]
-    local written = {}
-    for _, directive in ipairs(require("cjson").decode(table.concat(line))._aws.CloudWatchMetrics) do
-      for _, metric in ipairs(directive.Metrics) do
-        written[metric.Name .. " by " .. table.concat(directive.Dimensions[1], ",")] = true
+  it("alarms only on metrics that Pigeon writes, under the dimensions that it writes", function()
+    for _, env in ipairs { "", "prod" } do
+      local written, found = pigeon_metrics.written(env), 0
+      local function visit(node)
+        if type(node) ~= "table" then return end
+        if node.Namespace == "Pigeon" then
+          local names = {}
+          for i, dimension in ipairs(node.Dimensions) do names[i] = dimension.Name end
+          local name = node.MetricName .. " by " .. table.concat(names, ",")
+          assert.truthy(written[name], name)
+          found = found + 1
+        end
+        for _, value in pairs(node) do visit(value) end
       end
-    end
-    local found = 0
-    local function visit(node)
-      if type(node) ~= "table" then return end
-      if node.Namespace == "Pigeon" then
-        local names = {}
-        for i, dimension in ipairs(node.Dimensions) do names[i] = dimension.Name end
-        local name = node.MetricName .. " by " .. table.concat(names, ",")
-        assert.truthy(written[name], name)
-        found = found + 1
+      for _, resource in pairs(resources) do
+        if resource.Type == "AWS::CloudWatch::Alarm" then visit(render(resource.Properties, { PigeonEnv = env })) end
       end
-      for _, value in pairs(node) do visit(value) end
+      assert.equal(6, found)
     end
-    visit(resources)
-    assert.equal(5, found)
   end)
 
   it("alarms on what carries the events", function()
@@ -235,8 +249,82 @@ describe("deploy/template.yaml", function()
       if metric then watched[metric] = true end
     end
     for _, name in ipairs { "AsyncEventAge", "AsyncEventsDropped", "DestinationDeliveryFailures", "Throttles",
-      "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Errors", "Failed" } do
+      "ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible", "Errors", "Failed", "Objects" } do
       assert.truthy(watched[name], name)
     end
+  end)
+
+  it("tells the topic of each alarm when it begins and when it ends", function()
+    for name, resource in pairs(resources) do
+      if resource.Type == "AWS::CloudWatch::Alarm" then
+        for _, member in ipairs { "AlarmActions", "OKActions" } do
+          assert.same({ "arn:topic" }, render(resource.Properties[member], { AlarmTopicArn = "arn:topic" }), name)
+        end
+      end
+    end
+  end)
+
+  it("alarms on silence after QuietMinutes, where there are any", function()
+    local alarm = resources.SilenceAlarm
+    local function exists(minutes) return render({ Condition = alarm.Condition }, { QuietMinutes = minutes }) end
+    assert.is_false(exists(0))
+    assert.is_true(exists(90))
+    local properties = render(alarm.Properties, { QuietMinutes = 90 })
+    assert.same({ 60, 90, "breaching" },
+      { properties.Period, properties.EvaluationPeriods, properties.TreatMissingData })
+    -- CloudWatch looks at a day of such periods at most
+    assert.equal(24 * 3600, properties.Period * parameters.QuietMinutes.MaxValue)
+  end)
+
+  it("keeps dead letters longer than their source, whose age they have, and of no other queue", function()
+    local source, dead = resources.Queue.Properties, resources.DeadLetterQueue.Properties
+    assert.truthy(source.MessageRetentionPeriod < dead.MessageRetentionPeriod)
+    assert.equal("byQueue", dead.RedriveAllowPolicy.redrivePermission)
+    local values = { ["AWS::Partition"] = "aws", ["AWS::Region"] = "r", ["AWS::AccountId"] = "1",
+      ["AWS::StackName"] = "pigeon" }
+    assert.same({ "arn:aws:sqs:r:1:" .. render(source.QueueName, values) },
+      render(dead.RedriveAllowPolicy.sourceQueueArns, values))
+  end)
+
+  it("can be deployed again after a first deploy that failed", function()
+    local kept = {}
+    for name, resource in pairs(resources) do
+      if resource.DeletionPolicy then kept[name] = resource.DeletionPolicy end
+    end
+    assert.same({ LogGroup = "RetainExceptOnCreate", DeadLetterQueue = "RetainExceptOnCreate",
+      FailureQueue = "RetainExceptOnCreate" }, kept)
+  end)
+
+  it("bounds each role that it makes", function()
+    for name, resource in pairs(resources) do
+      if resource.Type == "AWS::IAM::Role" then
+        assert.equal("arn:b", render(resource.Properties.PermissionsBoundary, { PermissionsBoundary = "arn:b" }), name)
+      end
+    end
+    assert.same({ ["Fn::GetAtt"] = "DeploymentRole.Arn" }, fn.DeploymentPreference.Role)
+  end)
+
+  it("describes each output, in a sentence", function()
+    for name, output in pairs(template.Outputs) do
+      assert.matches("^%u.*%.$", output.Description or "", name)
+    end
+  end)
+
+  it("asks for the same objects in the rule and in each notification", function()
+    local values = { KeyPrefix = "v1/raw_crash/" }
+    local detail = render(resources.Rule.Properties.EventPattern, values).detail
+    assert.same({ { prefix = "v1/raw_crash/" } }, detail.object.key)
+    assert.same({ "PutObject" }, detail.reason)
+    local target = resources.Rule.Properties.Targets[1]
+    assert.same({ { ["Fn::GetAtt"] = "Queue.Arn" }, { Arn = { ["Fn::GetAtt"] = "DeadLetterQueue.Arn" } } },
+      { target.Arn, target.DeadLetterConfig })
+    for source, member in pairs { SQS = "QueueConfigurations", S3 = "LambdaFunctionConfigurations" } do
+      values.Source = source
+      local added = cjson.decode(render(template.Outputs.Notification.Value, values))[member][1]
+      assert.same({ "s3:ObjectCreated:Put" }, added.Events)
+      assert.same({ { Name = "prefix", Value = "v1/raw_crash/" } }, added.Filter.Key.FilterRules)
+    end
+    values.Source = "EventBridge"
+    assert.equal('{"EventBridgeConfiguration":{}}', render(template.Outputs.Notification.Value, values))
   end)
 end)

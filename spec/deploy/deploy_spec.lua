@@ -1,0 +1,98 @@
+-- Every deploy reaches live: a changed parameter publishes a version, and no secret is in its name.
+package.path = "spec/support/?.lua;" .. package.path
+local cloudformation = require "cloudformation"
+
+local template = cloudformation.load("deploy/template.yaml")
+local resources, parameters = template.Resources, template.Parameters
+local fn = resources.Function.Properties
+
+local function render(node, values)
+  return cloudformation.render(template, node, values)
+end
+
+-- The parameters that the function has, but how it gets its traffic.
+local function settings()
+  local properties = {}
+  for name, value in pairs(fn) do
+    if name ~= "DeploymentPreference" and name ~= "Description" and name ~= "VersionDescription" then
+      properties[name] = value
+    end
+  end
+  return cloudformation.parameters(template, properties)
+end
+
+-- CloudFormation's rule: another content is another resource, with another number.
+local function number_of_settings(values)
+  return resources.Settings and render(resources.Settings.Properties, values).Content or ""
+end
+
+local function descriptions(values)
+  values["Settings.VersionNumber"] = number_of_settings(values)
+  return { render(fn.Description, values), render(fn.VersionDescription, values) }
+end
+
+describe("a deploy", function()
+  local changed = 0
+  for name in pairs(settings()) do
+    if not parameters[name].NoEcho then
+      changed = changed + 1
+      it("with another " .. name .. " publishes a version", function()
+        local before, after = descriptions {}, descriptions { [name] = "another" }
+        assert.are_not.equal(before[1], after[1]) -- of the function, or Lambda publishes none
+        assert.are_not.equal(before[2], after[2]) -- of the version, or CloudFormation does not replace it
+      end)
+    end
+  end
+
+  it("was tried with each setting", function()
+    assert.truthy(changed >= 20, changed)
+  end)
+
+  it("with another Revision publishes a version where nothing else changed", function()
+    assert.are_not.same(descriptions {}, descriptions { Revision = "2" })
+  end)
+
+  it("with the settings of before publishes none", function()
+    assert.same(descriptions {}, descriptions {})
+  end)
+
+  it("has a secret in the function's variables, and nowhere else", function()
+    local secrets = {}
+    for name, parameter in pairs(parameters) do
+      if parameter.NoEcho then secrets[#secrets + 1] = name end
+    end
+    assert.same({ "PigeonPassword" }, secrets)
+    local variables = fn.Environment.Variables
+    local password = variables.PIGEON_PASSWORD
+    assert.same({ Ref = "PigeonPassword" }, password)
+    variables.PIGEON_PASSWORD = nil
+    local elsewhere = cloudformation.parameters(template, { template.Resources, template.Outputs, template.Conditions })
+    variables.PIGEON_PASSWORD = password
+    assert.is_nil(elsewhere.PigeonPassword)
+  end)
+
+  it("takes no version's name from a parameter", function()
+    assert.is_nil(fn.AutoPublishCodeSha256)
+  end)
+
+  it("has descriptions that fit into 256 characters", function()
+    local longest = { ["Settings.VersionNumber"] = 2147483647, Revision = ("r"):rep(64) }
+    assert.matches("{0,64}$", parameters.Revision.AllowedPattern)
+    for _, text in ipairs { render(fn.Description, longest), render(fn.VersionDescription, longest) } do
+      assert.truthy(#text <= 256, #text)
+    end
+  end)
+
+  it("keeps the version of before, for an undo", function()
+    assert.equal("Retain", resources.Function.UpdateReplacePolicy)
+  end)
+
+  it("goes through CodeDeploy, but where it is told not to", function()
+    local preference = fn.DeploymentPreference
+    for _, kind in ipairs(parameters.Deployment.AllowedValues) do
+      local enabled = render(preference.Enabled, { Deployment = kind })
+      assert.equal(kind == "WithoutCodeDeploy" and "false" or "true", enabled)
+    end
+    assert.equal("Canary10Percent30Minutes", parameters.Deployment.Default)
+  end)
+end)

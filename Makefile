@@ -16,6 +16,9 @@
 #   make check        format, lint, all specs, those of the broker on RabbitMQ 4, a simulation, a
 #                     soak; host and system again with sanitizers; host again for arm64
 #   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one; simulation-power: its power
+#   make coverage     which lines and branches of host/ and lua/ the specs reach
+#   make mutants      FILE=host/x.c: changes it at CHANGES=60 places, one at a time, and shows
+#                     the changes that no spec sees
 #   make clean        stops the private RabbitMQ and removes build/
 #   make setup specs targets asan arm64 native      parts of the others
 #
@@ -35,7 +38,7 @@ CONFIGURE =
 Q       = @
 
 # What bin/setup installs packages for: the least that the goals need.
-PURPOSE  = $(or $(filter fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell,\
+PURPOSE  = $(or $(filter coverage fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell,\
            $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS))$(and \
            $(filter test-rules,$(MAKECMDGOALS)),$(filter package,$(MAKECMDGOALS))),run),\
            $(if $(filter test-rules,$(MAKECMDGOALS)),rules),package)
@@ -59,7 +62,7 @@ export PWD := $(CURDIR)
 # build/asan has all once more with sanitizers, built by a second make (asan, below).
 SANITIZE =
 VARIANT  = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
-           -fno-sanitize-recover=all,-O2 -D_FORTIFY_SOURCE=2)
+           -fno-sanitize-recover=all,$(if $(COVERAGE),-O0 --coverage,-O2 -D_FORTIFY_SOURCE=2))
 CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
            -Ihost -isystem $(CURL)/include -isystem $(SYSROOT)/usr/include/lua5.4
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
@@ -79,8 +82,8 @@ TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard 
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
-# So that a typo is an error. SEEDS and CHANGES are those of spec/simulation.
-KNOWN  = ARCH BUILD CC CHANGES FROM Q QUEUES RULES SANITIZE SECONDS SEED SEEDS SHADOW
+# So that a typo is an error. SEEDS, CHANGES and FILE are those of spec/*/rules.mk.
+KNOWN  = ARCH BUILD CC CHANGES FILE FROM Q QUEUES RULES SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 
@@ -167,7 +170,7 @@ endef
 
 $(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/build/check-binary
 	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
-	$(Q)$(if $(SANITIZE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
+	$(Q)$(if $(SANITIZE)$(COVERAGE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, with host/tools/NAME/*.c where that folder exists.
 .SECONDEXPANSION:
@@ -181,15 +184,4 @@ $(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/spec/support/test_filter.o $$(addpre
     $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
-# A target of spec/fuzz: with main.c, or, built by `make fuzz`, with libFuzzer and libraries
-# that are instrumented, too.
-$(BUILD)/spec/fuzz/%: $(BUILD)/spec/fuzz/%.o $(BUILD)/spec/fuzz/wire.a $(BUILD)/host.a \
-    $(if $(findstring fuzzer,$(SANITIZE)),,$(BUILD)/spec/fuzz/main.o)
-	$(call link,$(if $(findstring fuzzer,$(SANITIZE)),-fsanitize=fuzzer $(wildcard $(BUILD)/lib/*.a)) $(ARCHIVES))
-$(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
-
-# The programs of make bench.
-$(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
-	$(call link,$(ARCHIVES))
-
--include spec/simulation/rules.mk $(shell find build -path build/brokers -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(wildcard spec/*/rules.mk) $(shell find build -path build/brokers -prune -o -type f -name '*.d' -print 2>/dev/null)

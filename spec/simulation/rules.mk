@@ -19,7 +19,7 @@ SIMULATED = $(patsubst %.c,$(BUILD)/%.o,$(wildcard spec/simulation/*.c))
 $(BUILD)/simulation: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,$(WRAPPED))
 $(BUILD)/simulation: $(SIMULATED) $(BUILD)/simulated_main.o $(BUILD)/host.a $(BUILD)/bootstrap \
     spec/simulation/calls.txt
-	$(if $(SANITIZE),,$(Q)spec/simulation/check-calls $(BUILD)/bootstrap spec/simulation/calls.txt \
+	$(if $(SANITIZE)$(COVERAGE),,$(Q)spec/simulation/check-calls $(BUILD)/bootstrap spec/simulation/calls.txt \
 	    $(BUILD)/host/main.o $(BUILD)/host.a $(LIBDIR)/librabbitmq.a)
 	$(call link,$(ARCHIVES))
 $(BUILD)/simulated_main.o: $(BUILD)/host/main.o

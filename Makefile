@@ -17,7 +17,7 @@
 #                     soak; host and system again with sanitizers; host again for arm64
 #   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one; simulation-power: its power
 #   make coverage     which lines and branches of host/ and lua/ the specs reach
-#   make mutants      FILE=host/x.c: changes it at CHANGES=60 places, one at a time, and shows
+#   make mutants      FILE=host/x.c: changes it at SAMPLE=60 places, one at a time, and shows
 #                     the changes that no spec sees
 #   make clean        stops the private RabbitMQ and removes build/
 #   make setup specs targets asan arm64 native      parts of the others
@@ -82,8 +82,8 @@ TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard 
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
-# So that a typo is an error. SEEDS, CHANGES and FILE are those of spec/*/rules.mk.
-KNOWN  = ARCH BUILD CC CHANGES FILE FROM Q QUEUES RULES SANITIZE SECONDS SEED SEEDS SHADOW
+# So that a typo is an error. SEEDS, CHANGES, FILE and SAMPLE are those of spec/*/rules.mk.
+KNOWN  = ARCH BUILD CC CHANGES FILE FROM Q QUEUES RULES SAMPLE SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 

@@ -1,0 +1,122 @@
+-- Which small changes of a file no spec sees. make mutants runs it:
+--
+--   make mutants FILE=host/amqp/confirms.c [SAMPLE=60] [SEED=1]
+--
+-- The file is changed in a copy of this folder, build/mutants/tree, at SAMPLE places that SEED chooses, one
+-- at a time (c.lua; for Lua the mutants of `pigeon test --mutate`). Each change is tried by the specs of the
+-- file, then by 200 seeds of the simulation, then by the whole suites lua and host, until one fails. A change
+-- that does not compile is none. Status 1 where one was seen by nothing.
+package.path = "lua/?.lua;lua/?/init.lua;./?.lua;" .. package.path
+
+local TREE <const> = "build/mutants/tree"
+local LOG <const> = "build/mutants/log"
+local SEEDS <const> = 200 -- of the simulation
+local PATIENCE <const> = 900 -- seconds for a step; a change may wait for ever
+
+local file, sample, seed = arg[1] or "", math.tointeger(tonumber(arg[2])), math.tointeger(tonumber(arg[3]))
+if not (file:find "^host/.*%.c$" or file:find "^lua/.*%.lua$") or not sample or not seed then
+  io.stderr:write "make mutants needs FILE=, a file of host/ or lua/; SAMPLE= and SEED= are numbers\n"
+  os.exit(2)
+end
+
+local function read(path)
+  local input <close> = assert(io.open(path, "rb"))
+  return input:read "a"
+end
+
+local function write(path, text)
+  local output <close> = assert(io.open(path, "wb"))
+  output:write(text)
+end
+
+-- Whether a command of the shell ends well in the copy. What it says is in the log.
+local function ends_well(command)
+  return (os.execute(("cd %s && timeout -k 10 %d sh -c %s >>../log 2>&1 </dev/null")
+    :format(TREE, PATIENCE, "'" .. command:gsub("'", "'\\''") .. "'")))
+end
+
+local function lines_of(command)
+  local pipe <close> = io.popen(command)
+  local lines = {}
+  for line in pipe:lines() do lines[#lines + 1] = line end
+  return lines
+end
+
+-- spec/host/amqp/confirms*_spec.c of host/amqp/confirms.c
+local function own_specs()
+  local stem = file:gsub("%.%w+$", ""):gsub("^lua/pigeon/", "lua/"):gsub("/init$", "")
+  return lines_of(("ls spec/%s_spec.* spec/%s_*_spec.* 2>/dev/null"):format(stem, stem))
+end
+
+-- What tries a change, the quickest first: {name, command}; and what must end well before: {"build", command}.
+local function steps()
+  local list = {}
+  local is_c = file:find "%.c$"
+  for _, spec in ipairs(own_specs()) do
+    local program = "build/" .. spec:gsub("%.c$", "")
+    list[#list + 1] = is_c and { spec, ("make %s && %s"):format(program, program) } or { spec, "busted " .. spec }
+  end
+  if not is_c then list[#list + 1] = { "bin/test lua", "bin/test lua rules" } end
+  list[#list + 1] = { SEEDS .. " seeds of the simulation",
+    ("make build/simulation && build/simulation --seeds %d --stop-after 1"):format(SEEDS) }
+  list[#list + 1] = { "bin/test host", "make specs && bin/test host" }
+  return list
+end
+
+local function compiles()
+  if file:find "%.c$" then return ends_well(("make build/%s"):format(file:gsub("%.c$", ".o"))) end
+  return ends_well("luac5.4 -p " .. file)
+end
+
+-- The name of the step that fails, or nil.
+local function killer(all_steps)
+  for _, step in ipairs(all_steps) do
+    if not ends_well(step[2]) then return step[1] end
+  end
+end
+
+local function mutants_of(text)
+  if file:find "%.c$" then return require("spec.mutants.c").of(text) end
+  return assert(require("pigeon.source.mutants").of(text, file))
+end
+
+-- A copy of what is here, with what is built. What is there of an earlier run is brought up to date.
+local function copy()
+  assert(os.execute("mkdir -p " .. TREE))
+  assert(os.execute(([[tar -cf - --exclude=./.git --exclude=./build/mutants --exclude=./build/asan \
+    --exclude=./build/coverage --exclude=./build/brokers --exclude=./build/arm64 --exclude=./build/test \
+    --exclude=./build/rabbitmq . | tar -C %s -xf -]]):format(TREE)))
+end
+
+local text = read(file)
+local mutants = mutants_of(text)
+math.randomseed(seed)
+for i = #mutants, 2, -1 do
+  local other = math.random(i)
+  mutants[i], mutants[other] = mutants[other], mutants[i]
+end
+
+copy()
+write(LOG, "")
+local all_steps = steps()
+assert(ends_well "make build specs build/simulation" and not killer(all_steps),
+  "the specs fail without a change; what they said is in " .. LOG)
+
+local tried, lived = 0, 0
+for _, mutant in ipairs(mutants) do
+  if tried == sample then break end
+  write(TREE .. "/" .. file, mutant.text)
+  if compiles() then
+    tried = tried + 1
+    local by = killer(all_steps)
+    print(("%3d  %s:%d  %s"):format(tried, file, mutant.line, by and "seen by " .. by or "NOT SEEN"))
+    if not by then
+      lived = lived + 1
+      print(("     - %s\n     + %s"):format(mutant.before:gsub("^%s+", ""), (mutant.after:gsub("^%s+", ""))))
+    end
+    io.stdout:flush()
+  end
+end
+write(TREE .. "/" .. file, text)
+print(("%s: %d of %d changes seen, of %d that there are"):format(file, tried - lived, tried, #mutants))
+os.exit(lived == 0 and tried > 0)

@@ -1,0 +1,6 @@
+# make mutants, included by the Makefile.
+
+.PHONY: mutants
+SAMPLE = 60
+mutants: build specs build/simulation
+	@lua5.4 spec/mutants/main.lua "$(FILE)" "$(SAMPLE)" "$(or $(SEED),1)"

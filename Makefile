@@ -15,12 +15,12 @@
 #                     each target of spec/fuzz
 #   make check        format, lint, all specs, those of the broker on RabbitMQ 4, a simulation, a
 #                     soak; host and system again with sanitizers; host again for arm64
-#   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one; simulation-power: its power
+#   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one
 #   make coverage     which lines and branches of host/ and lua/ the specs reach
 #   make mutants      FILE=host/x.c: changes it at SAMPLE=60 places, one at a time, and shows
 #                     the changes that no spec sees
 #   make clean        stops the private RabbitMQ and removes build/
-#   make setup specs targets asan arm64 native      parts of the others
+#   make setup specs targets asan arm64 native simulation-power      parts of the others
 #
 # ARCH=arm64, with build, test and package: for Lambda's arm64. Q= shows each command.
 # After a security update of Debian: make clean build.

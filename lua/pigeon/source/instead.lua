@@ -1,5 +1,5 @@
 --- What to write in place of a word or a function that other languages have, and rules have not.
-local kinds = require "pigeon.source.kinds"
+local values = require "pigeon.source.values"
 
 local instead = {}
 
@@ -63,7 +63,7 @@ STRING_FUNCTIONS.toupper, STRING_FUNCTIONS.size = STRING_FUNCTIONS.touppercase, 
 function instead.of_string_function(name, object, given)
   local make = STRING_FUNCTIONS[name:lower():gsub("_", "")]
   if not make then return nil end
-  local value = given and kinds.constant(given)
+  local value = given and values.constant(given)
   if type(value) ~= "string" or value:find('[%c"\\]') or #value > 40 then
     return "write " .. make(closed(object or "x"), '"text"', "4")
   end

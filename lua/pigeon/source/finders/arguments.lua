@@ -2,6 +2,7 @@
 -- way round; results that are dropped; id.sub(1, 2) for id:sub(1, 2).
 local kinds = require "pigeon.source.kinds"
 local pigeons = require "pigeon.rules.arguments"
+local values = require "pigeon.source.values"
 
 -- The most that Lua's own take; what is not here takes any number.
 local MOST = {
@@ -35,7 +36,7 @@ local SEVERAL = { Call = true, Method = true, Vararg = true }
 local function count(arguments)
   local last = arguments[#arguments]
   if not last or not SEVERAL[last.kind] then return #arguments, #arguments end
-  local fact, word = kinds.of(last), last.kind == "Call" and kinds.word(last.callee)
+  local fact, word = kinds.of(last), last.kind == "Call" and values.word(last.callee)
   local is_gsub = word == "string.gsub" or last.kind == "Method" and last.name.value == "gsub"
   if is_gsub then return #arguments + 1, #arguments + 1 end -- the text, and how often
   if fact.kind and (last.kind == "Method" or word) then return #arguments, #arguments end
@@ -55,8 +56,8 @@ end
 
 local function check_sample(node, facts)
   local id, salt = kinds.of(node.arguments[1]), kinds.of(node.arguments[2])
-  local always = kinds.constant(node.arguments[1])
-  if id.from == "queue name" or salt.from == "id" or always and not kinds.constant(node.arguments[2]) then
+  local always = values.constant(node.arguments[1])
+  if id.from == "queue name" or salt.from == "id" or always and not values.constant(node.arguments[2]) then
     facts.report(node, "error", facts.show(node) .. " has its arguments the wrong way round",
       "write sample(id, queue.name): first the id")
   elseif always then
@@ -80,7 +81,7 @@ local function check_dot(node, facts)
   local callee, first = node.callee, node.arguments[1]
   if callee.kind ~= "Index" or callee.key.kind ~= "String" or kinds.of(callee.object).kind ~= "string" then return end
   if not MOST["string." .. callee.key.value] then return end
-  if first and kinds.constant(first) == nil then return end -- the text, or another one
+  if first and values.constant(first) == nil then return end -- the text, or another one
   local shown = facts.show(callee.object)
   facts.report(node, "error", ("%s does not look at %s"):format(facts.show(node), shown),
     ("write a colon: %s:%s(...)"):format(shown, callee.key.value))
@@ -89,7 +90,7 @@ end
 local arguments = {}
 
 function arguments.Call(node, parent, facts)
-  local word = kinds.word(node.callee)
+  local word = values.word(node.callee)
   check_dot(node, facts)
   if parent.kind == "Block" then dropped(node, word, facts) end
   local least, most = count(node.arguments)

@@ -3,6 +3,7 @@
 local kinds = require "pigeon.source.kinds"
 local spelling = require "pigeon.source.spelling"
 local sums = require "pigeon.source.finders.sums"
+local values = require "pigeon.source.values"
 
 -- Those of S3's notifications; the values of object.event_name.
 local EVENT_NAMES = {
@@ -22,7 +23,7 @@ local function is_always_true(node)
 end
 
 local function report_always(node, facts, left)
-  local constant = kinds.constant(node)
+  local constant = values.constant(node)
   local compared = left and left.kind == "Binop" and (left.op == "==" or left.op == "~=") and left
   if constant and compared then
     return facts.report(node, "error", ("`%s %s` is always true"):format(compared.outer, facts.show(node)),
@@ -89,8 +90,8 @@ local function check_differences(node, facts)
   local first_of = {} -- by the text of what is compared: the first comparison, and its value
   for _, operand in ipairs(operands(node, "or", {})) do
     if operand.kind == "Binop" and operand.op == "~=" then
-      local value, side = kinds.constant(operand.right), facts.show(operand.left)
-      if value == nil then value, side = kinds.constant(operand.left), facts.show(operand.right) end
+      local value, side = values.constant(operand.right), facts.show(operand.left)
+      if value == nil then value, side = values.constant(operand.left), facts.show(operand.right) end
       local first = first_of[side]
       if value ~= nil and first and first.value ~= value then
         local shown, other = facts.show(first.node), facts.show(operand)
@@ -107,7 +108,7 @@ local function check_binding(node, parent, facts)
   if parent.kind ~= "Binop" or parent.op ~= "or" or parent.right ~= node then return false end
   local default, before = node.left, parent.left
   if default.kind ~= "Number" and default.kind ~= "String" then return false end
-  if kinds.of(before).kind ~= kinds.of(default).kind and kinds.constant(node.right) == nil then return false end
+  if kinds.of(before).kind ~= kinds.of(default).kind and values.constant(node.right) == nil then return false end
   facts.report(node, "error", ("`or` binds looser than `%s`, so %s is compared"):format(node.op, facts.show(node)),
     ("write (%s or %s) %s %s"):format(facts.show(before), facts.show(default), node.op, facts.show(node.right)))
   return true
@@ -126,9 +127,9 @@ local function boolean_fix(node, facts)
 end
 
 local function number_fix(node, other)
-  local constant = kinds.constant(node)
+  local constant = values.constant(node)
   if type(constant) == "number" then return ('write "%s", in quotes'):format(constant) end
-  constant = kinds.constant(other)
+  constant = values.constant(other)
   if type(constant) == "string" and tonumber(constant) then return "write " .. constant .. ", without quotes" end
   return "tonumber(...) makes a number of a text"
 end
@@ -185,7 +186,7 @@ local function check_value(node, facts, side, fact, value)
 end
 
 local function check_equality(node, facts, left, right)
-  local left_value, right_value = kinds.constant(node.left), kinds.constant(node.right)
+  local left_value, right_value = values.constant(node.left), values.constant(node.right)
   if left_value and right_value then return end
   if type(right_value) == "string" then check_value(node, facts, node.left, left, right_value)
   elseif type(left_value) == "string" then check_value(node, facts, node.right, right, left_value) end
@@ -250,7 +251,7 @@ function conditions.Binop(node, parent, facts)
   end
   if not COMPARES[node.op] or check_binding(node, parent, facts) then return end
   local left, right = kinds.of(node.left), kinds.of(node.right)
-  local left_number, right_number = kinds.constant(node.left), kinds.constant(node.right)
+  local left_number, right_number = values.constant(node.left), values.constant(node.right)
   if left.kind and right.kind and left.kind ~= right.kind and left.kind ~= "nil" and right.kind ~= "nil" then
     check_kinds(node, facts, left, right)
   elseif left.from == "sample" and type(right_number) == "number" then
@@ -274,7 +275,7 @@ end
 function conditions.Table(node, _, facts)
   local seen = {}
   for _, item in ipairs(node.items) do
-    local key = item.key and kinds.constant(item.key)
+    local key = item.key and values.constant(item.key)
     if key and seen[key] then
       facts.report(item, "error", ("the key %s is in line %d already; the last one counts"):format(facts.show(item.key),
         seen[key]), "remove one")

@@ -1,5 +1,6 @@
 --- Finds lookups in a table of constants by a text where its keys are numbers, and the other way round.
 local kinds = require "pigeon.source.kinds"
+local values = require "pigeon.source.values"
 
 local NOUNS = { string = "text", number = "number" }
 
@@ -7,7 +8,7 @@ local NOUNS = { string = "text", number = "number" }
 local function keys_of(made)
   local kind
   for _, item in ipairs(made.items) do
-    local key = item.key and kinds.constant(item.key)
+    local key = item.key and values.constant(item.key)
     local this = not item.key and "number" or math.type(key) and "number" or type(key) == "string" and "string"
     if not this or kind and this ~= kind then return nil end
     kind = this
@@ -17,7 +18,7 @@ local function keys_of(made)
 end
 
 local function fix_of(kind, first, made)
-  local constant = kinds.constant(first)
+  local constant = values.constant(first)
   local line = (", in line %d"):format(made.line)
   if kind == "string" then
     return tonumber(constant) and ("write [%s] without quotes"):format(constant) .. line or nil
@@ -30,7 +31,7 @@ end
 
 -- The table of constants that the name always stands for, or nil.
 local function constants_of(name)
-  local made = name.declaration and kinds.resolve(name)
+  local made = name.declaration and values.resolve(name)
   if not made or made.kind ~= "Table" then return nil end
   for _, use in ipairs(name.declaration.uses) do
     if use.changed then return nil end

@@ -3,6 +3,7 @@
 local instead = require "pigeon.source.instead"
 local kinds = require "pigeon.source.kinds"
 local spelling = require "pigeon.source.spelling"
+local values = require "pigeon.source.values"
 local words = require "pigeon.rules.words"
 
 local PIGEONS = { accept = true, defer = true, ignore = true, exchange = true, queues = true, env = true,
@@ -172,7 +173,7 @@ function names.Name(node, parent, facts)
 end
 
 function names.Index(node, parent, facts)
-  local object, key = kinds.resolve(node.object), node.key
+  local object, key = values.resolve(node.object), node.key
   local name = key.kind == "String" and key.value
   if object.kind == "Name" and not object.declaration and kinds.words[object.name] == "library" then
     local call = parent.kind == "Call" and parent.callee == node and parent

@@ -4,6 +4,7 @@ local endings = require "pigeon.source.endings"
 local kinds = require "pigeon.source.kinds"
 local source = require "pigeon.source"
 local spelling = require "pigeon.source.spelling"
+local values = require "pigeon.source.values"
 
 -- ------------------------------------------------------------------------ what is returned
 
@@ -12,7 +13,7 @@ local function check_returned(node, facts)
   if not value then
     return facts.report(node, "error", "return without a verdict", 'write return ignore("why")')
   end
-  local fact, word = kinds.of(value), kinds.word(value)
+  local fact, word = kinds.of(value), values.word(value)
   if word == "accept" or word == "defer" or word == "ignore" then
     facts.report(node, "error", ("return %s does not call the word"):format(word),
       ("write return %s(...)"):format(word))
@@ -51,14 +52,14 @@ local function check_destination(node, facts)
     facts.report(node, "error", ("%s, %s, is not a destination"):format(facts.show(node), facts.a(fact.kind)),
       "a destination is a queue's name, or exchange(name, routing_key)")
   else
-    check_queue(node, kinds.constant(node), facts)
+    check_queue(node, values.constant(node), facts)
   end
 end
 
 local function check_list(made, facts)
   local line_of = {}
   for _, item in ipairs(made.items) do
-    local name = kinds.constant(item.value)
+    local name = values.constant(item.value)
     if not item.key then check_destination(item.value, facts) end
     if name and line_of[name] then
       facts.report(item, "error", ('the queue "%s" is in the list twice'):format(name), "remove one")
@@ -76,7 +77,7 @@ local function check_added(declaration, facts)
           check_destination(node.values[i], facts)
         end
       end
-    elseif node.kind == "Call" and kinds.word(node.callee) == "table.insert" and node.arguments[2] then
+    elseif node.kind == "Call" and values.word(node.callee) == "table.insert" and node.arguments[2] then
       if node.arguments[1].declaration == declaration then
         check_destination(node.arguments[#node.arguments], facts)
       end
@@ -85,7 +86,7 @@ local function check_added(declaration, facts)
 end
 
 local function check_destinations(node, facts)
-  local fact, made = kinds.of(node), kinds.resolve(node)
+  local fact, made = kinds.of(node), values.resolve(node)
   if fact.kind and fact.kind ~= "table" then
     local fix = fact.kind == "queues" and "write a list of names, as rules.lua makes it"
       or fact.kind == "queue" and ("write { %s.name }"):format(facts.show(node))
@@ -102,7 +103,7 @@ local function check_destinations(node, facts)
 end
 
 local function check_id(node, facts)
-  local fact, constant = kinds.of(node), kinds.constant(node)
+  local fact, constant = kinds.of(node), values.constant(node)
   local form = "a crash id comes from crash_id(object.key)"
   if constant then
     if type(constant) ~= "string" or not crash_id.of_key(constant) then
@@ -136,7 +137,7 @@ end
 
 function verdicts.Call(node, _, facts)
   local given = node.arguments
-  if kinds.word(node.callee) ~= "accept" then return end
+  if values.word(node.callee) ~= "accept" then return end
   if given[2] and (kinds.of(given[1]).kind == "table" or kinds.of(given[2]).from == "id") then
     return facts.report(node, "error", facts.show(node) .. " has its arguments the wrong way round",
       ("write accept(%s, %s)"):format(facts.show(given[2]), facts.show(given[1])))
@@ -148,8 +149,8 @@ end
 -- queue.name == "sumbitter"
 function verdicts.Binop(node, _, facts)
   if node.op ~= "==" and node.op ~= "~=" then return end
-  if kinds.of(node.left).from == "queue name" then check_queue(node, kinds.constant(node.right), facts) end
-  if kinds.of(node.right).from == "queue name" then check_queue(node, kinds.constant(node.left), facts) end
+  if kinds.of(node.left).from == "queue name" then check_queue(node, values.constant(node.right), facts) end
+  if kinds.of(node.right).from == "queue name" then check_queue(node, values.constant(node.left), facts) end
 end
 
 return verdicts

@@ -14,7 +14,7 @@ local variables = require "pigeon.desk.variables"
 local check = {}
 
 check.usage = [[
-Usage: pigeon check [--rules FILE] [--strict] [--connect] [--json]
+Usage: pigeon check [FILE] [--strict] [--connect] [--json]
 Finds mistakes in settings and rules, and prints each as FILE:LINE: what, and
 what to write instead. Needs neither network nor broker. It checks
   * PIGEON_QUEUE, PIGEON_ENV and PIGEON_BATCH_FAILURES, PIGEON_TLS, that
@@ -30,8 +30,8 @@ what to write instead. Needs neither network nor broker. It checks
     a second is a finding too, and the others go on
   * that a script with accept sends any of these objects to a queue
   * what the script keeps above its function, which must not grow meanwhile
-  --rules FILE  the script; else rules.lua beside the program, else the
-                repository's
+  FILE          the script (also: --rules FILE); else rules.lua beside the
+                program, else the repository's
   --strict      warnings count, too: what may be meant, but seldom is
   --connect     also connects, logs in, and checks that the queues exist, and
                 that the broker takes messages (no alarm, limit or missing
@@ -45,7 +45,7 @@ Status 1: there is an error; with --strict, a warning.
 ]]
 
 local MOST = 100 -- probes of a batch
-local LONGEST_KEY = 60 -- bytes of a key in a line of text
+local LONGEST_KEY = 100 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
 
 -- ------------------------------------------------------------------------ findings

@@ -9,14 +9,14 @@ local text = require "pigeon.text"
 local report_table = {}
 
 report_table.usage = [[
-Usage: pigeon table [--rules FILE] [--json]
+Usage: pigeon table [FILE] [--json]
 Shows all that a script can do, on one screen. It makes objects from the
 script's own constants (buckets, prefixes, event names, annotations, dates,
 sizes, ids on both sides of each throttle, absent fields), decides each of them,
 and prints each outcome, how often it came, and an example. It enumerates, and
 proves nothing about other objects.
-  --rules FILE  the script; else rules.lua beside the program, else the
-                repository's
+  FILE          the script (also: --rules FILE); else rules.lua beside the
+                program, else the repository's
   --json        JSON Lines: an object for each outcome, with verdict, reason or
                 destinations, count, and example (an object with its fields);
                 after 1,000 outcomes one with "others": true for all the rest;

@@ -71,6 +71,8 @@ local function prepare(tree)
       for i, name in ipairs(node.names) do name.loop, name.place = node, i end
     elseif node.kind == "NumericFor" then
       node.name.numeric = true
+    elseif node.kind == "Index" and not node.sets and node.object.kind == "Name" then
+      node.object.looked_up = node.key
     elseif node.kind == "Function" then
       node.returns, node.calls = {}, {}
       for i, parameter in ipairs(node.parameters) do parameter.owner, parameter.place = node, i end

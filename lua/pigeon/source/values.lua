@@ -54,6 +54,13 @@ function values.constant(node)
   end
 end
 
+--- Whether it is a table that the text makes, or a name whose first value is one.
+function values.began_as_table(node)
+  node = values.bare(node)
+  local first = node.kind == "Name" and node.declaration and node.declaration.value
+  return node.kind == "Table" or first and first.kind == "Table" or values.resolve(node).kind == "Table"
+end
+
 --- The callee of a call -> "accept", or "string.sub" for a library's, where it is a word; or nil.
 function values.word(callee)
   callee = values.resolve(callee)

@@ -71,6 +71,12 @@ end
 
 -- What is said of the `most` arguments that `name` takes; `extra` is the first that is dropped.
 local function too_many(node, name, most, extra, facts)
+  local second = name == "accept" and node.arguments[2]
+  if second and values.constant(second) and values.constant(extra) then -- accept(id, "normal", "submitter")
+    return facts.report(node, "error", ("accept takes 2 arguments; %s is dropped"):format(facts.show(extra)),
+      ("write a list: accept(%s, { %s, %s })"):format(facts.show(node.arguments[1]), facts.show(second),
+        facts.show(extra)))
+  end
   facts.report(node, "error", ("%s takes %d argument%s; %s is dropped"):format(name, most, most == 1 and "" or "s",
     extra and facts.show(extra) or "what gsub counted"),
     extra and "remove it" or "put the call of gsub in parentheses of its own")
@@ -87,6 +93,31 @@ local function check_dot(node, facts)
     ("write a colon: %s:%s(...)"):format(shown, callee.key.value))
 end
 
+-- sub(1, PREFIX)
+local function check_places(node, places, facts)
+  for _, place in ipairs(places) do
+    if kinds.of(place).kind == "string" and not tonumber(values.constant(place)) then
+      facts.report(node, "error", ("sub takes positions, which are numbers, and %s is a text"):format(facts.show(place)),
+        "write #" .. facts.show(place) .. " for its length")
+    end
+  end
+end
+
+-- A call of the script's own function without what that one looks into.
+local function check_own(node, facts)
+  local made = values.called(node.callee)
+  if not made or made.is_vararg then return end
+  local _, most = count(node.arguments)
+  for i = most + 1, #made.parameters do
+    for _, use in ipairs(made.parameters[i].uses) do
+      if use.looked_up then
+        return facts.report(node, "error", ("%s does not give %s"):format(facts.show(node), made.parameters[i].name),
+          ("write %s(%s%s)"):format(facts.show(node.callee), i > 1 and "..., " or "", made.parameters[i].name))
+      end
+    end
+  end
+end
+
 local arguments = {}
 
 function arguments.Call(node, parent, facts)
@@ -98,6 +129,10 @@ function arguments.Call(node, parent, facts)
     too_many(node, word, MOST[word], node.arguments[MOST[word] + 1], facts)
   elseif LACKING[word] and most < pigeons[word] then
     facts.report(node, "error", LACKING[word])
+  elseif word == "string.sub" then
+    check_places(node, { table.unpack(node.arguments, 2) }, facts)
+  elseif not word then
+    check_own(node, facts)
   elseif word == "sample" and #node.arguments == 2 then
     check_sample(node, facts)
   end
@@ -110,6 +145,7 @@ function arguments.Method(node, parent, facts)
     return facts.report(node, "error", shown .. " changes nothing: its result is a new text, which is dropped",
       "write local x = " .. shown)
   end
+  if name == "sub" then check_places(node, node.arguments, facts) end
   local most = MOST["string." .. name] -- with the text itself
   if most and count(node.arguments) > most - 1 then
     too_many(node, ":" .. name, most - 1, node.arguments[most], facts)

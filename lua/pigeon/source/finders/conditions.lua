@@ -1,6 +1,7 @@
 --- Finds conditions that are always the same: a text beside a number, a value that a field never has,
 -- `or "1"`, the same condition twice, `a ~= x or a ~= y`, sample() against a share of 1.
 local kinds = require "pigeon.source.kinds"
+local source = require "pigeon.source"
 local spelling = require "pigeon.source.spelling"
 local sums = require "pigeon.source.finders.sums"
 local values = require "pigeon.source.values"
@@ -116,6 +117,8 @@ end
 
 -- ------------------------------------------------------------------------ comparisons
 
+local ORDERS = { ["<"] = true, ["<="] = true, [">"] = true, [">="] = true }
+
 -- x == true, where x is a text or a number
 local function boolean_fix(node, facts)
   for _, pair in ipairs { { node.left, node.right }, { node.right, node.left } } do
@@ -131,7 +134,58 @@ local function number_fix(node, other)
   if type(constant) == "number" then return ('write "%s", in quotes'):format(constant) end
   constant = values.constant(other)
   if type(constant) == "string" and tonumber(constant) then return "write " .. constant .. ", without quotes" end
+  if type(constant) == "string" then return "write a number, without quotes: 20 MB are 20 * 1024 * 1024" end
   return "tonumber(...) makes a number of a text"
+end
+
+-- x == { "a", "b" }
+local function list_fix(node, facts)
+  for _, pair in ipairs { { node.left, node.right }, { node.right, node.left } } do
+    local made, parts = values.resolve(pair[2]), {}
+    for i, item in ipairs(made.kind == "Table" and made.items or {}) do
+      parts[i] = ("%s %s %s"):format(facts.show(pair[1]), node.op, facts.show(item.value))
+    end
+    if parts[1] then return "write " .. table.concat(parts, node.op == "==" and " or " or " and ") end
+  end
+end
+
+-- 5 < x < 10
+local function chain_fix(node, facts)
+  local left = values.bare(node.left)
+  if left.kind ~= "Binop" or not ORDERS[left.op] or not ORDERS[node.op] then return nil end
+  return ("write %s and %s %s %s"):format(facts.show(left), facts.show(left.right), node.op, facts.show(node.right))
+end
+
+local BITS = { ["&"] = "and", ["|"] = "or" }
+
+local function has_bits(node)
+  local found = false
+  source.walk(node, function(inner) found = found or inner.kind == "Binop" and BITS[inner.op] ~= nil end)
+  return found
+end
+
+-- a == "x" & b == "y"
+local function check_bits(node, facts)
+  for _, operand in ipairs { node.left, node.right } do
+    if kinds.of(operand).kind ~= "number" or kinds.of(operand).from == "field" then
+      return facts.report(node, "error", ("`%s` works on the bits of numbers"):format(node.op),
+        "write " .. BITS[node.op])
+    end
+  end
+end
+
+-- x == ("a" or "b")
+local function check_either(node, facts)
+  for _, pair in ipairs { { node.left, node.right }, { node.right, node.left } } do
+    local side = values.bare(pair[2])
+    if side.kind == "Binop" and side.op == "or" and values.constant(side.left) ~= nil then
+      local other = facts.show(pair[1])
+      facts.report(side, "error", ("%s is always %s"):format(facts.show(side), facts.show(side.left)),
+        ("write %s %s %s %s %s %s %s"):format(other, node.op, facts.show(side.left), node.op == "==" and "or" or "and",
+          other, node.op, facts.show(side.right)))
+      return true
+    end
+  end
 end
 
 local OPPOSITE = { ["=="] = "~=", ["~="] = "==", [">"] = "<=", ["<="] = ">", ["<"] = ">=", [">="] = "<" }
@@ -139,6 +193,7 @@ local OPPOSITE = { ["=="] = "~=", ["~="] = "==", [">"] = "<=", ["<="] = ">", ["<
 -- Two kinds that differ.
 local function check_kinds(node, facts, left, right)
   if sums.is_of_texts(node.left) or sums.is_of_texts(node.right) then return end -- finders/sums.lua reports it
+  if has_bits(node.left) or has_bits(node.right) then return end
   local never = node.op == "==" and "never" or node.op == "~=" and "always"
   if left.kind == "boolean" and node.left.kind == "Unop" and node.left.op == "not" then
     return facts.report(node, "error",
@@ -152,7 +207,7 @@ local function check_kinds(node, facts, left, right)
   if left.kind == "number" then text_side, number_side = number_side, text_side end
   facts.report(node, "error", ("%s compares %s, which is %s"):format(facts.show(node), what,
     never and never .. " true" or "an error when it runs"), pair and number_fix(number_side, text_side)
-    or never and boolean_fix(node, facts) or nil)
+    or never and (boolean_fix(node, facts) or list_fix(node, facts)) or chain_fix(node, facts))
 end
 
 local function check_event_name(node, value, facts)
@@ -164,6 +219,11 @@ local function check_event_name(node, value, facts)
   if value:find("^s3:") then near = 'write it without "s3:"' end
   facts.report(node, near and "error" or "warning", ('event_name is never "%s"'):format(value),
     near or "S3 sends names such as ObjectCreated:Put")
+end
+
+local function report_empty(node, facts, side)
+  facts.report(node, "error", facts.show(side) .. " is always empty",
+    "the place further left comes first, as in sub(-6, -5)")
 end
 
 -- A value beside a text that the script has.
@@ -179,6 +239,7 @@ local function check_value(node, facts, side, fact, value)
   local longest, shortest = fact.longest, fact.shortest
   if value == "" then return end -- people ask for a text that is there
   if longest and #value > longest or shortest and #value < shortest then
+    if longest == 0 then return report_empty(node, facts, side) end
     local bytes = ("%s%d byte%s"):format(longest == shortest and "" or "at most ", longest, longest == 1 and "" or "s")
     facts.report(node, "error", ('%s has %s, and "%s" has %d, so they are never the same'):format(facts.show(side),
       bytes, value, #value), "change one of the two")
@@ -196,10 +257,7 @@ end
 local function check_order(node, facts, side, fact, value)
   if not fact.longest or fact.longest >= #value then return end
   local shown = facts.show(side)
-  if fact.longest == 0 then
-    return facts.report(node, "error", shown .. " is always empty",
-      "the place further left comes first, as in sub(-6, -5)")
-  end
+  if fact.longest == 0 then return report_empty(node, facts, side) end
   facts.report(node, "warning", ('%s has %d byte%s and "%s" has %d: text is compared byte by byte, from the left')
     :format(shown, fact.longest, fact.longest == 1 and "" or "s", value, #value),
     "write as many digits on both sides")
@@ -249,7 +307,8 @@ function conditions.Binop(node, parent, facts)
     end
     return
   end
-  if not COMPARES[node.op] or check_binding(node, parent, facts) then return end
+  if BITS[node.op] then return check_bits(node, facts) end
+  if not COMPARES[node.op] or check_binding(node, parent, facts) or check_either(node, facts) then return end
   local left, right = kinds.of(node.left), kinds.of(node.right)
   local left_number, right_number = values.constant(node.left), values.constant(node.right)
   if left.kind and right.kind and left.kind ~= right.kind and left.kind ~= "nil" and right.kind ~= "nil" then

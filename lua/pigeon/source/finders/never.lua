@@ -84,6 +84,18 @@ local function check_glob(node, side, value, facts)
   return true
 end
 
+-- object.key:sub(1, 4) == "/v2/"
+local function check_start_of_key(node, side, value, facts)
+  local name, object, given = string_call(side)
+  local from = name == "sub" and given[1] and values.constant(given[1])
+  if name == "sub" and from ~= 1 or kinds.of(name == "sub" and object or side).field ~= "key" then return false end
+  local wrong = value:match("^s3://[^/]*/?") or value:match("^arn:aws:s3:::[^/]*/?") or value:match("^/()[^/]") and "/"
+  if not wrong then return false end
+  facts.report(node, "warning", ('a key seldom begins with "%s"'):format(wrong),
+    ('write "%s"'):format(value:sub(#wrong + 1)))
+  return true
+end
+
 -- x:sub(1) == "a", x:sub(0, 1) == "ab"
 local function check_cut(node, side, value, facts)
   local name, object, given = string_call(side)
@@ -104,6 +116,11 @@ local function check_comparison(node, facts)
   if check_boolean(node, facts) then return end
   local side, value = sides(node)
   if not side then return end
+  local whole = values.resolve(side)
+  if whole.kind == "Binop" and whole.op == "%" and kinds.of(whole.left).from == "sample" then
+    return facts.report(node, "error", ("%s is %s true: sample() has fractions"):format(facts.show(node),
+      node.op == "==" and "next to never" or "nearly always"), ("write %s < 10 for 10 %%"):format(facts.show(whole.left)))
+  end
   if kinds.of(side).from == "sample" and type(value) == "number" and value > 0 and value <= 100 then
     return facts.report(node, "error", ("%s is %s true: sample() has fractions"):format(facts.show(node),
       node.op == "==" and "next to never" or "nearly always"),
@@ -111,7 +128,7 @@ local function check_comparison(node, facts)
   end
   if type(value) ~= "string" then return end
   local _ = check_function(node, side, facts) or check_cut(node, side, value, facts)
-    or check_letters(node, side, value, facts) or check_glob(node, side, value, facts)
+    or check_letters(node, side, value, facts) or check_start_of_key(node, side, value, facts) or check_glob(node, side, value, facts)
 end
 
 -- ------------------------------------------------------------------------ one after another

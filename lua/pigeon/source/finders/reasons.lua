@@ -1,5 +1,6 @@
 --- Finds reasons that are made up at run time: they are counted by, so each is a constant.
 local kinds = require "pigeon.source.kinds"
+local sums = require "pigeon.source.finders.sums"
 local values = require "pigeon.source.values"
 
 local MOST_BYTES = 200
@@ -52,6 +53,8 @@ function reasons.Call(node, _, facts)
   local constant, kind = values.constant(reason), kinds.of(reason).kind
   if type(constant) == "string" and (constant == "" or #constant > MOST_BYTES) then
     facts.report(node, "error", ("%s: the reason has %d bytes"):format(word, #constant), "1 to 200 are allowed")
+  elseif sums.is_of_texts(reason) then
+    return -- finders/sums.lua reports it
   elseif kind and kind ~= "string" then
     facts.report(node, "error", ("%s: the reason %s is %s"):format(word, facts.show(reason), facts.a(kind)),
       "write a text in quotes")

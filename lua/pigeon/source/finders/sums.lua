@@ -30,10 +30,12 @@ local sums = {}
 function sums.is_of_texts(node)
   node = values.resolve(node)
   if node.kind ~= "Binop" or node.op ~= "+" then return false end
+  local any = false
   for _, summand in ipairs(summands(node, { sums = {} })) do
-    if is_text(summand) then return true end
+    if values.began_as_table(summand) then return false end -- finders/lists.lua reports it
+    any = any or is_text(summand)
   end
-  return false
+  return any
 end
 
 function sums.Binop(node, _, facts)

@@ -38,6 +38,12 @@ local function check_queue(node, name, facts)
   if not facts.queues or type(name) ~= "string" or has_queue(facts.queues, name) then return end
   local list = {}
   for i, queue in ipairs(facts.queues) do list[i] = queue.name end
+  if name:find(",", 1, true) then
+    local parts = {}
+    for part in name:gmatch("[^,%s]+") do parts[#parts + 1] = ('"%s"'):format(part) end
+    return facts.report(node, "warning", ('PIGEON_QUEUE has no queue "%s"'):format(name),
+      "write each in quotes of its own: " .. table.concat(parts, ", "))
+  end
   facts.report(node, "warning", ('PIGEON_QUEUE has no queue "%s"'):format(name), spelling.did_you_mean(name, list)
     or "it has " .. table.concat(list, ", "))
 end
@@ -85,6 +91,17 @@ local function check_added(declaration, facts)
   end)
 end
 
+-- The tables that a value can be: x == "a" and { "normal" } or { "submitter" }
+local function lists_of(node, found)
+  node = values.resolve(node)
+  if node.kind == "Table" then found[#found + 1] = node end
+  if node.kind == "Binop" and (node.op == "and" or node.op == "or") then
+    lists_of(node.left, found)
+    lists_of(node.right, found)
+  end
+  return found
+end
+
 local function check_destinations(node, facts)
   local fact, made = kinds.of(node), values.resolve(node)
   if fact.kind and fact.kind ~= "table" then
@@ -94,7 +111,7 @@ local function check_destinations(node, facts)
     return facts.report(node, "error", ("accept takes a list of queue names, and %s is %s"):format(facts.show(node),
       facts.a(fact.kind)), fix)
   end
-  if made.kind == "Table" then check_list(made, facts) end
+  for _, list in ipairs(lists_of(made, {})) do check_list(list, facts) end
   if node.declaration and not (facts.added and facts.added[node.declaration]) then
     facts.added = facts.added or {}
     facts.added[node.declaration] = true

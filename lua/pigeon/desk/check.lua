@@ -44,7 +44,7 @@ what to write instead. Needs neither network nor broker. It checks
 Status 1: there is an error; with --strict, a warning.
 ]]
 
-local MOST = 100 -- probes of a batch
+local MOST = 20 -- probes of a batch; the time is looked at between
 local LONGEST_KEY = 100 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
 

@@ -169,7 +169,7 @@ local function check(program, path, queues)
   end
   local warnings = ""
   for line in said:gmatch("[^\n]+") do
-    if line:find(": warning: ", 1, true) then warnings = warnings .. "    " .. line .. "\n" end
+    if line:find(": warning: ", 1, true) or line:find(": note: ", 1, true) then warnings = warnings .. "    " .. line .. "\n" end
   end
   return warnings
 end

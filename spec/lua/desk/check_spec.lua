@@ -69,7 +69,7 @@ end
 
     it("not where it is reached, where the script fails, or where the rules are wrong anyway", function()
       for _, source in ipairs { DEAD:gsub("v1", "v2/r"), DEAD:gsub("not id or", "object.size > 5 or not id or"),
-        DEAD:gsub("return accept", "accept", 1) } do
+        (DEAD:gsub("return accept", "accept", 1)) } do
         local text, probes = check(source)
         assert.is_nil((text .. probes):find("note:", 1, true), text .. probes)
       end

@@ -155,7 +155,7 @@ local function try(program, source)
 end
 
 -- Checks a script without the variables of this machine: only the queues are the function's. Returns the
--- warnings.
+-- warnings and notes.
 local function check(program, path, queues)
   local said, status
   if queues then
@@ -169,7 +169,9 @@ local function check(program, path, queues)
   end
   local warnings = ""
   for line in said:gmatch("[^\n]+") do
-    if line:find(": warning: ", 1, true) or line:find(": note: ", 1, true) then warnings = warnings .. "    " .. line .. "\n" end
+    if line:find(": warning: ", 1, true) or line:find(": note: ", 1, true) then
+      warnings = warnings .. "    " .. line .. "\n"
+    end
   end
   return warnings
 end

@@ -77,7 +77,8 @@ end
 -- tonumber(object.key) > 5
 local function no_result(text, code)
   local call = find(text, "^attempt to compare .*nil") and match(code, "tonumber(%b())")
-  if call then return format("tonumber%s is nil, because the text is not a number: write (tonumber%s or 0)", call, call) end
+  return call
+    and format("tonumber%s is nil, because the text is not a number: write (tonumber%s or 0)", call, call)
 end
 
 -- PREFIX + id

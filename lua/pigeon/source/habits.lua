@@ -159,8 +159,8 @@ local EQUALS = { [">"] = { "=>", '"at least" is written >=' }, ["<"] = { "=<", '
 
 -- 20,000,000
 local function commas(list, at)
-  local first, digits, i = at_of(list, at - 1), nil, at
-  digits = first.kind == "number" and ("%d"):format(math.tointeger(first.value) or 0) or ""
+  local first, i = at_of(list, at - 1), at
+  local digits = first.kind == "number" and ("%d"):format(math.tointeger(first.value) or 0) or ""
   if not digits:find("^%d%d?%d?$") then return nil end
   while at_of(list, i).kind == "," do
     local group = at_of(list, i + 1)
@@ -270,8 +270,8 @@ local function field_with_colon(list, at)
   return said(name, ("`:%s` calls a function"):format(name.value), ("write %s.%s"):format(shown, name.value))
 end
 
-local RULES = { comment, foreign_word, key_of_table, braces, word_between, commas, decrement, field_with_colon, increment, operator,
-  test_in_brackets, list_in_brackets }
+local RULES = { comment, foreign_word, key_of_table, braces, word_between, commas, decrement, field_with_colon,
+  increment, operator, test_in_brackets, list_in_brackets }
 
 --- Tokens, and the number of the one that cannot stand there -> {line, what, fix}, or nil.
 function habits.of(list, at)

@@ -56,8 +56,8 @@ return function(object)
   return accept(id, { "normal" })
 end
 ]]
-    local NOTE = 'rules%.lua:4: note: none of %d+ objects reaches accept%(id, { "submitter" }%): is a condition above it '
-      .. "always the same%?\n"
+    local NOTE = 'rules%.lua:4: note: none of %d+ objects reaches accept%(id, { "submitter" }%): is a condition above '
+      .. "it always the same%?\n"
 
     it("which is no finding", function()
       local text, probes, last, status = check(DEAD, { strict = true })

@@ -302,8 +302,8 @@ describe("the sandbox", function()
     end)
 
     it("math.random", function()
-      assert.equal('rules.lua:2: math has no "random" in rules: a retry must decide the same: sample(id, salt) is a number '
-        .. 'from 0 to below 100', failure("return math.random()"))
+      assert.equal('rules.lua:2: math has no "random" in rules: a retry must decide the same: sample(id, salt) is a '
+        .. 'number from 0 to below 100', failure("return math.random()"))
     end)
   end)
 

@@ -70,7 +70,8 @@ describe("a habit of another language is told in words:", function()
     ["n > 5"] = "a line that begins with a value and `>` does nothing with it: write return, or local x =, before it",
     ["function (x) return x end"] = "a function without a name, which nothing takes: write return before it where it "
       .. "is the rule, else local function and a name",
-    ["return ignore(too large)"] = "the `)` of the `(` of line 3 is missing before `large`: text needs quotes around it",
+    ["return ignore(too large)"] = "the `)` of the `(` of line 3 is missing before `large`: text needs "
+      .. "quotes around it",
     ["if (n == 1 then n = 2 end"] = "`)` is missing before `then`: write ) there",
     ["if n:find('\\d+') then n = 2 end"] = "the string '\\d+': invalid escape sequence: in a pattern write %d; for a "
       .. "backslash \\\\",

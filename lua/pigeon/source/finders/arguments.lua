@@ -97,8 +97,9 @@ end
 local function check_places(node, places, facts)
   for _, place in ipairs(places) do
     if kinds.of(place).kind == "string" and not tonumber(values.constant(place)) then
-      facts.report(node, "error", ("sub takes positions, which are numbers, and %s is a text"):format(facts.show(place)),
-        "write #" .. facts.show(place) .. " for its length")
+      local shown = facts.show(place)
+      facts.report(node, "error", ("sub takes positions, which are numbers, and %s is a text"):format(shown),
+        "write #" .. shown .. " for its length")
     end
   end
 end

@@ -58,7 +58,8 @@ end
 function lists.Assign(node, _, facts)
   for i, target in ipairs(node.targets) do
     local key, value = target.kind == "Index" and values.bare(target.key), node.values[i]
-    local is_last = key and key.kind == "Unop" and key.op == "#" and facts.show(key.operand) == facts.show(target.object)
+    local is_last = key and key.kind == "Unop" and key.op == "#"
+      and facts.show(key.operand) == facts.show(target.object)
     if is_last and value and value.kind ~= "Nil" then
       facts.report(target, "warning", facts.show(target) .. " is the last entry, which this replaces",
         ("to add one, write %s[#%s + 1]"):format(facts.show(target.object), facts.show(target.object)))

@@ -75,7 +75,8 @@ local lookups = {}
 function lookups.Local(node, _, facts)
   for i, name in ipairs(node.names) do
     local made = node.values[i]
-    if made and made.kind == "Table" and #name.uses > 0 and values.is_steady(name) then check_keys(name, made, facts) end
+    local is_table = made and made.kind == "Table" and #name.uses > 0
+    if is_table and values.is_steady(name) then check_keys(name, made, facts) end
   end
 end
 

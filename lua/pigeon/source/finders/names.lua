@@ -84,7 +84,8 @@ local function unknown_word(node, parent, facts)
     or has(OBJECT, name) and ("write %s.%s"):format(object_name(node), name)
     or name == "throttle" and "write queue.throttle"
     or instead.of_word(name, parent, facts.show)
-    or near and near .. (IN_TEXT[parent.kind] and #name > 4 and " text needs quotes" or "") or "text needs quotes, and a local its `local`")
+    or near and near .. (IN_TEXT[parent.kind] and #name > 4 and " text needs quotes" or "")
+    or "text needs quotes, and a local its `local`")
 end
 
 -- function rule(object) ... end at the end of a script that returns nothing: that is the rule.
@@ -152,7 +153,8 @@ end
 local function check_field(node, facts, owner, name, list, kind)
   if has(list, name) then return end
   facts.report(node, "error", ('%s has no "%s"'):format(owner, name),
-    list == OBJECT and instead.of_field(name, facts.show(node.object)) or spelling.did_you_mean(name, list) or kind .. " has " .. table.concat(list, ", "))
+    list == OBJECT and instead.of_field(name, facts.show(node.object)) or spelling.did_you_mean(name, list)
+    or kind .. " has " .. table.concat(list, ", "))
 end
 
 local SAMPLE = "a retry must decide the same: sample(id, salt) is a number from 0 to below 100"

@@ -119,7 +119,8 @@ local function check_comparison(node, facts)
   local whole = values.resolve(side)
   if whole.kind == "Binop" and whole.op == "%" and kinds.of(whole.left).from == "sample" then
     return facts.report(node, "error", ("%s is %s true: sample() has fractions"):format(facts.show(node),
-      node.op == "==" and "next to never" or "nearly always"), ("write %s < 10 for 10 %%"):format(facts.show(whole.left)))
+      node.op == "==" and "next to never" or "nearly always"),
+      ("write %s < 10 for 10 %%"):format(facts.show(whole.left)))
   end
   if kinds.of(side).from == "sample" and type(value) == "number" and value > 0 and value <= 100 then
     return facts.report(node, "error", ("%s is %s true: sample() has fractions"):format(facts.show(node),
@@ -128,7 +129,8 @@ local function check_comparison(node, facts)
   end
   if type(value) ~= "string" then return end
   local _ = check_function(node, side, facts) or check_cut(node, side, value, facts)
-    or check_letters(node, side, value, facts) or check_start_of_key(node, side, value, facts) or check_glob(node, side, value, facts)
+    or check_letters(node, side, value, facts) or check_start_of_key(node, side, value, facts)
+    or check_glob(node, side, value, facts)
 end
 
 -- ------------------------------------------------------------------------ one after another

@@ -60,8 +60,8 @@ describe("pigeon package", function()
     os.execute("mkdir " .. quote(folder .. "/bin"))
     system.write(folder .. "/bin/zip", "#!/bin/sh\ntouch " .. quote(folder .. "/started") .. "\nsleep 100\n")
     os.execute(("chmod 755 %s/bin/zip; cd %s && PATH=%s/bin:$PATH setsid %s/build/bootstrap package "
-      .. "mine.lua --from old.zip -o new.zip >said 2>&1 & echo $! >%s/pid"):format(quote(folder), quote(folder), quote(folder), quote(here),
-      quote(folder)))
+      .. "mine.lua --from old.zip -o new.zip >said 2>&1 & echo $! >%s/pid"):format(quote(folder), quote(folder),
+      quote(folder), quote(here), quote(folder)))
     local waited = os.execute(("cd %s; for i in $(seq 600); do [ -e started ] && exit 0; sleep 0.1; done; exit 1")
       :format(quote(folder)))
     assert.is_true(waited)

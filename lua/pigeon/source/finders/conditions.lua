@@ -167,7 +167,7 @@ end
 -- a == "x" & b == "y"
 local function check_bits(node, facts)
   for _, operand in ipairs { node.left, node.right } do
-    if kinds.of(operand).kind ~= "number" or kinds.of(operand).from == "field" then
+    if kinds.of(operand).kind ~= "number" then
       return facts.report(node, "error", ("`%s` works on the bits of numbers"):format(node.op),
         "write " .. BITS[node.op])
     end

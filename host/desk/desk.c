@@ -2,6 +2,7 @@
 #include "desk/desk.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -200,6 +201,23 @@ static int run_suite(const struct options *options)
     return 1;
 }
 
+static void on_interrupt(int signal)
+{
+    (void)signal;
+}
+
+/* A first ^C (or SIGTERM, or the end of the terminal) ends the programs that package has
+ * started, and with them its work; it removes its folder itself. */
+static void outlive_interrupts(void)
+{
+    struct sigaction action = {.sa_handler = on_interrupt,
+                               .sa_flags = SA_RESTART | (int)SA_RESETHAND};
+
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
 static bool check_file(const char *option, const char *path, struct err *err)
 {
     struct stat info;
@@ -236,6 +254,8 @@ int desk_run(const struct options *options, struct config *config,
         fprintf(stderr, "pigeon %s: missing or empty: PIGEON_QUEUE\n", options->command);
         return 1;
     }
+    if (command_is(&command, "package"))
+        outlive_interrupts();
     if (command_is(&command, "replay") && !options->dry_run)
         command.handler.delivery = delivery;
     if (command_is(&command, "check") && !options->help) {

@@ -23,6 +23,7 @@ enum option {
     MANIFEST = 4096,
     STRICT = 8192,
     HTML = 16384,
+    SCRIPT = 32768, /* not an option: the script may be named without --rules, too */
     VALUES = RULES | AGAINST | FROM | RATE | EXAMPLES | IDS | MANIFEST | HTML
 };
 
@@ -31,10 +32,10 @@ static const struct {
     unsigned takes;
 } commands[] = {
     {"explain", RULES | TRACE | JSON | WORDS},
-    {"check", RULES | CONNECT | JSON | STRICT},
+    {"check", RULES | SCRIPT | CONNECT | JSON | STRICT},
     {"replay", RULES | FROM | RATE | DRY_RUN | IDS | MANIFEST},
     {"simulate", RULES | AGAINST | EXAMPLES | JSON | HTML | IDS | MANIFEST},
-    {"table", RULES | JSON},
+    {"table", RULES | SCRIPT | JSON},
     {"diff", JSON | HTML | WORDS},
     {"event", RAW},
     {"test", RAW},
@@ -167,11 +168,13 @@ static bool read_arguments(struct options *options, unsigned allowed, int count,
             }
         } else if (allowed & WORDS) {
             arguments[options->count++] = arguments[i];
+        } else if (allowed & SCRIPT && !options->rules) {
+            options->rules = arguments[i];
         } else {
             return err_set(err, CAUSE_OTHER, "unknown argument: %s%s", arguments[i],
-                           allowed & IDS     ? "; the list comes from stdin: <FILE"
-                           : allowed & RULES ? "; a script is named by --rules FILE"
-                                             : "");
+                           allowed & IDS      ? "; the list comes from stdin: <FILE"
+                           : allowed & SCRIPT ? "; one script at a time"
+                                              : "");
         }
     }
     return true;

@@ -17,7 +17,7 @@
 #define REPLAY_MS 60000    /* for a batch that is published, too */
 #define BATCH_OBJECTS 1000 /* and lines */
 #define MADE_OBJECTS \
-    100 /* of a batch of the report's own: its time is looked at between */
+    20 /* of a batch of the report's own: its time is looked at between */
 #define EVENT_MAX (64 << 20)
 
 /* One batch, and its output. */

@@ -202,7 +202,7 @@ function pigeon.decide(i, by_shadow)
   noted.surplus = nil
   local start = entry.timed and os.clock()
   local decision, problem, trace = decide(entry.object, entry.closely or command and command.closely)
-  entry.trace, entry.cpu = trace, start and os.clock() - start
+  if trace or start then entry.trace, entry.cpu = trace, start and os.clock() - start end
   if noted.surplus then note_surplus(entry, noted.surplus) end
   if not decision then
     fates.fail(entry, { cause = "rules", text = problem, name = entry.label })

@@ -56,6 +56,23 @@ describe("pigeon package", function()
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
   end)
 
+  it("leaves nothing behind after ^C", function()
+    os.execute("mkdir " .. quote(folder .. "/bin"))
+    system.write(folder .. "/bin/zip", "#!/bin/sh\ntouch " .. quote(folder .. "/started") .. "\nsleep 100\n")
+    os.execute(("chmod 755 %s/bin/zip; cd %s && PATH=%s/bin:$PATH setsid %s/build/bootstrap package "
+      .. "mine.lua --from old.zip -o new.zip >said 2>&1 & echo $! >%s/pid"):format(quote(folder), quote(folder),
+      quote(folder), quote(here), quote(folder)))
+    local waited = os.execute(("cd %s; for i in $(seq 600); do [ -e started ] && exit 0; sleep 0.1; done; exit 1")
+      :format(quote(folder)))
+    assert.is_true(waited)
+    assert.matches("%.pigeon%-package%.", names())
+    local ended = os.execute(("cd %s; pid=$(cat pid); kill -INT -$pid; for i in $(seq 600); do "
+      .. "[ -s said ] && exit 0; sleep 0.1; done; kill -9 -$pid; exit 1"):format(quote(folder)))
+    assert.is_true(ended)
+    assert.equal("bin\ncandidate.lua\nmine.lua\nold.zip\npid\nsaid\nstarted\n", names())
+    assert.equal("pigeon package: stopped by a signal; made no zip\n", system.read(folder .. "/said"))
+  end)
+
   it("does so whatever the folder, the time zone, the umask and zip's own variable", function()
     local status, said = package("mine.lua --from old.zip -o new.zip",
       "umask 077 && env TZ=Asia/Tokyo LC_ALL=C.UTF-8 ZIPOPT=-1 " .. here .. "/build/bootstrap")

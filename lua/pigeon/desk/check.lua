@@ -6,6 +6,7 @@ local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
 local kept = require "pigeon.desk.kept"
 local probes = require "pigeon.desk.probes"
+local reached = require "pigeon.desk.reached"
 local repairs = require "pigeon.desk.repairs"
 local source = require "pigeon.source"
 local text = require "pigeon.text"
@@ -14,7 +15,7 @@ local variables = require "pigeon.desk.variables"
 local check = {}
 
 check.usage = [[
-Usage: pigeon check [--rules FILE] [--strict] [--connect] [--json]
+Usage: pigeon check [FILE] [--strict] [--connect] [--json]
 Finds mistakes in settings and rules, and prints each as FILE:LINE: what, and
 what to write instead. Needs neither network nor broker. It checks
   * PIGEON_QUEUE, PIGEON_ENV and PIGEON_BATCH_FAILURES, PIGEON_TLS, that
@@ -28,24 +29,25 @@ what to write instead. Needs neither network nor broker. It checks
     table shows them) and awkward ones, each of them twice: it must not fail,
     take over 10 ms, or decide differently the second time. A key that takes it
     a second is a finding too, and the others go on
-  * that a script with accept sends any of these objects to a queue
+  * that a script with accept sends any of these objects to a queue; a verdict
+    that no object reaches is only a note
   * what the script keeps above its function, which must not grow meanwhile
-  --rules FILE  the script; else rules.lua beside the program, else the
-                repository's
+  FILE          the script (also: --rules FILE); else rules.lua beside the
+                program, else the repository's
   --strict      warnings count, too: what may be meant, but seldom is
   --connect     also connects, logs in, and checks that the queues exist, and
                 that the broker takes messages (no alarm, limit or missing
                 right): it has to return one for which there is no queue. Prints
                 what is missing as lines of rabbitmqctl
   --json        JSON Lines: an object for each finding, with what there is of
-                file, line, what, fix, level (error or warning), queue, broker
+                file, line, what, fix, level (error, warning, note), queue, broker
                 (true: no queue is to blame), run (lines of rabbitmqctl), key,
                 more (how many other objects); at the end {"summary": ...}
 Status 1: there is an error; with --strict, a warning.
 ]]
 
-local MOST = 100 -- probes of a batch
-local LONGEST_KEY = 60 -- bytes of a key in a line of text
+local MOST = 20 -- probes of a batch; the time is looked at between
+local LONGEST_KEY = 100 -- bytes of a key in a line of text
 local LONGEST = 1024 -- bytes of anything else
 
 -- ------------------------------------------------------------------------ findings
@@ -80,7 +82,7 @@ end
 local function line_of(finding)
   local where = finding.file and finding.file .. (finding.line and ":" .. finding.line or "") .. ": "
     or finding.queue and "queue " .. finding.queue .. ": " or finding.broker and "broker: " or ""
-  local what = (finding.level == "warning" and "warning: " or "") .. finding.what
+  local what = (finding.level ~= "error" and finding.level .. ": " or "") .. finding.what
     .. (finding.fix and ((finding.queue or finding.broker) and "; next: " or ": ") .. finding.fix or "")
   if not finding.key then return where .. what end
   local more = finding.more and (", and %d more"):format(finding.more) or ""
@@ -104,7 +106,7 @@ end
 -- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
   local report, errors, warnings = {}, 0, 0
-  local objects, probing -- made when the first probe is asked for
+  local objects, probing, verdicts -- made when the first probe is asked for
   local surplus -- the first call with too many arguments that was seen: {word, entry}
   local wrong_lines = {} -- with an error in their text: what the rules do there is not reported again
   local queues = json.list {} -- what the summary has of each
@@ -115,7 +117,8 @@ function check.open(settings)
   local function show(list)
     local lines = {}
     for i, finding in ipairs(list) do
-      if finding.level == "warning" then warnings = warnings + 1 else errors = errors + 1 end
+      errors = errors + (finding.level == "error" and 1 or 0)
+      warnings = warnings + (finding.level == "warning" and 1 or 0)
       lines[i] = (settings.json and json.encode(finding) or line_of(finding)) .. "\n"
     end
     return table.concat(lines)
@@ -182,6 +185,12 @@ function check.open(settings)
     if probing then return end
     objects = enumeration.open({ rules }, settings.queues)
     probing = probes.open(objects, rules.name, MOST)
+    verdicts = reached.open(rules, settings.queues, settings.PIGEON_ENV)
+  end
+
+  -- Whether the rules look at PIGEON_ENV, which is not set here.
+  local function lacks_env()
+    return lines_of_words(rules).env and (settings.PIGEON_ENV or "") == ""
   end
 
   -- The finding where the rules decide all objects without a failure, and send none; or nil. A script
@@ -190,12 +199,23 @@ function check.open(settings)
     if not probing or objects.missing() then return nil end
     local accepted, sent = probing.accepted()
     if (settings.assumed_queue and accepted or sent) > 0 then return nil end
-    local lines = lines_of_words(rules)
-    local line = lines.accept
-    if not line or lines.env and (settings.PIGEON_ENV or "") == "" then return nil end
+    local line = lines_of_words(rules).accept
+    if not line or lacks_env() then return nil end
     local finding = new_finding(("no accept sends any of %d objects to a queue"):format(objects.count), "warning")
     finding.fix = "pigeon table shows what becomes of them"
     return set_place(finding, rules.name, line)
+  end
+
+  -- A note for each verdict that none of the objects reaches. It may be right: the objects are not all there
+  -- are, and another PIGEON_ENV may lead there.
+  local function notes()
+    local list = {}
+    for i, item in ipairs(verdicts and not objects.missing() and not lacks_env() and verdicts.missed() or {}) do
+      list[i] = set_place(new_finding(("none of %d objects reaches %s"):format(objects.count, item.text), "note"),
+        rules.name, item.line)
+      list[i].fix = "is a condition above it always the same?"
+    end
+    return list
   end
 
   local function probe_findings()
@@ -213,8 +233,9 @@ function check.open(settings)
     for _, growth in ipairs(grown and grown() or {}) do
       found[#found + 1] = set_place(new_finding(growth.what), rules.name, growth.line)
     end
-    if #found == 0 and not next(wrong_lines) then found[1] = nothing_sent() end
-    return found
+    if #found > 0 or next(wrong_lines) then return found end
+    found[1] = nothing_sent()
+    return found[1] and found or notes()
   end
 
   --- The position of the first probe -> a batch of them; an empty one is the end.
@@ -232,7 +253,10 @@ function check.open(settings)
   --- A batch, the one of the setup or one of probes -> its text.
   function report.conclude(batch)
     if batch.queues then return show_queues(batch.queues, batch.login) .. show_arguments() .. show(text_findings()) end
-    if probing then probing.note(batch) end
+    if probing then
+      probing.note(batch)
+      verdicts.note(batch.entries)
+    end
     surplus = surplus or batch.surplus
     return ""
   end

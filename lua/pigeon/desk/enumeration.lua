@@ -11,6 +11,7 @@ local enumeration = {}
 
 local MOST_STOPS = 8 -- each takes a second
 local MOST_SECONDS = 10 -- of CPU, for all objects once
+local FEWEST_SECONDS, SLOW = 1, 0.02 -- fewer where an object takes so many: each is a finding already
 
 local function tree_of(script)
   local tree, problem = source.parse(script.source, script.name)
@@ -27,7 +28,7 @@ end
 
 --- Scripts {name, source}, one or two, and the queues -> the enumeration {count = how many objects there
 -- are to decide, total = how many could be, thinned = whether that is more, base = the plainest of them,
--- late = whether the time was too short, and the functions below}.
+-- late = how many seconds were too many, or nil, and the functions below}.
 function enumeration.open(scripts, queues)
   local trees = {}
   for i, script in ipairs(scripts) do trees[i] = tree_of(script) end
@@ -57,15 +58,17 @@ function enumeration.open(scripts, queues)
   function self.watch_time(begins, decided)
     if begins then
       started = os.clock()
-    elseif os.clock() - started > MOST_SECONDS and decided < self.count then
-      self.count, self.late = decided, true
+      return
     end
+    local seconds = os.clock() - started
+    local too_long = seconds > MOST_SECONDS or seconds > FEWEST_SECONDS and seconds > decided * SLOW
+    if too_long and decided < self.count then self.count, self.late = decided, math.ceil(seconds) end
   end
 
   --- Why objects were left out that should have been decided, or nil.
   function self.missing()
     if self.count == list.count then return nil end
-    local why = self.late and ("they took %d s of CPU"):format(MOST_SECONDS)
+    local why = self.late and ("they took %d s of CPU"):format(self.late)
       or ("the script was stopped %d times"):format(stops)
     return ("only %d of %d objects were decided: %s"):format(self.count, list.count, why)
   end

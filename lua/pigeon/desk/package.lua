@@ -35,14 +35,23 @@ local function fail(message, ...)
   error({ problem = message:format(...) })
 end
 
-local function must(message, command, ...)
+local SIGNALS = { [129] = true, [130] = true, [143] = true } -- of a program that SIGHUP, ^C or SIGTERM ended
+
+-- shell.run(), where a signal is a failure: it was meant for this command (host/desk/desk.c).
+local function call(command, ...)
   local said, status = shell.run(command, ...)
+  if SIGNALS[status] then fail("stopped by a signal; made no zip") end
+  return said, status
+end
+
+local function must(message, command, ...)
+  local said, status = call(command, ...)
   if status ~= 0 then fail("%s: %s", message, said ~= "" and said or "status " .. status) end
   return said
 end
 
 local function is(test, path)
-  return select(2, shell.run("[ -" .. test .. " %s ]", path)) == 0
+  return select(2, call("[ -" .. test .. " %s ]", path)) == 0
 end
 
 -- ------------------------------------------------------------------------ arguments
@@ -101,7 +110,7 @@ end
 -- The zip's files into the folder -> the names of those that stay beside the scripts, and of the scripts
 -- that do not.
 local function unpack(zip, folder)
-  local names, status = shell.run("unzip -Z1 %s", zip)
+  local names, status = call("unzip -Z1 %s", zip)
   if status ~= 0 then fail("%s is not a zip, or it is damaged; take the zip that was deployed", zip) end
   if not ("\n" .. names .. "\n"):find("\n" .. PROGRAM .. "\n", 1, true) then
     fail("%s has no file %s: it is not a zip that make package or pigeon package made", zip, PROGRAM)
@@ -138,7 +147,7 @@ end
 
 -- The program has to run here, since it is the one that checks the scripts.
 local function try(program, source)
-  local said, status = shell.run("%s --version", program)
+  local said, status = call("%s --version", program)
   if status == 0 then return end
   fail("the program of %s is for %s and does not run on this machine (%s), so it cannot check the rules; "
     .. "make the zip on a machine that runs it: %s", source, machine_of(program), (shell.run("uname -m")),
@@ -146,13 +155,13 @@ local function try(program, source)
 end
 
 -- Checks a script without the variables of this machine: only the queues are the function's. Returns the
--- warnings.
+-- warnings and notes.
 local function check(program, path, queues)
   local said, status
   if queues then
-    said, status = shell.run('env -i PATH="$PATH" PIGEON_QUEUE=%s %s check --strict --rules %s', queues, program, path)
+    said, status = call('env -i PATH="$PATH" PIGEON_QUEUE=%s %s check --strict --rules %s', queues, program, path)
   else
-    said, status = shell.run('env -i PATH="$PATH" %s check --rules %s', program, path)
+    said, status = call('env -i PATH="$PATH" %s check --rules %s', program, path)
   end
   if status ~= 0 then
     local known = queues and (" (the queues are %s)"):format(queues) or ""
@@ -160,7 +169,9 @@ local function check(program, path, queues)
   end
   local warnings = ""
   for line in said:gmatch("[^\n]+") do
-    if line:find(": warning: ", 1, true) then warnings = warnings .. "    " .. line .. "\n" end
+    if line:find(": warning: ", 1, true) or line:find(": note: ", 1, true) then
+      warnings = warnings .. "    " .. line .. "\n"
+    end
   end
   return warnings
 end

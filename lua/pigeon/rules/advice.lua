@@ -74,6 +74,13 @@ local function no_function(text)
   end
 end
 
+-- tonumber(object.key) > 5
+local function no_result(text, code)
+  local call = find(text, "^attempt to compare .*nil") and match(code, "tonumber(%b())")
+  return call
+    and format("tonumber%s is nil, because the text is not a number: write (tonumber%s or 0)", call, call)
+end
+
 -- PREFIX + id
 local function no_sum(text)
   if find(text, "^attempt to add a 'string' with a ") or find(text, "^attempt to add a '%a+' with a 'string'") then
@@ -87,15 +94,30 @@ local function no_value(text)
   return name and format("%s is nil here: check it first, as in: if %s then", name, name)
 end
 
+-- A failure that the text of its line shows, too: what `check` finds there, in check's words. The findings of
+-- a script are made once.
+local function of_text(text, script, line)
+  if #script.source > LONGEST_PARSED or not (find(text, " has no ", 1, true) or find(text, "^there is no word")) then
+    return nil
+  end
+  script.findings = script.findings or require("pigeon.source.findings").of(script)
+  for _, found in ipairs(script.findings) do
+    local fix = found.line == line and find(found.what, text, 1, true) and found.fix
+    if fix and not find(fix, " has ", 1, true) and not find(fix, "^text needs") then -- it knows what is meant
+      return format("%s: %s", found.what, fix)
+    end
+  end
+end
+
 --- What failed in a run, without its place; the script, the line, the object or nil, the queues -> the
 -- same or a better text.
 function advice.run(text, script, line, object, queues)
   local code = code_of(script.source, line)
-  for _, better in ipairs { no_iterator, no_entry, no_field, no_function, no_sum, no_value } do
+  for _, better in ipairs { no_iterator, no_entry, no_field, no_function, no_result, no_sum, no_value } do
     local found = better(text, code, object, queues)
     if found then return found end
   end
-  return text
+  return of_text(text, script, line) or text
 end
 
 -- How far Lua read a text that it does not load.

@@ -187,7 +187,7 @@ function sandbox.open(script, settings, read)
     end
     local where = line and format("%s:%d: ", name, line) or name .. ": "
     if sub(text, 1, #where) == where then text = sub(text, #where + 1) end
-    if line and (find(text, "nil", 1, true) or find(text, "attempt to", 1, true)) then
+    if line and (find(text, "nil", 1, true) or find(text, "attempt to", 1, true) or find(text, " no ", 1, true)) then
       text = advice("run", text, script, line, object, settings.queues)
     end
     return where .. text

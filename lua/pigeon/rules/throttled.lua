@@ -18,15 +18,32 @@ local function is_named(queue, destinations)
   return false
 end
 
---- The verdict of an accepted object -> a list of these queues' names, or nil where there is none.
+--- The verdict of an accepted object -> a list of these queues' names, or nil where there is none. A list of
+-- one name is the same table each time: a new one is 2 % of deciding.
 function throttled.of(words, verdict)
-  local list, sampled, names = words.queues, words.sampled, nil
+  local list, sampled, id, destinations = words.queues, words.sampled, verdict.id, verdict.destinations
+  local first, names
   for i = 1, #list do
     local name = list[i].name
-    if sampled[name] == verdict.id and not is_named(name, verdict.destinations) then
-      names = names or {}
-      names[#names + 1] = name
+    if sampled[name] == id and not is_named(name, destinations) then
+      if not first then
+        first = name
+      else
+        names = names or { first }
+        names[#names + 1] = name
+      end
     end
+  end
+  if names or not first then return names end
+  local alone = words.alone
+  if not alone then
+    alone = {}
+    words.alone = alone
+  end
+  names = alone[first]
+  if not names then
+    names = { first }
+    alone[first] = names
   end
   return names
 end

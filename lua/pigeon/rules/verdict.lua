@@ -115,6 +115,14 @@ local function length_of(list)
   return length
 end
 
+-- Why the list has no entry there, though it has as many entries as that.
+local function gap_problem(list, position)
+  for key in next, list do
+    if key < 1 then return format("accept: destinations[%d] is not part of the list: positions begin at 1", key) end
+  end
+  return format("accept: destinations[%d] is nil, and later entries are not: the list has a gap", position)
+end
+
 local function read_destinations(list)
   if type(list) ~= "table" or getmetatable(list) then -- one with a metatable is ours: queues, a token
     fail("accept: the destinations are %s, but must be a list of queue names",
@@ -123,6 +131,7 @@ local function read_destinations(list)
   local destinations = {}
   for i = 1, length_of(list) do
     local destination, problem = read_destination(list[i])
+    if problem and list[i] == nil then fail(gap_problem(list, i)) end
     if problem then fail("accept: destinations[%d] %s", i, problem) end
     local same = position_of(destination, destinations)
     if same then fail("accept: destinations[%d] is the same as destinations[%d]", i, same) end

@@ -9,8 +9,8 @@ local text = require "pigeon.text"
 
 local findings = {}
 
-local FINDERS = { "names", "calls", "arguments", "verdicts", "reasons", "sums", "conditions", "lookups", "never",
-  "patterns", "state" }
+local FINDERS = { "names", "calls", "arguments", "verdicts", "reasons", "sums", "conditions", "lookups", "lists",
+  "never", "patterns", "state" }
 local LONGEST_SHOWN = 60
 local ARTICLES = { object = "the object", queues = "the list of queues", ["nil"] = "nil" }
 

@@ -116,6 +116,9 @@ local FOREIGN = {
   fn = "write local function", foreach = "write for _, x in ipairs(list) do", import = "a rules script is one file",
   throw = "write error(\"why\")", raise = "write error(\"why\")",
   try = "a rule cannot catch an error: check before, with if",
+  continue = "turn the condition round: if ... then ... end around the rest of the loop", pass = "remove it",
+  AND = "write and", And = "write and", OR = "write or", Or = "write or", NOT = "write not", Not = "write not",
+  Then = "write then", THEN = "write then", Else = "write else", ELSE = "write else", IF = "write if",
   If = "write if", Return = "write return", Local = LOCAL,
 }
 -- A name of the script itself is followed by one of these.
@@ -143,7 +146,9 @@ local function word_between(list, at)
   elseif token.kind == "not" and following.kind == "in" then
     return said(token, "Lua has no `not in`", 'write x ~= "a" and x ~= "b"')
   elseif token.kind == "in" then
-    return said(token, "`in` is for loops only", 'write x == "a" or x == "b"')
+    local before = at_of(list, at - 1)
+    return said(token, "`in` is for loops only", before.kind == "string"
+      and ('write x:find("%s", 1, true)'):format(before.value) or 'write x == "a" or x == "b"')
   end
 end
 
@@ -151,6 +156,44 @@ end
 
 local EQUALS = { [">"] = { "=>", '"at least" is written >=' }, ["<"] = { "=<", '"at most" is written <=' },
   ["~"] = { "=~", '"is not" is written ~=; for a pattern write x:find("pattern")' } }
+
+-- 20,000,000
+local function commas(list, at)
+  local first, i = at_of(list, at - 1), at
+  local digits = first.kind == "number" and ("%d"):format(math.tointeger(first.value) or 0) or ""
+  if not digits:find("^%d%d?%d?$") then return nil end
+  while at_of(list, i).kind == "," do
+    local group = at_of(list, i + 1)
+    if group.kind ~= "number" or not touch(list[i], group) or group.last - group.first ~= 2 then break end
+    digits, i = digits .. ("%03d"):format(math.tointeger(group.value) or 0), i + 2
+  end
+  if i > at then return said(first, "a number has no commas", "write " .. digits) end
+end
+
+-- { "0" = "defer" }, { "0": "defer" }, { ["0"] = "defer" ["1"] = "accept" }
+local function key_of_table(list, at)
+  local token, before = list[at], at_of(list, at - 1)
+  local open = open_bracket(list, at)
+  if not open or list[open].kind ~= "{" then return nil end
+  if token.kind == "=" and at_of(list, at + 1).kind == ">" then return nil end -- operator() knows =>
+  if (token.kind == "=" or token.kind == ":") and (before.kind == "string" or before.kind == "number") then
+    local shown = before.kind == "string" and ('"%s"'):format(before.value) or before.value
+    return said(before, ("`%s` after a key of a table"):format(token.kind), ("write [%s] = value"):format(shown))
+  end
+  local name = before.kind == ":" and at_of(list, at - 2) or NOTHING
+  local outside = at_of(list, at - 3).kind
+  if name.kind == "name" and (outside == "{" or outside == "," or outside == ";") then
+    return said(name, "`:` after a key of a table", ("write %s = value"):format(name.value))
+  end
+end
+
+-- n--
+local function decrement(list, at)
+  local token = at_of(list, at - 1)
+  if token.kind ~= "name" or not token.has_comment then return nil end
+  return said(token, ("`--` after `%s` begins a comment"):format(token.value),
+    ("write %s = %s - 1"):format(token.value, token.value))
+end
 
 -- n++, ++n
 local function increment(list, at)
@@ -205,6 +248,9 @@ local function list_in_brackets(list, at)
   if (token.kind == "," or token.kind == "}") and before.kind == "]" then open = open_bracket(list, at - 1) end
   if not open then return nil end
   local inner = at_of(list, open + 1)
+  if inner.kind == "string" and at_of(list, open + 2).kind == "]" and at_of(list, open + 3).kind == "=" then
+    return said(list[open], ('a comma is missing before ["%s"]'):format(inner.value), "write one")
+  end
   local outside = at_of(list, open - 1).kind
   if list[open].kind ~= "[" or open ~= at and not OPEN[outside] and outside ~= "," then return nil end
   return said(list[open], "a list is written with { }, without [ ]", inner.kind == "string"
@@ -224,8 +270,8 @@ local function field_with_colon(list, at)
   return said(name, ("`:%s` calls a function"):format(name.value), ("write %s.%s"):format(shown, name.value))
 end
 
-local RULES = { comment, foreign_word, braces, word_between, field_with_colon, increment, operator,
-  test_in_brackets, list_in_brackets }
+local RULES = { comment, foreign_word, key_of_table, braces, word_between, commas, decrement, field_with_colon,
+  increment, operator, test_in_brackets, list_in_brackets }
 
 --- Tokens, and the number of the one that cannot stand there -> {line, what, fix}, or nil.
 function habits.of(list, at)

@@ -59,6 +59,10 @@ local function compiler_problem(text)
   local chunk, problem = load(text:sub(script_text.start(text)), "=script", "t")
   if chunk then return nil end
   local line, what = problem:match("^script:(%d+): (.*)$")
+  local broken = what and what:match("^break outside a? ?loop at line (%d+)")
+  if broken then
+    return { line = tonumber(broken), what = "break outside of a loop", fix = "a rule ends with return" }
+  end
   return { line = tonumber(line) or 1, what = what or problem }
 end
 

@@ -1,15 +1,17 @@
 --- What to write in place of a word or a function that other languages have, and rules have not.
-local kinds = require "pigeon.source.kinds"
+local values = require "pigeon.source.values"
 
 local instead = {}
 
 local NO_TRY = "a rule cannot catch an error: check before"
+local OBJECT = "the object is called object"
 local WORDS = {
   print = "remove it; pigeon explain --trace shows which lines ran",
   next = "write pairs", pcall = NO_TRY, xpcall = NO_TRY, try = NO_TRY, catch = NO_TRY,
   require = "a rules script is one file", os = "a retry must decide the same: object.time is the event's time",
   null = "write nil", None = "write nil", NULL = "write nil", undefined = "write nil", elif = "write elseif",
   this = "write object",
+  event = OBJECT, record = OBJECT, obj = OBJECT, item = OBJECT, s3 = OBJECT, file = OBJECT,
   True = "write true", TRUE = "write true", False = "write false", FALSE = "write false",
 }
 local VERDICTS = {
@@ -19,6 +21,21 @@ local VERDICTS = {
 local EXAMPLES = { ignore = 'ignore("why")', accept = "accept(id, destinations)", defer = 'defer("why")' }
 local FUNCTIONS = { str = "tostring", int = "tonumber", float = "tonumber", parseInt = "tonumber", Number = "tonumber",
   String = "tostring", range = "for i = 1, 10 do", enumerate = "ipairs", typeof = "type" }
+
+-- Names that other systems have for fields of the object.
+local FIELDS = {
+  bucket_name = "bucket", bucketname = "bucket", name = "key", filename = "key", path = "key", event = "event_name",
+  eventname = "event_name", event_type = "event_name", type = "event_name", date = "time", timestamp = "time",
+  event_time = "time", eventtime = "time", length = "size", bytes = "size", aws_region = "region",
+  versionid = "version_id",
+}
+
+--- A field that an object does not have, and the object's name -> "write object.key", or nil.
+function instead.of_field(name, object)
+  if name == "id" or name == "crash_id" then return ("write crash_id(%s.key)"):format(object) end
+  local field = FIELDS[name:lower()]
+  return field and ("write %s.%s"):format(object, field)
+end
 
 -- For an operator before or after it: (a .. b)
 local function closed(shown)
@@ -63,7 +80,7 @@ STRING_FUNCTIONS.toupper, STRING_FUNCTIONS.size = STRING_FUNCTIONS.touppercase, 
 function instead.of_string_function(name, object, given)
   local make = STRING_FUNCTIONS[name:lower():gsub("_", "")]
   if not make then return nil end
-  local value = given and kinds.constant(given)
+  local value = given and values.constant(given)
   if type(value) ~= "string" or value:find('[%c"\\]') or #value > 40 then
     return "write " .. make(closed(object or "x"), '"text"', "4")
   end

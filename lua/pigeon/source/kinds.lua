@@ -9,8 +9,9 @@
 --   values    the texts that it can be, a list, where it is one of a few
 --   longest   the most bytes that it can have, and shortest
 --   digits    how many it has, where it is only digits: of the date of an id
--- A name stands for its value where it is never assigned to again. Facts of one tree, made by open().
+-- Facts of one tree, made by open().
 local source = require "pigeon.source"
+local values = require "pigeon.source.values"
 
 local kinds = {}
 
@@ -48,85 +49,13 @@ local function parsed(word, more)
   return fact
 end
 
--- The node without parentheses around it.
-local function bare(node)
-  while node.kind == "Paren" do node = node.inner end
-  return node
-end
-
-local function is_steady(declaration)
-  for _, use in ipairs(declaration.uses) do
-    if use.sets then return false end
-  end
-  return true
-end
-
--- The declaration of a name that always has its first value; nil for others.
-local function steady(node)
-  local declaration = node.kind == "Name" and node.declaration
-  return declaration and is_steady(declaration) and declaration or nil
-end
-
---- A node -> the node that it stands for: through parentheses, and names that never change.
-function kinds.resolve(node)
-  for _ = 1, 20 do
-    node = bare(node)
-    local declaration = steady(node)
-    if not declaration or not declaration.value then return node end
-    node = declaration.value
-  end
-  return node
-end
-
---- A node -> the string or number that it always is, or nil.
-function kinds.constant(node)
-  node = kinds.resolve(node)
-  if node.kind == "String" or node.kind == "Number" then return node.value end
-  if node.kind == "Unop" and node.op == "-" then
-    local value = kinds.constant(node.operand)
-    return type(value) == "number" and -value or nil
-  end
-  if node.kind == "Binop" and node.op == ".." then
-    local left, right = kinds.constant(node.left), kinds.constant(node.right)
-    return left and right and left .. right
-  end
-  if node.kind == "Binop" and ARITHMETIC[node.op] then -- 20 * 1024 * 1024
-    local left, right = kinds.constant(node.left), kinds.constant(node.right)
-    if type(left) ~= "number" or type(right) ~= "number" then return nil end
-    if node.op == "*" then return left * right end
-    if node.op == "+" then return left + right end
-    if node.op == "-" then return left - right end
-  end
-end
-
---- The callee of a call -> "accept", or "string.sub" for a library's, where it is a word; or nil.
-function kinds.word(callee)
-  callee = kinds.resolve(callee)
-  if callee.kind == "Name" and not callee.declaration then return callee.name end
-  if callee.kind == "Index" and callee.key.kind == "String" then
-    local object = kinds.resolve(callee.object)
-    local library = object.kind == "Name" and not object.declaration and object.name
-    if library == "string" or library == "table" or library == "math" then return library .. "." .. callee.key.value end
-  end
-end
-
--- The function that a call calls, where the text has it.
-local function called(callee)
-  callee = bare(callee)
-  local declaration = steady(callee)
-  if declaration and declaration.made then return declaration.made end
-  callee = kinds.resolve(callee)
-  return callee.kind == "Function" and callee or nil
-end
-kinds.called = called
-
 -- ------------------------------------------------------------------- facts of one tree
 
 -- The function that the script returns: the rule.
 local function find_rule(tree)
   local last = tree[#tree]
   local value = last and last.kind == "Return" and last.values[1]
-  return value and called(value)
+  return value and values.called(value)
 end
 
 -- Notes what the parser does not: the Function of a local function, its returns and calls, the loop of a name.
@@ -142,6 +71,8 @@ local function prepare(tree)
       for i, name in ipairs(node.names) do name.loop, name.place = node, i end
     elseif node.kind == "NumericFor" then
       node.name.numeric = true
+    elseif node.kind == "Index" and not node.sets and node.object.kind == "Name" then
+      node.object.looked_up = node.key
     elseif node.kind == "Function" then
       node.returns, node.calls = {}, {}
       for i, parameter in ipairs(node.parameters) do parameter.owner, parameter.place = node, i end
@@ -158,7 +89,7 @@ local function prepare(tree)
       local returns = inside[#inside].returns
       returns[#returns + 1] = node
     elseif node.kind == "Call" then
-      local callee = called(node.callee)
+      local callee = values.called(node.callee)
       if callee and callee.calls then callee.calls[#callee.calls + 1] = node end
     end
   end
@@ -167,7 +98,7 @@ end
 
 -- Whether the function is only ever called by its name, so that these calls are all there are.
 local function is_private(made)
-  return made.declared and is_steady(made.declared) and #made.calls > 0 and #made.calls == #made.declared.uses
+  return made.declared and values.is_steady(made.declared) and #made.calls > 0 and #made.calls == #made.declared.uses
 end
 
 local of -- set below
@@ -204,7 +135,7 @@ end
 
 -- string.sub(text, first, last) with numbers that the text has: how long it can be.
 local function cut(text, first, last)
-  local from, to = kinds.constant(first), last and kinds.constant(last)
+  local from, to = values.constant(first), last and values.constant(last)
   local whole = of(text)
   if type(from) ~= "number" then return {} end
   if not last then to = from < 0 and -1 or nil end
@@ -223,7 +154,7 @@ local function of_string_function(name, text, arguments)
 end
 
 local function of_call(node)
-  local word = kinds.word(node.callee)
+  local word = values.word(node.callee)
   local name = word and word:match("^string%.(.*)")
   if name and node.arguments[1] then
     return of_string_function(name, node.arguments[1], { table.unpack(node.arguments, 2) })
@@ -237,27 +168,27 @@ local function of_call(node)
     return parsed(WORD_RESULTS[word],
       { from = from, longest = length, shortest = length, values = word == "type" and TYPES or nil })
   end
-  local made = not word and called(node.callee)
+  local made = not word and values.called(node.callee)
   return made and result_of(made) or UNKNOWN
 end
 
 -- The texts that a table above the function can give: { ["0"] = "defer" }[x].
 local function of_lookup(object)
-  local declaration = steady(bare(object))
+  local declaration = values.steady(values.bare(object))
   local made = declaration and declaration.value
   if not made or made.kind ~= "Table" or #made.items == 0 then return UNKNOWN end
   for _, use in ipairs(declaration.uses) do
     if use.changed then return UNKNOWN end
   end
-  local fact, values = nil, {}
+  local fact, texts = nil, {}
   for _, item in ipairs(made.items) do
     local other = of(item.value)
     fact = fact and either(fact, other) or other
-    values[#values + 1] = item.value.kind == "String" and item.value.value or nil
+    texts[#texts + 1] = item.value.kind == "String" and item.value.value or nil
   end
   if not fact.kind or fact.kind == "table" then return UNKNOWN end
-  if fact.kind ~= "string" or #values < #made.items then values = nil end
-  return { kind = fact.kind, optional = true, values = values }
+  if fact.kind ~= "string" or #texts < #made.items then texts = nil end
+  return { kind = fact.kind, optional = true, values = texts }
 end
 
 local function of_index(node)
@@ -278,7 +209,7 @@ end
 
 local function of_loop(name)
   local call = name.loop.values[1]
-  local word = call.kind == "Call" and kinds.word(call.callee)
+  local word = call.kind == "Call" and values.word(call.callee)
   if (word ~= "ipairs" and word ~= "pairs") or not call.arguments[1] then return UNKNOWN end
   local list = of(call.arguments[1])
   if name.place == 1 then
@@ -304,7 +235,7 @@ local function of_name(node)
     return node.name == "env" and { kind = "string", optional = true }
       or kinds.words[node.name] == "function" and { kind = "function" } or UNKNOWN
   end
-  if not steady(node) then return UNKNOWN end
+  if not values.steady(node) then return UNKNOWN end
   if declaration.numeric then return { kind = "number", from = "index" } end
   if declaration.loop then return of_loop(declaration) end
   if declaration.owner then return of_parameter(declaration) end
@@ -369,13 +300,13 @@ local function note_changes(tree)
   source.walk(tree, function(node)
     if node.kind == "Assign" then
       for _, target in ipairs(node.targets) do
-        local object = target.kind == "Index" and bare(target.object)
-        while object and object.kind == "Index" do object = bare(object.object) end
+        local object = target.kind == "Index" and values.bare(target.object)
+        while object and object.kind == "Index" do object = values.bare(object.object) end
         if object and object.kind == "Name" then object.changed = true end
       end
     elseif node.kind == "Call" then
-      local word = kinds.word(node.callee)
-      local first = node.arguments[1] and bare(node.arguments[1])
+      local word = values.word(node.callee)
+      local first = node.arguments[1] and values.bare(node.arguments[1])
       if first and first.kind == "Name" and word and word:find("^table%.[irs]") then first.changed = true end
     end
   end)

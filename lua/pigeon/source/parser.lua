@@ -267,6 +267,10 @@ end
 
 local function function_statement(r)
   local first = r:advance()
+  if r.token.kind == "(" then
+    r:fail(first.line, "a function without a name, which nothing takes",
+      "write return before it where it is the rule, else local function and a name")
+  end
   local target, is_method = r:resolve(r:expect_name("the function's name")), false
   local start = target
   while r.token.kind == "." or r.token.kind == ":" do
@@ -340,6 +344,14 @@ local function other_statement(r)
       r:fail_habit()
       r:fail(first.line, ("`%s %s` is not Lua"):format(targets[1].name, r.token.value),
         spelling.did_you_mean(targets[1].name, FIRST_WORDS) or "write = to set a value, ( to call a function")
+    end
+    if BINARY[r.token.kind] then
+      r:fail_habit()
+      local following = r.list[r.at + 1]
+      if following.kind ~= "=" or following.first ~= r.token.last + 1 then -- x += 1
+        r:fail(first.line, ("a line that begins with a value and `%s` does nothing with it"):format(r.token.kind),
+          "write return, or local x =, before it")
+      end
     end
     r:fail_expected(("`=`, or `(` for a call, after `%s`"):format(reader.show(r.list[r.at - 1]):gsub("`", "")), "value")
   end

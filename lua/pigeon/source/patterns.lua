@@ -153,6 +153,16 @@ local function has_bar(items)
   end
 end
 
+-- What regular expressions have, and patterns have not: \d, {8}, a * that repeats nothing.
+local function foreign(pattern)
+  local class = pattern:match("\\([dwsDWS])")
+  if class then return ("`\\%s` of"):format(class), "does not stand for a class", "write %" .. class end
+  local times = pattern:match("[%w%].]({%d+,?%d*})")
+  if times then return ("`%s` of"):format(times), "stands for itself", "write the class as often: %d%d%d" end
+  local first = pattern:match("^%^?([*?])")
+  if first then return ("`%s` at the start of"):format(first), "stands for itself", "any text is .*" end
+end
+
 --- A pattern -> nil where nothing is wrong, or {what, fix, level}.
 function patterns.problem(pattern)
   local items, anchored = read(pattern)
@@ -165,6 +175,8 @@ function patterns.problem(pattern)
     return { what = ('the pattern "%s" can backtrack for seconds on a long key'):format(pattern), level = "warning",
       fix = "begin it with ^, or write [^/]+ in place of .- and .*" }
   end
+  local what, does, fix = foreign(pattern)
+  if what then return { what = ('the %s "%s" %s'):format(what, pattern, does), level = "warning", fix = fix } end
   local lazy = lazy_letter(items)
   if lazy then
     return { what = ('the `-` of "%s" means "as few as possible" in a pattern'):format(lazy), level = "warning",

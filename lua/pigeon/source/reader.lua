@@ -65,6 +65,16 @@ local function fail_equals(self, before, context)
   end
 end
 
+local VALUES = { name = true, number = true, string = true }
+
+-- What may be meant where `wanted` is missing between two tokens.
+local function hint(wanted, token, before)
+  if before and before.kind == "string" and VALUES[token.kind] then return "does a text here lack a quote?" end
+  if before and before.kind == "name" and token.kind == "name" then return "text needs quotes around it" end
+  local word = wanted:match("^`([%a)]+)`$")
+  return word and ("write %s there"):format(word) or "look at this line and the one above"
+end
+
 --- Raises what stands in place of `wanted`, in words for the mistakes that have a name. The context is
 -- "condition", "statement" or nil.
 function reader:fail_expected(wanted, context)
@@ -78,8 +88,7 @@ function reader:fail_expected(wanted, context)
   if BEFORE_EQUALS[kind] and following and following.kind == "=" and following.first == token.last + 1 then
     self:fail(token.line, ("Lua has no `%s=`"):format(kind), ("write x = x %s ..."):format(kind))
   end
-  self:fail(token.line, ("%s is missing before %s"):format(wanted, reader.show(token)), before
-    and before.kind == "string" and "does a text here lack a quote?" or "look at this line and the one above")
+  self:fail(token.line, ("%s is missing before %s"):format(wanted, reader.show(token)), hint(wanted, token, before))
 end
 
 -- ------------------------------------------------------------------------ tokens

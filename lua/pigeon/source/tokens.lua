@@ -1,11 +1,12 @@
 --- A script's text to Lua's tokens. Raises {line, what, fix} for what is not a token.
 --
 -- A token is {kind, first, last, line}: kind is "name", "string", "number" or "<eof>", and for each
--- keyword and symbol the word itself ("then", "~="). A name, a string and a number have their value.
+-- keyword and symbol the word itself ("then", "~="). A name, a string and a number have their value;
+-- has_comment: a comment follows without a space.
 -- Lua itself reads the value of a string or a number, so nothing here knows an escape.
 local script_text = require "pigeon.rules.script_text"
 
-local find, gsub, sub = string.find, string.gsub, string.sub
+local find, gsub, match, sub = string.find, string.gsub, string.match, string.sub
 
 local tokens = {}
 
@@ -114,9 +115,21 @@ local function read_string(text, first, line)
   local raw = sub(text, first, last)
   local chunk, problem = load("return " .. raw, "=string", "t")
   if not chunk then
-    fail(line, "the string " .. sub(raw, 1, 60) .. ": " .. why(problem), "write \\\\ for a backslash")
+    local class = match(why(problem), "^invalid escape sequence") and match(problem, "\\([dwsDWS.(%[*+?^$-])")
+    fail(line, "the string " .. sub(raw, 1, 60) .. ": " .. why(problem),
+      class and ("in a pattern write %%%s; for a backslash \\\\"):format(class) or "write \\\\ for a backslash")
   end
   return { kind = "string", first = first, last = last, line = line, value = chunk() }
+end
+
+local BYTES = { K = "1024", M = "1024 * 1024", G = "1024 * 1024 * 1024" }
+
+-- 20MB, 20_000_000
+local function number_fix(raw)
+  local digits, unit = match(raw:upper(), "^(%d+)([KMG])I?B?$")
+  if digits then return ("write %s * %s"):format(digits, BYTES[unit]) end
+  if find(raw, "^%d[%d_]*$") then return "write " .. gsub(raw, "_", "") end
+  return "a name cannot begin with a digit; text needs quotes"
 end
 
 local function read_number(text, first, line)
@@ -124,7 +137,7 @@ local function read_number(text, first, line)
   local raw = sub(text, first, last)
   local value = tonumber(raw)
   if not value then
-    fail(line, sub(raw, 1, 60) .. " is not a number", "a name cannot begin with a digit; text needs quotes")
+    fail(line, sub(raw, 1, 60) .. " is not a number", number_fix(raw))
   end
   return { kind = "number", first = first, last = last, line = line, value = value }
 end
@@ -196,6 +209,7 @@ local function read(text)
     list[#list + 1] = token
     line = line + (token.kind == "string" and line_ends(text, first, token.last) or 0)
     at = token.last + 1
+    token.has_comment = sub(text, at, at + 1) == "--" -- n--
   end
 end
 

@@ -148,8 +148,8 @@ static void misuse_is_named(void **state)
         {"diff old.lua", "name two scripts: diff OLD.lua NEW.lua"},
         {"diff a b c", "name two scripts: diff OLD.lua NEW.lua"},
         {"diff --rules a b", "unknown option: --rules"},
-        {"table k", "unknown argument: k; a script is named by --rules FILE"},
-        {"check r.lua", "unknown argument: r.lua; a script is named by --rules FILE"},
+        {"table r.lua s.lua", "unknown argument: s.lua; one script at a time"},
+        {"check --rules r.lua s.lua", "unknown argument: s.lua; one script at a time"},
         {"replay --rate 0", "--rate is 0, but must be a whole number from 1"},
     };
 

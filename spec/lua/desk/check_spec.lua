@@ -47,6 +47,35 @@ describe("pigeon check", function()
     end)
   end
 
+  describe("notes a verdict that no object reaches,", function()
+    local DEAD = [[
+return function(object)
+  local id = crash_id(object.key)
+  if not id or object.key:find("^v2/") == nil then return ignore("not v2") end
+  if object.key:find("^v1/") then return accept(id, { "submitter" }) end
+  return accept(id, { "normal" })
+end
+]]
+    local NOTE = 'rules%.lua:4: note: none of %d+ objects reaches accept%(id, { "submitter" }%): is a condition above '
+      .. "it always the same%?\n"
+
+    it("which is no finding", function()
+      local text, probes, last, status = check(DEAD, { strict = true })
+      assert.equal("", text)
+      assert.matches("^" .. NOTE .. "$", probes)
+      assert.matches("nothing found\n$", last)
+      assert.equal(0, status)
+    end)
+
+    it("not where it is reached, where the script fails, or where the rules are wrong anyway", function()
+      for _, source in ipairs { DEAD:gsub("v1", "v2/r"), DEAD:gsub("not id or", "object.size > 5 or not id or"),
+        (DEAD:gsub("return accept", "accept", 1)) } do
+        local text, probes = check(source)
+        assert.is_nil((text .. probes):find("note:", 1, true), text .. probes)
+      end
+    end)
+  end)
+
   describe("finds memory that the script itself keeps,", function()
     local function kept(head, body)
       local _, probes = check(head .. "\nreturn function(object)\n" .. body .. "\nreturn ignore('x')\nend")

@@ -282,7 +282,8 @@ describe("the sandbox", function()
       "utf8", "cjson",
     } do
       it(name, function()
-        assert.equal(('rules.lua:2: there is no word "%s"'):format(name), failure("local x = " .. name))
+        local expected = ('rules.lua:2: there is no word "%s"'):format(name)
+        assert.equal(expected, failure("local x = " .. name):sub(1, #expected))
       end)
     end
 
@@ -301,7 +302,8 @@ describe("the sandbox", function()
     end)
 
     it("math.random", function()
-      assert.equal('rules.lua:2: math has no "random"', failure("return math.random()"))
+      assert.equal('rules.lua:2: math has no "random" in rules: a retry must decide the same: sample(id, salt) is a '
+        .. 'number from 0 to below 100', failure("return math.random()"))
     end)
   end)
 
@@ -460,7 +462,8 @@ return function(object)
         "rules.lua:2: invalid value (table) at index 1 in table for 'concat'" },
       { "at a C function by return", "\nreturn table.concat({ {} })",
         "rules.lua:3: invalid value (table) at index 1 in table for 'concat'" },
-      { "at a misspelt field", "\nreturn ignore(object.reason)", 'rules.lua:3: an object has no "reason"' },
+      { "at a misspelt field", "\nreturn ignore(object.reason)",
+        'rules.lua:3: an object has no "reason": did you mean region?' },
       { "at an end without a verdict", "local x = 1\n",
         "rules.lua:4: the rule returned nothing, but must return accept(...), defer(...) or ignore(...)" },
       { "at a return without a verdict", "\nreturn 'accept'\n",

@@ -79,7 +79,7 @@ describe("accept", function()
       "x", exchange("a", "b") },
     { "the destinations have a string as key, but must be a list", "x", { a = "b" } },
     { "the destinations have a number as key, but must be a list", "x", { [1.5] = "b" } },
-    { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { nil, "b" } },
+    { "destinations[1] is nil, and later entries are not: the list has a gap", "x", { nil, "b" } },
     { "destinations[2] is a table, but must be a queue's name or an exchange", "x", { "a", {} } },
     { "destinations[1] is a table, but must be a queue's name or an exchange",
       "x", { defer("later") } },
@@ -95,8 +95,8 @@ describe("accept", function()
     { "the destinations have a boolean as key, but must be a list", "x", { "", [true] = "b" } },
     { "the destinations are queues, a verdict or an exchange, but must be a list of queue names",
       "x", setmetatable({ "a" }, {}) },
-    { "destinations[2] is a nil, but must be a queue's name or an exchange", "x", { "a", [3] = "b" } },
-    { "destinations[1] is a nil, but must be a queue's name or an exchange", "x", { [0] = "b" } },
+    { "destinations[2] is nil, and later entries are not: the list has a gap", "x", { "a", [3] = "b" } },
+    { "destinations[0] is not part of the list: positions begin at 1", "x", { [0] = "b" } },
     { "destinations[2] is the same as destinations[1]", "x", { "b", "b" } },
   } do
     it("raises: " .. case[1], function()

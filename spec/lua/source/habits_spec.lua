@@ -58,6 +58,28 @@ describe("a habit of another language is told in words:", function()
     ["if n in { 1, 2 } then n = 2 end"] = '`in` is for loops only: write x == "a" or x == "b"',
     ["if n not in { 1, 2 } then n = 2 end"] = 'Lua has no `not in`: write x ~= "a" and x ~= "b"',
     ["if n < 10% then n = 2 end"] = "10% is not a number: write 10: sample() and throttles are percent already",
+    ["if n > 20MB then n = 2 end"] = "20MB is not a number: write 20 * 1024 * 1024",
+    ["n = 20_000_000"] = "20_000_000 is not a number: write 20000000",
+    ["if n > 20,000,000 then n = 2 end"] = "a number has no commas: write 20000000",
+    ["n--\nif n == 4 then n = 2 end"] = "`--` after `n` begins a comment: write n = n - 1",
+    ["if n-- > 0 then n = 2 end"] = { 3, "`--` after `n` begins a comment: write n = n - 1" },
+    ["if n == 1 AND size == 2 then n = 2 end"] = "Lua has no `AND`: write and",
+    ["for i = 1, 3 do continue end"] = "Lua has no `continue`: turn the condition round: if ... then ... end around "
+      .. "the rest of the loop",
+    ['if "a" in size then n = 2 end'] = '`in` is for loops only: write x:find("a", 1, true)',
+    ["n > 5"] = "a line that begins with a value and `>` does nothing with it: write return, or local x =, before it",
+    ["function (x) return x end"] = "a function without a name, which nothing takes: write return before it where it "
+      .. "is the rule, else local function and a name",
+    ["return ignore(too large)"] = "the `)` of the `(` of line 3 is missing before `large`: text needs "
+      .. "quotes around it",
+    ["if (n == 1 then n = 2 end"] = "`)` is missing before `then`: write ) there",
+    ["if n:find('\\d+') then n = 2 end"] = "the string '\\d+': invalid escape sequence: in a pattern write %d; for a "
+      .. "backslash \\\\",
+    ["n = { '0' = 'defer' }"] = '`=` after a key of a table: write ["0"] = value',
+    ["n = { zero: 'defer' }"] = "`:` after a key of a table: write zero = value",
+    ["n = { ['0'] = 'defer' ['1'] = 'accept' }"] = 'a comma is missing before ["1"]: write one',
+    ["break"] = "break outside of a loop: a rule ends with return",
+
     ["n++"] = "Lua has no `++`: write n = n + 1", ["++n"] = "Lua has no `++`: write n = n + 1",
     ["local m == 5"] = "`==` compares: a value is set with =",
 

@@ -133,7 +133,7 @@ describe("source.parse", function()
   for text, problem in pairs {
     ["goto nowhere"] = "1: no visible label 'nowhere' for <goto> at line 1",
     ["local x <const> = 1\nx = 2"] = "2: attempt to assign to const variable 'x'",
-    ["break"] = "1: break outside loop at line 1",
+    ["break"] = "1: break outside of a loop",
     ["\nreturn 3x"] = "2: 3x is not a number",
     ["x = '\\q'"] = "1: the string '\\q': invalid escape sequence",
     ["x = 'a\n'"] = "1: a string has no end on its line",

@@ -2,6 +2,7 @@
 -- way round; results that are dropped; id.sub(1, 2) for id:sub(1, 2).
 local kinds = require "pigeon.source.kinds"
 local pigeons = require "pigeon.rules.arguments"
+local values = require "pigeon.source.values"
 
 -- The most that Lua's own take; what is not here takes any number.
 local MOST = {
@@ -35,7 +36,7 @@ local SEVERAL = { Call = true, Method = true, Vararg = true }
 local function count(arguments)
   local last = arguments[#arguments]
   if not last or not SEVERAL[last.kind] then return #arguments, #arguments end
-  local fact, word = kinds.of(last), last.kind == "Call" and kinds.word(last.callee)
+  local fact, word = kinds.of(last), last.kind == "Call" and values.word(last.callee)
   local is_gsub = word == "string.gsub" or last.kind == "Method" and last.name.value == "gsub"
   if is_gsub then return #arguments + 1, #arguments + 1 end -- the text, and how often
   if fact.kind and (last.kind == "Method" or word) then return #arguments, #arguments end
@@ -55,8 +56,8 @@ end
 
 local function check_sample(node, facts)
   local id, salt = kinds.of(node.arguments[1]), kinds.of(node.arguments[2])
-  local always = kinds.constant(node.arguments[1])
-  if id.from == "queue name" or salt.from == "id" or always and not kinds.constant(node.arguments[2]) then
+  local always = values.constant(node.arguments[1])
+  if id.from == "queue name" or salt.from == "id" or always and not values.constant(node.arguments[2]) then
     facts.report(node, "error", facts.show(node) .. " has its arguments the wrong way round",
       "write sample(id, queue.name): first the id")
   elseif always then
@@ -70,6 +71,12 @@ end
 
 -- What is said of the `most` arguments that `name` takes; `extra` is the first that is dropped.
 local function too_many(node, name, most, extra, facts)
+  local second = name == "accept" and node.arguments[2]
+  if second and values.constant(second) and values.constant(extra) then -- accept(id, "normal", "submitter")
+    return facts.report(node, "error", ("accept takes 2 arguments; %s is dropped"):format(facts.show(extra)),
+      ("write a list: accept(%s, { %s, %s })"):format(facts.show(node.arguments[1]), facts.show(second),
+        facts.show(extra)))
+  end
   facts.report(node, "error", ("%s takes %d argument%s; %s is dropped"):format(name, most, most == 1 and "" or "s",
     extra and facts.show(extra) or "what gsub counted"),
     extra and "remove it" or "put the call of gsub in parentheses of its own")
@@ -80,16 +87,42 @@ local function check_dot(node, facts)
   local callee, first = node.callee, node.arguments[1]
   if callee.kind ~= "Index" or callee.key.kind ~= "String" or kinds.of(callee.object).kind ~= "string" then return end
   if not MOST["string." .. callee.key.value] then return end
-  if first and kinds.constant(first) == nil then return end -- the text, or another one
+  if first and values.constant(first) == nil then return end -- the text, or another one
   local shown = facts.show(callee.object)
   facts.report(node, "error", ("%s does not look at %s"):format(facts.show(node), shown),
     ("write a colon: %s:%s(...)"):format(shown, callee.key.value))
 end
 
+-- sub(1, PREFIX)
+local function check_places(node, places, facts)
+  for _, place in ipairs(places) do
+    if kinds.of(place).kind == "string" and not tonumber(values.constant(place)) then
+      local shown = facts.show(place)
+      facts.report(node, "error", ("sub takes positions, which are numbers, and %s is a text"):format(shown),
+        "write #" .. shown .. " for its length")
+    end
+  end
+end
+
+-- A call of the script's own function without what that one looks into.
+local function check_own(node, facts)
+  local made = values.called(node.callee)
+  if not made or made.is_vararg then return end
+  local _, most = count(node.arguments)
+  for i = most + 1, #made.parameters do
+    for _, use in ipairs(made.parameters[i].uses) do
+      if use.looked_up then
+        return facts.report(node, "error", ("%s does not give %s"):format(facts.show(node), made.parameters[i].name),
+          ("write %s(%s%s)"):format(facts.show(node.callee), i > 1 and "..., " or "", made.parameters[i].name))
+      end
+    end
+  end
+end
+
 local arguments = {}
 
 function arguments.Call(node, parent, facts)
-  local word = kinds.word(node.callee)
+  local word = values.word(node.callee)
   check_dot(node, facts)
   if parent.kind == "Block" then dropped(node, word, facts) end
   local least, most = count(node.arguments)
@@ -97,6 +130,10 @@ function arguments.Call(node, parent, facts)
     too_many(node, word, MOST[word], node.arguments[MOST[word] + 1], facts)
   elseif LACKING[word] and most < pigeons[word] then
     facts.report(node, "error", LACKING[word])
+  elseif word == "string.sub" then
+    check_places(node, { table.unpack(node.arguments, 2) }, facts)
+  elseif not word then
+    check_own(node, facts)
   elseif word == "sample" and #node.arguments == 2 then
     check_sample(node, facts)
   end
@@ -109,6 +146,7 @@ function arguments.Method(node, parent, facts)
     return facts.report(node, "error", shown .. " changes nothing: its result is a new text, which is dropped",
       "write local x = " .. shown)
   end
+  if name == "sub" then check_places(node, node.arguments, facts) end
   local most = MOST["string." .. name] -- with the text itself
   if most and count(node.arguments) > most - 1 then
     too_many(node, ":" .. name, most - 1, node.arguments[most], facts)

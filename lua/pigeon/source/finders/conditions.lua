@@ -1,8 +1,10 @@
 --- Finds conditions that are always the same: a text beside a number, a value that a field never has,
 -- `or "1"`, the same condition twice, `a ~= x or a ~= y`, sample() against a share of 1.
 local kinds = require "pigeon.source.kinds"
+local source = require "pigeon.source"
 local spelling = require "pigeon.source.spelling"
 local sums = require "pigeon.source.finders.sums"
+local values = require "pigeon.source.values"
 
 -- Those of S3's notifications; the values of object.event_name.
 local EVENT_NAMES = {
@@ -22,7 +24,7 @@ local function is_always_true(node)
 end
 
 local function report_always(node, facts, left)
-  local constant = kinds.constant(node)
+  local constant = values.constant(node)
   local compared = left and left.kind == "Binop" and (left.op == "==" or left.op == "~=") and left
   if constant and compared then
     return facts.report(node, "error", ("`%s %s` is always true"):format(compared.outer, facts.show(node)),
@@ -89,8 +91,8 @@ local function check_differences(node, facts)
   local first_of = {} -- by the text of what is compared: the first comparison, and its value
   for _, operand in ipairs(operands(node, "or", {})) do
     if operand.kind == "Binop" and operand.op == "~=" then
-      local value, side = kinds.constant(operand.right), facts.show(operand.left)
-      if value == nil then value, side = kinds.constant(operand.left), facts.show(operand.right) end
+      local value, side = values.constant(operand.right), facts.show(operand.left)
+      if value == nil then value, side = values.constant(operand.left), facts.show(operand.right) end
       local first = first_of[side]
       if value ~= nil and first and first.value ~= value then
         local shown, other = facts.show(first.node), facts.show(operand)
@@ -107,13 +109,15 @@ local function check_binding(node, parent, facts)
   if parent.kind ~= "Binop" or parent.op ~= "or" or parent.right ~= node then return false end
   local default, before = node.left, parent.left
   if default.kind ~= "Number" and default.kind ~= "String" then return false end
-  if kinds.of(before).kind ~= kinds.of(default).kind and kinds.constant(node.right) == nil then return false end
+  if kinds.of(before).kind ~= kinds.of(default).kind and values.constant(node.right) == nil then return false end
   facts.report(node, "error", ("`or` binds looser than `%s`, so %s is compared"):format(node.op, facts.show(node)),
     ("write (%s or %s) %s %s"):format(facts.show(before), facts.show(default), node.op, facts.show(node.right)))
   return true
 end
 
 -- ------------------------------------------------------------------------ comparisons
+
+local ORDERS = { ["<"] = true, ["<="] = true, [">"] = true, [">="] = true }
 
 -- x == true, where x is a text or a number
 local function boolean_fix(node, facts)
@@ -126,11 +130,62 @@ local function boolean_fix(node, facts)
 end
 
 local function number_fix(node, other)
-  local constant = kinds.constant(node)
+  local constant = values.constant(node)
   if type(constant) == "number" then return ('write "%s", in quotes'):format(constant) end
-  constant = kinds.constant(other)
+  constant = values.constant(other)
   if type(constant) == "string" and tonumber(constant) then return "write " .. constant .. ", without quotes" end
+  if type(constant) == "string" then return "write a number, without quotes: 20 MB are 20 * 1024 * 1024" end
   return "tonumber(...) makes a number of a text"
+end
+
+-- x == { "a", "b" }
+local function list_fix(node, facts)
+  for _, pair in ipairs { { node.left, node.right }, { node.right, node.left } } do
+    local made, parts = values.resolve(pair[2]), {}
+    for i, item in ipairs(made.kind == "Table" and made.items or {}) do
+      parts[i] = ("%s %s %s"):format(facts.show(pair[1]), node.op, facts.show(item.value))
+    end
+    if parts[1] then return "write " .. table.concat(parts, node.op == "==" and " or " or " and ") end
+  end
+end
+
+-- 5 < x < 10
+local function chain_fix(node, facts)
+  local left = values.bare(node.left)
+  if left.kind ~= "Binop" or not ORDERS[left.op] or not ORDERS[node.op] then return nil end
+  return ("write %s and %s %s %s"):format(facts.show(left), facts.show(left.right), node.op, facts.show(node.right))
+end
+
+local BITS = { ["&"] = "and", ["|"] = "or" }
+
+local function has_bits(node)
+  local found = false
+  source.walk(node, function(inner) found = found or inner.kind == "Binop" and BITS[inner.op] ~= nil end)
+  return found
+end
+
+-- a == "x" & b == "y"
+local function check_bits(node, facts)
+  for _, operand in ipairs { node.left, node.right } do
+    if kinds.of(operand).kind ~= "number" then
+      return facts.report(node, "error", ("`%s` works on the bits of numbers"):format(node.op),
+        "write " .. BITS[node.op])
+    end
+  end
+end
+
+-- x == ("a" or "b")
+local function check_either(node, facts)
+  for _, pair in ipairs { { node.left, node.right }, { node.right, node.left } } do
+    local side = values.bare(pair[2])
+    if side.kind == "Binop" and side.op == "or" and values.constant(side.left) ~= nil then
+      local other = facts.show(pair[1])
+      facts.report(side, "error", ("%s is always %s"):format(facts.show(side), facts.show(side.left)),
+        ("write %s %s %s %s %s %s %s"):format(other, node.op, facts.show(side.left), node.op == "==" and "or" or "and",
+          other, node.op, facts.show(side.right)))
+      return true
+    end
+  end
 end
 
 local OPPOSITE = { ["=="] = "~=", ["~="] = "==", [">"] = "<=", ["<="] = ">", ["<"] = ">=", [">="] = "<" }
@@ -138,6 +193,7 @@ local OPPOSITE = { ["=="] = "~=", ["~="] = "==", [">"] = "<=", ["<="] = ">", ["<
 -- Two kinds that differ.
 local function check_kinds(node, facts, left, right)
   if sums.is_of_texts(node.left) or sums.is_of_texts(node.right) then return end -- finders/sums.lua reports it
+  if has_bits(node.left) or has_bits(node.right) then return end
   local never = node.op == "==" and "never" or node.op == "~=" and "always"
   if left.kind == "boolean" and node.left.kind == "Unop" and node.left.op == "not" then
     return facts.report(node, "error",
@@ -151,7 +207,7 @@ local function check_kinds(node, facts, left, right)
   if left.kind == "number" then text_side, number_side = number_side, text_side end
   facts.report(node, "error", ("%s compares %s, which is %s"):format(facts.show(node), what,
     never and never .. " true" or "an error when it runs"), pair and number_fix(number_side, text_side)
-    or never and boolean_fix(node, facts) or nil)
+    or never and (boolean_fix(node, facts) or list_fix(node, facts)) or chain_fix(node, facts))
 end
 
 local function check_event_name(node, value, facts)
@@ -163,6 +219,11 @@ local function check_event_name(node, value, facts)
   if value:find("^s3:") then near = 'write it without "s3:"' end
   facts.report(node, near and "error" or "warning", ('event_name is never "%s"'):format(value),
     near or "S3 sends names such as ObjectCreated:Put")
+end
+
+local function report_empty(node, facts, side)
+  facts.report(node, "error", facts.show(side) .. " is always empty",
+    "the place further left comes first, as in sub(-6, -5)")
 end
 
 -- A value beside a text that the script has.
@@ -178,6 +239,7 @@ local function check_value(node, facts, side, fact, value)
   local longest, shortest = fact.longest, fact.shortest
   if value == "" then return end -- people ask for a text that is there
   if longest and #value > longest or shortest and #value < shortest then
+    if longest == 0 then return report_empty(node, facts, side) end
     local bytes = ("%s%d byte%s"):format(longest == shortest and "" or "at most ", longest, longest == 1 and "" or "s")
     facts.report(node, "error", ('%s has %s, and "%s" has %d, so they are never the same'):format(facts.show(side),
       bytes, value, #value), "change one of the two")
@@ -185,7 +247,7 @@ local function check_value(node, facts, side, fact, value)
 end
 
 local function check_equality(node, facts, left, right)
-  local left_value, right_value = kinds.constant(node.left), kinds.constant(node.right)
+  local left_value, right_value = values.constant(node.left), values.constant(node.right)
   if left_value and right_value then return end
   if type(right_value) == "string" then check_value(node, facts, node.left, left, right_value)
   elseif type(left_value) == "string" then check_value(node, facts, node.right, right, left_value) end
@@ -195,10 +257,7 @@ end
 local function check_order(node, facts, side, fact, value)
   if not fact.longest or fact.longest >= #value then return end
   local shown = facts.show(side)
-  if fact.longest == 0 then
-    return facts.report(node, "error", shown .. " is always empty",
-      "the place further left comes first, as in sub(-6, -5)")
-  end
+  if fact.longest == 0 then return report_empty(node, facts, side) end
   facts.report(node, "warning", ('%s has %d byte%s and "%s" has %d: text is compared byte by byte, from the left')
     :format(shown, fact.longest, fact.longest == 1 and "" or "s", value, #value),
     "write as many digits on both sides")
@@ -248,9 +307,10 @@ function conditions.Binop(node, parent, facts)
     end
     return
   end
-  if not COMPARES[node.op] or check_binding(node, parent, facts) then return end
+  if BITS[node.op] then return check_bits(node, facts) end
+  if not COMPARES[node.op] or check_binding(node, parent, facts) or check_either(node, facts) then return end
   local left, right = kinds.of(node.left), kinds.of(node.right)
-  local left_number, right_number = kinds.constant(node.left), kinds.constant(node.right)
+  local left_number, right_number = values.constant(node.left), values.constant(node.right)
   if left.kind and right.kind and left.kind ~= right.kind and left.kind ~= "nil" and right.kind ~= "nil" then
     check_kinds(node, facts, left, right)
   elseif left.from == "sample" and type(right_number) == "number" then
@@ -274,7 +334,7 @@ end
 function conditions.Table(node, _, facts)
   local seen = {}
   for _, item in ipairs(node.items) do
-    local key = item.key and kinds.constant(item.key)
+    local key = item.key and values.constant(item.key)
     if key and seen[key] then
       facts.report(item, "error", ("the key %s is in line %d already; the last one counts"):format(facts.show(item.key),
         seen[key]), "remove one")

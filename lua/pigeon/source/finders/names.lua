@@ -3,6 +3,7 @@
 local instead = require "pigeon.source.instead"
 local kinds = require "pigeon.source.kinds"
 local spelling = require "pigeon.source.spelling"
+local values = require "pigeon.source.values"
 local words = require "pigeon.rules.words"
 
 local PIGEONS = { accept = true, defer = true, ignore = true, exchange = true, queues = true, env = true,
@@ -52,19 +53,39 @@ local function object_name(node)
   return "object"
 end
 
+-- Where the rule has another name for the object, or none.
+local function name_the_object(facts)
+  local parameter = facts.rule and facts.rule.parameters[1]
+  if not facts.rule then return nil end
+  return ("line %d: write function(object)"):format(facts.rule.line)
+    .. (parameter and (", or %s here"):format(parameter.name) or "")
+end
+
+-- Where a name may be meant as a text.
+local IN_TEXT = { Binop = true, Item = true, Return = true }
+
 local function unknown_word(node, parent, facts)
   local list, declarations, globals = locals(facts)
   local name, gone = node.name, declarations[node.name]
   if globals[name] then return end -- reported where it is set
+  if gone and gone.first > node.first and not gone.inside then
+    gone.is_below = true
+    return facts.report(node, "error", ('the local "%s" is made in line %d, below'):format(name, gone.line),
+      "move it above this function")
+  end
   if gone and gone.first < node.first then
     return facts.report(node, "error", ('the local "%s" of line %d does not reach to here'):format(name, gone.line),
       "declare it before its block: local " .. name)
   end
   local candidates = table.move(list, 1, #list, #WORDS + 1, table.move(WORDS, 1, #WORDS, 1, {}))
+  local near = spelling.did_you_mean(name, candidates)
   facts.report(node, "error", ('there is no word "%s"'):format(name),
-    has(OBJECT, name) and ("write %s.%s"):format(object_name(node), name)
+    name == "object" and name_the_object(facts)
+    or has(OBJECT, name) and ("write %s.%s"):format(object_name(node), name)
+    or name == "throttle" and "write queue.throttle"
     or instead.of_word(name, parent, facts.show)
-    or spelling.did_you_mean(name, candidates) or "text needs quotes, and a local its `local`")
+    or near and near .. (IN_TEXT[parent.kind] and #name > 4 and " text needs quotes" or "")
+    or "text needs quotes, and a local its `local`")
 end
 
 -- function rule(object) ... end at the end of a script that returns nothing: that is the rule.
@@ -109,12 +130,21 @@ local function declared(node, facts)
     facts.report(node, "warning", ('the local "%s" hides the one of line %d'):format(name, node.hides.line),
       "give it another name" .. (node.declares == "local" and ", or leave `local` out to set that one" or ""))
   end
+  if node.declares == "parameter" and node.owner.is_rule and node.place > 1 then
+    facts.report(node, "warning", ('the rule is called with the object alone, so "%s" is always nil'):format(name),
+      "remove it")
+  end
   if node.declares ~= "local" then return end
   local reads = 0
   for _, use in ipairs(node.uses) do reads = reads + (use.sets and 0 or 1) end
-  if reads > 0 then return end
+  if reads > 0 or node.is_below then return end
   if node.value and kinds.of(node.value).kind == "verdict" then
     return facts.report(node, "error", ('the verdict in "%s" is not returned'):format(name), "write return " .. name)
+  end
+  local last = facts.tree[#facts.tree]
+  if node.made and last.kind ~= "Return" then
+    return facts.report(node, "error", ('the script does not return "%s"'):format(name),
+      ("write return %s in its last line"):format(name))
   end
   facts.report(node, "warning", ('nothing reads the local "%s"'):format(name),
     "remove it, or is a name misspelt below?")
@@ -123,7 +153,8 @@ end
 local function check_field(node, facts, owner, name, list, kind)
   if has(list, name) then return end
   facts.report(node, "error", ('%s has no "%s"'):format(owner, name),
-    spelling.did_you_mean(name, list) or kind .. " has " .. table.concat(list, ", "))
+    list == OBJECT and instead.of_field(name, facts.show(node.object)) or spelling.did_you_mean(name, list)
+    or kind .. " has " .. table.concat(list, ", "))
 end
 
 local SAMPLE = "a retry must decide the same: sample(id, salt) is a number from 0 to below 100"
@@ -139,6 +170,11 @@ end
 local function check_string_function(node, facts, name, object, given)
   local list = words.string.fields
   if has(list, name) then return end
+  if not given and node.kind == "Index" and not instead.of_string_function(name, "x") then
+    return facts.report(node, "error", ('%s is a text, and has no "%s"'):format(object, name), object == "env"
+      and 'env is the text of PIGEON_ENV: write env == "text"' or spelling.did_you_mean(name, list)
+      or "write " .. object .. " alone")
+  end
   facts.report(node, "error", ('string has no "%s" in rules'):format(name), instead.of_string_function(name, object,
     given) or spelling.did_you_mean(name, list) or "it has " .. table.concat(list, ", "))
 end
@@ -148,6 +184,14 @@ local function index_of_queues(node, key, facts)
   facts.report(node, "error", ('queues is a list and has no "%s"'):format(key.value), has(QUEUE, key.value)
     and "for _, queue in ipairs(queues) do ... queue." .. key.value
     or ('look for queue.name == "%s" in a loop'):format(key.value))
+end
+
+-- id[-7], object.key[0]
+local function index_of_text(node, key, facts)
+  local shown, place = facts.show(node.object), math.tointeger(values.constant(key)) or 1
+  if place == 0 then place = 1 end
+  facts.report(node, "error", ("%s is a text, so %s is not a character of it"):format(shown, facts.show(node)),
+    ("write %s:sub(%d, %d)"):format(shown, place, place))
 end
 
 -- A field that the script itself sets may be read.
@@ -172,7 +216,7 @@ function names.Name(node, parent, facts)
 end
 
 function names.Index(node, parent, facts)
-  local object, key = kinds.resolve(node.object), node.key
+  local object, key = values.resolve(node.object), node.key
   local name = key.kind == "String" and key.value
   if object.kind == "Name" and not object.declaration and kinds.words[object.name] == "library" then
     local call = parent.kind == "Call" and parent.callee == node and parent
@@ -185,6 +229,7 @@ function names.Index(node, parent, facts)
   end
   local fact = kinds.of(node.object)
   if fact.kind == "queues" then return index_of_queues(node, key, facts) end
+  if fact.kind == "string" and math.type(values.constant(key)) then return index_of_text(node, key, facts) end
   if not name then return end
   if fact.kind == "object" and not is_set(facts, name) then
     check_field(node, facts, "an object", name, OBJECT, "it")
@@ -216,7 +261,8 @@ function names.Method(node, _, facts)
     check_string_function(node, facts, name, facts.show(node.object), node.arguments[1])
   elseif kind and kind ~= "table" and kind ~= "string" then
     facts.report(node, "error", ('%s is %s and has no "%s"'):format(facts.show(node.object), facts.a(kind), name),
-      kind == "object" and "write object.key:" .. name .. "(...)" or nil)
+      kind == "object" and (has(OBJECT, name) and ("write %s.%s"):format(facts.show(node.object), name)
+        or "write object.key:" .. name .. "(...)") or nil)
   end
 end
 

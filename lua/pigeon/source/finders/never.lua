@@ -3,22 +3,23 @@
 local endings = require "pigeon.source.endings"
 local kinds = require "pigeon.source.kinds"
 local source = require "pigeon.source"
+local values = require "pigeon.source.values"
 local words = require "pigeon.rules.words"
 
 local EQUAL = { ["=="] = "never", ["~="] = "always" }
 
 -- x == "a", "a" == x -> the side that is not constant, and the constant.
 local function sides(node)
-  local left, right = kinds.constant(node.left), kinds.constant(node.right)
+  local left, right = values.constant(node.left), values.constant(node.right)
   if left == nil and right ~= nil then return node.left, right end
   if right == nil and left ~= nil then return node.right, left end
 end
 
 -- The name of a function of string that the node calls, the text it is given, and its arguments; or nil.
 local function string_call(node)
-  node = kinds.resolve(node)
+  node = values.resolve(node)
   if node.kind == "Method" then return node.name.value, node.object, node.arguments end
-  local word = node.kind == "Call" and kinds.word(node.callee)
+  local word = node.kind == "Call" and values.word(node.callee)
   local name = word and word:match("^string%.(.*)")
   if name then return name, node.arguments[1], { table.unpack(node.arguments, 2) } end
 end
@@ -83,11 +84,23 @@ local function check_glob(node, side, value, facts)
   return true
 end
 
+-- object.key:sub(1, 4) == "/v2/"
+local function check_start_of_key(node, side, value, facts)
+  local name, object, given = string_call(side)
+  local from = name == "sub" and given[1] and values.constant(given[1])
+  if name == "sub" and from ~= 1 or kinds.of(name == "sub" and object or side).field ~= "key" then return false end
+  local wrong = value:match("^s3://[^/]*/?") or value:match("^arn:aws:s3:::[^/]*/?") or value:match("^/()[^/]") and "/"
+  if not wrong then return false end
+  facts.report(node, "warning", ('a key seldom begins with "%s"'):format(wrong),
+    ('write "%s"'):format(value:sub(#wrong + 1)))
+  return true
+end
+
 -- x:sub(1) == "a", x:sub(0, 1) == "ab"
 local function check_cut(node, side, value, facts)
   local name, object, given = string_call(side)
   if name ~= "sub" or not object or not given[1] or value == "" then return false end
-  local first, last = kinds.constant(given[1]), given[2] and kinds.constant(given[2])
+  local first, last = values.constant(given[1]), given[2] and values.constant(given[2])
   local fix = ('write %s:sub(1, %d)'):format(facts.show(object), #value)
   if first == 1 and not given[2] then
     facts.report(node, "error", ("%s is the whole text"):format(facts.show(side)), fix)
@@ -103,6 +116,12 @@ local function check_comparison(node, facts)
   if check_boolean(node, facts) then return end
   local side, value = sides(node)
   if not side then return end
+  local whole = values.resolve(side)
+  if whole.kind == "Binop" and whole.op == "%" and kinds.of(whole.left).from == "sample" then
+    return facts.report(node, "error", ("%s is %s true: sample() has fractions"):format(facts.show(node),
+      node.op == "==" and "next to never" or "nearly always"),
+      ("write %s < 10 for 10 %%"):format(facts.show(whole.left)))
+  end
   if kinds.of(side).from == "sample" and type(value) == "number" and value > 0 and value <= 100 then
     return facts.report(node, "error", ("%s is %s true: sample() has fractions"):format(facts.show(node),
       node.op == "==" and "next to never" or "nearly always"),
@@ -110,7 +129,8 @@ local function check_comparison(node, facts)
   end
   if type(value) ~= "string" then return end
   local _ = check_function(node, side, facts) or check_cut(node, side, value, facts)
-    or check_letters(node, side, value, facts) or check_glob(node, side, value, facts)
+    or check_letters(node, side, value, facts) or check_start_of_key(node, side, value, facts)
+    or check_glob(node, side, value, facts)
 end
 
 -- ------------------------------------------------------------------------ one after another
@@ -145,7 +165,7 @@ local function is_steady(node)
   local steady = true
   source.walk(node, function(inner)
     local holder = inner.kind == "Index" and kinds.of(inner.object).kind or "object"
-    if inner.kind == "Call" and not kinds.word(inner.callee) or holder ~= "object" and holder ~= "queue" then
+    if inner.kind == "Call" and not values.word(inner.callee) or holder ~= "object" and holder ~= "queue" then
       steady = false
     end
     if inner.kind ~= "Name" or not inner.declaration then return end

@@ -1,5 +1,7 @@
 --- Finds reasons that are made up at run time: they are counted by, so each is a constant.
 local kinds = require "pigeon.source.kinds"
+local sums = require "pigeon.source.finders.sums"
+local values = require "pigeon.source.values"
 
 local MOST_BYTES = 200
 
@@ -24,17 +26,17 @@ end
 function is_made(node)
   if node.judging ~= nil then return node.judging end
   node.judging = false -- for a name that is its own value
-  local there = kinds.resolve(node)
+  local there = values.resolve(node)
   local kind, from = there.kind, kinds.of(there).from
   local made
-  if kinds.constant(there) then made = false
+  if values.constant(there) then made = false
   elseif from == "field" or from == "id" or from == "queue name" then made = true
   elseif kind == "Binop" then
     made = there.op == ".." or (there.op == "and" or there.op == "or") and any { there.left, there.right }
     if there.op == "and" then made = is_made(there.right) end
   elseif kind == "Method" then made = true
   elseif kind == "Call" then
-    local word = kinds.word(there.callee)
+    local word = values.word(there.callee)
     made = word == "tostring" or word ~= nil and word:find("^string%.") ~= nil
   elseif kind == "Name" and there.declares == nil and there.declaration and there.declaration.owner then
     made = is_made_parameter(there.declaration)
@@ -46,11 +48,13 @@ end
 local reasons = {}
 
 function reasons.Call(node, _, facts)
-  local word, reason = kinds.word(node.callee), node.arguments[1]
+  local word, reason = values.word(node.callee), node.arguments[1]
   if word ~= "ignore" and word ~= "defer" or not reason then return end
-  local constant, kind = kinds.constant(reason), kinds.of(reason).kind
+  local constant, kind = values.constant(reason), kinds.of(reason).kind
   if type(constant) == "string" and (constant == "" or #constant > MOST_BYTES) then
     facts.report(node, "error", ("%s: the reason has %d bytes"):format(word, #constant), "1 to 200 are allowed")
+  elseif sums.is_of_texts(reason) then
+    return -- finders/sums.lua reports it
   elseif kind and kind ~= "string" then
     facts.report(node, "error", ("%s: the reason %s is %s"):format(word, facts.show(reason), facts.a(kind)),
       "write a text in quotes")

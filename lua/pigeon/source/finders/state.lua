@@ -1,5 +1,5 @@
 --- Finds what outlives the object and changes: a retry, in another process, would decide otherwise.
-local kinds = require "pigeon.source.kinds"
+local values = require "pigeon.source.values"
 
 -- Whether what is declared there is made once, not for each object.
 local function outlives(declaration, rule)
@@ -48,7 +48,7 @@ function state.Assign(node, _, facts)
 end
 
 function state.Call(node, _, facts)
-  local word = kinds.word(node.callee)
+  local word = values.word(node.callee)
   if word and word:find("^table%.[irs]") and node.arguments[1] then check_owner(node.arguments[1], facts) end
 end
 

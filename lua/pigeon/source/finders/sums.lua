@@ -1,11 +1,12 @@
 --- Finds `+` between texts: PREFIX + id.
 local kinds = require "pigeon.source.kinds"
+local values = require "pigeon.source.values"
 
 local WHOLE = { id = true, field = true, ["queue name"] = true }
 
 -- Whether the value is a text that is not a number.
 local function is_text(node)
-  local constant, fact = kinds.constant(node), kinds.of(node)
+  local constant, fact = values.constant(node), kinds.of(node)
   if constant then return type(constant) == "string" and not tonumber(constant) end
   return fact.kind == "string" and WHOLE[fact.from] == true
 end
@@ -27,12 +28,14 @@ local sums = {}
 
 --- Whether the node is a sum with a text in it.
 function sums.is_of_texts(node)
-  node = kinds.resolve(node)
+  node = values.resolve(node)
   if node.kind ~= "Binop" or node.op ~= "+" then return false end
+  local any = false
   for _, summand in ipairs(summands(node, { sums = {} })) do
-    if is_text(summand) then return true end
+    if values.began_as_table(summand) then return false end -- finders/lists.lua reports it
+    any = any or is_text(summand)
   end
-  return false
+  return any
 end
 
 function sums.Binop(node, _, facts)

@@ -4,6 +4,7 @@ local endings = require "pigeon.source.endings"
 local kinds = require "pigeon.source.kinds"
 local source = require "pigeon.source"
 local spelling = require "pigeon.source.spelling"
+local values = require "pigeon.source.values"
 
 -- ------------------------------------------------------------------------ what is returned
 
@@ -12,7 +13,7 @@ local function check_returned(node, facts)
   if not value then
     return facts.report(node, "error", "return without a verdict", 'write return ignore("why")')
   end
-  local fact, word = kinds.of(value), kinds.word(value)
+  local fact, word = kinds.of(value), values.word(value)
   if word == "accept" or word == "defer" or word == "ignore" then
     facts.report(node, "error", ("return %s does not call the word"):format(word),
       ("write return %s(...)"):format(word))
@@ -37,6 +38,12 @@ local function check_queue(node, name, facts)
   if not facts.queues or type(name) ~= "string" or has_queue(facts.queues, name) then return end
   local list = {}
   for i, queue in ipairs(facts.queues) do list[i] = queue.name end
+  if name:find(",", 1, true) then
+    local parts = {}
+    for part in name:gmatch("[^,%s]+") do parts[#parts + 1] = ('"%s"'):format(part) end
+    return facts.report(node, "warning", ('PIGEON_QUEUE has no queue "%s"'):format(name),
+      "write each in quotes of its own: " .. table.concat(parts, ", "))
+  end
   facts.report(node, "warning", ('PIGEON_QUEUE has no queue "%s"'):format(name), spelling.did_you_mean(name, list)
     or "it has " .. table.concat(list, ", "))
 end
@@ -51,14 +58,14 @@ local function check_destination(node, facts)
     facts.report(node, "error", ("%s, %s, is not a destination"):format(facts.show(node), facts.a(fact.kind)),
       "a destination is a queue's name, or exchange(name, routing_key)")
   else
-    check_queue(node, kinds.constant(node), facts)
+    check_queue(node, values.constant(node), facts)
   end
 end
 
 local function check_list(made, facts)
   local line_of = {}
   for _, item in ipairs(made.items) do
-    local name = kinds.constant(item.value)
+    local name = values.constant(item.value)
     if not item.key then check_destination(item.value, facts) end
     if name and line_of[name] then
       facts.report(item, "error", ('the queue "%s" is in the list twice'):format(name), "remove one")
@@ -76,7 +83,7 @@ local function check_added(declaration, facts)
           check_destination(node.values[i], facts)
         end
       end
-    elseif node.kind == "Call" and kinds.word(node.callee) == "table.insert" and node.arguments[2] then
+    elseif node.kind == "Call" and values.word(node.callee) == "table.insert" and node.arguments[2] then
       if node.arguments[1].declaration == declaration then
         check_destination(node.arguments[#node.arguments], facts)
       end
@@ -84,8 +91,19 @@ local function check_added(declaration, facts)
   end)
 end
 
+-- The tables that a value can be: x == "a" and { "normal" } or { "submitter" }
+local function lists_of(node, found)
+  node = values.resolve(node)
+  if node.kind == "Table" then found[#found + 1] = node end
+  if node.kind == "Binop" and (node.op == "and" or node.op == "or") then
+    lists_of(node.left, found)
+    lists_of(node.right, found)
+  end
+  return found
+end
+
 local function check_destinations(node, facts)
-  local fact, made = kinds.of(node), kinds.resolve(node)
+  local fact, made = kinds.of(node), values.resolve(node)
   if fact.kind and fact.kind ~= "table" then
     local fix = fact.kind == "queues" and "write a list of names, as rules.lua makes it"
       or fact.kind == "queue" and ("write { %s.name }"):format(facts.show(node))
@@ -93,7 +111,7 @@ local function check_destinations(node, facts)
     return facts.report(node, "error", ("accept takes a list of queue names, and %s is %s"):format(facts.show(node),
       facts.a(fact.kind)), fix)
   end
-  if made.kind == "Table" then check_list(made, facts) end
+  for _, list in ipairs(lists_of(made, {})) do check_list(list, facts) end
   if node.declaration and not (facts.added and facts.added[node.declaration]) then
     facts.added = facts.added or {}
     facts.added[node.declaration] = true
@@ -102,7 +120,7 @@ local function check_destinations(node, facts)
 end
 
 local function check_id(node, facts)
-  local fact, constant = kinds.of(node), kinds.constant(node)
+  local fact, constant = kinds.of(node), values.constant(node)
   local form = "a crash id comes from crash_id(object.key)"
   if constant then
     if type(constant) ~= "string" or not crash_id.of_key(constant) then
@@ -136,7 +154,7 @@ end
 
 function verdicts.Call(node, _, facts)
   local given = node.arguments
-  if kinds.word(node.callee) ~= "accept" then return end
+  if values.word(node.callee) ~= "accept" then return end
   if given[2] and (kinds.of(given[1]).kind == "table" or kinds.of(given[2]).from == "id") then
     return facts.report(node, "error", facts.show(node) .. " has its arguments the wrong way round",
       ("write accept(%s, %s)"):format(facts.show(given[2]), facts.show(given[1])))
@@ -148,8 +166,8 @@ end
 -- queue.name == "sumbitter"
 function verdicts.Binop(node, _, facts)
   if node.op ~= "==" and node.op ~= "~=" then return end
-  if kinds.of(node.left).from == "queue name" then check_queue(node, kinds.constant(node.right), facts) end
-  if kinds.of(node.right).from == "queue name" then check_queue(node, kinds.constant(node.left), facts) end
+  if kinds.of(node.left).from == "queue name" then check_queue(node, values.constant(node.right), facts) end
+  if kinds.of(node.right).from == "queue name" then check_queue(node, values.constant(node.left), facts) end
 end
 
 return verdicts

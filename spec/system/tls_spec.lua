@@ -272,7 +272,7 @@ describe("over TLS", function()
 
     it("a wrong password is none of it", function()
       local said = check(with(env, { PIGEON_PORT = port.good, PIGEON_PASSWORD = "wrong" }))
-      has(said, "queue normal: login: 403 ")
+      has(said, "broker: login: 403 ")
       has(said, "next: check PIGEON_USER and PIGEON_PASSWORD")
     end)
 

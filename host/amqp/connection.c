@@ -71,11 +71,13 @@ static bool ends(amqp_bytes_t text, const char *with)
     return text.len >= len && memcmp((char *)text.bytes + text.len - len, with, len) == 0;
 }
 
-/* RabbitMQ has one code, NOT_ALLOWED, for three faults of a connection.open, and tells
- * them apart in words, of which the middle is somebody's names (rabbit_reader.erl). */
+/* RabbitMQ has one code, NOT_ALLOWED, for three faults of a connection.open and one of a
+ * channel.open, and tells them apart in words, of which the middle is somebody's names
+ * (rabbit_reader.erl). */
 static enum cause cause_not_allowed(amqp_bytes_t text)
 {
-    if (ends(text, " is reached"))
+    if (ends(text, " is reached") ||
+        begins(text, "NOT_ALLOWED - number of channels opened "))
         return CAUSE_CONNECTION_LIMIT;
     if (begins(text, "NOT_ALLOWED - access to vhost "))
         return CAUSE_VHOST_REFUSED;

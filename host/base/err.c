@@ -70,9 +70,9 @@ static const char *const advices[CAUSES] = {
     [CAUSE_NO_ROUTE] = "declare the queue, or correct its name in PIGEON_QUEUE or the "
                        "rules",
     [CAUSE_NO_QUEUE] = "declare the queue, or correct its name in PIGEON_QUEUE",
-    [CAUSE_MAY_NOT_ASK] = "so it is not known whether the queue exists; give the user "
-                          "the right to write to it (RabbitMQ 4.2.6 and 4.3.0 want the "
-                          "right to configure it)",
+    [CAUSE_MAY_NOT_ASK] = "give the user the right to write to it (RabbitMQ 4.2.6 and "
+                          "4.3.0: to configure it), and check again: it is not known "
+                          "yet whether the queue exists",
     [CAUSE_NO_EXCHANGE] = "declare the exchange, or correct its name in the rules",
     [CAUSE_NO_WRITE] = "give the user write permission on the exchange (amq.default for "
                        "queues)",

@@ -2,6 +2,9 @@
 # A cluster on loopback: three RabbitMQ nodes, 1, 2 and 3, and the quorum queue "crashes"
 # with a replica on each. A node is a bin/rabbitmq of its own folder in build/cluster.
 #
+# Each node has an epmd of its own, where the other two are fault proxies before their ports:
+# so the way between two nodes can be cut, and that of their clients is left alone.
+#
 # Usage: cluster.sh run               until its stdin ends: it cannot outlive its owner
 #        cluster.sh wait              until it runs
 #        cluster.sh env               the variables that lead Pigeon to it, for eval
@@ -11,6 +14,11 @@
 #        cluster.sh kill NODE         kill -9
 #        cluster.sh kill_busy NODE    the same, by itself, once it owes 100 confirms
 #        cluster.sh start NODE        starts it again, with all that it had
+#        cluster.sh stop NODE         stops it in good order
+#        cluster.sh pause NODE        SIGSTOP; resume NODE: SIGCONT
+#        cluster.sh cut NODE NODE     packets between these two vanish, until "heal"
+#        cluster.sh apart NODE NODE   whether neither has a connection to the other any more
+#        cluster.sh heal              all reach each other again; returns when all are back
 set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -50,10 +58,13 @@ prepare() {
     for node in 1 2 3; do
         mkdir -p "$dir/$node"
         echo $((first + node * 20 - 20)) >"$dir/$node/port"
-        echo $((first + 60)) | tee "$dir/epmd.port" >"$dir/$node/epmd.port"
+        echo $((first + 60 + node)) >"$dir/$node/epmd.port"
         (umask 077 && printf %s "$cookie" >"$dir/$node/.erlang.cookie")
         chmod 400 "$dir/$node/.erlang.cookie"
         {
+            # What RabbitMQ advises for three zones; 4.3 with Khepri does not need it.
+            echo "cluster_partition_handling = pause_minority"
+            echo "net_ticktime = 8" # seconds until a silent node counts as gone; by default 60
             echo "cluster_formation.peer_discovery_backend = classic_config"
             echo "cluster_formation.discovery_retry_limit = 20"
             echo "cluster_formation.discovery_retry_interval = 500"
@@ -65,21 +76,85 @@ prepare() {
     done
 }
 
-kill_node() {
+# signal_node NODE SIGNAL
+signal_node() {
     local pid
     pid=$(cat "$dir/$1/broker.pid" 2>/dev/null) || return 0
     # A pid may have been given to somebody else since.
-    [[ ! /proc/$pid/cwd -ef $dir/$1 ]] || kill -KILL "$pid"
+    [[ ! /proc/$pid/cwd -ef $dir/$1 ]] || kill "-$2" "$pid"
 }
+
+# ------------------------------------------------------------- the ways between the nodes
+
+# The ordered pairs: 12 is the way of the connections that node 1 opens to node 2.
+pairs=(12 13 21 23 31 32)
+
+# known_at PORT NAME NAME_PORT: epmd at PORT knows the node for as long as this script runs.
+# The request is ALIVE2_REQ of Erlang's distribution protocol.
+known_at() {
+    local fd length=${#2} answer
+    until exec {fd}<>"/dev/tcp/127.0.0.1/$1"; do sleep 0.05; done 2>/dev/null
+    # shellcheck disable=SC2059 # the format is the bytes
+    printf "$(printf '\\x%02x' 0 $((13 + length)) 120 $(($3 >> 8)) $(($3 & 255)) 77 0 0 6 0 5 0 "$length")%s\0\0" \
+        "$2" >&"$fd"
+    answer=$(head -c4 <&"$fd" | od -An -tu1)
+    [[ $answer =~ ^\ +1(18|21)\ +0\  ]] || { echo "cluster: epmd refused $2: $answer" >&2; exit 1; }
+}
+
+# The epmds and proxies; their pids are in `helpers`.
+open_ways() {
+    local node pair fd port
+    for node in 1 2 3; do
+        epmd -port "$(cat "$node/epmd.port")" -address 127.0.0.1 </dev/null &
+        helpers+=($!)
+    done
+    for pair in "${pairs[@]}"; do
+        mkfifo "way.$pair"
+        exec {fd}<>"way.$pair" # open for as long as this script
+        port=$(cat "${pair:1}/port")
+        "$root/${BUILD:-build}/tools/proxy" $((port + 1)) <"way.$pair" >"way.$pair.answers" &
+        helpers+=($!)
+        until [[ -s way.$pair.answers ]]; do sleep 0.05; done
+        known_at "$(cat "${pair::1}/epmd.port")" "pigeon$port" "$(head -n1 "way.$pair.answers")"
+    done
+}
+
+# tell PAIR COMMAND...: the proxy has obeyed when this returns.
+tell() {
+    local answers=$dir/way.$1.answers before
+    before=$(wc -l <"$answers")
+    printf '%s\n' "${@:2}" >"$dir/way.$1"
+    until (($(wc -l <"$answers") >= before + $# - 1)); do sleep 0.02; done
+    ! tail -n +$((before + 1)) "$answers" | grep -v '^ok' >&2
+}
+
+# Whether neither of the two has a connection to the other.
+apart() {
+    local there
+    there=$(is_connected "$1" "$2") && [[ $there == false ]] &&
+        there=$(is_connected "$2" "$1") && [[ $there == false ]]
+}
+
+is_connected() {
+    rabbitmq "$1" eval "lists:member('pigeon$(cat "$dir/$2/port")@localhost', nodes())."
+}
+
+heal() {
+    local pair
+    for pair in "${pairs[@]}"; do tell "$pair" fresh; done
+    await_all
+}
+
+# ------------------------------------------------------------- start and end
 
 end() {
     local node
     trap - EXIT
     # Whoever is starting one holds its lock.
     for node in 1 2 3; do
-        (flock 9 && kill_node "$node") 9>"$dir/$node/lock"
+        (flock 9 && signal_node "$node" KILL) 9>"$dir/$node/lock"
     done
-    [[ -z $epmd ]] || kill "$epmd" 2>/dev/null || :
+    [[ ${#helpers[@]} -eq 0 ]] || kill "${helpers[@]}" 2>/dev/null || :
     rm -rf "$dir"
 }
 
@@ -93,37 +168,37 @@ run() {
     mkdir -p "$dir"
     cd "$dir"
     echo $$ >pid
-    epmd=
+    helpers=()
     trap end EXIT
     trap 'exit 1' HUP INT TERM
     prepare
-    epmd -port "$(cat epmd.port)" -address 127.0.0.1 </dev/null &
-    epmd=$!
+    open_ways
     for node in 1 2 3; do
         rabbitmq "$node" start --keep </dev/null &
         starts+=($!)
     done
     for node in "${starts[@]}"; do wait "$node"; done
-    await_members
+    await_all
     rabbitmq 1 eval "rabbit_amqqueue:declare($queue, true, false, $arguments, none, <<\"spec\">>)." >declared
     touch ready
     while read -r _; do :; done
 }
 
-# Until each of the three knows all of them: under load one may have begun a cluster of its own.
-await_members() {
+# Until each of the three runs and has the two others beside it: under load one may have begun
+# a cluster of its own, and after a cut they come back one after the other.
+await_all() {
     # RabbitMQ 3 has all/0, 4 has list_members/0.
-    local ask='length(try rabbit_nodes:list_members() catch error:undef -> rabbit_nodes:all() end).'
-    local node members try
-    for try in {1..300}; do
-        members=
+    local members='length(try rabbit_nodes:list_members() catch error:undef -> rabbit_nodes:all() end)'
+    local node seen try
+    for try in {1..600}; do
+        seen=
         for node in 1 2 3; do
-            members+=$(rabbitmq "$node" eval "$ask" 2>&1) || :
+            seen+="node $node: $(rabbitmq "$node" eval "{$members, length(nodes()), rabbit:is_running()}." 2>&1); " || :
         done
-        [[ $members != 333 ]] || return 0
+        [[ $seen != "node 1: {3,2,true}; node 2: {3,2,true}; node 3: {3,2,true}; " ]] || return 0
         sleep 0.2
     done
-    echo "cluster: after $try looks the nodes know this many members, one after the other: $members" >&2
+    echo "cluster: after $try looks, {members known, nodes connected, whether it runs}: $seen" >&2
     exit 1
 }
 
@@ -167,8 +242,9 @@ leader() {
 command=$1
 node=${2:-}
 case $command in
-    run | wait | env | leader) [[ $# -eq 1 ]] || usage ;;
-    port | kill | kill_busy | start | runs) [[ $# -eq 2 && $node == [123] ]] || usage ;;
+    run | wait | env | leader | heal) [[ $# -eq 1 ]] || usage ;;
+    port | kill | kill_busy | start | stop | pause | resume | runs) [[ $# -eq 2 && $node == [123] ]] || usage ;;
+    cut | apart) [[ $# -eq 3 && " ${pairs[*]} " == *" $2$3 "* ]] || usage ;;
     *) usage ;;
 esac
 case $command in
@@ -177,8 +253,14 @@ case $command in
     env) env_lines ;;
     leader) leader ;;
     port) cat "$dir/$node/port" ;;
-    kill) kill_node "$node" ;;
+    kill) signal_node "$node" KILL ;;
+    pause) signal_node "$node" STOP ;;
+    resume) signal_node "$node" CONT ;;
+    cut) for pair in "$2$3" "$3$2"; do tell "$pair" "now both silence" blackhole; done ;;
+    apart) apart "$2" "$3" ;;
+    heal) heal ;;
     kill_busy) kill_busy "$node" ;;
     start) rabbitmq "$node" start --keep ;;
+    stop) rabbitmq "$node" stop ;;
     runs) rabbitmq "$node" env >/dev/null 2>&1 ;;
 esac

@@ -94,7 +94,7 @@ describe("pigeon check --connect", function()
     local status, said = check(env)
     assert.are.equal(1, status)
     if guards_queues() then
-      assert.matches("^queue there: ask: 403 ACCESS_REFUSED [^\n]*; next: so it is not known whether the queue exists",
+      assert.matches("^queue there: ask: 403 ACCESS_REFUSED [^\n]*; next: give the user the right to write to it",
         said)
       assert.matches("\nqueue nowhere: ask: 403 ", said)
       assert.are.equal(1, paste(said))
@@ -142,8 +142,16 @@ describe("pigeon check --connect", function()
     broker.limit_vhost(env, 0)
     local status, said = check(env)
     assert.are.equal(1, status)
-    assert.matches("^queue there: login: 530 [^\n]*connection limit %(0%) is reached[^\n]*; next: raise the limit",
-      said)
+    assert.matches("^broker: login: 530 [^\n]*connection limit %(0%) is reached[^\n]*; next: raise the limit[^\n]*\n"
+      .. "on the broker:\n", said)
+    assert.are.equal(2, paste(said))
+    broker.limit_vhost(env, -1)
+    add_user(env, "^$", "^(amq\\\\.default|there)$")
+    system.eval(([[rabbit_auth_backend_internal:set_user_limits(<<"%s">>, <<"{\"max-channels\": 0}">>, <<"spec">>).]])
+      :format(env.PIGEON_USER))
+    status, said = check(env)
+    assert.are.equal(1, status)
+    assert.matches("^broker: channel: 530 [^\n]*number of channels opened [^\n]*; next: raise the limit", said)
     assert.are.equal(2, paste(said))
   end)
 
@@ -151,6 +159,6 @@ describe("pigeon check --connect", function()
     env.PIGEON_PASSWORD = "wrong"
     local status, said = check(env)
     assert.are.equal(1, status)
-    assert.matches("^queue there: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
+    assert.matches("^broker: login: 403 [^\n]*ACCESS_REFUSED[^\n]*check PIGEON_USER", said)
   end)
 end)

@@ -229,6 +229,7 @@ function worker:finish()
   for line in io.lines(self.folder .. "/log") do
     if line:find("^lambda: .*Runtime exited") or line:find("^lambda: the function did not") then
       count.crashed = count.crashed + 1
+      print(("# function %d: %s"):format(self.number, line))
     end
   end
 end

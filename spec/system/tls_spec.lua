@@ -125,7 +125,7 @@ describe("over TLS", function()
       if os.execute("getent ahosts localhost >/dev/null") then
         works(changes)
       else
-        has(check(with(env, changes)), "queue normal: resolve: localhost:")
+        has(check(with(env, changes)), "broker: resolve: localhost:")
       end
     end)
 
@@ -202,7 +202,7 @@ describe("over TLS", function()
     -- By check, and by the answer to an event.
     local function says(changes, words)
       local said = check(with(env, changes))
-      has(said, "queue normal: tls: ")
+      has(said, "broker: tls: ")
       has(said, words)
       assert.not_matches("login", said, 1, true)
     end
@@ -272,7 +272,7 @@ describe("over TLS", function()
 
     it("a wrong password is none of it", function()
       local said = check(with(env, { PIGEON_PORT = port.good, PIGEON_PASSWORD = "wrong" }))
-      has(said, "queue normal: login: 403 ")
+      has(said, "broker: login: 403 ")
       has(said, "next: check PIGEON_USER and PIGEON_PASSWORD")
     end)
 

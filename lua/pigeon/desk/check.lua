@@ -81,7 +81,8 @@ end
 
 local function line_of(finding)
   local where = finding.file and finding.file .. (finding.line and ":" .. finding.line or "") .. ": "
-    or finding.queue and "queue " .. finding.queue .. ": " or finding.broker and "broker: " or ""
+    or finding.queue and "queue " .. finding.queue .. ": "
+    or finding.broker and not finding.what:find("^secrets: ") and "broker: " or ""
   local what = (finding.level ~= "error" and finding.level .. ": " or "") .. finding.what
     .. (finding.fix and ((finding.queue or finding.broker) and "; next: " or ": ") .. finding.fix or "")
   if not finding.key then return where .. what end
@@ -126,31 +127,36 @@ function check.open(settings)
 
   -- Each command of these findings once, for people to paste.
   local function show_commands(list)
-    local parts, seen = {}, {}
+    local parts, seen, note = {}, {}, ""
     for _, finding in ipairs(list) do
       for _, command in ipairs(finding.run or {}) do
         if not seen[command] then parts[#parts + 1] = ("    %s\n"):format(command) end
         seen[command] = true
+        if command:find("set_permissions", 1, true) then
+          note = " (set_permissions replaces the user's rights in this virtual host)"
+        end
       end
     end
     if settings.json or #parts == 0 then return "" end
-    return "on the broker (set_permissions replaces the user's rights in this virtual host):\n" .. table.concat(parts)
+    return "on the broker" .. note .. ":\n" .. table.concat(parts)
   end
 
   -- {queue, ok, what, fix, missing} of each queue, and of the broker where it takes no message, where --connect
-  -- asked for them -> their text. People see also those that are ok.
+  -- asked for them -> their text. People see also those that are ok. What failed before a queue was asked for
+  -- is the broker's, and reported once.
   local function show_queues(list, login)
-    local parts, found = {}, {}
+    local parts, found, seen = {}, {}, {}
     for i, row in ipairs(list) do
       local finding = new_finding(row.what)
-      finding.queue, finding.fix, finding.broker = clean(row.queue), clean(row.fix), not row.queue or nil
+      finding.queue, finding.fix = clean(row.queue), clean(row.fix)
       if row.queue then queues[i] = { queue = finding.queue, ok = row.ok, what = finding.what } end
-      if not row.ok then
+      if row.ok then
+        parts[#parts + 1] = settings.json and "" or line_of(finding) .. "\n"
+      elseif not seen[row.what] then
+        if not row.what:find("^ask: ") then finding.queue, finding.broker, seen[row.what] = nil, true, true end
         finding.run = repairs.of(list, row, login)
         found[#found + 1] = finding
-        parts[i] = show { finding }
-      else
-        parts[i] = settings.json and "" or line_of(finding) .. "\n"
+        parts[#parts + 1] = show { finding }
       end
     end
     return table.concat(parts) .. show_commands(found)

@@ -122,8 +122,9 @@ static void says_of_each_queue_what_the_broker_said(void **state)
     assert_row(1, "missing", false, "ask: 404 NOT_FOUND",
                "declare the queue, or correct its name in PIGEON_QUEUE");
     assert_row(2, "secret", false, "ask: 403 ACCESS_REFUSED",
-               "so it is not known whether the queue exists; give the user the right to "
-               "write to it (RabbitMQ 4.2.6 and 4.3.0 want the right to configure it)");
+               "give the user the right to write to it (RabbitMQ 4.2.6 and 4.3.0: to "
+               "configure it), and check again: it is not known yet whether the queue "
+               "exists");
     assert_row(3, "there", true, "there", NULL);
     assert_missing(0, NULL);
     assert_missing(1, "queue");

@@ -385,16 +385,33 @@ end
     end
     local rows = {}
     for i, name in ipairs({ "a.b", "a|b", "^c$", "[d]*+?{2}\\", "e-f" }) do
-      rows[i] = { queue = name, ok = false, what = "403", missing = "right" }
+      rows[i] = { queue = name, ok = false, what = "ask: 403", missing = "right" }
     end
     local permit = [[    rabbitmqctl set_permissions -p 'it'\''s' 'a b' '^$' '^(amq\.default]]
     assert.equal(permit
       .. [[|a\.b|a\|b|\^c\$|\[d\]\*\+\?\{2\}\\|e-f)$' '^$']] .. "\n", lines(table.unpack(rows)))
     assert.equal("    rabbitmqctl add_vhost 'it'\\''s'\n" .. permit .. [[|q)$' '^$']] .. "\n",
-      lines({ queue = "q", ok = false, what = "530", missing = "vhost" }))
+      lines({ queue = "q", ok = false, what = "login: 530", missing = "vhost" }))
     assert.equal("    rabbitmqctl list_vhost_limits -p 'it'\\''s'\n    rabbitmqctl list_user_limits --user 'a b'\n",
-      lines({ queue = "q", ok = false, what = "530", missing = "limit" }))
+      lines({ queue = "q", ok = false, what = "login: 530", missing = "limit" }))
     assert.is_nil(lines({ queue = "q", ok = false, what = "login: 403" }))
+  end)
+
+  it("says once of the broker why no queue could be asked for", function()
+    local found = {}
+    for i, name in ipairs({ "a", "b", "c" }) do
+      found[i] = { queue = name, ok = false, what = "login: 530 limit is reached", fix = "raise it", missing = "limit" }
+    end
+    local first, _, last, status = check("return function() return ignore('x') end", { found = found })
+    assert.equal("broker: login: 530 limit is reached; next: raise it\non the broker:\n"
+      .. "    rabbitmqctl list_vhost_limits -p VHOST\n    rabbitmqctl list_user_limits --user USER\n", first)
+    assert.matches(" 1 error\n$", last)
+    assert.equal(1, status)
+    first, _, last = check("return function() return ignore('x') end", { json = true, found = found })
+    local findings, summary = decode_lines(first .. last)
+    assert.same({ { broker = true, what = "login: 530 limit is reached", fix = "raise it", level = "error",
+      run = { "rabbitmqctl list_vhost_limits -p VHOST", "rabbitmqctl list_user_limits --user USER" } } }, findings)
+    assert.same({ queue = "c", ok = false, what = "login: 530 limit is reached" }, summary.queues[3])
   end)
 
   it("says of the broker that it takes no messages", function()

@@ -54,6 +54,7 @@ static const struct variable {
     STRING("AWS_ENDPOINT_URL_KMS", endpoint_kms, false),
     STRING("AWS_ENDPOINT_URL_SSM", endpoint_ssm, false),
     STRING("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint_secrets, false),
+    STRING("AWS_ENDPOINT_URL_STS", endpoint_sts, false),
 };
 
 #define PREFIX "PIGEON_"
@@ -131,8 +132,15 @@ void config_close(struct config *config)
 
 /* ------------------------------------------------------------- checks */
 
+static bool is_set(const char *value)
+{
+    return value && value[0] != '\0';
+}
+
 static bool check_required(const struct config *config, struct err *err)
 {
+    /* A token of STS names its owner. */
+    bool by_token = config->password && strncmp(config->password, "sts:", 4) == 0;
     const struct {
         const char *name;
         const char *value;
@@ -140,7 +148,7 @@ static bool check_required(const struct config *config, struct err *err)
         {"PIGEON_HOST", config->host},
         {"PIGEON_PORT", config->port_text},
         {"PIGEON_VIRTUAL_HOST", config->virtual_host},
-        {"PIGEON_USER", config->user},
+        {"PIGEON_USER", by_token ? "by the token" : config->user},
         {"PIGEON_PASSWORD", config->password},
         {"PIGEON_QUEUE", config->queue},
         {"PIGEON_AWS_REGION", config->aws_region},
@@ -149,7 +157,7 @@ static bool check_required(const struct config *config, struct err *err)
     size_t used = 0, i;
 
     for (i = 0; i < sizeof(required) / sizeof(required[0]); i++)
-        if (!required[i].value || required[i].value[0] == '\0')
+        if (!is_set(required[i].value))
             used += (size_t)snprintf(missing + used, sizeof(missing) - used, "%s%s",
                                      used ? ", " : "", required[i].name);
     if (used == 0)

@@ -188,6 +188,8 @@ static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
     if (result == SECRETS_LATER)
         log_message(LOG_LEVEL_WARN, "no secret yet, the first event tries again: %s",
                     err->text);
+    if (result == SECRETS_REFUSED)
+        err_advise(err);
     if (result != SECRETS_READY)
         return result == SECRETS_LATER;
     deadline = deadline_within(init, CONNECT_MS);

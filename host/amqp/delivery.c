@@ -179,10 +179,22 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
 
 /* ------------------------------------------------------------- connecting */
 
+/* Whether there is a connection that can be used until the deadline. RabbitMQ ends one
+ * whose token has ended, or refuses what it publishes. */
+static bool is_connected(struct delivery *delivery, const struct deadline *deadline)
+{
+    if (!broker_connected(delivery->broker))
+        return false;
+    if (!delivery->secrets || secrets_last(delivery->secrets, deadline))
+        return true;
+    broker_drop(delivery->broker);
+    return false;
+}
+
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct err *err)
 {
-    if (broker_connected(delivery->broker))
+    if (is_connected(delivery, deadline))
         return true;
     if (!wait_for_try(delivery, deadline, err))
         return false;
@@ -274,7 +286,7 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     struct deadline patience;
     int64_t start_us = clock_us();
     bool again = delivery->connected_before;
-    bool warm = broker_connected(delivery->broker);
+    bool warm = is_connected(delivery, deadline);
 
     *connected = warm || delivery_connect(delivery, deadline, err);
     if (!warm)

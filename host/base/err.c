@@ -16,6 +16,9 @@ static const char *const advices[CAUSES] = {
                      "function to AWS",
     [CAUSE_SECRET_DENIED] = "allow the function's role to read it: "
                             "deploy/CONFIGURATION.md has the statements",
+    [CAUSE_SECRET_SWITCHED_OFF] = "switch it on, once for the account: aws iam "
+                                  "enable-outbound-web-identity-federation",
+    [CAUSE_SECRET_CLOCK] = "set the clock of this machine",
 
     [CAUSE_LOOK_UP] = "check PIGEON_HOST, and the name servers of the function's "
                       "network",
@@ -87,6 +90,8 @@ static const char *const types[CAUSES] = {
 
     [CAUSE_SECRET] = "Runtime.SecretUnavailable",
     [CAUSE_SECRET_DENIED] = "Runtime.SecretUnavailable",
+    [CAUSE_SECRET_SWITCHED_OFF] = "Runtime.SecretUnavailable",
+    [CAUSE_SECRET_CLOCK] = "Runtime.SecretUnavailable",
     [CAUSE_TLS_FILE] = "ValueError",
 };
 

@@ -21,6 +21,8 @@ enum cause {
     /* secrets in AWS */
     CAUSE_SECRET,
     CAUSE_SECRET_DENIED,
+    CAUSE_SECRET_SWITCHED_OFF,
+    CAUSE_SECRET_CLOCK,
     /* the way to the broker */
     CAUSE_LOOK_UP,
     CAUSE_CONNECT,

@@ -203,6 +203,22 @@ static void all_missing_variables_are_named_at_once(void **state)
         assert_non_null(strstr(err.text, all[i]));
 }
 
+static void a_token_needs_no_user(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    unsetenv("PIGEON_USER");
+    setenv("PIGEON_PASSWORD", "sts:rabbitmq", 1);
+    assert_true(check(&config, &err));
+    setenv("PIGEON_USER", "", 1);
+    assert_true(check(&config, &err));
+    setenv("PIGEON_PASSWORD", "\\sts:rabbitmq", 1);
+    assert_false(check(&config, &err));
+    assert_non_null(strstr(err.text, "missing or empty: PIGEON_USER;"));
+}
+
 static void ports(void **state)
 {
     static const struct {
@@ -362,6 +378,7 @@ int main(void)
         CASE(what_is_not_set_is_null),
         CASE(each_required_variable_is_missed),
         CASE(all_missing_variables_are_named_at_once),
+        CASE(a_token_needs_no_user),
         CASE(ports),
         CASE(tls_is_on_or_off),
         CASE(a_client_certificate_needs_its_key),

@@ -30,6 +30,7 @@ struct secrets {
     const char *password;
     const char *rotated; /* the password after a refresh; NULL: the same */
     bool refers;         /* the virtual host is a reference */
+    int64_t end_ms;      /* of the password; 0: none */
 };
 
 enum secrets_result secrets_resolve(struct secrets *secrets,
@@ -52,6 +53,11 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     secrets->password = secrets->rotated;
     world.login = NULL;
     return true;
+}
+
+bool secrets_last(const struct secrets *secrets, const struct deadline *deadline)
+{
+    return secrets->end_ms == 0 || secrets->end_ms >= deadline->end_ms;
 }
 
 const char *secrets_value(const struct secrets *secrets, enum secret which)
@@ -224,6 +230,25 @@ static void the_brokers_words_show_no_secret(void **state)
     assert_words(0, "confirm", 0, "vhost hidden" LOG);
 }
 
+static void a_token_that_ends_before_the_deadline_is_replaced_first(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    secrets.end_ms = clock_ms() + MINUTE_MS;
+    deliver("a b c", MINUTE_MS, good);
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(diary, "resolve as:old connect:0 login publish:abc publish:abc");
+    diary[0] = '\0';
+    secrets.password = "new";
+    secrets.end_ms = clock_ms() + MINUTE_MS - 1;
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(diary, "drop resolve as:new connect:0 login publish:abc");
+    assert_int_equal(facts.reconnects, 1);
+}
+
 /* A queue is gone, and the refused login was told as the cause (seed 7020829). */
 static void a_refusal_that_aws_cured_is_forgotten(void **state)
 {
@@ -251,6 +276,7 @@ int main(void)
         CASE(other_failures_refresh_nothing),
         CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
         CASE(the_brokers_words_show_no_secret),
+        CASE(a_token_that_ends_before_the_deadline_is_replaced_first),
         CASE(a_refusal_that_aws_cured_is_forgotten),
     };
 

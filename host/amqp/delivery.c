@@ -235,7 +235,8 @@ static bool settle_exchange(struct outbox *outbox, const struct err *err)
 {
     bool found = false;
 
-    if (err->code != ACCESS_REFUSED && err->code != NOT_FOUND)
+    if (err->cause == CAUSE_TOKEN_EXPIRED ||
+        (err->code != ACCESS_REFUSED && err->code != NOT_FOUND))
         return false;
     for (size_t i = 0; i < outbox->count; i++) {
         struct message *message = &outbox->messages[i];
@@ -303,6 +304,25 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     return false;
 }
 
+/* What a warm connection may no longer do, the broker says with 403 or, where a token has
+ * ended, by a close: then the secrets may have changed since the login. True: they have.
+ * Where that would have been the cure and is not to be had, err has the reason. */
+static bool renew(struct delivery *delivery, const struct deadline *deadline,
+                  struct err *err)
+{
+    bool expired = err->cause == CAUSE_TOKEN_EXPIRED;
+    struct err unchanged = {0};
+
+    if (!delivery->secrets || (!expired && err->code != ACCESS_REFUSED))
+        return false;
+    if (refresh(delivery, deadline, &unchanged) ||
+        (expired && !secrets_last(delivery->secrets, deadline)))
+        return true;
+    if (expired)
+        err_add(err, " (%s)", unchanged.text);
+    return false;
+}
+
 /* Publishes until every message has a fate, or nothing more can be done now. */
 static bool publish_all(struct delivery *delivery, struct outbox *outbox,
                         const struct deadline *deadline, struct facts *facts,
@@ -313,11 +333,16 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
     while (count_of(outbox, FATE_NONE) > 0) {
         if (attempt(delivery, outbox, deadline, facts, err, *retried, &connected))
             continue;
-        if (connected && settle_exchange(outbox, err))
-            continue;
         if (!connected)
             return false;
-        if (err->final || *retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
+        if (!*retried && renew(delivery, deadline, err)) {
+            *retried = true;
+            continue;
+        }
+        if (settle_exchange(outbox, err))
+            continue;
+        if (err->cause == CAUSE_TOKEN_EXPIRED || err->final || *retried ||
+            deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
             pause_connects(delivery, err);
             return false;
         }

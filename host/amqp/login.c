@@ -55,7 +55,7 @@ static const void *await(struct connection *connection, amqp_channel_t channel,
         return method->decoded;
     if (method->id == AMQP_CONNECTION_CLOSE_METHOD ||
         method->id == AMQP_CHANNEL_CLOSE_METHOD)
-        connection_fail_closed(err, stage, method);
+        connection_fail_closed(connection, err, stage, method);
     else if (method->id == AMQP_CONNECTION_BLOCKED_METHOD)
         connection_fail_blocked(err, method);
     else

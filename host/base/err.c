@@ -54,6 +54,15 @@ static const char *const advices[CAUSES] = {
                                "or is the broker at its connection limit?",
     [CAUSE_LOGIN_REFUSED] = "check PIGEON_USER and PIGEON_PASSWORD (guest may log in "
                             "only from the broker's own machine)",
+    [CAUSE_TOKEN_REFUSED] = "see the broker's log: has the token expired by the "
+                            "broker's clock, is its audience the broker's "
+                            "resource_server_id, and does the broker have its issuer's "
+                            "keys?",
+    [CAUSE_TOKEN_EXPIRED] = "put a new one where PIGEON_PASSWORD has it from, or let it "
+                            "be sts:AUDIENCE; are the clocks of both sides right?",
+    [CAUSE_TOKEN_NO_RIGHT] = "give the token's owner a scope on the broker "
+                             "(auth_oauth2.scope_aliases), write:VHOST/amq.default for "
+                             "queues: deploy/CONFIGURATION.md",
     [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
     [CAUSE_VHOST_MISSING] = "check PIGEON_VIRTUAL_HOST",
     [CAUSE_VHOST_REFUSED] =

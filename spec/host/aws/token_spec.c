@@ -1,6 +1,6 @@
 /* The spec of host/aws/sts.c, fetch.c and secrets.c for a password that is a token: what
  * STS is asked, how long the token is kept, and when there is a new one. STS and the
- * clock are fakes: a turn is an answer of STS, and the diary has the seconds asked for. */
+ * clock are fakes: a turn is an answer of STS, and the diary has the seconds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

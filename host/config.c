@@ -137,8 +137,15 @@ static bool is_set(const char *value)
     return value && value[0] != '\0';
 }
 
+bool config_external(const struct config *config)
+{
+    return is_set(config->tls_cert_file) && !is_set(config->user) &&
+           !is_set(config->password);
+}
+
 static bool check_required(const struct config *config, struct err *err)
 {
+    const char *by_certificate = config_external(config) ? "the certificate" : NULL;
     /* A token of STS names its owner. */
     bool by_token = config->password && strncmp(config->password, "sts:", 4) == 0;
     const struct {
@@ -148,8 +155,10 @@ static bool check_required(const struct config *config, struct err *err)
         {"PIGEON_HOST", config->host},
         {"PIGEON_PORT", config->port_text},
         {"PIGEON_VIRTUAL_HOST", config->virtual_host},
-        {"PIGEON_USER", by_token ? "by the token" : config->user},
-        {"PIGEON_PASSWORD", config->password},
+        {"PIGEON_USER", by_certificate ? by_certificate
+                        : by_token     ? "the token"
+                                       : config->user},
+        {"PIGEON_PASSWORD", by_certificate ? by_certificate : config->password},
         {"PIGEON_QUEUE", config->queue},
         {"PIGEON_AWS_REGION", config->aws_region},
     };

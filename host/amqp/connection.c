@@ -48,11 +48,8 @@ bool connection_fail(const struct connection *connection, struct err *err,
         err_set(err, errno == ETIMEDOUT ? silence : end, "connection lost: %s",
                 strerror(errno));
     } else {
-        err_set(err,
-                status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD ? CAUSE_NO_PLAIN
-                : status == AMQP_STATUS_HEARTBEAT_TIMEOUT            ? silence
-                                                                     : cause,
-                "%s", amqp_error_string2(status));
+        err_set(err, status == AMQP_STATUS_HEARTBEAT_TIMEOUT ? silence : cause, "%s",
+                amqp_error_string2(status));
     }
     return err_at(err, stage);
 }
@@ -102,9 +99,9 @@ static bool is_expiry(int code, amqp_bytes_t text)
  * JSON object (RFC 7519). */
 static bool is_token(const char *password)
 {
-    const char *dot = strchr(password, '.');
+    const char *dot = password ? strchr(password, '.') : NULL;
 
-    return strncmp(password, "eyJ", 3) == 0 && dot && strchr(dot + 1, '.');
+    return dot && strncmp(password, "eyJ", 3) == 0 && strchr(dot + 1, '.');
 }
 
 /* The user of a token has no rights that rabbitmqctl could set. */
@@ -156,7 +153,9 @@ bool connection_fail_closed(const struct connection *connection, struct err *err
     int code = is_whole ? whole->reply_code : channel->reply_code;
     enum cause cause = cause_of(stage, code, text);
 
-    if (is_token(connection->login.password))
+    if (connection->login.external && cause == CAUSE_LOGIN_REFUSED)
+        cause = CAUSE_CERTIFICATE_REFUSED;
+    else if (is_token(connection->login.password))
         cause = cause_for_token(cause);
     return err_set_at(err, cause, stage, code, "%s%.*s",
                       cause == CAUSE_TOKEN_EXPIRED ? "the token has expired: " : "",

@@ -98,7 +98,8 @@ static bool connect_host(struct delivery *delivery, size_t host,
         delivery->host = host;
         return true;
     }
-    if (delivery->secrets && strcmp(err->stage, "login") == 0)
+    if (delivery->secrets && strcmp(err->stage, "login") == 0 &&
+        err->cause != CAUSE_CERTIFICATE_REFUSED)
         delivery->refused |= err->code == ACCESS_REFUSED ||
                              (err->code == NOT_ALLOWED &&
                               secrets_refers(delivery->secrets, SECRET_VIRTUAL_HOST));

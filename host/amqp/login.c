@@ -73,29 +73,69 @@ static bool send_method(struct connection *connection, amqp_channel_t channel,
     return status == AMQP_STATUS_OK || connection_fail(connection, err, "login", status);
 }
 
-/* In a list of words. */
-static bool offers_plain(amqp_bytes_t mechanisms)
+static const char *mechanism(const struct login *login)
+{
+    return login->external ? "EXTERNAL" : "PLAIN";
+}
+
+/* Whether a list of words has the word. */
+static bool offers(amqp_bytes_t mechanisms, const char *word)
 {
     const char *at = mechanisms.bytes;
     const char *end = at + mechanisms.len;
     const char *stop;
+    size_t len = strlen(word);
 
     for (; at < end; at = stop + 1) {
         stop = memchr(at, ' ', (size_t)(end - at));
         stop = stop ? stop : end;
-        if (stop - at == 5 && memcmp(at, "PLAIN", 5) == 0)
+        if ((size_t)(stop - at) == len && memcmp(at, word, len) == 0)
             return true;
     }
     return false;
+}
+
+/* RabbitMQ offers EXTERNAL over TLS alone. */
+static bool fail_mechanism(const struct connection *connection, amqp_bytes_t offered,
+                           struct err *err)
+{
+    bool external = connection->login.external;
+    char words[201];
+    size_t len = offered.len < sizeof(words) ? offered.len : sizeof(words) - 1;
+
+    for (size_t i = 0; i < len; i++) {
+        char c = ((const char *)offered.bytes)[i];
+
+        words[i] = c >= ' ' && c <= '~' ? c : '?';
+    }
+    words[len] = '\0';
+    return err_set_at(err, external ? CAUSE_NO_EXTERNAL : CAUSE_NO_PLAIN, "login", 0,
+                      "the broker does not offer the mechanism %s%s; it offers \"%s\"",
+                      mechanism(&connection->login),
+                      external && !connection->secure ? " (and this is not TLS)" : "",
+                      words);
+}
+
+/* What the mechanism sends: for PLAIN, NUL user NUL password (RFC 4616); for EXTERNAL
+ * nothing, the certificate was shown. False: out of memory. */
+static bool make_response(const struct login *login, amqp_bytes_t *response)
+{
+    size_t user_len = login->external ? 0 : strlen(login->user);
+    size_t len = login->external ? 0 : user_len + strlen(login->password) + 2;
+    char *text = calloc(1, len + 1);
+
+    if (text && !login->external) {
+        strcpy(text + 1, login->user);
+        strcpy(text + 1 + user_len + 1, login->password);
+    }
+    *response = (amqp_bytes_t){.len = len, .bytes = text};
+    return text != NULL;
 }
 
 static bool send_start_ok(struct connection *connection,
                           const amqp_connection_start_t *start, struct err *err)
 {
     const struct login *login = &connection->login;
-    size_t user_len = strlen(login->user);
-    size_t len = user_len + strlen(login->password) + 2;
-    char *plain = calloc(1, len + 1); /* NUL user NUL password */
     amqp_table_entry_t capabilities[] = {true_entry("authentication_failure_close"),
                                          true_entry("connection.blocked")};
     amqp_table_entry_t properties[] = {
@@ -107,22 +147,16 @@ static bool send_start_ok(struct connection *connection,
                    .value.table = {.num_entries = 2, .entries = capabilities}}}};
     amqp_connection_start_ok_t start_ok = {
         .client_properties = {.num_entries = 4, .entries = properties},
-        .mechanism = amqp_cstring_bytes("PLAIN"),
-        .response = {.len = len, .bytes = plain},
+        .mechanism = amqp_cstring_bytes(mechanism(login)),
         .locale = amqp_cstring_bytes("en_US")};
     bool ok;
 
-    if (!plain)
+    if (!offers(start->mechanisms, mechanism(login)))
+        return fail_mechanism(connection, start->mechanisms, err);
+    if (!make_response(login, &start_ok.response))
         return err_set_at(err, CAUSE_MEMORY, "login", 0, "out of memory");
-    if (!offers_plain(start->mechanisms)) {
-        free(plain);
-        return connection_fail(connection, err, "login",
-                               AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD);
-    }
-    strcpy(plain + 1, login->user);
-    strcpy(plain + 1 + user_len + 1, login->password);
     ok = send_method(connection, 0, AMQP_CONNECTION_START_OK_METHOD, &start_ok, err);
-    wipe_free(plain);
+    wipe_free(start_ok.response.bytes);
     return ok;
 }
 

@@ -231,7 +231,7 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
     } settings[SECRET_COUNT] = {
         [SECRET_VIRTUAL_HOST] = {"PIGEON_VIRTUAL_HOST", config->virtual_host},
         [SECRET_USER] = {"PIGEON_USER", config->user ? config->user : ""},
-        [SECRET_PASSWORD] = {"PIGEON_PASSWORD", config->password},
+        [SECRET_PASSWORD] = {"PIGEON_PASSWORD", config->password ? config->password : ""},
     };
     struct secrets *secrets = calloc(1, sizeof(*secrets));
     bool services[AWS_SERVICES] = {false};

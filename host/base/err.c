@@ -63,7 +63,14 @@ static const char *const advices[CAUSES] = {
     [CAUSE_TOKEN_NO_RIGHT] = "give the token's owner a scope on the broker "
                              "(auth_oauth2.scope_aliases), write:VHOST/amq.default for "
                              "queues: deploy/CONFIGURATION.md",
+    [CAUSE_CERTIFICATE_REFUSED] =
+        "see the broker's log: does it have a user with the name in the client "
+        "certificate (ssl_cert_login_from: its whole subject, unless set), and is its "
+        "ssl_options.verify verify_peer?",
     [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
+    [CAUSE_NO_EXTERNAL] =
+        "enable rabbitmq_auth_mechanism_ssl on the broker, and EXTERNAL in its "
+        "auth_mechanisms; or set PIGEON_USER and PIGEON_PASSWORD",
     [CAUSE_VHOST_MISSING] = "check PIGEON_VIRTUAL_HOST",
     [CAUSE_VHOST_REFUSED] =
         "give the user permissions there: rabbitmqctl "

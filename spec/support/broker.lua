@@ -56,6 +56,11 @@ function broker.wait_gone()
   system.wait("the broker's end", function() return not lives() end)
 end
 
+--- Switches a plugin on, where it runs.
+function broker.enable(plugin)
+  evaluate('ok = file:write_file("plugins", <<"[%s].">>), rabbit_plugins:ensure("plugins").', plugin)
+end
+
 --- The same ports and data again, where it does not run.
 function broker.restart()
   system.run(system.rabbitmq .. " start --keep")

@@ -67,6 +67,9 @@ static const char *const advices[CAUSES] = {
         "see the broker's log: does it have a user with the name in the client "
         "certificate (ssl_cert_login_from: its whole subject, unless set), and is its "
         "ssl_options.verify verify_peer?",
+    [CAUSE_PASSWORD_TOO_LONG] =
+        "take a shorter password or token; RabbitMQ 4.1 and later take longer ones "
+        "where initial_frame_max is set (8192, unless set)",
     [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
     [CAUSE_NO_EXTERNAL] =
         "enable rabbitmq_auth_mechanism_ssl on the broker, and EXTERNAL in its "

@@ -100,13 +100,48 @@ describe("a login", function()
     it("needs no user in pigeon check", function()
       local words, said = {}, os.tmpname()
       for name, value in pairs(env) do words[#words + 1] = name .. "=" .. system.quote(value) end
-      local _, _, status = os.execute(('env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" %s %s check --connect >%s 2>&1')
-        :format(table.concat(words, " "), system.bootstrap, said))
+      local check = 'env -i PATH="$PATH" ASAN_OPTIONS="$ASAN_OPTIONS" %s %s check --connect >%s 2>&1'
+      local _, _, status = os.execute(check:format(table.concat(words, " "), system.bootstrap, said))
       local text = system.read(said)
       os.remove(said)
       assert.equal(0, status, text)
       has(text, "queue normal: there")
       has_not(text, "missing")
+    end)
+  end)
+
+  describe("with a long password", function()
+    local env, raised -- whether it can be: since 4.1
+
+    setup(function()
+      local major, minor = system.eval("rabbit_misc:version()."):match("(%d+)%.(%d+)")
+      raised = tonumber(major) * 100 + tonumber(minor) >= 401
+      env = with(reader, {})
+      broker.add_user(env, "short")
+    end)
+
+    local function with_password(bytes)
+      local password = ("p"):rep(bytes)
+      broker.change_password(env, password)
+      local outcome = send(with(env, { PIGEON_PASSWORD = password }))
+      has_not(outcome.log .. outcome.answers[1], "pppp")
+      return outcome
+    end
+
+    it("works as far as the broker's first frame goes", function()
+      published(with_password(raised and 7800 or 3800))
+    end)
+
+    it("is an error that names initial_frame_max beyond that", function()
+      failed(with_password(raised and 8200 or 4100), "login: ", "PIGEON_PASSWORD is too long: with it the login has ",
+        raised and "it takes 8192, unless its initial_frame_max is set" or "at most 4096 can be sent to this broker",
+        "next: take a shorter password or token; RabbitMQ 4.1 and later take longer ones where initial_frame_max is set")
+    end)
+
+    it("works where initial_frame_max is raised, since RabbitMQ 4.1", function()
+      system.eval("application:set_env(rabbit, initial_frame_max, 65536).")
+      local outcome = with_password(60000)
+      if raised then published(outcome) else failed(outcome, "PIGEON_PASSWORD is too long") end
     end)
   end)
 end)

@@ -40,6 +40,7 @@ static const char usage[] =
     "                              slow MS, silent, none\n"
     "  sts key FILE                writes the public key of the tokens, PEM, into FILE;\n"
     "                              its id (kid) is EC384_0\n"
+    "  sts token FILE AUDIENCE     writes a token into FILE\n"
     "  sts role ARN                who calls: `sub` of the tokens from now on\n"
     "  sts lifetime S [SAID]       seconds that tokens live, whatever was asked (below "
     "0:\n"

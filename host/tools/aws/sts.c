@@ -42,45 +42,6 @@ int64_t sts_now(const struct sts *sts)
     return (int64_t)time(NULL) + sts->clock_off;
 }
 
-/* ------------------------------------------------------------- commands */
-
-static bool write_key(const struct sts *sts, const char *path)
-{
-    FILE *file = path ? fopen(path, "w") : NULL;
-    bool ok = file && PEM_write_PUBKEY(file, sts->key) == 1;
-
-    return file && fclose(file) == 0 && ok;
-}
-
-bool sts_obey(struct sts *sts, char *line)
-{
-    char *rest = NULL;
-    const char *verb = strtok_r(line, " ", &rest);
-    const char *first = verb ? strtok_r(NULL, " ", &rest) : NULL;
-    const char *second = first ? strtok_r(NULL, " ", &rest) : NULL;
-    long number = first ? strtol(first, NULL, 10) : 0;
-
-    if (!first)
-        return false;
-    if (strcmp(verb, "key") == 0)
-        return write_key(sts, first);
-    if (strcmp(verb, "role") == 0)
-        snprintf(sts->role, sizeof(sts->role), "%s", first);
-    else if (strcmp(verb, "session") == 0)
-        sts->session_s = number;
-    else if (strcmp(verb, "clock") == 0)
-        sts->clock_off = number;
-    else if (strcmp(verb, "federation") == 0)
-        sts->off = strcmp(first, "off") == 0;
-    else if (strcmp(verb, "lifetime") == 0) {
-        sts->lifetime_s = strcmp(first, "asked") == 0 ? LIFETIME_ASKED : number;
-        sts->announced_s = second ? strtol(second, NULL, 10) : LIFETIME_ASKED;
-    } else {
-        return false;
-    }
-    return true;
-}
-
 /* ------------------------------------------------------------- the token */
 
 /* Base64 for URLs, without padding (RFC 7515, appendix C). */
@@ -147,6 +108,66 @@ static void append_token(const struct sts *sts, const char *audience, int64_t no
                           (json_int_t)end, "jti", "0f5d1c7e-6d8e-4d6c-9a64-5f0f0c6c3f7a",
                           "https://sts.amazonaws.com/", own));
     append_signature(sts, text);
+}
+
+/* ------------------------------------------------------------- commands */
+
+static bool write_key(const struct sts *sts, const char *path)
+{
+    FILE *file = path ? fopen(path, "w") : NULL;
+    bool ok = file && PEM_write_PUBKEY(file, sts->key) == 1;
+
+    return file && fclose(file) == 0 && ok;
+}
+
+static bool write_token(const struct sts *sts, const char *path, const char *audience)
+{
+    struct buffer token = {.max = 16384};
+    FILE *file = path && audience ? fopen(path, "w") : NULL;
+    int64_t now = sts_now(sts);
+    bool ok = file != NULL;
+
+    if (file) {
+        append_token(
+            sts, audience, now,
+            now + (sts->lifetime_s == LIFETIME_ASKED ? LIFETIME_MAX_S : sts->lifetime_s),
+            &token);
+        ok = fputs(token.data, file) >= 0;
+        ok = fclose(file) == 0 && ok;
+    }
+    buffer_free(&token);
+    return ok;
+}
+
+bool sts_obey(struct sts *sts, char *line)
+{
+    char *rest = NULL;
+    const char *verb = strtok_r(line, " ", &rest);
+    const char *first = verb ? strtok_r(NULL, " ", &rest) : NULL;
+    const char *second = first ? strtok_r(NULL, " ", &rest) : NULL;
+    long number = first ? strtol(first, NULL, 10) : 0;
+
+    if (!first)
+        return false;
+    if (strcmp(verb, "key") == 0)
+        return write_key(sts, first);
+    if (strcmp(verb, "token") == 0)
+        return write_token(sts, first, second);
+    if (strcmp(verb, "role") == 0)
+        snprintf(sts->role, sizeof(sts->role), "%s", first);
+    else if (strcmp(verb, "session") == 0)
+        sts->session_s = number;
+    else if (strcmp(verb, "clock") == 0)
+        sts->clock_off = number;
+    else if (strcmp(verb, "federation") == 0)
+        sts->off = strcmp(first, "off") == 0;
+    else if (strcmp(verb, "lifetime") == 0) {
+        sts->lifetime_s = strcmp(first, "asked") == 0 ? LIFETIME_ASKED : number;
+        sts->announced_s = second ? strtol(second, NULL, 10) : LIFETIME_ASKED;
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* ------------------------------------------------------------- answers */

@@ -54,6 +54,7 @@ static const struct variable {
     STRING("AWS_ENDPOINT_URL_KMS", endpoint_kms, false),
     STRING("AWS_ENDPOINT_URL_SSM", endpoint_ssm, false),
     STRING("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint_secrets, false),
+    STRING("AWS_ENDPOINT_URL_STS", endpoint_sts, false),
 };
 
 #define PREFIX "PIGEON_"
@@ -131,8 +132,22 @@ void config_close(struct config *config)
 
 /* ------------------------------------------------------------- checks */
 
+static bool is_set(const char *value)
+{
+    return value && value[0] != '\0';
+}
+
+bool config_external(const struct config *config)
+{
+    return is_set(config->tls_cert_file) && !is_set(config->user) &&
+           !is_set(config->password);
+}
+
 static bool check_required(const struct config *config, struct err *err)
 {
+    const char *by_certificate = config_external(config) ? "the certificate" : NULL;
+    /* A token of STS names its owner. */
+    bool by_token = config->password && strncmp(config->password, "sts:", 4) == 0;
     const struct {
         const char *name;
         const char *value;
@@ -140,8 +155,10 @@ static bool check_required(const struct config *config, struct err *err)
         {"PIGEON_HOST", config->host},
         {"PIGEON_PORT", config->port_text},
         {"PIGEON_VIRTUAL_HOST", config->virtual_host},
-        {"PIGEON_USER", config->user},
-        {"PIGEON_PASSWORD", config->password},
+        {"PIGEON_USER", by_certificate ? by_certificate
+                        : by_token     ? "the token"
+                                       : config->user},
+        {"PIGEON_PASSWORD", by_certificate ? by_certificate : config->password},
         {"PIGEON_QUEUE", config->queue},
         {"PIGEON_AWS_REGION", config->aws_region},
     };
@@ -149,7 +166,7 @@ static bool check_required(const struct config *config, struct err *err)
     size_t used = 0, i;
 
     for (i = 0; i < sizeof(required) / sizeof(required[0]); i++)
-        if (!required[i].value || required[i].value[0] == '\0')
+        if (!is_set(required[i].value))
             used += (size_t)snprintf(missing + used, sizeof(missing) - used, "%s%s",
                                      used ? ", " : "", required[i].name);
     if (used == 0)

@@ -30,8 +30,8 @@ struct config {
     const char *port_text;    /* PIGEON_PORT, as text */
     int port;                 /* the same as a number from 1 to 65535, by config_check */
     const char *virtual_host; /* PIGEON_VIRTUAL_HOST */
-    const char *user;         /* PIGEON_USER */
-    const char *password;     /* PIGEON_PASSWORD */
+    const char *user;         /* PIGEON_USER; may be missing beside a token, "sts:..." */
+    const char *password;     /* PIGEON_PASSWORD; both: config_external() */
     const char *queue;        /* PIGEON_QUEUE */
     const char *aws_region;   /* PIGEON_AWS_REGION */
 
@@ -54,6 +54,7 @@ struct config {
     const char *endpoint_kms;      /* AWS_ENDPOINT_URL_KMS */
     const char *endpoint_ssm;      /* AWS_ENDPOINT_URL_SSM */
     const char *endpoint_secrets;  /* AWS_ENDPOINT_URL_SECRETS_MANAGER */
+    const char *endpoint_sts;      /* AWS_ENDPOINT_URL_STS */
 
     bool hidden; /* config_hide() has copies of the secrets */
 };
@@ -78,6 +79,10 @@ void config_close(struct config *config);
  * CAUSE_MISSING_SETTING (the text names every missing one), or CAUSE_BAD_SETTING
  * (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
+
+/* Whether the client certificate is the login (SASL EXTERNAL): there is one, and neither
+ * a user nor a password. */
+bool config_external(const struct config *config);
 
 /* Checks the part of it that is about TLS: that PIGEON_TLS is on or off, and that a
  * certificate has its key. */

@@ -137,7 +137,8 @@ static const char *shadow_part(const struct pigeon *pigeon)
 static bool open_delivery(struct pigeon *pigeon, struct err *err)
 {
     const struct config *config = &pigeon->config;
-    struct login login = {.connection_name = pigeon->connection_name};
+    struct login login = {.connection_name = pigeon->connection_name,
+                          .external = config_external(config)};
 
     snprintf(pigeon->connection_name, sizeof(pigeon->connection_name), "pigeon %s %s",
              config->function_name ? config->function_name : "-",
@@ -188,6 +189,8 @@ static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
     if (result == SECRETS_LATER)
         log_message(LOG_LEVEL_WARN, "no secret yet, the first event tries again: %s",
                     err->text);
+    if (result == SECRETS_REFUSED)
+        err_advise(err);
     if (result != SECRETS_READY)
         return result == SECRETS_LATER;
     deadline = deadline_within(init, CONNECT_MS);
@@ -214,12 +217,15 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     open_shadow(pigeon, &deadline);
     if (!connect_early(pigeon, &deadline, err))
         return false;
-    log_message(
-        LOG_LEVEL_INFO,
-        "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, ready in %.1f ms",
-        PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
-        shadow_part(pigeon), script_queues(pigeon->script), pigeon->config.host,
-        tls_state(pigeon), (double)(clock_us() - start_us) / 1000);
+    log_message(LOG_LEVEL_INFO,
+                "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, login %s, "
+                "ready in %.1f "
+                "ms",
+                PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
+                shadow_part(pigeon), script_queues(pigeon->script), pigeon->config.host,
+                tls_state(pigeon),
+                config_external(&pigeon->config) ? "EXTERNAL" : "PLAIN",
+                (double)(clock_us() - start_us) / 1000);
     return true;
 }
 

@@ -297,7 +297,8 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     if (reply.reply_type == AMQP_RESPONSE_NORMAL)
         return true;
     if (reply.reply_type == AMQP_RESPONSE_SERVER_EXCEPTION)
-        connection_fail_closed(err, "ask", &reply.reply); /* the only exception here */
+        connection_fail_closed(&broker->connection, err, "ask",
+                               &reply.reply); /* the only exception here */
     else
         connection_fail(&broker->connection, err, "ask", reply.library_error);
     broker_drop(broker);

@@ -86,12 +86,12 @@ static bool take_method(struct channel *channel, const amqp_method_t *method,
                fail(err, "a name of over 255 bytes");
     }
     case AMQP_CHANNEL_CLOSE_METHOD:
-        connection_fail_closed(err, "publish", method);
+        connection_fail_closed(channel->connection, err, "publish", method);
         amqp_send_method(channel->connection->amqp, CHANNEL, AMQP_CHANNEL_CLOSE_OK_METHOD,
                          &ok);
         return false;
     case AMQP_CONNECTION_CLOSE_METHOD:
-        connection_fail_closed(err, "confirm", method);
+        connection_fail_closed(channel->connection, err, "confirm", method);
         amqp_send_method(channel->connection->amqp, 0, AMQP_CONNECTION_CLOSE_OK_METHOD,
                          &ok);
         return false;

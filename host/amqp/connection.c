@@ -48,11 +48,8 @@ bool connection_fail(const struct connection *connection, struct err *err,
         err_set(err, errno == ETIMEDOUT ? silence : end, "connection lost: %s",
                 strerror(errno));
     } else {
-        err_set(err,
-                status == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD ? CAUSE_NO_PLAIN
-                : status == AMQP_STATUS_HEARTBEAT_TIMEOUT            ? silence
-                                                                     : cause,
-                "%s", amqp_error_string2(status));
+        err_set(err, status == AMQP_STATUS_HEARTBEAT_TIMEOUT ? silence : cause, "%s",
+                amqp_error_string2(status));
     }
     return err_at(err, stage);
 }
@@ -84,10 +81,52 @@ static enum cause cause_not_allowed(amqp_bytes_t text)
     return ends(text, " not found") ? CAUSE_VHOST_MISSING : CAUSE_BROKER;
 }
 
+static bool holds(amqp_bytes_t text, const char *words)
+{
+    return text.len > 0 && memmem(text.bytes, text.len, words, strlen(words));
+}
+
+/* Whether a token has ended: RabbitMQ 4.3 closes the connection, earlier ones refuse what
+ * needs a right. A text has 255 bytes at most: behind long names its end is missing. */
+static bool is_expiry(int code, amqp_bytes_t text)
+{
+    if (code == AMQP_CONNECTION_FORCED)
+        return holds(text, "credential expired");
+    return code == AMQP_ACCESS_REFUSED &&
+           (holds(text, "token has expired") ||
+            holds(text, ", backend rabbit_auth_backend_o"));
+}
+
+/* Whether the password is a JWT: three parts with dots between, the first of which is a
+ * JSON object (RFC 7519). */
+static bool is_token(const char *password)
+{
+    const char *dot = password ? strchr(password, '.') : NULL;
+
+    return dot && strncmp(password, "eyJ", 3) == 0 && strchr(dot + 1, '.');
+}
+
+/* The user of a token has no rights that rabbitmqctl could set. */
+static enum cause cause_for_token(enum cause cause)
+{
+    switch (cause) {
+    case CAUSE_LOGIN_REFUSED:
+        return CAUSE_TOKEN_REFUSED;
+    case CAUSE_VHOST_REFUSED:
+    case CAUSE_MAY_NOT_ASK:
+    case CAUSE_NO_WRITE:
+        return CAUSE_TOKEN_NO_RIGHT;
+    default:
+        return cause;
+    }
+}
+
 static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
 {
     bool in_login = strcmp(stage, "login") == 0, in_ask = strcmp(stage, "ask") == 0;
 
+    if (is_expiry(code, text))
+        return CAUSE_TOKEN_EXPIRED;
     switch (code) {
     case AMQP_CONNECTION_FORCED:
         return CAUSE_CLOSED_BY_OPERATOR;
@@ -106,17 +145,22 @@ static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
     }
 }
 
-bool connection_fail_closed(struct err *err, const char *stage,
-                            const amqp_method_t *method)
+bool connection_fail_closed(const struct connection *connection, struct err *err,
+                            const char *stage, const amqp_method_t *method)
 {
-    const amqp_connection_close_t *connection = method->decoded;
+    const amqp_connection_close_t *whole = method->decoded;
     const amqp_channel_close_t *channel = method->decoded;
-    bool whole = method->id == AMQP_CONNECTION_CLOSE_METHOD;
-    amqp_bytes_t text = whole ? connection->reply_text : channel->reply_text;
+    bool is_whole = method->id == AMQP_CONNECTION_CLOSE_METHOD;
+    amqp_bytes_t text = is_whole ? whole->reply_text : channel->reply_text;
+    int code = is_whole ? whole->reply_code : channel->reply_code;
+    enum cause cause = cause_of(stage, code, text);
 
-    int code = whole ? connection->reply_code : channel->reply_code;
-
-    return err_set_at(err, cause_of(stage, code, text), stage, code, "%.*s",
+    if (connection->login.external && cause == CAUSE_LOGIN_REFUSED)
+        cause = CAUSE_CERTIFICATE_REFUSED;
+    else if (is_token(connection->login.password))
+        cause = cause_for_token(cause);
+    return err_set_at(err, cause, stage, code, "%s%.*s",
+                      cause == CAUSE_TOKEN_EXPIRED ? "the token has expired: " : "",
                       (int)text.len, (const char *)text.bytes);
 }
 

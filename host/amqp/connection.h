@@ -37,8 +37,8 @@ bool connection_fail(const struct connection *connection, struct err *err,
                      const char *stage, int status);
 
 /* A close of connection or channel by the broker. */
-bool connection_fail_closed(struct err *err, const char *stage,
-                            const amqp_method_t *method);
+bool connection_fail_closed(const struct connection *connection, struct err *err,
+                            const char *stage, const amqp_method_t *method);
 
 /* connection.blocked: memory or disk alarm. */
 bool connection_fail_blocked(struct err *err, const amqp_method_t *method);

@@ -98,7 +98,8 @@ static bool connect_host(struct delivery *delivery, size_t host,
         delivery->host = host;
         return true;
     }
-    if (delivery->secrets && strcmp(err->stage, "login") == 0)
+    if (delivery->secrets && strcmp(err->stage, "login") == 0 &&
+        err->cause != CAUSE_CERTIFICATE_REFUSED)
         delivery->refused |= err->code == ACCESS_REFUSED ||
                              (err->code == NOT_ALLOWED &&
                               secrets_refers(delivery->secrets, SECRET_VIRTUAL_HOST));
@@ -179,10 +180,22 @@ static bool resolve(struct delivery *delivery, const struct deadline *deadline,
 
 /* ------------------------------------------------------------- connecting */
 
+/* Whether there is a connection that can be used until the deadline. RabbitMQ ends one
+ * whose token has ended, or refuses what it publishes. */
+static bool is_connected(struct delivery *delivery, const struct deadline *deadline)
+{
+    if (!broker_connected(delivery->broker))
+        return false;
+    if (!delivery->secrets || secrets_last(delivery->secrets, deadline))
+        return true;
+    broker_drop(delivery->broker);
+    return false;
+}
+
 bool delivery_connect(struct delivery *delivery, const struct deadline *deadline,
                       struct err *err)
 {
-    if (broker_connected(delivery->broker))
+    if (is_connected(delivery, deadline))
         return true;
     if (!wait_for_try(delivery, deadline, err))
         return false;
@@ -223,7 +236,8 @@ static bool settle_exchange(struct outbox *outbox, const struct err *err)
 {
     bool found = false;
 
-    if (err->code != ACCESS_REFUSED && err->code != NOT_FOUND)
+    if (err->cause == CAUSE_TOKEN_EXPIRED ||
+        (err->code != ACCESS_REFUSED && err->code != NOT_FOUND))
         return false;
     for (size_t i = 0; i < outbox->count; i++) {
         struct message *message = &outbox->messages[i];
@@ -274,7 +288,7 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     struct deadline patience;
     int64_t start_us = clock_us();
     bool again = delivery->connected_before;
-    bool warm = broker_connected(delivery->broker);
+    bool warm = is_connected(delivery, deadline);
 
     *connected = warm || delivery_connect(delivery, deadline, err);
     if (!warm)
@@ -291,6 +305,25 @@ static bool attempt(struct delivery *delivery, struct outbox *outbox,
     return false;
 }
 
+/* What a warm connection may no longer do, the broker says with 403 or, where a token has
+ * ended, by a close: then the secrets may have changed since the login. True: they have.
+ * Where that would have been the cure and is not to be had, err has the reason. */
+static bool renew(struct delivery *delivery, const struct deadline *deadline,
+                  struct err *err)
+{
+    bool expired = err->cause == CAUSE_TOKEN_EXPIRED;
+    struct err unchanged = {0};
+
+    if (!delivery->secrets || (!expired && err->code != ACCESS_REFUSED))
+        return false;
+    if (refresh(delivery, deadline, &unchanged) ||
+        (expired && !secrets_last(delivery->secrets, deadline)))
+        return true;
+    if (expired)
+        err_add(err, " (%s)", unchanged.text);
+    return false;
+}
+
 /* Publishes until every message has a fate, or nothing more can be done now. */
 static bool publish_all(struct delivery *delivery, struct outbox *outbox,
                         const struct deadline *deadline, struct facts *facts,
@@ -301,11 +334,16 @@ static bool publish_all(struct delivery *delivery, struct outbox *outbox,
     while (count_of(outbox, FATE_NONE) > 0) {
         if (attempt(delivery, outbox, deadline, facts, err, *retried, &connected))
             continue;
-        if (connected && settle_exchange(outbox, err))
-            continue;
         if (!connected)
             return false;
-        if (err->final || *retried || deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
+        if (!*retried && renew(delivery, deadline, err)) {
+            *retried = true;
+            continue;
+        }
+        if (settle_exchange(outbox, err))
+            continue;
+        if (err->cause == CAUSE_TOKEN_EXPIRED || err->final || *retried ||
+            deadline_left_ms(deadline) < CONNECT_WORTH_MS) {
             pause_connects(delivery, err);
             return false;
         }

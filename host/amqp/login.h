@@ -16,6 +16,7 @@ struct login {
     const char *virtual_host;
     const char *user;
     const char *password;
+    bool external; /* the client certificate logs in, user and password do not matter */
     const char *connection_name; /* shown in the broker's own list of connections */
     struct tls_settings tls;     /* where TLS is used */
 };

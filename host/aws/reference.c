@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/sts.h"
+
 /* The text after "kms:" and the like; NULL: not a reference. */
 static const char *behind_prefix(const char *text, enum service *service)
 {
@@ -42,6 +44,20 @@ static bool check_base64(const struct reference *reference, struct err *err)
                    reference->variable, len, good);
 }
 
+/* A token logs in by itself, so it is a password and nothing else. */
+static bool check_token(const struct reference *reference, struct err *err)
+{
+    if (strcmp(reference->variable, "PIGEON_PASSWORD") != 0)
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "%s: sts: gives a token, which only PIGEON_PASSWORD can be",
+                       reference->variable);
+    if (strlen(reference->id) <= STS_AUDIENCE_MAX)
+        return true;
+    return err_set(err, CAUSE_BAD_SETTING,
+                   "%s: the audience after sts: has %zu characters, %d at most",
+                   reference->variable, strlen(reference->id), STS_AUDIENCE_MAX);
+}
+
 bool reference_parse(struct reference *reference, const char *variable,
                      const char *setting, struct err *err)
 {
@@ -64,6 +80,8 @@ bool reference_parse(struct reference *reference, const char *variable,
     reference->id = strndup(id, len);
     if (!reference->id)
         return err_set(err, CAUSE_MEMORY, "out of memory");
+    if (reference->service == AWS_STS)
+        return check_token(reference, err);
     return reference->service != AWS_KMS || check_base64(reference, err);
 }
 

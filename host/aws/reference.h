@@ -4,6 +4,7 @@
  *   ssm:NAME                a parameter of Systems Manager
  *   secretsmanager:ID       a secret, by its name or ARN
  *   secretsmanager:ID#KEY   a member of a secret that is a JSON object
+ *   sts:AUDIENCE            a token of the role for this audience, from STS; a password
  *
  * Anything else is a literal; one that begins like a reference has a backslash before it.
  */

@@ -5,25 +5,25 @@
  * service leaves some for the others. */
 #include "aws/secrets.h"
 
-#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "aws/fetch.h"
 #include "aws/member.h"
-#include "aws/reference.h"
-#include "aws/service.h"
 #include "base/wipe.h"
 
-#define CALL_MS 2500        /* for one reference at most */
-#define REFRESH_MS 60000    /* between two refreshes */
-#define REPLY_MAX (1 << 19) /* 64 KB of secret, escaped as far as JSON can */
+#define CALL_MS 2500     /* for one reference at most */
+#define REFRESH_MS 60000 /* between two refreshes */
+#define SPARE_MS 10000   /* that a token outlives the need for it: clocks differ */
 
 /* One setting: itself, or a reference and the text that AWS gave for it. */
 struct value {
     const char *setting; /* the config's */
     struct reference reference;
-    char *text; /* what AWS gave; NULL: not known */
+    char *text;      /* what AWS gave; NULL: not known */
+    int64_t end_ms;  /* clock_ms(): it ends then; 0: never */
+    int64_t from_ms; /* when it was fetched */
 };
 
 struct secrets {
@@ -35,113 +35,6 @@ struct secrets {
 static bool is_reference(const struct value *value)
 {
     return value->reference.id != NULL;
-}
-
-/* ------------------------------------------------------------- calls */
-
-static enum service_result ask(struct secrets *secrets, const struct value *value,
-                               bool with_context, int64_t timeout_ms,
-                               struct buffer *reply, struct err *err)
-{
-    static const char *const before[] = {[AWS_KMS] = "{\"CiphertextBlob\":",
-                                         [AWS_SSM] = "{\"WithDecryption\":true,\"Name\":",
-                                         [AWS_SECRETS_MANAGER] = "{\"SecretId\":"};
-    const char *function = secrets->client.config->function_name;
-    struct buffer body = {.max = 16384};
-    enum service_result result = AWS_LATER;
-    bool ok = buffer_append_text(&body, before[value->reference.service]) &&
-              buffer_append_json_string(&body, value->reference.id,
-                                        strlen(value->reference.id));
-
-    if (with_context)
-        ok = ok &&
-             buffer_append_text(&body,
-                                ",\"EncryptionContext\":{\"LambdaFunctionName\":") &&
-             buffer_append_json_string(&body, function, strlen(function)) &&
-             buffer_append_text(&body, "}");
-    if (ok && buffer_append_text(&body, "}"))
-        result = service_call(&secrets->client, value->reference.service, &body,
-                              timeout_ms, reply, err);
-    else
-        err_set(err, CAUSE_MEMORY, "out of memory");
-    buffer_free(&body);
-    return result;
-}
-
-/* KMS a second time with the encryption context that Lambda's console helper adds. */
-static enum service_result ask_both_ways(struct secrets *secrets,
-                                         const struct value *value,
-                                         const struct deadline *deadline,
-                                         struct buffer *reply, struct err *err)
-{
-    enum service_result result =
-        ask(secrets, value, false, deadline_left_ms(deadline), reply, err);
-
-    if (result != AWS_INVALID_CIPHERTEXT || !secrets->client.config->function_name ||
-        deadline_left_ms(deadline) == 0)
-        return result;
-    return ask(secrets, value, true, deadline_left_ms(deadline), reply, err);
-}
-
-static bool decode_base64(struct buffer *text)
-{
-    unsigned char *bytes = text->len % 4 == 0 ? malloc(text->len + 1) : NULL;
-    int len =
-        bytes ? EVP_DecodeBlock(bytes, (unsigned char *)text->data, (int)text->len) : -1;
-
-    for (size_t i = text->len; len > 0 && i > 0 && text->data[i - 1] == '='; i--)
-        len--;
-    buffer_clear(text);
-    if (len > 0)
-        buffer_append(text, bytes, (size_t)len); /* it is shorter than before */
-    wipe_free(bytes);
-    return len >= 0;
-}
-
-/* The value in the answer. */
-static enum service_result read_reply(enum service service, const struct buffer *reply,
-                                      struct buffer *text, struct err *err)
-{
-    enum member_result found;
-    bool binary = service == AWS_KMS;
-
-    if (service == AWS_KMS)
-        found = member_text(reply, NULL, "Plaintext", text);
-    else if (service == AWS_SSM)
-        found = member_text(reply, "Parameter", "Value", text);
-    else
-        found = member_text(reply, NULL, "SecretString", text);
-    if (service == AWS_SECRETS_MANAGER && found != MEMBER_FOUND &&
-        found != MEMBER_BROKEN) {
-        found = member_text(reply, NULL, "SecretBinary", text);
-        binary = true;
-    }
-    if (found == MEMBER_BROKEN) { /* perhaps only a part arrived */
-        err_set(err, CAUSE_SECRET, "%s: the answer is not JSON", service_name(service));
-        return AWS_LATER;
-    }
-    if (found == MEMBER_FOUND && (!binary || decode_base64(text)))
-        return AWS_DONE;
-    err_set(err, CAUSE_SECRET, "%s: the answer has no value", service_name(service));
-    return AWS_REFUSED;
-}
-
-static enum service_result fetch(struct secrets *secrets, const struct value *value,
-                                 const struct deadline *deadline, struct buffer *text,
-                                 struct err *err)
-{
-    struct buffer reply = {.max = REPLY_MAX, .secret = true};
-    enum service_result result = AWS_LATER;
-
-    if (deadline_left_ms(deadline) == 0)
-        err_set(err, CAUSE_SECRET, "%s: no time left to ask",
-                service_name(value->reference.service));
-    else
-        result = ask_both_ways(secrets, value, deadline, &reply, err);
-    if (result == AWS_DONE)
-        result = read_reply(value->reference.service, &reply, text, err);
-    buffer_free(&reply);
-    return result;
 }
 
 /* ------------------------------------------------------------- values */
@@ -170,6 +63,12 @@ static bool pick(const struct value *value, const struct buffer *text,
                    value->reference.key);
 }
 
+/* Whether it will be good until then, clock_ms(). */
+static bool lasts(const struct value *value, int64_t until_ms)
+{
+    return value->text && (value->end_ms == 0 || value->end_ms >= until_ms);
+}
+
 static bool keep(struct value *value, const struct buffer *text, bool *changed,
                  struct err *err)
 {
@@ -190,13 +89,18 @@ static bool keep(struct value *value, const struct buffer *text, bool *changed,
     return true;
 }
 
-static bool take(struct value *value, const struct buffer *text, bool *changed,
+static bool take(struct value *value, const struct fetched *fetched, bool *changed,
                  struct err *err)
 {
-    struct buffer member = {.max = REPLY_MAX, .secret = true};
+    const struct buffer *text = &fetched->text;
+    struct buffer member = {.max = FETCH_MAX, .secret = true};
     bool ok = !value->reference.key || pick(value, text, &member, err);
 
     ok = ok && keep(value, value->reference.key ? &member : text, changed, err);
+    if (ok) {
+        value->end_ms = fetched->end_ms;
+        value->from_ms = clock_ms();
+    }
     buffer_free(&member);
     return ok;
 }
@@ -206,7 +110,8 @@ static bool take(struct value *value, const struct buffer *text, bool *changed,
 /* The references that are to be resolved: one call for each distinct reference. */
 struct pass {
     bool due[SECRET_COUNT];
-    bool asked; /* AWS was called */
+    int64_t until_ms; /* clock_ms(): so long they have to be good */
+    bool asked;       /* AWS was called */
     bool changed;
     enum secrets_result result;
     struct err *err;
@@ -217,6 +122,8 @@ static void note(struct pass *pass, const struct value *value, enum service_resu
 {
     enum secrets_result worse = result == AWS_LATER ? SECRETS_LATER : SECRETS_REFUSED;
 
+    if (result == AWS_LATER && value->end_ms && lasts(value, clock_ms()))
+        return; /* the token that is known is still good */
     if (worse <= pass->result)
         return; /* the first of its kind is reported */
     pass->result = worse;
@@ -229,12 +136,13 @@ static void resolve(struct secrets *secrets, size_t first,
                     const struct deadline *deadline, struct pass *pass)
 {
     const struct value *asked = &secrets->values[first];
-    struct buffer text = {.max = REPLY_MAX, .secret = true};
+    struct fetched fetched = {.text = {.max = FETCH_MAX, .secret = true}};
     struct err err = {0};
     enum service_result result;
 
     pass->asked = pass->asked || deadline_left_ms(deadline) > 0;
-    result = fetch(secrets, asked, deadline, &text, &err);
+    result = fetch(&secrets->client, &asked->reference, pass->until_ms - clock_ms(),
+                   deadline, &fetched, &err);
     for (size_t i = first; i < SECRET_COUNT; i++) {
         struct value *value = &secrets->values[i];
 
@@ -243,12 +151,12 @@ static void resolve(struct secrets *secrets, size_t first,
         pass->due[i] = false;
         if (result != AWS_DONE)
             note(pass, value, result, &err);
-        else if (!take(value, &text, &pass->changed, &err)) {
+        else if (!take(value, &fetched, &pass->changed, &err)) {
             err_wrap(&err, "%s", service_name(value->reference.service));
             note(pass, value, AWS_REFUSED, &err);
         }
     }
-    buffer_free(&text);
+    buffer_free(&fetched.text);
 }
 
 static int64_t count_due(const struct pass *pass)
@@ -322,8 +230,8 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
         const char *setting;
     } settings[SECRET_COUNT] = {
         [SECRET_VIRTUAL_HOST] = {"PIGEON_VIRTUAL_HOST", config->virtual_host},
-        [SECRET_USER] = {"PIGEON_USER", config->user},
-        [SECRET_PASSWORD] = {"PIGEON_PASSWORD", config->password},
+        [SECRET_USER] = {"PIGEON_USER", config->user ? config->user : ""},
+        [SECRET_PASSWORD] = {"PIGEON_PASSWORD", config->password ? config->password : ""},
     };
     struct secrets *secrets = calloc(1, sizeof(*secrets));
     bool services[AWS_SERVICES] = {false};
@@ -348,10 +256,11 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
 enum secrets_result secrets_resolve(struct secrets *secrets,
                                     const struct deadline *deadline, struct err *err)
 {
-    struct pass pass = {.err = err};
+    struct pass pass = {.err = err, .until_ms = deadline->end_ms + SPARE_MS};
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
-        pass.due[i] = is_reference(&secrets->values[i]) && !secrets->values[i].text;
+        pass.due[i] = is_reference(&secrets->values[i]) &&
+                      !lasts(&secrets->values[i], pass.until_ms);
     run(secrets, deadline, &pass);
     return pass.result;
 }
@@ -359,7 +268,7 @@ enum secrets_result secrets_resolve(struct secrets *secrets,
 bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
                      struct err *err)
 {
-    struct pass pass = {.err = err};
+    struct pass pass = {.err = err, .until_ms = deadline->end_ms + SPARE_MS};
     int64_t start_ms = clock_ms();
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
@@ -374,6 +283,22 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     if (!pass.changed && pass.result == SECRETS_READY)
         err_set(err, CAUSE_SECRET, "AWS still has the same values");
     return pass.changed;
+}
+
+bool secrets_last(const struct secrets *secrets, const struct deadline *deadline)
+{
+    int64_t now_ms = clock_ms();
+
+    for (size_t i = 0; i < SECRET_COUNT; i++) {
+        const struct value *value = &secrets->values[i];
+
+        if (!is_reference(value) || lasts(value, deadline->end_ms))
+            continue;
+        /* A token of this minute that still works is the best there is. */
+        if (!lasts(value, now_ms) || value->from_ms + REFRESH_MS <= now_ms)
+            return false;
+    }
+    return true;
 }
 
 const char *secrets_value(const struct secrets *secrets, enum secret which)

@@ -1,5 +1,5 @@
 /* secrets.h -- PIGEON_VIRTUAL_HOST, PIGEON_USER and PIGEON_PASSWORD, where they are
- * references to a value in AWS (reference.h).
+ * references to a value in AWS (reference.h); a token of STS is kept until it ends.
  *
  * The values are kept here, once, and wiped at the end. The config stays the caller's,
  * and must live as long as the secrets. */
@@ -25,8 +25,9 @@ struct secrets;
  * variable that is wrong. */
 struct secrets *secrets_open(const struct config *config, struct err *err);
 
-/* Fetches the values that are not known yet, each distinct reference once. Unless the
- * result is SECRETS_READY, err names a variable, and has AWS's answer. */
+/* Fetches the values that are not known yet, and a token that would end before the
+ * deadline, each distinct reference once. Unless the result is SECRETS_READY, err names a
+ * variable, and has AWS's answer. */
 enum secrets_result secrets_resolve(struct secrets *secrets,
                                     const struct deadline *deadline, struct err *err);
 
@@ -35,7 +36,12 @@ enum secrets_result secrets_resolve(struct secrets *secrets,
 bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
                      struct err *err);
 
-/* A value, until the next secrets_refresh(); NULL: it is not known yet. */
+/* Whether the known values are good until the deadline. True, too, for a token that ends
+ * before it where it was fetched less than a minute ago: a new one would end as soon. */
+bool secrets_last(const struct secrets *secrets, const struct deadline *deadline);
+
+/* A value, until the next resolve or refresh; NULL: it is not known yet. "": the setting
+ * is missing. */
 const char *secrets_value(const struct secrets *secrets, enum secret which);
 
 /* Whether this setting is a reference. */

@@ -1,7 +1,8 @@
 /* service.c -- where a service is, how it is called, and what its errors mean.
  *
  * AWS's JSON 1.1 protocol: a POST to "/", the operation in X-Amz-Target. An error's code
- * is its __type, or the header x-amzn-ErrorType. Two traps of SigV4 in curl 7.88: a
+ * is its __type, or the header x-amzn-ErrorType. STS has the older Query protocol: a
+ * form, the operation in it, and answers in XML. Two traps of SigV4 in curl 7.88: a
  * header that is empty or removed ("Expect:") is signed and not sent. */
 #include "aws/service.h"
 
@@ -9,7 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
+#include "aws/element.h"
 #include "aws/https.h"
 #include "aws/member.h"
 #include "base/shown.h"
@@ -22,7 +25,7 @@
 static const struct {
     const char *name;
     const char *operation;
-    const char *target;
+    const char *target;   /* NULL: the Query protocol */
     const char *variable; /* of its endpoint */
 } services[] = {
     [AWS_KMS] = {"kms", "Decrypt", "X-Amz-Target: TrentService.Decrypt",
@@ -32,6 +35,7 @@ static const struct {
     [AWS_SECRETS_MANAGER] = {"secretsmanager", "GetSecretValue",
                              "X-Amz-Target: secretsmanager.GetSecretValue",
                              "AWS_ENDPOINT_URL_SECRETS_MANAGER"},
+    [AWS_STS] = {"sts", "GetWebIdentityToken", NULL, "AWS_ENDPOINT_URL_STS"},
 };
 
 const char *service_name(enum service service)
@@ -61,7 +65,8 @@ static bool place(struct service_client *client, enum service service, struct er
     const struct config *config = client->config;
     const char *own[] = {[AWS_KMS] = config->endpoint_kms,
                          [AWS_SSM] = config->endpoint_ssm,
-                         [AWS_SECRETS_MANAGER] = config->endpoint_secrets};
+                         [AWS_SECRETS_MANAGER] = config->endpoint_secrets,
+                         [AWS_STS] = config->endpoint_sts};
     const char *variable =
         is_set(own[service]) ? services[service].variable : "AWS_ENDPOINT_URL";
     const char *url = is_set(own[service]) ? own[service] : config->endpoint;
@@ -128,7 +133,9 @@ static void read_code(const struct https *https, const struct buffer *reply, cha
     const char *start = header ? header : "";
     size_t len;
 
-    if (member_text(reply, NULL, "__type", &text) == MEMBER_FOUND && text.len > 0)
+    if ((member_text(reply, NULL, "__type", &text) == MEMBER_FOUND ||
+         element_text(reply, "Code", &text)) &&
+        text.len > 0)
         start = text.data;
     if (strchr(start, '#'))
         start = strchr(start, '#') + 1;
@@ -153,7 +160,8 @@ static void read_message(const struct config *config, const struct buffer *reply
 
     message[0] = '\0';
     if (member_text(reply, NULL, "message", &text) != MEMBER_FOUND &&
-        member_text(reply, NULL, "Message", &text) != MEMBER_FOUND)
+        member_text(reply, NULL, "Message", &text) != MEMBER_FOUND &&
+        !element_text(reply, "Message", &text))
         buffer_clear(&text);
     if (text.len > 0) {
         for (i = 0; i < text.len && i < size - 1 && (unsigned char)text.data[i] >= ' ';
@@ -165,6 +173,24 @@ static void read_message(const struct config *config, const struct buffer *reply
         holds(message, config->aws_session_token))
         message[0] = '\0';
     buffer_free(&text);
+}
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+/* The codes of JSON end in "Exception", those of XML mostly do not. */
+static enum cause cause_of(const char *code, const char *message)
+{
+    if (begins(code, "AccessDenied"))
+        return CAUSE_SECRET_DENIED;
+    if (begins(code, "OutboundWebIdentityFederationDisabled"))
+        return CAUSE_SECRET_SWITCHED_OFF;
+    if (begins(message, "Signature expired") ||
+        begins(message, "Signature not yet current"))
+        return CAUSE_SECRET_CLOCK;
+    return CAUSE_SECRET;
 }
 
 static enum service_result judge(struct service_client *client,
@@ -186,16 +212,25 @@ static enum service_result judge(struct service_client *client,
         err_set(err, CAUSE_SECRET, "status %ld without an error code of AWS",
                 outcome->status);
     else
-        err_set(err,
-                strcmp(code, "AccessDeniedException") == 0 ? CAUSE_SECRET_DENIED
-                                                           : CAUSE_SECRET,
-                "%s%s%s", code, message[0] ? ": " : "", message);
+        err_set(err, cause_of(code, message), "%s%s%s", code, message[0] ? ": " : "",
+                message);
     if (strcmp(code, "InvalidCiphertextException") == 0)
         return AWS_INVALID_CIPHERTEXT;
+    if (begins(code, "SessionDurationEscalation"))
+        return AWS_TOO_LONG;
     return may_pass(outcome->status, code) ? AWS_LATER : AWS_REFUSED;
 }
 
 /* ------------------------------------------------------------- calls */
+
+/* "Mon, 30 Nov 2026 16:00:00 GMT"; 0: none of these. */
+static int64_t read_date(const char *date)
+{
+    struct tm tm = {0};
+    const char *end = date ? strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm) : NULL;
+
+    return end ? (int64_t)timegm(&tm) : 0;
+}
 
 static void call(struct service_client *client, enum service service,
                  const struct buffer *body, int64_t timeout_ms, const char *token,
@@ -203,8 +238,11 @@ static void call(struct service_client *client, enum service service,
 {
     const struct config *config = client->config;
     char signed_for[256];
-    const char *const headers[] = {"Content-Type: application/x-amz-json-1.1",
-                                   services[service].target, token, NULL};
+    const char *target = services[service].target;
+    const char *const headers[] = {
+        target ? "Content-Type: application/x-amz-json-1.1"
+               : "Content-Type: application/x-www-form-urlencoded; charset=utf-8",
+        target ? target : token, target ? token : NULL, NULL};
     const struct https_request request = {.url = client->url[service],
                                           .headers = headers,
                                           .body = body->data,
@@ -218,6 +256,7 @@ static void call(struct service_client *client, enum service service,
     snprintf(signed_for, sizeof(signed_for), "aws:amz:%s:%s", config->aws_region,
              services[service].name);
     *outcome = https_call(client->https, &request, reply);
+    client->answered_s = read_date(https_header(client->https, "Date"));
 }
 
 enum service_result service_call(struct service_client *client, enum service service,

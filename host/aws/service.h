@@ -1,5 +1,5 @@
-/* service.h -- one signed call to an AWS service that speaks JSON: KMS, SSM, Secrets
- * Manager.
+/* service.h -- one signed call to an AWS service: KMS, SSM and Secrets Manager, which
+ * speak JSON, and STS, which takes a form and answers in XML.
  *
  * The config stays the caller's, and must live as long as this. */
 #ifndef PIGEON_AWS_SERVICE_H
@@ -10,13 +10,14 @@
 #include "base/buffer.h"
 #include "config.h"
 
-enum service { AWS_KMS, AWS_SSM, AWS_SECRETS_MANAGER, AWS_SERVICES };
+enum service { AWS_KMS, AWS_SSM, AWS_SECRETS_MANAGER, AWS_STS, AWS_SERVICES };
 
 enum service_result {
     AWS_DONE,
     AWS_LATER, /* throttled, failed, silent: a retry may work */
     AWS_REFUSED,
-    AWS_INVALID_CIPHERTEXT /* refused by KMS: another encryption context may work */
+    AWS_INVALID_CIPHERTEXT, /* refused by KMS: another encryption context may work */
+    AWS_TOO_LONG            /* refused by STS: a token that lives less long may work */
 };
 
 struct https;
@@ -26,6 +27,7 @@ struct service_client {
     char url[AWS_SERVICES][512];
     const char *bundle;  /* the CAs for https */
     struct https *https; /* NULL: no call was made since service_hang_up() */
+    int64_t answered_s;  /* the last answer's Date, since 1970; 0: it had none */
 };
 
 /* "kms", as references and signatures name it. */
@@ -37,8 +39,9 @@ bool service_open(struct service_client *client, const struct config *config,
                   const bool services[AWS_SERVICES], struct err *err);
 
 /* Calls for `timeout_ms` at most: KMS' Decrypt, SSM's GetParameter, Secrets Manager's
- * GetSecretValue. The answer goes into `reply`, which is empty unless it is AWS_DONE.
- * Otherwise err has the service, and AWS's own code and message where it gave them. */
+ * GetSecretValue, STS' GetWebIdentityToken. The answer goes into `reply`, which is empty
+ * unless it is AWS_DONE. Otherwise err has the service, and AWS's own code and message
+ * where it gave them. */
 enum service_result service_call(struct service_client *client, enum service service,
                                  const struct buffer *body, int64_t timeout_ms,
                                  struct buffer *reply, struct err *err);

@@ -16,6 +16,9 @@ static const char *const advices[CAUSES] = {
                      "function to AWS",
     [CAUSE_SECRET_DENIED] = "allow the function's role to read it: "
                             "deploy/CONFIGURATION.md has the statements",
+    [CAUSE_SECRET_SWITCHED_OFF] = "switch it on, once for the account: aws iam "
+                                  "enable-outbound-web-identity-federation",
+    [CAUSE_SECRET_CLOCK] = "set the clock of this machine",
 
     [CAUSE_LOOK_UP] = "check PIGEON_HOST, and the name servers of the function's "
                       "network",
@@ -51,7 +54,26 @@ static const char *const advices[CAUSES] = {
                                "or is the broker at its connection limit?",
     [CAUSE_LOGIN_REFUSED] = "check PIGEON_USER and PIGEON_PASSWORD (guest may log in "
                             "only from the broker's own machine)",
+    [CAUSE_TOKEN_REFUSED] = "see the broker's log: has the token expired by the "
+                            "broker's clock, is its audience the broker's "
+                            "resource_server_id, and does the broker have its issuer's "
+                            "keys?",
+    [CAUSE_TOKEN_EXPIRED] = "put a new one where PIGEON_PASSWORD has it from, or let it "
+                            "be sts:AUDIENCE; are the clocks of both sides right?",
+    [CAUSE_TOKEN_NO_RIGHT] = "give the token's owner a scope on the broker "
+                             "(auth_oauth2.scope_aliases), write:VHOST/amq.default for "
+                             "queues: deploy/CONFIGURATION.md",
+    [CAUSE_CERTIFICATE_REFUSED] =
+        "see the broker's log: does it have a user with the name in the client "
+        "certificate (ssl_cert_login_from: its whole subject, unless set), and is its "
+        "ssl_options.verify verify_peer?",
+    [CAUSE_PASSWORD_TOO_LONG] =
+        "take a shorter password or token; RabbitMQ 4.1 and later take longer ones "
+        "where initial_frame_max is set (8192, unless set)",
     [CAUSE_NO_PLAIN] = "allow the mechanism PLAIN on the broker (auth_mechanisms)",
+    [CAUSE_NO_EXTERNAL] =
+        "enable rabbitmq_auth_mechanism_ssl on the broker, and EXTERNAL in its "
+        "auth_mechanisms; or set PIGEON_USER and PIGEON_PASSWORD",
     [CAUSE_VHOST_MISSING] = "check PIGEON_VIRTUAL_HOST",
     [CAUSE_VHOST_REFUSED] =
         "give the user permissions there: rabbitmqctl "
@@ -87,6 +109,8 @@ static const char *const types[CAUSES] = {
 
     [CAUSE_SECRET] = "Runtime.SecretUnavailable",
     [CAUSE_SECRET_DENIED] = "Runtime.SecretUnavailable",
+    [CAUSE_SECRET_SWITCHED_OFF] = "Runtime.SecretUnavailable",
+    [CAUSE_SECRET_CLOCK] = "Runtime.SecretUnavailable",
     [CAUSE_TLS_FILE] = "ValueError",
 };
 

@@ -1,8 +1,9 @@
-/* aws.c -- a local AWS: KMS, SSM's parameters and Secrets Manager, as far as Pigeon
+/* aws.c -- a local AWS: KMS, SSM's parameters, Secrets Manager and STS, as far as Pigeon
  * uses them, with their faults.
  *
  * A thread for each connection, so that a silent one does not delay the others; the
- * store is behind one lock. aws/signature.c judges a request, aws/store.c answers it. */
+ * store is behind one lock. aws/signature.c judges a request; aws/store.c answers it, for
+ * STS aws/sts.c. */
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -17,14 +18,15 @@
 #include "base/output.h"
 #include "tools/aws/signature.h"
 #include "tools/aws/store.h"
+#include "tools/aws/sts.h"
 
 static const char usage[] =
     "Usage: aws [CERTIFICATE KEY]\n"
-    "KMS, SSM and Secrets Manager on a free port of 127.0.0.1, over https where a\n"
+    "KMS, SSM, Secrets Manager and STS on a free port of 127.0.0.1, over https where a\n"
     "certificate is given. Prints the URL for AWS_ENDPOINT_URL, and a line a call:\n"
     "\n"
-    "  call SERVICE ID ANSWER      \"ok\" or AWS's error code; SERVICE is kms, ssm or\n"
-    "                              secretsmanager\n"
+    "  call SERVICE ID ANSWER      \"ok\" or AWS's error code; SERVICE is kms, ssm,\n"
+    "                              secretsmanager or sts (ID: the audience)\n"
     "\n"
     "Callers sign with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN\n"
     "of its environment, in PIGEON_AWS_REGION. It obeys lines on stdin until stdin\n"
@@ -35,10 +37,23 @@ static const char usage[] =
     "  context ID FUNCTION VALUE   a ciphertext with the context of a function\n"
     "  binary secretsmanager ID VALUE    a secret that is a SecretBinary\n"
     "  fault SERVICE KIND [MS]     denied throttled busy broken foreign truncated\n"
-    "                              slow MS, silent, none\n";
+    "                              slow MS, silent, none\n"
+    "  sts key FILE                writes the public key of the tokens, PEM, into FILE;\n"
+    "                              its id (kid) is EC384_0\n"
+    "  sts token FILE AUDIENCE     writes a token into FILE\n"
+    "  sts role ARN                who calls: `sub` of the tokens from now on\n"
+    "  sts lifetime S [SAID]       seconds that tokens live, whatever was asked (below "
+    "0:\n"
+    "                              they have ended), and what the answer says of it;\n"
+    "                              asked: as at first\n"
+    "  sts session S               seconds left of the caller's session: no longer "
+    "token\n"
+    "  sts federation on|off       whether the account has switched such tokens on\n"
+    "  sts clock S                 AWS's clock is so many seconds ahead\n";
 
 struct services {
     struct store store;
+    struct sts sts;
     struct identity identity;
     pthread_mutex_t lock;
     pthread_cond_t obeyed; /* a command came on stdin */
@@ -81,28 +96,44 @@ static ssize_t give_half(void *half, uint64_t at, char *out, size_t max)
 
 /* ------------------------------------------------------------- requests */
 
+/* The service that a request is for. STS alone takes forms. */
+static bool wanted(struct MHD_Connection *connection, const struct buffer *body,
+                   enum service *service)
+{
+    const char *type = value_of(connection, "Content-Type");
+
+    *service = STS;
+    if (strcmp(type, "application/x-www-form-urlencoded; charset=utf-8") == 0)
+        return body->len > 0 && value_of(connection, "X-Amz-Target")[0] == '\0';
+    return strcmp(type, "application/x-amz-json-1.1") == 0 &&
+           service_named(value_of(connection, "X-Amz-Target"), service);
+}
+
 /* Decides, under the lock, and prints the call. */
 static enum fault answer(struct services *aws, struct MHD_Connection *connection,
                          const char *path, const struct buffer *body, struct reply *reply)
 {
+    struct identity identity = aws->identity;
     struct refusal refusal = {0};
     enum service service;
     enum fault fault = FAULT_NONE;
     char id[512] = "-";
 
-    if (!service_named(value_of(connection, "X-Amz-Target"), &service)) {
-        reply_error(reply, 400, "UnknownOperationException", "no such X-Amz-Target");
+    identity.now_s = sts_now(&aws->sts);
+    if (!wanted(connection, body, &service)) {
+        reply_error(reply, KMS, 400, "UnknownOperationException",
+                    "no such X-Amz-Target or Content-Type");
         printf("call - - %s\n", reply->code);
         return FAULT_NONE;
     }
     fault = aws->store.faults[service].kind;
-    if (strcmp(value_of(connection, "Content-Type"), "application/x-amz-json-1.1") != 0)
-        reply_error(reply, 400, "SerializationException", "a Content-Type of no sense");
-    else if (!signature_check(connection, path, body, service_name(service),
-                              &aws->identity, &refusal))
-        reply_error(reply, 400, refusal.code, refusal.message);
-    else
+    if (!signature_check(connection, path, body, service_name(service), &identity,
+                         &refusal))
+        reply_error(reply, service, 400, refusal.code, refusal.message);
+    else if (service != STS)
         store_answer(&aws->store, service, body, reply, id, sizeof(id));
+    else if (!store_misbehave(&aws->store, STS, reply))
+        sts_answer(&aws->sts, body, reply, id, sizeof(id));
     printf("call %s %s %s\n", service_name(service), id,
            fault == FAULT_SLOW || fault == FAULT_SILENT || fault == FAULT_TRUNCATED
                ? (fault == FAULT_TRUNCATED ? "truncated" : "late")
@@ -111,6 +142,17 @@ static enum fault answer(struct services *aws, struct MHD_Connection *connection
                                   : "no code");
     linger(aws, service);
     return fault;
+}
+
+/* By the clock of AWS. */
+static void add_date(struct MHD_Response *response, const struct services *aws)
+{
+    time_t now = (time_t)sts_now(&aws->sts);
+    char date[64];
+    struct tm tm;
+
+    strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+    MHD_add_response_header(response, MHD_HTTP_HEADER_DATE, date);
 }
 
 static enum MHD_Result respond(struct services *aws, struct MHD_Connection *connection,
@@ -132,6 +174,7 @@ static enum MHD_Result respond(struct services *aws, struct MHD_Connection *conn
         response = MHD_create_response_from_buffer(reply.body.len,
                                                    reply.body.data ? reply.body.data : "",
                                                    MHD_RESPMEM_MUST_COPY);
+    add_date(response, aws);
     result = MHD_queue_response(connection, (unsigned)reply.status, response);
     MHD_destroy_response(response);
     buffer_free(&reply.body);
@@ -187,7 +230,7 @@ static struct MHD_Daemon *serve(struct services *aws, const char *certificate,
 
     return MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION |
-            (certificate ? MHD_USE_TLS : 0),
+            MHD_USE_SUPPRESS_DATE_NO_CLOCK | (certificate ? MHD_USE_TLS : 0),
         0, NULL, NULL, on_request, aws, MHD_OPTION_SOCK_ADDR, &address,
         MHD_OPTION_NOTIFY_COMPLETED, on_request_end, aws, MHD_OPTION_ARRAY,
         certificate ? tls : tls + 2, MHD_OPTION_END);
@@ -201,7 +244,10 @@ static void obey_stdin(struct services *aws)
     while (getline(&line, &size, stdin) >= 0) {
         line[strcspn(line, "\n")] = '\0';
         pthread_mutex_lock(&aws->lock);
-        puts(store_obey(&aws->store, line) ? "ok" : "error");
+        puts((strncmp(line, "sts ", 4) == 0 ? sts_obey(&aws->sts, line + 4)
+                                            : store_obey(&aws->store, line))
+                 ? "ok"
+                 : "error");
         pthread_cond_broadcast(&aws->obeyed);
         pthread_mutex_unlock(&aws->lock);
     }
@@ -217,7 +263,7 @@ static const char *variable(const char *name, const char *otherwise)
 
 static int run(struct services *aws, const char *certificate, const char *key)
 {
-    struct MHD_Daemon *daemon = serve(aws, certificate, key);
+    struct MHD_Daemon *daemon = sts_open(&aws->sts) ? serve(aws, certificate, key) : NULL;
 
     if (!daemon) {
         fputs("aws: the server did not start\n", stderr);
@@ -232,6 +278,7 @@ static int run(struct services *aws, const char *certificate, const char *key)
     pthread_mutex_unlock(&aws->lock);
     MHD_stop_daemon(daemon);
     store_free(&aws->store);
+    sts_close(&aws->sts);
     return 0;
 }
 

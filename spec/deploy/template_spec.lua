@@ -191,8 +191,24 @@ describe("deploy/template.yaml", function()
       if granted.Resource == "*" then unconditional[#unconditional + 1] = granted.Sid end
     end
     assert.same({ Log = "always", Receive = "FromQueue", KeepFailures = "FromBucket", Secret = "HasSecret",
-      Parameter = "HasParameter", Key = "HasKey", Vpc = "HasVpc" }, allowed)
-    assert.same({ "Vpc" }, unconditional)
+      Parameter = "HasParameter", Key = "HasKey", Token = "HasAudience", Vpc = "HasVpc" }, allowed)
+    assert.same({ "Token", "Vpc" }, unconditional)
+  end)
+
+  it("asks STS for tokens of one audience alone", function()
+    for _, statement in ipairs(resources.Role.Properties.Policies[1].PolicyDocument.Statement) do
+      local granted = statement["Fn::If"] and statement["Fn::If"][2] or statement
+      if granted.Sid == "Token" then
+        assert.same({ ["ForAllValues:StringEquals"] = { ["sts:IdentityTokenAudience"] = { "rabbitmq" } } },
+          render(granted.Condition, { TokenAudience = "rabbitmq" }))
+      end
+    end
+  end)
+
+  it("has no empty PIGEON_USER", function()
+    local user = fn.Environment.Variables.PIGEON_USER
+    assert.equal("u", render(user, { PigeonUser = "u" }))
+    assert.same({ Ref = "AWS::NoValue" }, user["Fn::If"][3])
   end)
 
   it("lets only that bucket of this account in", function()

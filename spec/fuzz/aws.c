@@ -1,5 +1,5 @@
 /* aws.c -- an answer of AWS, to each of three calls: the values of three settings are
- * read from it, or an error.
+ * read from it, or an error; once with a token of STS among them.
  *
  * The first line is the status, and behind a space the header x-amzn-ErrorType; the rest
  * is the body. */
@@ -81,11 +81,11 @@ static void read_reply(const char *data, size_t size)
     reply.len = size - (line ? len + 1 : 0);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void resolve(const uint8_t *data, size_t size, const char *password)
 {
     const struct config config = {.virtual_host = "secretsmanager:broker#vhost",
                                   .user = "kms:AAAA",
-                                  .password = "ssm:/broker/password",
+                                  .password = password,
                                   .aws_region = "us-west-2",
                                   .endpoint = "http://127.0.0.1/",
                                   .function_name = "pigeon",
@@ -113,5 +113,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     secrets_hide(secrets, text, sizeof(text));
     secrets_refresh(secrets, &deadline, &err);
     secrets_close(secrets);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    resolve(data, size, "ssm:/broker/password");
+    resolve(data, size, "sts:rabbitmq");
     return 0;
 }

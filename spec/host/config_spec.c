@@ -203,6 +203,45 @@ static void all_missing_variables_are_named_at_once(void **state)
         assert_non_null(strstr(err.text, all[i]));
 }
 
+static void a_token_needs_no_user(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    unsetenv("PIGEON_USER");
+    setenv("PIGEON_PASSWORD", "sts:rabbitmq", 1);
+    assert_true(check(&config, &err));
+    setenv("PIGEON_USER", "", 1);
+    assert_true(check(&config, &err));
+    setenv("PIGEON_PASSWORD", "\\sts:rabbitmq", 1);
+    assert_false(check(&config, &err));
+    assert_non_null(strstr(err.text, "missing or empty: PIGEON_USER;"));
+}
+
+static void a_certificate_is_the_login_where_nothing_else_is(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    setenv("PIGEON_TLS_CERT_FILE", "cert.pem", 1);
+    setenv("PIGEON_TLS_KEY_FILE", "key.pem", 1);
+    assert_true(check(&config, &err));
+    assert_false(config_external(&config)); /* beside a user and a password */
+    unsetenv("PIGEON_PASSWORD");
+    assert_false(check(&config, &err));
+    assert_false(config_external(&config));
+    assert_non_null(strstr(err.text, "missing or empty: PIGEON_PASSWORD;"));
+    setenv("PIGEON_USER", "", 1);
+    assert_true(check(&config, &err));
+    assert_true(config_external(&config));
+    unsetenv("PIGEON_TLS_CERT_FILE");
+    assert_false(check(&config, &err));
+    assert_false(config_external(&config));
+    assert_non_null(strstr(err.text, "missing or empty: PIGEON_USER, PIGEON_PASSWORD;"));
+}
+
 static void ports(void **state)
 {
     static const struct {
@@ -362,6 +401,8 @@ int main(void)
         CASE(what_is_not_set_is_null),
         CASE(each_required_variable_is_missed),
         CASE(all_missing_variables_are_named_at_once),
+        CASE(a_token_needs_no_user),
+        CASE(a_certificate_is_the_login_where_nothing_else_is),
         CASE(ports),
         CASE(tls_is_on_or_off),
         CASE(a_client_certificate_needs_its_key),

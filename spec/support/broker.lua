@@ -56,6 +56,31 @@ function broker.wait_gone()
   system.wait("the broker's end", function() return not lives() end)
 end
 
+--- Switches a plugin on, where it runs.
+function broker.enable(plugin)
+  evaluate('ok = file:write_file("plugins", <<"[%s].">>), rabbit_plugins:ensure("plugins").', plugin)
+end
+
+--- From now on a password may be a token of the audience "rabbitmq", which the key in this file (PEM) has
+-- signed. `scopes` are what its owners may do, by their name: {["arn:..."] = {"write:VHOST/amq.default"}}.
+function broker.take_tokens(key_file, scopes)
+  local aliases = {}
+  for owner, list in pairs(scopes) do
+    local texts = {}
+    for i, scope in ipairs(list) do texts[i] = ('<<"rabbitmq.%s">>'):format(scope) end
+    aliases[#aliases + 1] = ('<<"%s">> => [%s]'):format(owner, table.concat(texts, ", "))
+  end
+  broker.enable("rabbitmq_auth_backend_oauth2")
+  evaluate([[
+    Set = fun(Name, Value) -> application:set_env(rabbitmq_auth_backend_oauth2, Name, Value) end,
+    Set(resource_server_id, <<"rabbitmq">>),
+    Set(extra_scopes_source, <<"sub">>),
+    Set(scope_aliases, #{%s}),
+    Set(key_config, [{signing_keys, #{<<"EC384_0">> => {pem_file, "%s"}}}, {default_key, <<"EC384_0">>}]),
+    application:set_env(rabbit, auth_backends, [rabbit_auth_backend_oauth2, rabbit_auth_backend_internal]).]],
+    table.concat(aliases, ", "), key_file)
+end
+
 --- The same ports and data again, where it does not run.
 function broker.restart()
   system.run(system.rabbitmq .. " start --keep")

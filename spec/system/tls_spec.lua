@@ -109,11 +109,11 @@ describe("over TLS", function()
 
   describe("an event arrives", function()
     it("with TLS 1.3, under an address that the certificate has", function()
-      has(works({ PIGEON_PORT = port.good }), ", TLS 1.3, ready in ")
+      has(works({ PIGEON_PORT = port.good }), ", TLS 1.3, login PLAIN, ready in ")
     end)
 
     it("with TLS 1.2, where the broker has no more", function()
-      has(works({ PIGEON_PORT = port.old_tls }), ", TLS 1.2, ready in ")
+      has(works({ PIGEON_PORT = port.old_tls }), ", TLS 1.2, login PLAIN, ready in ")
     end)
 
     it("where the broker sends the intermediate certificate", function()
@@ -145,7 +145,7 @@ describe("over TLS", function()
 
     it("and PIGEON_TLS=off means none", function()
       has(works({ PIGEON_PORT = plain.PIGEON_PORT, PIGEON_TLS = "off", PIGEON_TLS_CA_FILE = "/nowhere" }),
-        ", TLS off, ready in ")
+        ", TLS off, login PLAIN, ready in ")
     end)
   end)
 
@@ -281,7 +281,7 @@ describe("over TLS", function()
       has(outcome.decoded[1].errorMessage, "at tls: ")
       has(outcome.decoded[1].errorMessage, "expired on 2021-01-02")
       has(outcome.log, "no broker yet, the first event tries again: tls: ")
-      has(outcome.log, ", TLS on, ready in ")
+      has(outcome.log, ", TLS on, login PLAIN, ready in ")
       assert.same({}, system.consume(plain))
     end)
   end)

@@ -142,16 +142,17 @@ static void signature(const struct claim *claim, const char *date, const char *c
     hex(step, text);
 }
 
-static bool check_date(const struct claim *claim, const char *date,
+static bool check_date(const struct claim *claim, const char *date, int64_t now_s,
                        struct refusal *refusal)
 {
     struct tm tm = {0};
     const char *end = date ? strptime(date, "%Y%m%dT%H%M%SZ", &tm) : NULL;
-    double skew = end && *end == '\0' ? difftime(timegm(&tm), time(NULL)) : SKEW_S + 1;
+    double skew = end && *end == '\0' ? difftime(timegm(&tm), (time_t)now_s) : SKEW_S + 1;
 
     if (skew > -SKEW_S && skew < SKEW_S && strncmp(claim->date, date, 8) == 0)
         return true;
-    return refuse(refusal, "InvalidSignatureException", "Signature expired: %s",
+    return refuse(refusal, "InvalidSignatureException", "Signature %s: %s",
+                  skew > 0 && end ? "not yet current" : "expired",
                   date ? date : "no date");
 }
 
@@ -229,7 +230,8 @@ bool signature_check(struct MHD_Connection *connection, const char *path,
     if (!parse(header(connection, "Authorization"), &claim))
         return refuse(refusal, "MissingAuthenticationTokenException",
                       "Missing Authentication Token");
-    return check_date(&claim, header(connection, "X-Amz-Date"), refusal) &&
+    return check_date(&claim, header(connection, "X-Amz-Date"), identity->now_s,
+                      refusal) &&
            check_scope(&claim, service, identity, refusal) &&
            check_token(connection, identity, refusal) &&
            check_headers(connection, &claim, refusal) &&

@@ -8,6 +8,7 @@
 #define PIGEON_TOOLS_AWS_SIGNATURE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 
@@ -19,6 +20,7 @@ struct identity {
     const char *secret_key;
     const char *session_token; /* NULL or "": none, and none is accepted */
     const char *region;
+    int64_t now_s; /* by the clock of AWS, since 1970 */
 };
 
 struct refusal {

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/aws/sts.h"
+
 struct entry {
     struct entry *next;
     enum service service;
@@ -29,6 +31,7 @@ static const struct {
     [SSM] = {"ssm", "AmazonSSM.GetParameter", "Name", "ParameterNotFound"},
     [SECRETS_MANAGER] = {"secretsmanager", "secretsmanager.GetSecretValue", "SecretId",
                          "ResourceNotFoundException"},
+    [STS] = {"sts", "", "", ""}, /* sts.c */
 };
 
 /* The errors that some faults give in place of a value. */
@@ -152,8 +155,13 @@ bool store_obey(struct store *store, char *line)
 
 /* ------------------------------------------------------------- answers */
 
-void reply_error(struct reply *reply, int status, const char *code, const char *message)
+void reply_error(struct reply *reply, enum service service, int status, const char *code,
+                 const char *message)
 {
+    if (service == STS) {
+        sts_error(reply, status == 400 ? 403 : status, code, message);
+        return;
+    }
     reply->status = status;
     reply->code = code;
     buffer_append_text(&reply->body, "{\"__type\":\"com.amazonaws.local#");
@@ -208,25 +216,26 @@ static void answer(const struct store *store, enum service service, const json_t
         json_string_value(json_object_get(context, "LambdaFunctionName"));
 
     if (service == SSM && !json_is_true(json_object_get(request, "WithDecryption")))
-        reply_error(reply, 400, "ValidationException", "ask WithDecryption");
+        reply_error(reply, service, 400, "ValidationException", "ask WithDecryption");
     else if (!entry ||
              (service == KMS &&
               (json_object_size(context) == 1) != (entry->function != NULL)) ||
              (entry->function && (!function || strcmp(function, entry->function) != 0)))
-        reply_error(reply, 400, services[service].missing, "");
+        reply_error(reply, service, 400, services[service].missing, "");
     else
         reply_value(reply, entry);
 }
 
-/* The answer of a fault in place of the value. */
-static bool misbehave(enum fault fault, struct reply *reply)
+bool store_misbehave(const struct store *store, enum service service, struct reply *reply)
 {
+    enum fault fault = store->faults[service].kind;
+
     if (fault == FAULT_FOREIGN) {
         reply->status = 403;
         return buffer_append_text(&reply->body, "<html>The proxy says no</html>");
     }
     if (faults[fault].code)
-        reply_error(reply, faults[fault].status, faults[fault].code,
+        reply_error(reply, service, faults[fault].status, faults[fault].code,
                     faults[fault].message);
     return faults[fault].code != NULL;
 }
@@ -240,8 +249,9 @@ void store_answer(const struct store *store, enum service service,
 
     snprintf(id, size, "%s", wanted ? wanted : "-");
     if (!wanted)
-        reply_error(reply, 400, "SerializationException", "no JSON, or nothing wanted");
-    else if (!misbehave(store->faults[service].kind, reply))
+        reply_error(reply, service, 400, "SerializationException",
+                    "no JSON, or nothing wanted");
+    else if (!store_misbehave(store, service, reply))
         answer(store, service, request, wanted, reply);
     json_decref(request);
 }

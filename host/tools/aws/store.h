@@ -1,4 +1,4 @@
-/* store.h -- the values of the local KMS, SSM and Secrets Manager, and their faults.
+/* store.h -- the values of the local KMS, SSM and Secrets Manager, and the faults of all.
  * Each is set by a line of text. Several threads use it: the caller locks. Owns its
  * values. */
 #ifndef PIGEON_TOOLS_AWS_STORE_H
@@ -8,7 +8,7 @@
 
 #include "base/buffer.h"
 
-enum service { KMS, SSM, SECRETS_MANAGER, SERVICES };
+enum service { KMS, SSM, SECRETS_MANAGER, STS, SERVICES };
 
 enum fault {
     FAULT_NONE,
@@ -50,8 +50,13 @@ bool store_obey(struct store *store, char *line);
 void store_answer(const struct store *store, enum service service,
                   const struct buffer *body, struct reply *reply, char *id, size_t size);
 
-/* An error in the shape of AWS. */
-void reply_error(struct reply *reply, int status, const char *code, const char *message);
+/* The answer of the service's fault in place of its own. False: it has no such fault. */
+bool store_misbehave(const struct store *store, enum service service,
+                     struct reply *reply);
+
+/* An error in the shape of AWS: of STS, or of the others. */
+void reply_error(struct reply *reply, enum service service, int status, const char *code,
+                 const char *message);
 
 void store_free(struct store *store);
 

@@ -228,7 +228,8 @@ static const struct row rows[] = {
     {"speaks AMQP 1.0 and stays", speaks_another_amqp_and_stays, MINUTE_MS, NULL, "login",
      0, "unexpected method received" PORT, false},
     {"offers no PLAIN", offers_no_plain, MINUTE_MS, NULL, "login", 0,
-     "unsupported sasl method requested; next: allow the mechanism PLAIN on the broker "
+     "the broker does not offer the mechanism PLAIN; it offers \"EXTERNAL "
+     "AMQPLAIN\"; next: allow the mechanism PLAIN on the broker "
      "(auth_mechanisms)",
      false},
     {"starts with half a frame", starts_with_a_frame_that_never_ends, SHORT_MS, NULL,

@@ -30,6 +30,7 @@ struct secrets {
     const char *password;
     const char *rotated; /* the password after a refresh; NULL: the same */
     bool refers;         /* the virtual host is a reference */
+    int64_t end_ms;      /* of the password; 0: none */
 };
 
 enum secrets_result secrets_resolve(struct secrets *secrets,
@@ -52,6 +53,11 @@ bool secrets_refresh(struct secrets *secrets, const struct deadline *deadline,
     secrets->password = secrets->rotated;
     world.login = NULL;
     return true;
+}
+
+bool secrets_last(const struct secrets *secrets, const struct deadline *deadline)
+{
+    return secrets->end_ms == 0 || secrets->end_ms >= deadline->end_ms;
 }
 
 const char *secrets_value(const struct secrets *secrets, enum secret which)
@@ -224,6 +230,144 @@ static void the_brokers_words_show_no_secret(void **state)
     assert_words(0, "confirm", 0, "vhost hidden" LOG);
 }
 
+static void a_token_that_ends_before_the_deadline_is_replaced_first(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    secrets.end_ms = clock_ms() + MINUTE_MS;
+    deliver("a b c", MINUTE_MS, good);
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(diary, "resolve as:old connect:0 login publish:abc publish:abc");
+    diary[0] = '\0';
+    secrets.password = "new";
+    secrets.end_ms = clock_ms() + MINUTE_MS - 1;
+    deliver("a b c", MINUTE_MS, good);
+    assert_string_equal(fates(), "ccc");
+    assert_string_equal(diary, "drop resolve as:new connect:0 login publish:abc");
+    assert_int_equal(facts.reconnects, 1);
+}
+
+/* ------------------------------------------------------------- expiring in the middle */
+
+#define NO_RIGHT                                                      \
+    "ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' " \
+    "refused for user 'u'"
+#define EXPIRED "the token has expired: " NO_RIGHT ", backend rabbit_auth_backend_o..."
+#define NEW_TOKEN                                                            \
+    "; next: put a new one where PIGEON_PASSWORD has it from, or let it be " \
+    "sts:AUDIENCE; are the clocks of both sides right?"
+#define WRITE                                                              \
+    "; next: give the user write permission on the exchange (amq.default " \
+    "for queues)"
+
+static void a_publish_refused_for_an_old_password_succeeds_with_the_new_one(void **state)
+{
+    const struct turn expired[] = {
+        {.fates = "c--", .words = EXPIRED, .code = 403, .cause = CAUSE_TOKEN_EXPIRED},
+        {.fates = "cc"}};
+    const struct turn closed[] = {{.fates = "c--",
+                                   .words = "credential expired",
+                                   .code = 320,
+                                   .cause = CAUSE_TOKEN_EXPIRED},
+                                  {.fates = "cc"}};
+    const struct turn refused[] = {{.fates = "c--", .words = NO_RIGHT, .code = 403},
+                                   {.fates = "cc"}};
+    const struct turn *const cases[] = {expired, closed, refused};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct secrets secrets = {.password = "old", .rotated = "new"};
+
+        delivery_case_setup(NULL);
+        delivery.secrets = &secrets;
+        deliver("a b c", MINUTE_MS, cases[i]);
+        assert_string_equal(fates(), "ccc");
+        assert_string_equal(facts.broker_wide, "");
+        assert_string_equal(diary,
+                            "resolve as:old connect:0 login publish:abc refresh as:new "
+                            "resolve as:new connect:0 login publish:bc");
+        delivery_case_teardown(NULL);
+    }
+}
+
+static void an_expired_token_that_aws_does_not_replace_is_named(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+    const struct turn turns[] = {
+        {.fates = "c-", .words = EXPIRED, .code = 403, .cause = CAUSE_TOKEN_EXPIRED}};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    deliver("a b", MINUTE_MS, turns);
+    assert_string_equal(fates(), "cu");
+    assert_words(1, "confirm", 403, EXPIRED SAME NEW_TOKEN);
+    assert_string_equal(diary,
+                        "resolve as:old connect:0 login publish:ab refresh as:old");
+    delivery_case_teardown(NULL);
+    delivery_case_setup(NULL); /* a password in the variable */
+    deliver("a b", MINUTE_MS, turns);
+    assert_words(1, "confirm", 403, EXPIRED NEW_TOKEN);
+    assert_string_equal(diary, "connect:0 login publish:ab");
+}
+
+/* It ended by our clock as well, and AWS was called less than a minute ago. */
+static void a_token_that_has_ended_is_replaced_whatever_a_refresh_may(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+    const struct turn turns[] = {{.fates = "-",
+                                  .words = EXPIRED,
+                                  .code = 403,
+                                  .cause = CAUSE_TOKEN_EXPIRED,
+                                  .takes_ms = 2000},
+                                 {.fates = "c"}};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    secrets.end_ms = clock_ms() + MINUTE_MS;
+    deliver("a b c", MINUTE_MS, good);
+    diary[0] = '\0';
+    world.connected = true;
+    secrets.end_ms = clock_ms() + MINUTE_MS - 1000;
+    deliver("a", MINUTE_MS - 1000, turns);
+    assert_string_equal(fates(), "u"); /* it lasts until that deadline */
+    secrets.end_ms = 1;
+    diary[0] = '\0';
+    delivery_case_setup(NULL);
+    delivery.secrets = &secrets;
+    deliver("a", MINUTE_MS, turns);
+    assert_string_equal(fates(), "c");
+    assert_string_equal(diary, "resolve as:old connect:0 login publish:a refresh as:old "
+                               "resolve as:old connect:0 login publish:a");
+}
+
+static void a_right_that_is_missing_is_no_matter_of_secrets(void **state)
+{
+    struct secrets secrets = {.password = "old"};
+    struct secrets other = {.password = "old", .rotated = "new"};
+    const struct turn once[] = {{.fates = "--", .words = NO_RIGHT, .code = 403},
+                                {.fates = "c"}};
+    const struct turn twice[] = {{.fates = "--", .words = NO_RIGHT, .code = 403},
+                                 {.fates = "--", .words = NO_RIGHT, .code = 403},
+                                 {.fates = "c"}};
+
+    (void)state;
+    delivery.secrets = &secrets;
+    deliver("a b:x", MINUTE_MS, once);
+    assert_string_equal(fates(), "uc");
+    assert_words(0, "confirm", 403, NO_RIGHT WRITE);
+    delivery_case_teardown(NULL);
+    delivery_case_setup(NULL);
+    delivery.secrets = &other;
+    deliver("a b:x", MINUTE_MS, twice);
+    assert_string_equal(fates(), "uc");
+    assert_words(0, "confirm", 403, NO_RIGHT WRITE);
+    assert_string_equal(diary, "resolve as:old connect:0 login publish:ab refresh as:new "
+                               "resolve as:new connect:0 login publish:ab "
+                               "resolve as:new connect:0 login publish:b");
+}
+
 /* A queue is gone, and the refused login was told as the cause (seed 7020829). */
 static void a_refusal_that_aws_cured_is_forgotten(void **state)
 {
@@ -251,6 +395,11 @@ int main(void)
         CASE(other_failures_refresh_nothing),
         CASE(a_virtual_host_that_is_a_reference_is_refreshed_too),
         CASE(the_brokers_words_show_no_secret),
+        CASE(a_token_that_ends_before_the_deadline_is_replaced_first),
+        CASE(a_publish_refused_for_an_old_password_succeeds_with_the_new_one),
+        CASE(an_expired_token_that_aws_does_not_replace_is_named),
+        CASE(a_token_that_has_ended_is_replaced_whatever_a_refresh_may),
+        CASE(a_right_that_is_missing_is_no_matter_of_secrets),
         CASE(a_refusal_that_aws_cured_is_forgotten),
     };
 

@@ -34,7 +34,7 @@ static int hang_ups;
 
 const char *service_name(enum service service)
 {
-    static const char *const names[] = {"kms", "ssm", "secretsmanager"};
+    static const char *const names[] = {"kms", "ssm", "secretsmanager", "sts"};
 
     return names[service];
 }

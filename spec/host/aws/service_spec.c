@@ -11,7 +11,7 @@
 
 #include "aws/service.h"
 
-static const bool all[AWS_SERVICES] = {true, true, true};
+static const bool all[AWS_SERVICES] = {true, true, true, true};
 
 static struct config settings(void)
 {
@@ -30,6 +30,7 @@ static void services_are_in_the_region(void **state)
     assert_string_equal(client.url[AWS_SSM], "https://ssm.us-west-2.amazonaws.com/");
     assert_string_equal(client.url[AWS_SECRETS_MANAGER],
                         "https://secretsmanager.us-west-2.amazonaws.com/");
+    assert_string_equal(client.url[AWS_STS], "https://sts.us-west-2.amazonaws.com/");
     assert_non_null(client.bundle);
     config.aws_region = "cn-north-1";
     assert_true(service_open(&client, &config, all, &err));
@@ -53,9 +54,11 @@ static void an_endpoint_of_its_own_goes_before_the_one_for_all(void **state)
     config.endpoint_kms = NULL;
     config.endpoint_ssm = "http://localhost:1/";
     config.endpoint_secrets = "http://[::1]:2";
+    config.endpoint_sts = "http://127.0.0.1:3";
     assert_true(service_open(&client, &config, all, &err));
     assert_string_equal(client.url[AWS_SSM], "http://localhost:1/");
     assert_string_equal(client.url[AWS_SECRETS_MANAGER], "http://[::1]:2");
+    assert_string_equal(client.url[AWS_STS], "http://127.0.0.1:3");
     assert_null(client.bundle); /* http needs none */
 }
 

@@ -145,7 +145,8 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
     if (!this->words)
         return true;
     world.connected = false;
-    err_set_at(failure, cause_of(this->code), "confirm", this->code, "%s", this->words);
+    err_set_at(failure, this->cause ? this->cause : cause_of(this->code), "confirm",
+               this->code, "%s", this->words);
     failure->silent = this->silent && deadline_left_ms(deadline) > 0;
     failure->final = this->final;
     return false;

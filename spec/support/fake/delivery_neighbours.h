@@ -23,6 +23,7 @@ struct turn {
     const char *fates;
     const char *words; /* why the publish fails; NULL: it succeeds */
     int code;
+    enum cause cause; /* CAUSE_OTHER: the one of the code */
     bool final;
     bool silent; /* the publish takes until its patience is over */
     int64_t takes_ms;

@@ -1,4 +1,5 @@
-# Pigeon. Each of these works on a bare Debian 12: it installs the packages it needs first.
+# Pigeon. Each of these works on a bare Debian 12 or 13 (package: 12): it installs the
+# packages it needs first.
 #
 #   make help         this list
 #   make build        builds the program, build/bootstrap, and the tools for developing it
@@ -35,8 +36,9 @@ CONFIGURE =
 Q       = @
 
 # What bin/setup installs packages for: the least that the goals need.
-PURPOSE  = $(or $(filter fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell,\
-           $(MAKECMDGOALS)),check),$(if $(filter build run testshell,$(MAKECMDGOALS))$(and \
+PURPOSE  = $(or $(filter fuzz,$(MAKECMDGOALS)),$(if $(filter-out help clean package test-rules build run testshell \
+           specs targets,$(MAKECMDGOALS)),check),$(if $(filter specs targets,$(MAKECMDGOALS)),specs),\
+           $(if $(filter build run testshell,$(MAKECMDGOALS))$(and \
            $(filter test-rules,$(MAKECMDGOALS)),$(filter package,$(MAKECMDGOALS))),run),\
            $(if $(filter test-rules,$(MAKECMDGOALS)),rules),package)
 
@@ -64,13 +66,15 @@ CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
            -Ihost -isystem $(CURL)/include -isystem $(SYSROOT)/usr/include/lua5.4
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
            -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
-           -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror
+           -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror \
+           -Wno-cpp
+# -Wno-cpp: Debian 13's rabbitmq-c warns of the place of its headers on Debian 12.
 # Wrapped by host/amqp/connection.c and host/aws/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
            -Wl,--wrap=amqp_open_socket_inner -Wl,--wrap=Curl_ssl_init
 ARCHIVES = $(addprefix $(LIBDIR)/,librabbitmq.a liblua5.4-cjson.a liblua5.4.a \
            libhttp_parser.a libjansson.a) $(CURL)/libcurl.a \
-           $(addprefix $(LIBDIR)/,libssl.a libcrypto.a)
+           $(addprefix $(LIBDIR)/,libssl.a libcrypto.a libz.a libzstd.a)
 
 # Sorted by make, whatever the locale.
 LUA   := $(sort $(shell find lua/pigeon))
@@ -122,7 +126,7 @@ check: build specs build/simulation asan $(EMULATED)
 clean:
 	@set -e; for release in '' 4.0 newest; do RABBITMQ=$$release bin/rabbitmq stop; done; rm -rf build
 setup:
-	@bin/setup $(PURPOSE) $(ARCH)
+	@bin/setup -q $(PURPOSE) $(ARCH)
 	$(if $(SYSROOT),@bin/build/sysroot $(SYSROOT) $(ARCH))
 asan: build
 	@echo "Building once more with sanitizers, in build/asan"
@@ -167,7 +171,7 @@ endef
 
 $(BUILD)/bootstrap: $(BUILD)/host/main.o $(BUILD)/host.a host/bootstrap.ld bin/build/check-binary
 	$(call link,$(ARCHIVES) -T host/bootstrap.ld)
-	$(Q)$(if $(SANITIZE),,bin/build/check-binary $@ $(BUILD)/host.a $(CURL)/libcurl.a)
+	$(Q)$(if $(SANITIZE),,bin/build/check-binary --built $@ $(BUILD)/host.a $(CURL)/libcurl.a)
 
 # A tool is host/tools/NAME.c, with host/tools/NAME/*.c where that folder exists.
 .SECONDEXPANSION:

@@ -5,6 +5,15 @@ local system = require "spec.support.system"
 local quote = system.quote
 local zip = {}
 
+--- Whether this system makes zips for Lambda: Debian 12 has to, Debian 13 must not.
+zip.here = system.run('. /etc/os-release && echo "$ID $VERSION_ID"') == "debian 12\n"
+
+--- describe or it -> the same where zips are made, else a function that does nothing. What holds
+-- elsewhere is in spec/system/package_spec.lua.
+function zip.only(declare)
+  return zip.here and declare or function() end
+end
+
 --- Packages the program of a build folder with these rules (not as build/pigeon.zip, which may
 -- wait to be deployed) and unpacks it. Returns the folder, for zip.remove().
 function zip.unpack(build, rules)

@@ -5,23 +5,9 @@ local zip = require "spec.support.zip"
 
 local quote, id, key = system.quote, system.id, system.key
 
-if not zip.here then
-  it("no zip is made on this system, and the program is kept", function()
-    local made, said = os.tmpname(), os.tmpname()
-    for command, words in pairs {
-      ["make package"] = "The zip is built on Debian 12, or\nsetup: in a container, with Docker or Podman:\n",
-      ["BUILD=build bin/build/package rules/rules.lua " .. made] =
-        "made no zip; the zip for Lambda is built on Debian 12",
-    } do
-      os.remove(made)
-      assert.is_nil(os.execute(("env -u MAKEFLAGS -u MAKELEVEL %s >%s 2>&1"):format(command, said)))
-      assert.matches(words, system.read(said), 1, true)
-    end
-    assert.is_nil(io.open(made))
-    assert.is_true(os.execute("test -x build/bootstrap"))
-    os.remove(said)
-  end)
-end
+zip.refused(it, assert, "build", {
+  ["make package"] = "The zip is built on Debian 12, or\nsetup: in a container, with Docker or Podman:\n",
+})
 
 zip.only(describe)("the zip", function()
   local folder
@@ -160,7 +146,7 @@ describe("make", function()
     assert.matches("^Pigeon%. ", said)
   end)
 
-  it("refuses QUEUES where it is empty, and leaves it out where it is not given", function()
+  zip.only(it)("refuses QUEUES where it is empty, and leaves it out where it is not given", function()
     local status, said = make('package QUEUES=""')
     assert.equal(2, status)
     assert.matches("bin/build/package: QUEUES is empty; name the function's queues, ", said, 1, true)

@@ -5,6 +5,14 @@ local system = require "spec.support.system"
 local quote = system.quote
 local zip = {}
 
+--- Whether this system makes zips for Lambda: Debian 12 has to, Debian 13 must not.
+zip.here = system.run('. /etc/os-release && echo "$ID $VERSION_ID"') == "debian 12\n"
+
+--- describe or it -> the same where zips are made, else a function that does nothing.
+function zip.only(declare)
+  return zip.here and declare or function() end
+end
+
 --- Packages the program of a build folder with these rules (not as build/pigeon.zip, which may
 -- wait to be deployed) and unpacks it. Returns the folder, for zip.remove().
 function zip.unpack(build, rules)
@@ -12,6 +20,26 @@ function zip.unpack(build, rules)
   system.run(("BUILD=%s bin/build/package %s %s.zip"):format(build, rules, folder))
   system.run(("unzip -q %s.zip -d %s"):format(folder, folder))
   return folder
+end
+
+--- Where none are made: a case that the program of a build folder gets into none, and stays; with
+-- more commands that fail, and words that each of them prints.
+function zip.refused(it, assert, build, commands)
+  if zip.here then return end
+  it("no zip is made on this system, and the program is kept", function()
+    local made, said = os.tmpname(), os.tmpname()
+    local words = { [("BUILD=%s bin/build/package rules/rules.lua %s"):format(build, made)] =
+      "made no zip; the zip for Lambda is built on Debian 12" }
+    for command, text in pairs(commands or {}) do words[command] = text end
+    for command, text in pairs(words) do
+      os.remove(made)
+      assert.is_nil(os.execute(("env -u MAKEFLAGS -u MAKELEVEL %s >%s 2>&1"):format(command, said)))
+      assert.matches(text, system.read(said), 1, true)
+    end
+    assert.is_nil(io.open(made))
+    assert.is_true(os.execute(("test -x %s/bootstrap"):format(build)))
+    os.remove(said)
+  end)
 end
 
 --- How many bytes the zip of that folder has.

@@ -171,7 +171,8 @@ end)
 
 describe("--help", function()
   local commands = { "bin/generate_event --key", "bin/pigeon event s3", "spec/lint/layers", "spec/lint/limits",
-    "spec/lint/pages", "spec/lint/wording", "spec/simulation/check-calls" }
+    "spec/lint/pages", "spec/lint/wording", "spec/simulation/check-calls", "spec/debian13/enter",
+    "spec/debian13/walk" }
   for path in system.run("ls -d bin/* bin/build/* " .. system.tools .. "/*"):gmatch("[^\n]+") do
     if path ~= "bin/build" then commands[#commands + 1] = path end
   end

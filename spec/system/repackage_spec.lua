@@ -5,7 +5,7 @@ local zip = require "spec.support.zip"
 local quote = system.quote
 local SHADOW = 'return function() return ignore("all") end\n'
 
-describe("pigeon package", function()
+zip.only(describe)("pigeon package", function()
   local old, folder, here
 
   setup(function()
@@ -104,6 +104,31 @@ describe("pigeon package", function()
     local status, said = package("mine.lua -o new.zip", old .. "/bootstrap")
     assert.equal(0, status, said)
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
+  end)
+
+  it("is done so in the image of deploy/Containerfile, and check and test, by the lines of rules/README.md", function()
+    -- As in the image: the program and its zip in one folder, the rules in another beside it.
+    system.run(("cd %s && mkdir pigeon rules && unzip -q old.zip bootstrap -d pigeon && mv old.zip pigeon/pigeon.zip")
+      :format(folder))
+    system.write(folder .. "/rules/rules.lua", system.read("rules/antenna.lua"))
+    local function image(words)
+      local path = os.tmpname()
+      local _, _, status = os.execute(("unset PIGEON_QUEUE; cd %s/rules && ../pigeon/bootstrap %s >%s 2>&1"):format(
+        folder, words:gsub("/pigeon/", "../pigeon/"), path))
+      local said = system.read(path)
+      os.remove(path)
+      assert.equal(0, status, said)
+      return said
+    end
+    image("test --init .")
+    local lines = {}
+    for words in system.read("rules/README.md"):gmatch('\n    docker run %-%-rm %-v "${PWD}:/rules" pigeon ([^\n]*)') do
+      lines[#lines + 1] = image(words)
+    end
+    assert.matches("^pigeon check: [^\n]*\nrules%.lua: %d+ objects decided, nothing found\n$", lines[1])
+    assert.matches("3 successes", lines[2])
+    assert.matches("new.zip: %d+ bytes, the program of ../pigeon/pigeon.zip, rules.lua is rules.lua\n$", lines[3])
+    assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/rules/new.zip"))
   end)
 
   it("by make package FROM= builds nothing, and runs the zip's own program", function()

@@ -38,19 +38,48 @@ describe("bin/setup", function()
   local function missing(purpose)
     local _, output = setup(1000, purpose)
     local set = {}
-    for name in output:match("missing:([^\n]*)"):gmatch("%S+") do set[name] = true end
+    for name in output:match("missing on [^:]*:([^\n]*)"):gmatch("%S+") do set[name] = true end
     return set
   end
 
-  it("is silent where nothing is missing", function()
-    local status, output = setup(1000, "check", "all")
+  it("is silent where nothing is missing, with -q, as make calls it", function()
+    local status, output = setup(1000, "-q check", "all")
     assert.equal("", output)
     assert.equal(0, status)
   end)
 
+  for version, found in pairs { ["12"] = "Debian 12", ["13"] = "Debian 13" } do
+    it("says which Debian it found: " .. version, function()
+      system.write(folder .. "/os-release", ('ID=debian\nVERSION_ID="%s"\nPRETTY_NAME="%s"\n'):format(version, found))
+      local status, output = setup(1000, "run", "all")
+      assert.equal("setup: " .. found .. " has all packages for run\n", output)
+      assert.equal(0, status)
+      status, output = setup(1000, "-q rules")
+      assert.matches("^setup: missing on " .. found .. ": lua5.4 lua%-busted lua%-cjson\n", output)
+      assert.equal(1, status)
+    end)
+  end
+
+  it("installs the same packages on Debian 13", function()
+    local run, specs = missing("run"), missing("specs")
+    system.write(folder .. "/os-release", 'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian 13"\n')
+    assert.same(run, missing("run"))
+    assert.same(specs, missing("specs"))
+  end)
+
+  it("refuses what is for the zip alone on Debian 13, with what to do", function()
+    system.write(folder .. "/os-release", 'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian 13"\n')
+    local status, output = setup(0, "-q package", "all")
+    assert.equal(1, status)
+    assert.matches("^setup: no zip for Lambda can be built on Debian 13: ", output)
+    assert.matches("built on Debian 12, or\nsetup: in a container, ", output, 1, true)
+    assert.matches("docker build -f deploy/Containerfile", output, 1, true)
+    assert.matches("make package FROM=live.zip", output, 1, true)
+  end)
+
   it("has for each purpose the packages of the one before, and some of its own", function()
     local own = { { "package", "gcc", "zip" }, { "run", "rabbitmq-server", "libmicrohttpd-dev" },
-      { "check", "libcmocka-dev", "shellcheck" } }
+      { "specs", "libcmocka-dev", "jq" }, { "check", "debootstrap", "shellcheck" } }
     local before = {}
     for _, row in ipairs(own) do
       local set = missing(row[1])
@@ -76,12 +105,14 @@ describe("bin/setup", function()
 
   it("uses sudo where the user is not root", function()
     program("sudo", 'echo "sudo $*"')
-    local _, output = setup(1000, "run arm64")
-    assert.equal("sudo " .. folder .. "/bin/setup run arm64\n", output)
+    for _, words in ipairs { "run arm64", "-q run arm64" } do
+      local _, output = setup(1000, words)
+      assert.equal("sudo " .. folder .. "/bin/setup " .. words .. "\n", output)
+    end
   end)
 
   for system_name, text in pairs {
-    ["Debian 13"] = 'ID=debian\nVERSION_ID="13"\nPRETTY_NAME="Debian 13"\n',
+    ["Debian 14"] = 'ID=debian\nVERSION_ID="14"\nPRETTY_NAME="Debian 14"\n',
     ["Fedora 42"] = 'ID=fedora\nVERSION_ID=42\nPRETTY_NAME="Fedora 42"\n',
     unknown = "",
   } do
@@ -89,7 +120,9 @@ describe("bin/setup", function()
       system.write(folder .. "/os-release", text)
       local status, output = setup(0, "package")
       assert.equal(1, status)
-      assert.matches("^setup: Pigeon is built on Debian 12; this system is " .. system_name, output)
+      assert.matches("^setup: Pigeon is built on Debian 12, and but for the zip on 13; this system is "
+        .. system_name, output)
+      assert.matches("To work on rules here: rules/README.md", output, 1, true)
       assert.matches("docker build -f deploy/Containerfile", output, 1, true)
     end)
   end
@@ -100,7 +133,8 @@ describe("bin/setup", function()
       :format(folder, folder, folder, folder))
     program("sh", 'exec /bin/sh "$@"')
     local status, output = setup(0, "rules", "lua5.4")
-    assert.equal("setup: installing lua-busted lua-cjson\nsetup: installed 2 packages, 5 MB, for rules\n", output)
+    assert.equal("setup: installing on Debian 12: lua-busted lua-cjson\n"
+      .. "setup: installed 2 packages, 5 MB, for rules\n", output)
     assert.equal(0, status)
     local calls = system.read(folder .. "/calls")
     assert.matches("update\npolicy 101\n", calls, 1, true)

@@ -1,5 +1,5 @@
-/* events.c -- S3 events, alone or in the bodies of SQS messages, and the tasks of S3 Batch
- * Operations, as AWS writes them
+/* events.c -- S3 events, alone or in the bodies of SQS messages, and the tasks of S3
+ * Batch Operations, as AWS writes them
  * (https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html,
  * https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html). */
 #include "events.h"

@@ -97,10 +97,12 @@ describe("an event of S3 Batch Operations", function()
 
   it("has each task that can be named, however many are wrong", function()
     local bad = {}
-    for i = 1, 300 do bad[i] = { taskId = "t" .. i } end
+    for i = 1, 300 do bad[i] = i > 150 and { taskId = "t" .. i } or 7 end
     local entries = read(bad).entries
-    assert.equal(300, #entries)
-    assert.equal("t300", entries[300].task)
+    assert.equal(251, #entries)
+    for i = 1, 100 do assert.is_nil(entries[i].task) end
+    for i = 151, 300 do assert.equal("t" .. i, entries[i - 50].task) end
+    assert.equal("50 more entries of tasks cannot be read", entries[251].problem)
   end)
 
   it("has no id that is not UTF-8", function()

@@ -226,6 +226,42 @@ describe("deploy/template.yaml", function()
     assert.same({ { Ref = "BucketName" } }, resources.Rule.Properties.EventPattern.detail.bucket.name)
   end)
 
+  describe("with a BackfillBucket", function()
+    local role = resources.BackfillRole
+
+    it("has a role for jobs of S3 Batch Operations, and otherwise none", function()
+      assert.is_false(render({ Condition = role.Condition }))
+      assert.is_true(render({ Condition = role.Condition }, { BackfillBucket = "b" }))
+      assert.equal(role.Condition, template.Outputs.BackfillRoleArn.Condition)
+      assert.same({ { Effect = "Allow", Principal = { Service = "batchoperations.s3.amazonaws.com" },
+        Action = "sts:AssumeRole" } }, role.Properties.AssumeRolePolicyDocument.Statement)
+    end)
+
+    it("lets it invoke live, read manifests and write reports, and nothing else", function()
+      local granted = {}
+      for _, statement in ipairs(role.Properties.Policies[1].PolicyDocument.Statement) do
+        local actions = statement.Action
+        granted[type(actions) == "table" and table.concat(actions, " ") or actions] =
+          render(statement.Resource, { BackfillBucket = "b", ["AWS::Partition"] = "aws" })
+      end
+      assert.same({
+        ["lambda:InvokeFunction"] = "<Function.Alias>",
+        ["s3:GetObject s3:GetObjectVersion s3:PutObject"] = "arn:aws:s3:::b/*",
+        ["s3:GetBucketLocation"] = "arn:aws:s3:::b",
+      }, granted)
+    end)
+
+    it("bounds the function's concurrency, which nothing else does for a job", function()
+      local function reserved(values)
+        values.ReservedConcurrency = 20
+        return render(fn.ReservedConcurrentExecutions, values)
+      end
+      assert.equal(20, reserved { BackfillBucket = "b" })
+      assert.equal(20, reserved { Source = "S3" })
+      assert.equal("<AWS::NoValue>", reserved {})
+    end)
+  end)
+
   it("takes a deploy back on four alarms, which watch the new version alone", function()
     local names = {}
     for i, alarm in ipairs(fn.DeploymentPreference.Alarms) do

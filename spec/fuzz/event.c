@@ -66,6 +66,48 @@ static void check_json(const char *text, size_t len, const char *words)
     json_decref(json);
 }
 
+/* The results of S3 Batch Operations' tasks by their ids. */
+static json_t *read_results(const json_t *results)
+{
+    json_t *by_id = json_object(), *result;
+    size_t i;
+
+    json_array_foreach(results, i, result)
+    {
+        const char *id = json_string_value(json_object_get(result, "taskId"));
+
+        promise(id && !json_object_get(by_id, id), "a task has one result");
+        promise(json_string_length(json_object_get(result, "resultString")) <= 1024,
+                "a result's string is short");
+        json_object_set(by_id, id, result);
+    }
+    return by_id;
+}
+
+/* Each task that has an id has a result. */
+static void check_tasks(const uint8_t *data, size_t size, const struct answer *answer)
+{
+    json_t *event = json_loadb((const char *)data, size, 0, NULL); /* no zero in an id */
+    json_t *made = json_loadb(answer->body.data, answer->body.len,
+                              JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    const json_t *results = json_object_get(made, "results");
+
+    if (event && results) {
+        json_t *by_id = read_results(results), *task;
+        size_t i;
+
+        json_array_foreach(json_object_get(event, "tasks"), i, task)
+        {
+            const char *id = json_string_value(json_object_get(task, "taskId"));
+
+            promise(!id || !id[0] || json_object_get(by_id, id), "a task has a result");
+        }
+        json_decref(by_id);
+    }
+    json_decref(made);
+    json_decref(event);
+}
+
 static void check_log(void)
 {
     struct buffer text = {.max = SIZE_MAX};
@@ -101,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     settle(&outbox, &facts, data, size);
     promise(script_conclude(script, &outbox, &facts, &answer, &err), err.text);
     check_json(answer.body.data, answer.body.len, "the answer is JSON");
+    check_tasks(data, size, &answer);
     promise(script_tell(script, &err), err.text);
     check_log();
     if (script_exhausted(script)) {

@@ -137,6 +137,44 @@ static void the_fates_reach_the_answer(void **state)
     assert_string_equal(answer.error_type, "");
 }
 
+static void assert_answered(const char *words)
+{
+    if (!strstr(answer.body.data, words))
+        fail_msg("no %s in %s", words, answer.body.data);
+}
+
+static void a_task_has_its_own_result_and_the_event_is_no_error(void **state)
+{
+    static const struct {
+        enum fate fate;
+        const char *code;
+    } cases[] = {
+        {FATE_NONE, "Succeeded"},
+        {FATE_RETURNED, "PermanentFailure"},
+        {FATE_NACKED, "TemporaryFailure"},
+        {FATE_UNKNOWN, "TemporaryFailure"},
+    };
+    char words[100];
+
+    (void)state;
+    append(&event, "{\"invocationSchemaVersion\":\"2.0\",\"invocationId\":\"i\","
+                   "\"tasks\":[{\"taskId\":\"a\",\"s3Bucket\":\"b\",\"s3Key\":\"a\"},"
+                   "{\"taskId\":\"b\",\"s3Bucket\":\"b\",\"s3Key\":\"b\"},"
+                   "{\"taskId\":\"c\",\"s3Bucket\":\"b\",\"s3Key\":\"junk\"}]}");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        broker.fates[1] = cases[i].fate;
+        assert_true(handle());
+        assert_string_equal(answer.error_type, "");
+        assert_string_equal(broker.ids, "a b ");
+        assert_answered("{\"resultCode\":\"Succeeded\",\"resultString\":\"accept: "
+                        "normal\",\"taskId\":\"a\"}");
+        assert_answered("\"resultString\":\"ignore: junk\",\"taskId\":\"c\"}");
+        snprintf(words, sizeof(words), "{\"resultCode\":\"%s\",", cases[i].code);
+        assert_answered(words);
+        assert_answered("\"taskId\":\"b\"}");
+    }
+}
+
 static void an_event_that_decides_nothing_is_concluded_too(void **state)
 {
     (void)state;
@@ -264,6 +302,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(an_event_is_decided_published_concluded_and_told),
         CASE(the_fates_reach_the_answer),
+        CASE(a_task_has_its_own_result_and_the_event_is_no_error),
         CASE(an_event_that_decides_nothing_is_concluded_too),
         CASE(the_shadow_is_asked_and_changes_nothing),
         CASE(the_shadow_is_asked_when_all_is_published),

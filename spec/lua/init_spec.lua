@@ -342,6 +342,69 @@ describe("an SQS batch", function()
   end)
 end)
 
+describe("an event of S3 Batch Operations", function()
+  before_each(function() pigeon.open(settings("normal,submitter")) end)
+
+  local function tasks(...)
+    local list = {}
+    for i, key in ipairs { ... } do
+      list[i] = { taskId = "t" .. i, s3Key = key, s3BucketArn = "arn:aws:s3:::crashes" }
+    end
+    return cjson.encode { invocationSchemaVersion = "1.0", invocationId = "i", tasks = list }
+  end
+
+  local function results_of(body)
+    local list = {}
+    for i, result in ipairs(cjson.decode(body).results) do
+      list[i] = ("%s %s %s"):format(result.taskId, result.resultCode, result.resultString)
+    end
+    return list
+  end
+
+  it("is answered with a result for each task, and logged as any other", function()
+    receive(tasks(key_of(1), "", "v2/dump_names/x", key_of(2)))
+    for i = 1, 4 do pigeon.decide(i) end
+    local body, error_type, lines = conclude({
+      [4] = { fate = "returned", stage = "publish", code = 312, text = "NO_ROUTE" },
+    }, { confirmed = 3 })
+    assert.is_nil(error_type)
+    assert.same({
+      "t1 Succeeded accept: normal, submitter", "t2 PermanentFailure tasks[1].s3Key is empty",
+      "t3 Succeeded ignore: not a raw crash", "t4 PermanentFailure submitter: returned at publish: 312 NO_ROUTE",
+    }, results_of(body))
+    local levels = {}
+    for i, line in ipairs(lines) do levels[i] = line.level end
+    assert.same({ "info", "error", "debug", "error", "info" }, levels)
+  end)
+
+  it("is tried again where it was not decided in time", function()
+    receive(tasks(key_of(1), key_of(2), ""))
+    pigeon.decide(1)
+    local body = conclude({}, { confirmed = 2 })
+    assert.same({ "t1 Succeeded accept: normal, submitter", "t2 TemporaryFailure not decided: out of time",
+      "t3 TemporaryFailure not decided: out of time" }, results_of(body))
+  end)
+
+  it("is tried again where the broker took nothing", function()
+    local fate = { fate = "unknown", stage = "connect", text = "Connection refused" }
+    receive(tasks(key_of(1)))
+    pigeon.decide(1)
+    local body, error_type = conclude({ fate, fate }, { confirmed = 0, broker_wide = "connect: Connection refused" })
+    assert.is_nil(error_type)
+    assert.same({ "t1 TemporaryFailure normal: unknown at connect: Connection refused"
+      .. " | submitter: unknown at connect: Connection refused" }, results_of(body))
+  end)
+
+  it("leaves nothing for the event after it", function()
+    receive(tasks(key_of(1)))
+    pigeon.decide(1)
+    conclude({}, { confirmed = 2 })
+    receive(event(key_of(1)))
+    pigeon.decide(1)
+    assert.equal("null", (conclude({}, { confirmed = 2 })))
+  end)
+end)
+
 describe("a test event", function()
   for _, name in ipairs { "test_event", "sqs_test_event", "sns_test_event", "sqs_sns_test_event" } do
     it("is a success with one debug line, as " .. name, function()

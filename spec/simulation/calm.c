@@ -247,9 +247,14 @@ void calm_event_begins(void)
     exact_then = only_destinations_gone();
 }
 
+bool calm_but_for_destinations(void)
+{
+    return exact_then && only_destinations_gone() && begun > calm_since;
+}
+
 bool calm_has_to_work(const struct message *message)
 {
-    bool all = exact_then && only_destinations_gone() && begun > calm_since;
+    bool all = calm_but_for_destinations();
 
     for (int i = 0; all && i < message->count; i++) {
         int object = message->first + i;

@@ -8,6 +8,9 @@
 #include "events.h"
 
 void calm_event_begins(void);
+/* Whether a queue or an exchange that is gone is all that keeps messages from being
+ * done. */
+bool calm_but_for_destinations(void);
 /* Whether no fault keeps this message of the event from being done. */
 bool calm_has_to_work(const struct message *message);
 /* Whether nothing speaks against a connection to this host. */

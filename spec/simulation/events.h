@@ -1,6 +1,7 @@
 /* events.h -- what Lambda delivers: events of messages of objects, and their retries.
  *
- * An S3 event is one message. An item is one object for one destination. */
+ * An S3 event is one message; a task of S3 Batch Operations is a message of one object.
+ * An item is one object for one destination. */
 #ifndef SIMULATION_EVENTS_H
 #define SIMULATION_EVENTS_H
 

@@ -265,8 +265,8 @@ static void fix_all(void *what, int64_t unused)
             network_each(hit, CONNECTIONS_CLOSED);
         }
     }
-    if (plan.partial && (plan.exchange || plan.two_queues) && happens(&chance, 100) &&
-        !faults_leave_out()) {
+    if ((plan.partial || plan.tasks) && (plan.exchange || plan.two_queues) &&
+        happens(&chance, 100) && !faults_leave_out()) {
         stays = plan.exchange ? EXCHANGE_GONE : QUEUE_GONE;
         trace("fault", count, "%s, to the end", fault_names[stays]);
         begin(stays);

@@ -8,6 +8,7 @@
 #include "calm.h"
 #include "plan.h"
 #include "process.h"
+#include "results.h"
 #include "schedule.h"
 #include "trace.h"
 
@@ -27,6 +28,7 @@ static struct item {
 
 static struct event current;
 static bool busy, may_fail, event_published;
+static int no_exchange_in; /* the event */
 
 /* ------------------------------------------------------------- the broker */
 
@@ -84,6 +86,11 @@ void oracle_closes_good(int host)
 void oracle_returned(int number)
 {
     items[number].returned_in = busy ? current.number : 0;
+}
+
+void oracle_no_exchange(void)
+{
+    no_exchange_in = busy ? current.number : 0;
 }
 
 void oracle_stored(int number)
@@ -203,6 +210,20 @@ static void check_failed(int number, bool error)
         violation("message %d counts as failed, and all its acks were read", number);
 }
 
+/* Rule 10: S3 tries a task again where that can help, and only there. */
+static void check_retry(int number, bool again)
+{
+    int first = messages[number].first;
+    bool lost = no_exchange_in == current.number && object_goes_to(first, TO_EXCHANGE);
+
+    for (int to = 0; to < DESTINATIONS; to++)
+        lost |= items[item_of(first, (enum destination)to)].returned_in == current.number;
+    if (!again && !lost)
+        violation("task %d is given up, and its queues and exchange are there", number);
+    if (again && calm_but_for_destinations())
+        violation("task %d comes again, and its queue or exchange is gone", number);
+}
+
 /* Rule 3, for an answer that names no message. */
 static void check_error(void)
 {
@@ -220,25 +241,45 @@ static void check_error(void)
         violation("event %d is an error, and all its acks were read", current.number);
 }
 
-static void check_shape(bool error, const char *body, int failed)
+static void check_shape(bool error, const char *body, bool failed)
 {
     bool list = strstr(body, "batchItemFailures") != NULL;
 
+    if (strstr(body, PASSWORD_MARK))
+        violation("a password is in the answer");
+    if (plan.tasks) {
+        if (error)
+            violation("an error, and each task could have a result");
+        else
+            results_check(body, current.size);
+        return;
+    }
     if (error && list)
         violation("an error that has a list");
     if (!error && plan.partial != list)
         violation(list ? "a list that nobody asked for" : "there is no list");
     if (!error && !plan.partial && strcmp(body, "null") != 0)
         violation("the answer is not null");
-    if (list && failed == 0 && strcmp(body, "{\"batchItemFailures\":[]}") != 0)
+    if (list && !failed && strcmp(body, "{\"batchItemFailures\":[]}") != 0)
         violation("a list that names others: %.200s", body);
-    if (strstr(body, PASSWORD_MARK))
-        violation("a password is in the answer");
+}
+
+static enum result outcome_of(bool error, const char *body, int number)
+{
+    char id[60];
+
+    if (error)
+        return RESULT_TEMPORARY;
+    if (plan.tasks)
+        return result_of(body, number);
+    snprintf(id, sizeof(id), "{\"itemIdentifier\":\"m-%d\"}", number);
+    return strstr(body, id) ? RESULT_TEMPORARY : RESULT_SUCCEEDED;
 }
 
 int oracle_answered(bool error, const char *body, int failed[MOST_IN_BATCH])
 {
     int count = 0;
+    bool any = false;
 
     trace("lambda", 0, "event %d %s after %.1f ms: %.200s", current.number,
           error ? "fails" : "is answered", (double)(now - current.begun) / 1e6, body);
@@ -246,20 +287,23 @@ int oracle_answered(bool error, const char *body, int failed[MOST_IN_BATCH])
         violation("the answer to event %d is late", current.number);
     for (int i = 0; i < current.size; i++) {
         int number = current.messages[i];
-        char id[60];
+        enum result result = outcome_of(error, body, number);
 
-        snprintf(id, sizeof(id), "{\"itemIdentifier\":\"m-%d\"}", number);
-        if (error || strstr(body, id)) {
-            failed[count++] = number;
-            check_failed(number, error);
-        } else {
+        if (result == RESULT_SUCCEEDED) {
             check_done(number);
+            continue;
         }
+        any = true;
+        check_failed(number, error);
+        if (plan.tasks)
+            check_retry(number, result == RESULT_TEMPORARY);
+        if (result == RESULT_TEMPORARY)
+            failed[count++] = number;
     }
     if (error)
         check_error();
-    check_shape(error, body, count);
-    calm_event_ends(&current, count > 0, body);
+    check_shape(error, body, any);
+    calm_event_ends(&current, any, body);
     busy = false;
     return count;
 }

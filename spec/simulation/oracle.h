@@ -34,6 +34,7 @@ void oracle_publishes_on(int64_t ended, int64_t read_at);
 /* A connection of which the broker knows nothing bad. */
 void oracle_closes_good(int host);
 void oracle_returned(int item);
+void oracle_no_exchange(void);
 void oracle_stored(int item);
 void oracle_lost(int item);
 void oracle_acked(int item);
@@ -45,7 +46,7 @@ void oracle_count_event(void);
 void oracle_event(const struct event *event);
 void oracle_deadline(int number);
 
-/* Gives the messages that the answer calls failed. */
+/* Gives the messages that come again because of the answer. */
 int oracle_answered(bool error, const char *body, int failed[MOST_IN_BATCH]);
 void oracle_asks_next(int64_t since_start, int descriptors);
 void oracle_process_begins(void);

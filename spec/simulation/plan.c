@@ -77,6 +77,7 @@ static const char *const setting_names[SETTINGS + 1] = {
     "names instead of addresses",
     "restarts",
     "secrets in AWS",
+    "tasks of S3 Batch Operations",
 };
 
 const char *plan_setting_name(int number)
@@ -105,6 +106,7 @@ static void leave_out(void)
     plan.by_name = plan.by_name && !out[13];
     plan.restarts = out[14] ? 0 : plan.restarts;
     plan.secrets = plan.secrets && !out[15];
+    plan.tasks = plan.tasks && !out[16];
 }
 
 static void draw_function(struct chance *chance)
@@ -149,6 +151,16 @@ static void draw_network(struct chance *chance)
     plan.dead_refuses = happens(chance, 400);
 }
 
+/* From a stream of its own: what the others drew stays. */
+static void draw_tasks(void)
+{
+    struct chance chance = chance_for(FOR_SETTINGS, 1);
+
+    plan.tasks = happens(&chance, 200);
+    plan.sqs = plan.sqs && !plan.tasks;
+    plan.partial = plan.partial && !plan.tasks;
+}
+
 void plan_draw(void)
 {
     struct chance chance = chance_for(FOR_SETTINGS, 0);
@@ -165,13 +177,17 @@ void plan_draw(void)
         plan.events += 40;
     plan.storm = short_or_long(&chance, 20 * SECOND, 1200 * SECOND);
     plan.restarts = happens(&chance, 400) ? 1 + (int)below(&chance, 3) : 0;
+    draw_tasks();
     leave_out();
     trace("plan", 0,
           "%d hosts%s%s%s%s, %s%s, %d queues%s, RabbitMQ %d, acks %d, latency %.3f ms, "
           "window %zu, buffers %zu and %zu, partial %u, hiccups %u, faults %u, events %d",
           plan.hosts, plan.by_name ? " by name" : "",
           plan.dead_address ? " behind a dead address" : "", plan.tls ? ", TLS" : "",
-          plan.secrets ? ", secrets in AWS" : "", plan.sqs ? "SQS" : "S3",
+          plan.secrets ? ", secrets in AWS" : "",
+          plan.tasks ? "S3 Batch Operations"
+          : plan.sqs ? "SQS"
+                     : "S3",
           plan.partial ? " with partial answers" : "", plan.two_queues + 1,
           plan.exchange ? " and an exchange" : "", plan.version_4 ? 4 : 3, plan.ack_mode,
           (double)plan.latency / 1e6, plan.window, plan.send_buffer, plan.receive_buffer,

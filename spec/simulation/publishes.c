@@ -54,6 +54,7 @@ static bool is_refused(struct session *session)
     const struct publish *publish = &session->publish;
 
     if (to_exchange(publish) && fault_active(EXCHANGE_GONE) > 0) {
+        oracle_no_exchange();
         broker_close_channel(session, 404,
                              "NOT_FOUND - no exchange 'events' in vhost '/'");
         return true;

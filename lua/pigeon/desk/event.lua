@@ -12,6 +12,8 @@ Usage: pigeon event KIND --key KEY... [--count N] [--bucket BUCKET]
             sqs, sns     the same in a message of SQS, of SNS
             sns-sqs      the same in SNS in SQS
             eventbridge  EventBridge's event, direct; a list for several keys
+            s3-batch     S3 Batch Operations, schema 1.0: a task for each key
+            s3-batch-2   the same in schema 2.0
   KEY     such as v2/raw_crash/000/20180313/00007bd0-...; --key once for each
   N       how often each key is used (default: 1); at most 10000 objects in all
   BUCKET  default: crashes
@@ -120,6 +122,24 @@ local function in_sqs(order, wrap)
   end)
 end
 
+-- What S3 Batch Operations sends; `name` and `value` make the member of the bucket.
+local function job(order, version, name, value)
+  if order.event_name ~= "ObjectCreated:Put" then
+    return nil, "S3 Batch Operations has no event names, and Pigeon takes each task for an ObjectCreated:Put"
+  end
+  local tasks = {}
+  for i, key in ipairs(order.keys) do
+    tasks[i] = {
+      taskId = "AAAAAAAAAAEcd4iZkTrc01j6cE" .. serial(i), s3Key = form_encode(key),
+      s3VersionId = "096fKKXTRTtl3on89fVO.nfljtsv6qko", [name] = value,
+    }
+  end
+  return {
+    invocationSchemaVersion = version, invocationId = "YXNkbGZqYWRmaiBhc2RmdW9hZHNmZGpmaGFzbGtkaGZza2RmaAo",
+    job = { id = "f3cc4f60-61f6-4a2b-8a21-d07600c373ce" }, tasks = tasks,
+  }
+end
+
 -- For each kind: an order -> the event, or nil and why that is not possible.
 local kinds = {}
 
@@ -149,6 +169,16 @@ function kinds.eventbridge(order)
     end
   end
   return nil, "EventBridge has no creation event named " .. order.event_name
+end
+
+kinds["s3-batch"] = function(order)
+  return job(order, "1.0", "s3BucketArn", "arn:aws:s3:::" .. order.bucket)
+end
+
+kinds["s3-batch-2"] = function(order)
+  local made, problem = job(order, "2.0", "s3Bucket", order.bucket)
+  if made then made.job.userArguments = { why = "backfill" } end
+  return made, problem
 end
 
 -- The arguments after KIND -> the options, or nil and what is wrong.

@@ -1,5 +1,6 @@
 --- An event's bytes -> the objects that it reports, whichever way S3's notification took: direct,
--- by EventBridge, a pipe, SQS, SNS, the record of a failed invocation, or several in each other.
+-- by EventBridge, a pipe, SQS, SNS, the record of a failed invocation, or several in each other; or
+-- those of S3 Batch Operations' tasks.
 -- Each envelope is recognized by its shape.
 --
 -- What cannot be read fails alone: its entry has what is wrong and where. Lists are counted from
@@ -207,6 +208,36 @@ local function read_records(records, place, depth, batch)
   read_each(records, checked.member(place, "Records"), read_record, depth, batch)
 end
 
+-- ------------------------------------------------------------------------ S3 Batch Operations
+
+local function read_task(read, task, version, place)
+  if type(task) ~= "table" then checked.wrong(task, place, "an object") end
+  return read(task, version)
+end
+
+-- What S3 Batch Operations sends. A task that cannot be read fails alone. Where nothing is around the
+-- event each task can be answered, and its entry has the task's id.
+local function read_tasks(event, place, depth, batch)
+  local batch_operations = require "pigeon.event.batch_operations"
+  local tasks, job = batch_operations.open(event, place)
+  local list_place, problems = checked.member(place, "tasks"), 0
+  if depth == 0 then batch.job = job end
+  for i = 1, #tasks do
+    local task = tasks[i]
+    local id = batch.job and batch_operations.id(task)
+    local ok, read = pcall(read_task, batch_operations.read, task, job.version, place_of(list_place, i))
+    if ok then
+      add_object(batch, read)
+    else
+      local problem = checked.problem(read)
+      if not id then problems = problems + 1 end
+      if id or problems <= MOST_PROBLEMS then add_problem(batch, place_of(list_place, i), problem) end
+    end
+    if ok or id then batch.entries[#batch.entries].task = id end
+  end
+  add_rest(batch, list_place, problems - MOST_PROBLEMS)
+end
+
 -- ------------------------------------------------------------------------ all of it
 
 function read_document(content, place, depth, batch)
@@ -222,6 +253,9 @@ function read_document(content, place, depth, batch)
   end
   if is_sns(content) then return read_sns(content, place, depth, batch) end
   if is_record_of_invocation(content) then return read_invocation(content, place, depth, batch) end
+  if content.invocationSchemaVersion ~= nil and content.tasks ~= nil then
+    return read_tasks(content, place, depth, batch)
+  end
   checked.fail("%s has no Records, and is not another event of S3", checked.name(place))
 end
 
@@ -229,10 +263,12 @@ local function read_event(input, batch)
   read_document(checked.decode(input, ""), "", 0, batch)
 end
 
---- An event's bytes -> {entries, queue}. An entry has a label and one of: object (bucket, key,
+--- An event's bytes -> {entries, queue, job}. An entry has a label and one of: object (bucket, key,
 -- event_name, time, size, region, version_id, sequencer, source), problem (what is wrong and
 -- where), skipped (why Pigeon leaves it out; with source where that is not S3). queue is the name
--- of the SQS queue whose batch this is; each entry then has `message`, the id of its message.
+-- of the SQS queue whose batch this is; each entry then has `message`, the id of its message. job is
+-- that of S3 Batch Operations, {version, invocation}; each entry then has `task`, the id of its task,
+-- where that has one.
 -- Returns nil and what is wrong with the event.
 function envelope.read(input)
   local batch = { entries = {}, queue = nil, message = nil }

@@ -1,5 +1,6 @@
 --- The answer to Lambda: null when every object is done; the messages of an SQS batch that failed,
--- where its trigger understands that; otherwise an error with what failed, why, and what to do.
+-- where its trigger understands that; the results of S3 Batch Operations' tasks; otherwise an error with
+-- what failed, why, and what to do.
 local json = require "pigeon.json"
 local text = require "pigeon.text"
 
@@ -102,9 +103,11 @@ end
 -- or the type of the error for the header.
 -- batch.problem is what is wrong with the event as a whole; an entry that failed has failures
 -- (fates.lua). With batch.partial the answer lists the messages that failed, but not where nothing
--- at all could be published: after an error Lambda backs off, and its Errors metric shows it.
+-- at all could be published: after an error Lambda backs off, and its Errors metric shows it. With
+-- batch.job it is never an error: S3 takes a result for each task.
 function answer.make(batch, facts)
   if batch.problem then return make_error(text.clean(batch.problem, 1000), "record") end
+  if batch.job then return require("pigeon.report.task_results").make(batch), nil end
   local nothing_went = facts.broker_wide and facts.confirmed == 0
   if batch.partial and not nothing_went then return partial_answer(batch.entries), nil end
   local entries = batch.entries

@@ -5,6 +5,7 @@ local fixtures = require "spec.support.fixtures"
 
 local KEY = 'v2/raw_crash/a+b %2B"\\é/\n%KEY%'
 local KINDS = { "s3", "sqs", "sns", "sns-sqs", "eventbridge" }
+local OF_TASKS = { "s3-batch", "s3-batch-2" } -- they carry neither an event's name nor a time nor a size
 
 local function made(...)
   local status, text = event.run { ... }
@@ -48,9 +49,22 @@ describe("pigeon event", function()
   end
 
   for kind, name in pairs { s3 = "s3_put", sqs = "sqs_s3", sns = "sns_s3", ["sns-sqs"] = "sqs_sns_s3",
-    eventbridge = "eventbridge" } do
+    eventbridge = "eventbridge", ["s3-batch"] = "s3_batch", ["s3-batch-2"] = "s3_batch_2" } do
     it("has every member of a real one: " .. kind, function()
       assert.same(members(fixtures.event(name), "", {}), members(cjson.decode(made(kind, "--key", "k")), "", {}))
+    end)
+  end
+
+  for _, kind in ipairs(OF_TASKS) do
+    it("makes a task for each key, so often: " .. kind, function()
+      local batch = assert(envelope.read(made(kind, "--key", KEY, "--key", "b", "--count", "2", "--bucket", "b.2")))
+      local keys, ids = {}, {}
+      for i, entry in ipairs(batch.entries) do
+        assert.same({ "b.2", "ObjectCreated:Put" }, { entry.object.bucket, entry.object.event_name })
+        assert.is_nil(ids[entry.task])
+        keys[i], ids[entry.task] = entry.object.key, true
+      end
+      assert.same({ KEY, "b", KEY, "b" }, keys)
     end)
   end
 
@@ -97,6 +111,8 @@ describe("pigeon event", function()
       { "s3", "--key", "k", "--key", "k", "--count", "9223372036854775807" },
     ["EventBridge has no creation event named ObjectRemoved:Delete"] =
       { "eventbridge", "--key", "k", "--eventname", "ObjectRemoved:Delete" },
+    ["S3 Batch Operations has no event names, and Pigeon takes each task for an ObjectCreated:Put"] =
+      { "s3-batch", "--key", "k", "--eventname", "ObjectCreated:Copy" },
   } do
     it("refuses what it cannot do: " .. problem, function()
       local status, text = event.run(arguments)

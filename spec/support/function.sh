@@ -20,6 +20,7 @@
 #   register NAME BODY   an extension, by the Extensions API; NAME -: none
 #   extension_next       asks for the last one's next event, and leaves the request open
 #   extension_next_as ID
+#   exec COMMAND
 #   exit N, hang, sleep
 #   deaf                 to SIGTERM from now on
 #   on_term N            writes "bye" on SIGTERM and exits with N
@@ -119,6 +120,7 @@ step() {
         echo "$code ${body%$'\n'}"
         ;;
     exit) exit "$2" ;;
+    exec) exec "$2" ;;
     hang) exec sleep 1000 ;;
     sleep) sleep 1000 ;;
     deaf) trap '' TERM ;;

@@ -77,6 +77,7 @@ static const char *const setting_names[SETTINGS + 1] = {
     "names instead of addresses",
     "restarts",
     "secrets in AWS",
+    "the extension",
 };
 
 const char *plan_setting_name(int number)
@@ -105,6 +106,7 @@ static void leave_out(void)
     plan.by_name = plan.by_name && !out[13];
     plan.restarts = out[14] ? 0 : plan.restarts;
     plan.secrets = plan.secrets && !out[15];
+    plan.extension = plan.extension && !out[16];
 }
 
 static void draw_function(struct chance *chance)
@@ -152,6 +154,7 @@ static void draw_network(struct chance *chance)
 void plan_draw(void)
 {
     struct chance chance = chance_for(FOR_SETTINGS, 0);
+    struct chance extension = chance_for(FOR_EXTENSION, 0);
 
     draw_function(&chance);
     draw_broker(&chance);
@@ -165,6 +168,7 @@ void plan_draw(void)
         plan.events += 40;
     plan.storm = short_or_long(&chance, 20 * SECOND, 1200 * SECOND);
     plan.restarts = happens(&chance, 400) ? 1 + (int)below(&chance, 3) : 0;
+    plan.extension = happens(&extension, 800);
     leave_out();
     trace("plan", 0,
           "%d hosts%s%s%s%s, %s%s, %d queues%s, RabbitMQ %d, acks %d, latency %.3f ms, "
@@ -207,6 +211,7 @@ void plan_environment(void)
     setenv("PIGEON_BATCH_FAILURES", plan.partial ? "crashes" : "", 1);
     setenv("PIGEON_METRICS", plan.metrics ? "emf" : "off", 1);
     setenv("PIGEON_SHADOW_RULES", shadows[plan.shadow], 1);
+    setenv("PIGEON_EXTENSION", plan.extension ? "on" : "off", 1);
     setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001", 1);
     setenv("AWS_LAMBDA_FUNCTION_NAME", "pigeon", 1);
     setenv("_HANDLER", plan.exchange ? "exchange.lua" : "rules.lua", 1);

@@ -195,7 +195,7 @@ static bool check_port(struct config *config, struct err *err)
     return true;
 }
 
-bool config_check_tls(const struct config *config, struct err *err)
+static bool check_tls(const struct config *config, struct err *err)
 {
     bool with_certificate = config->tls_cert_file != NULL;
 
@@ -220,10 +220,15 @@ static bool check_extension(const struct config *config, struct err *err)
                    show(config->extension).text);
 }
 
+bool config_check_switches(const struct config *config, struct err *err)
+{
+    return check_tls(config, err) && check_extension(config, err);
+}
+
 bool config_check(struct config *config, struct err *err)
 {
     return check_required(config, err) && check_port(config, err) &&
-           config_check_tls(config, err) && check_extension(config, err);
+           config_check_switches(config, err);
 }
 
 bool config_extends(const struct config *config)

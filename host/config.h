@@ -87,9 +87,9 @@ void config_close(struct config *config);
  * (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
 
-/* Checks the part of it that is about TLS: that PIGEON_TLS is on or off, and that a
- * certificate has its key. */
-bool config_check_tls(const struct config *config, struct err *err);
+/* Checks the part of it that needs no other setting: that PIGEON_TLS and PIGEON_EXTENSION
+ * are on or off, and that a certificate has its key. */
+bool config_check_switches(const struct config *config, struct err *err);
 
 /* Whether Pigeon registers as an internal extension: unless PIGEON_EXTENSION is off. */
 bool config_extends(const struct config *config);

@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "aws/credentials.h"
 #include "base/buffer.h"
 #include "config.h"
 
@@ -26,6 +27,7 @@ struct service_client {
     char url[AWS_SERVICES][512];
     const char *bundle;  /* the CAs for https */
     struct https *https; /* NULL: no call was made since service_hang_up() */
+    struct credentials credentials;
 };
 
 /* "kms", as references and signatures name it. */
@@ -43,7 +45,7 @@ enum service_result service_call(struct service_client *client, enum service ser
                                  const struct buffer *body, int64_t timeout_ms,
                                  struct buffer *reply, struct err *err);
 
-/* Closes the connection. */
+/* Closes the connection, and wipes credentials that were fetched for it. */
 void service_hang_up(struct service_client *client);
 
 #endif

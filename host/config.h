@@ -25,8 +25,7 @@ struct config {
     const char *log_format;       /* AWS_LAMBDA_LOG_FORMAT */
     long memory_mb;               /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not set */
     const char *initialization_type; /* AWS_LAMBDA_INITIALIZATION_TYPE */
-    long
-        max_concurrency; /* AWS_LAMBDA_MAX_CONCURRENCY, of managed instances; 0: not set */
+    long max_concurrency;            /* AWS_LAMBDA_MAX_CONCURRENCY; 0: not set */
 
     /* required, set by people; NULL: not set */
     const char *host;         /* PIGEON_HOST */
@@ -82,9 +81,9 @@ bool config_hide(struct config *config, struct err *err);
 void config_close(struct config *config);
 
 /* Checks what Lambda needs: each required variable set (set but empty counts as missing),
- * the port a port, TLS and the extension on or off, a certificate with its key. False: the cause is
- * CAUSE_MISSING_SETTING (the text names every missing one), or CAUSE_BAD_SETTING
- * (variable, position and value). */
+ * the port a port, TLS and the extension on or off, a certificate with its key. False:
+ * the cause is CAUSE_MISSING_SETTING (the text names every missing one), or
+ * CAUSE_BAD_SETTING (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
 
 /* Checks the part of it that needs no other setting: that PIGEON_TLS and PIGEON_EXTENSION

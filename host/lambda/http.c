@@ -253,9 +253,8 @@ bool http_hears_first(const struct http *http, const struct http *other)
 
     if (http->fd < 0 || other->fd < 0)
         return false;
-    do
-        n = poll(ready, 3, -1);
-    while (n < 0 && errno == EINTR);
+    while ((n = poll(ready, 3, -1)) < 0 && errno == EINTR)
+        ;
     return n > 0 && ready[0].revents != 0;
 }
 

@@ -49,8 +49,8 @@ bool http_hears_first(const struct http *http, const struct http *other);
 void http_post(struct http *http, const char *path, const char *header, const char *body,
                size_t len);
 
-/* Waits for the answer, until 5 s after http_post(), or post_ms. The part of its body that fits into
- * `reply` is kept. */
+/* Waits for the answer, until 5 s, or post_ms, after http_post(). The part of its body
+ * that fits into `reply` is kept. */
 struct http_outcome http_await(struct http *http, struct buffer *reply);
 
 /* A header of the last response; case does not matter. NULL: no such header.

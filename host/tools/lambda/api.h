@@ -2,8 +2,8 @@
  * (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), with the states,
  * status codes and words of AWS's own emulator (aws-lambda-runtime-interface-emulator,
  * internal/lambda/core/states.go). Each try of an invocation has an id of its own,
- * Lambda-Runtime-Invocation-Id: an answer that brings another one is refused with 410, one
- * without is taken (aws-lambda-rust-runtime 1155).
+ * Lambda-Runtime-Invocation-Id: an answer that brings another one is refused with 410,
+ * one without is taken (aws-lambda-rust-runtime 1155).
  *
  * No thread of its own: api_run() serves what has arrived, api_watch() adds what to wait
  * for. The event that is offered stays the caller's until the next api_offer(). */

@@ -1,8 +1,8 @@
 /* http.c -- requests on a socket, and response.c for what comes from it.
  * Not libcurl, which costs 123,000 instructions and 4 system calls an event more, 6 % of
- * its time and a quarter of its CPU. The connection is kept from call to call; where it
- * ended meanwhile, a new one is made. A wait also polls the signals' descriptor, so that
- * SIGTERM ends a call that could wait for hours. */
+ * its time and a quarter of its CPU. The connection is kept from call to call, or made
+ * anew where it ended. A wait also polls the signals' descriptor, so that SIGTERM ends
+ * one that could last for hours. */
 #include "lambda/http.h"
 
 #include <errno.h>
@@ -25,8 +25,7 @@
 #define CONNECT_TIMEOUT_MS 1000
 #define POST_TIMEOUT_MS DEADLINE_MARGIN_MAX_MS
 #define HEAD_MAX 65536    /* bytes */
-#define PIECE_BYTES 65536 /* one read */
-#define FEW_BYTES 4096    /* the same, of the second connection */
+#define PIECE_BYTES 65536 /* one read; an answer of the second connection is short */
 
 /* The request. */
 struct call {
@@ -53,7 +52,7 @@ struct http {
     int fd;          /* the connection; -1: none */
     int signals;     /* a signalfd; never read, so a stop stays a stop */
     char *fixed;     /* the headers that every request has */
-    bool beside;     /* these three are another's */
+    bool beside;     /* connector, signals, fixed: those of another */
     int64_t post_ms; /* how long a POST may take */
     struct buffer head;
     struct call call;
@@ -201,16 +200,16 @@ static void send_request(struct http *http)
     http->attempt.sent = connect_server(http) && send_parts(http);
 }
 
-/* Beside another, a connection is kept for an answer that is late. */
+/* Beside another, the connection is kept for an answer that is late. */
 static bool receive(struct http *http, struct buffer *body, bool cut)
 {
-    bool ok;
+    bool ok, keeps;
 
     response_begin(http->response, body, cut);
     ok = http->attempt.sent && read_answer(http);
-    if (!ok && http->beside && http->attempt.late)
-        return false;
-    if (!ok || http->attempt.early || !response_keeps(http->response))
+    keeps = ok ? !http->attempt.early && response_keeps(http->response)
+               : http->beside && http->attempt.late;
+    if (!keeps)
         hang_up(http);
     return ok;
 }
@@ -253,8 +252,9 @@ bool http_hears_first(const struct http *http, const struct http *other)
 
     if (http->fd < 0 || other->fd < 0)
         return false;
-    while ((n = poll(ready, 3, -1)) < 0 && errno == EINTR)
-        ;
+    do
+        n = poll(ready, 3, -1);
+    while (n < 0 && errno == EINTR);
     return n > 0 && ready[0].revents != 0;
 }
 
@@ -369,7 +369,7 @@ struct http *http_open(const char *server, struct err *err)
 
 struct http *http_open_beside(const struct http *first, int64_t post_ms)
 {
-    struct http *http = open_one(FEW_BYTES);
+    struct http *http = open_one(PIECE_BYTES / 16);
 
     if (!http)
         return NULL;

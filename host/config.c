@@ -31,6 +31,7 @@ static const struct variable {
     STRING("AWS_LAMBDA_LOG_STREAM_NAME", log_stream, false),
     STRING("AWS_LAMBDA_LOG_LEVEL", log_level, false),
     STRING("AWS_LAMBDA_LOG_FORMAT", log_format, false),
+    STRING("AWS_LAMBDA_INITIALIZATION_TYPE", initialization_type, true),
     STRING("PIGEON_HOST", host, false),
     STRING("PIGEON_PORT", port_text, false),
     STRING("PIGEON_VIRTUAL_HOST", virtual_host, false),
@@ -47,9 +48,13 @@ static const struct variable {
     STRING("SSL_CERT_FILE", ssl_cert_file, true),
     STRING("PIGEON_SHADOW_RULES", shadow_rules, true),
     STRING("PIGEON_METRICS", metrics, false),
+    STRING("PIGEON_EXTENSION", extension, true),
     STRING("AWS_ACCESS_KEY_ID", aws_key_id, false),
     STRING("AWS_SECRET_ACCESS_KEY", aws_secret_key, false),
     STRING("AWS_SESSION_TOKEN", aws_session_token, false),
+    STRING("AWS_CONTAINER_CREDENTIALS_FULL_URI", credentials_uri, true),
+    STRING("AWS_CONTAINER_AUTHORIZATION_TOKEN", credentials_token, true),
+    STRING("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", credentials_token_file, true),
     STRING("AWS_ENDPOINT_URL", endpoint, false),
     STRING("AWS_ENDPOINT_URL_KMS", endpoint_kms, false),
     STRING("AWS_ENDPOINT_URL_SSM", endpoint_ssm, false),
@@ -60,11 +65,19 @@ static const struct variable {
 #define PREFIX "PIGEON_"
 #define COUNT (sizeof(variables) / sizeof(variables[0]))
 
+static long read_number(const char *name)
+{
+    const char *text = getenv(name);
+
+    return text ? strtol(text, NULL, 10) : 0;
+}
+
 void config_read(struct config *config)
 {
-    const char *memory = getenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE");
-
-    *config = (struct config){.memory_mb = memory ? strtol(memory, NULL, 10) : 0};
+    *config = (struct config){
+        .memory_mb = read_number("AWS_LAMBDA_FUNCTION_MEMORY_SIZE"),
+        .max_concurrency = read_number("AWS_LAMBDA_MAX_CONCURRENCY"),
+    };
     for (size_t i = 0; i < COUNT; i++) {
         const char *value = getenv(variables[i].name);
 
@@ -109,9 +122,11 @@ static bool hide(const char **value, const char *name, struct err *err)
 
 bool config_hide(struct config *config, struct err *err)
 {
-    config->hidden = hide(&config->password, "PIGEON_PASSWORD", err) &&
-                     hide(&config->aws_secret_key, "AWS_SECRET_ACCESS_KEY", err) &&
-                     hide(&config->aws_session_token, "AWS_SESSION_TOKEN", err);
+    config->hidden =
+        hide(&config->password, "PIGEON_PASSWORD", err) &&
+        hide(&config->aws_secret_key, "AWS_SECRET_ACCESS_KEY", err) &&
+        hide(&config->aws_session_token, "AWS_SESSION_TOKEN", err) &&
+        hide(&config->credentials_token, "AWS_CONTAINER_AUTHORIZATION_TOKEN", err);
     return config->hidden;
 }
 
@@ -128,6 +143,7 @@ void config_close(struct config *config)
     forget(&config->password);
     forget(&config->aws_secret_key);
     forget(&config->aws_session_token);
+    forget(&config->credentials_token);
 }
 
 /* ------------------------------------------------------------- checks */
@@ -196,7 +212,7 @@ static bool check_port(struct config *config, struct err *err)
     return true;
 }
 
-bool config_check_tls(const struct config *config, struct err *err)
+static bool check_tls(const struct config *config, struct err *err)
 {
     bool with_certificate = config->tls_cert_file != NULL;
 
@@ -212,8 +228,33 @@ bool config_check_tls(const struct config *config, struct err *err)
     return true;
 }
 
+static bool check_extension(const struct config *config, struct err *err)
+{
+    return !config->extension || strcmp(config->extension, "on") == 0 ||
+           strcmp(config->extension, "off") == 0 ||
+           err_set(err, CAUSE_BAD_SETTING,
+                   "PIGEON_EXTENSION: \"%s\" is neither \"on\" nor \"off\"",
+                   show(config->extension).text);
+}
+
+bool config_check_switches(const struct config *config, struct err *err)
+{
+    return check_tls(config, err) && check_extension(config, err);
+}
+
 bool config_check(struct config *config, struct err *err)
 {
     return check_required(config, err) && check_port(config, err) &&
-           config_check_tls(config, err);
+           config_check_switches(config, err);
+}
+
+bool config_extends(const struct config *config)
+{
+    return !config->extension || strcmp(config->extension, "off") != 0;
+}
+
+bool config_starts_ahead(const struct config *config)
+{
+    return config->initialization_type &&
+           strcmp(config->initialization_type, "on-demand") != 0;
 }

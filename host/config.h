@@ -24,6 +24,8 @@ struct config {
     const char *log_level;        /* AWS_LAMBDA_LOG_LEVEL */
     const char *log_format;       /* AWS_LAMBDA_LOG_FORMAT */
     long memory_mb;               /* AWS_LAMBDA_FUNCTION_MEMORY_SIZE; 0: not set */
+    const char *initialization_type; /* AWS_LAMBDA_INITIALIZATION_TYPE */
+    long max_concurrency;            /* AWS_LAMBDA_MAX_CONCURRENCY; 0: not set */
 
     /* required, set by people; NULL: not set */
     const char *host;         /* PIGEON_HOST */
@@ -45,16 +47,21 @@ struct config {
     const char *ssl_cert_file;  /* SSL_CERT_FILE, OpenSSL's own */
     const char *shadow_rules;   /* PIGEON_SHADOW_RULES, a file beside the rules script */
     const char *metrics;        /* PIGEON_METRICS */
+    const char *extension;      /* PIGEON_EXTENSION, "on" or "off" by config_check */
 
     /* for calls to AWS: Lambda sets the credentials, people may set the endpoints */
     const char *aws_key_id;        /* AWS_ACCESS_KEY_ID */
     const char *aws_secret_key;    /* AWS_SECRET_ACCESS_KEY */
     const char *aws_session_token; /* AWS_SESSION_TOKEN */
-    const char *endpoint;          /* AWS_ENDPOINT_URL */
-    const char *endpoint_kms;      /* AWS_ENDPOINT_URL_KMS */
-    const char *endpoint_ssm;      /* AWS_ENDPOINT_URL_SSM */
-    const char *endpoint_secrets;  /* AWS_ENDPOINT_URL_SECRETS_MANAGER */
-    const char *endpoint_sts;      /* AWS_ENDPOINT_URL_STS */
+    const char *credentials_uri;   /* AWS_CONTAINER_CREDENTIALS_FULL_URI: where they are
+                                      where the three above are not set */
+    const char *credentials_token; /* AWS_CONTAINER_AUTHORIZATION_TOKEN */
+    const char *credentials_token_file; /* AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE */
+    const char *endpoint;               /* AWS_ENDPOINT_URL */
+    const char *endpoint_kms;           /* AWS_ENDPOINT_URL_KMS */
+    const char *endpoint_ssm;           /* AWS_ENDPOINT_URL_SSM */
+    const char *endpoint_secrets;       /* AWS_ENDPOINT_URL_SECRETS_MANAGER */
+    const char *endpoint_sts;           /* AWS_ENDPOINT_URL_STS */
 
     bool hidden; /* config_hide() has copies of the secrets */
 };
@@ -66,26 +73,33 @@ void config_read(struct config *config);
  * those that are set. False: out of memory. */
 bool config_names(struct buffer *known, struct buffer *set);
 
-/* Takes the secrets out of the environment: PIGEON_PASSWORD, AWS_SECRET_ACCESS_KEY and
- * AWS_SESSION_TOKEN are the config's alone from now on, and /proc/PID/environ no longer
- * shows them. False: out of memory. */
+/* Takes the secrets out of the environment: PIGEON_PASSWORD, AWS_SECRET_ACCESS_KEY,
+ * AWS_SESSION_TOKEN and AWS_CONTAINER_AUTHORIZATION_TOKEN are the config's alone from now
+ * on, and /proc/PID/environ no longer shows them. False: out of memory. */
 bool config_hide(struct config *config, struct err *err);
 
 /* Wipes what config_hide() took. */
 void config_close(struct config *config);
 
 /* Checks what Lambda needs: each required variable set (set but empty counts as missing),
- * the port a port, TLS on or off, its certificate with its key. False: the cause is
- * CAUSE_MISSING_SETTING (the text names every missing one), or CAUSE_BAD_SETTING
- * (variable, position and value). */
+ * the port a port, TLS and the extension on or off, a certificate with its key. False:
+ * the cause is CAUSE_MISSING_SETTING (the text names every missing one), or
+ * CAUSE_BAD_SETTING (variable, position and value). */
 bool config_check(struct config *config, struct err *err);
 
 /* Whether the client certificate is the login (SASL EXTERNAL): there is one, and neither
  * a user nor a password. */
 bool config_external(const struct config *config);
 
-/* Checks the part of it that is about TLS: that PIGEON_TLS is on or off, and that a
- * certificate has its key. */
-bool config_check_tls(const struct config *config, struct err *err);
+/* Checks the part of it that needs no other setting: that PIGEON_TLS and PIGEON_EXTENSION
+ * are on or off, and that a certificate has its key. */
+bool config_check_switches(const struct config *config, struct err *err);
+
+/* Whether Pigeon registers as an internal extension: unless PIGEON_EXTENSION is off. */
+bool config_extends(const struct config *config);
+
+/* Whether Lambda starts environments before there is an event, as with provisioned
+ * concurrency: then nobody waits for the start. */
+bool config_starts_ahead(const struct config *config);
 
 #endif

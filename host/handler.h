@@ -14,7 +14,7 @@
 struct handler {
     struct script *script;
     struct delivery *delivery; /* NULL: decides alone, each message counts as confirmed */
-    bool warm;                 /* an event was handled before */
+    bool warm; /* an event was handled before, or none waited for the start */
 };
 
 /* Fills in the answer to Lambda. False: Lua itself broke, and err says how. */

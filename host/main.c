@@ -6,6 +6,7 @@
  *   a bad setting, rules that do not load      POST /init/error, exit 1
  *   a secret that AWS refuses, or a useless one    POST /init/error, exit 1
  *   no secret yet, or no broker during init    a log line; the first event tries again
+ *   the extension does not register            a log line; no SIGTERM at the end
  *   a shadow script that does not load         a log line; events without the shadow
  *   an event that failed                       its response is the error; the next event
  *   an error inside lua/pigeon, or no memory   the event is answered, exit 1
@@ -60,12 +61,14 @@ static const char help[] =
     "pigeon COMMAND --help explains a command.\n"
     "\n"
     "Pigeon " PIGEON_VERSION " reacts to S3 events and publishes the crash ids that the\n"
-    "rules accept to RabbitMQ. Without arguments it is an AWS Lambda function:\n"
-    "Lambda starts it that way, and sets AWS_LAMBDA_RUNTIME_API, _HANDLER\n"
-    "(rules.lua) and LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST,\n"
-    "PIGEON_PORT, PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
+    "rules accept to RabbitMQ. Where AWS_LAMBDA_RUNTIME_API is set, it is an AWS\n"
+    "Lambda function, whatever its arguments: Lambda starts it that way, and sets\n"
+    "_HANDLER (rules.lua; in a container image the last argument is the same) and\n"
+    "LAMBDA_TASK_ROOT. It is configured by PIGEON_HOST, PIGEON_PORT,\n"
+    "PIGEON_VIRTUAL_HOST, PIGEON_USER, PIGEON_PASSWORD, PIGEON_QUEUE,\n"
     "PIGEON_AWS_REGION and, optionally, PIGEON_ENV, PIGEON_BATCH_FAILURES,\n"
-    "PIGEON_METRICS, PIGEON_SHADOW_RULES and PIGEON_TLS*: deploy/CONFIGURATION.md.\n";
+    "PIGEON_METRICS, PIGEON_SHADOW_RULES, PIGEON_EXTENSION and PIGEON_TLS*:\n"
+    "deploy/CONFIGURATION.md.\n";
 
 static int print_version(void)
 {
@@ -202,6 +205,36 @@ static bool connect_early(struct pigeon *pigeon, const struct deadline *init,
     return true;
 }
 
+/* Registering goes on while the other parts open. */
+static void extend(struct pigeon *pigeon)
+{
+    if (config_extends(&pigeon->config))
+        runtime_extend(pigeon->runtime);
+}
+
+static void settle_extension(struct pigeon *pigeon)
+{
+    struct err err = {0};
+
+    if (config_extends(&pigeon->config) && !runtime_extended(pigeon->runtime, &err))
+        log_message(LOG_LEVEL_WARN,
+                    "not registered as an internal extension: %s; so Lambda ends this "
+                    "process without SIGTERM, and the broker keeps its connection for "
+                    "up to 90 s; PIGEON_EXTENSION=off leaves it out",
+                    err.text);
+}
+
+static void warn_of_concurrency(const struct pigeon *pigeon)
+{
+    if (pigeon->config.max_concurrency > 1)
+        log_message(LOG_LEVEL_WARN,
+                    "AWS_LAMBDA_MAX_CONCURRENCY is %ld, but Pigeon takes one event at a "
+                    "time, and Lambda refuses the others; set "
+                    "PerExecutionEnvironmentMaxConcurrency of the function's capacity "
+                    "provider to 1",
+                    pigeon->config.max_concurrency);
+}
+
 static bool open_parts(struct pigeon *pigeon, struct err *err)
 {
     struct deadline deadline = deadline_in(INIT_MS);
@@ -209,7 +242,11 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
 
     log_output_deadline(&deadline);
 
-    if (!config_check(&pigeon->config, err) || !open_delivery(pigeon, err))
+    if (!config_check(&pigeon->config, err))
+        return false;
+    extend(pigeon);
+    warn_of_concurrency(pigeon);
+    if (!open_delivery(pigeon, err))
         return false;
     if (!open_script(pigeon, &deadline, err))
         return false;
@@ -217,10 +254,10 @@ static bool open_parts(struct pigeon *pigeon, struct err *err)
     open_shadow(pigeon, &deadline);
     if (!connect_early(pigeon, &deadline, err))
         return false;
+    settle_extension(pigeon);
     log_message(LOG_LEVEL_INFO,
                 "pigeon %s, rules %s (%s), %squeues %s, broker %s, TLS %s, login %s, "
-                "ready in %.1f "
-                "ms",
+                "ready in %.1f ms",
                 PIGEON_VERSION, pigeon->config.handler, script_hash(pigeon->script),
                 shadow_part(pigeon), script_queues(pigeon->script), pigeon->config.host,
                 tls_state(pigeon),
@@ -254,8 +291,9 @@ static int run_lambda(struct pigeon *pigeon)
         return 1;
     }
     if (config_hide(&pigeon->config, &err) && open_parts(pigeon, &err)) {
-        handler =
-            (struct handler){.script = pigeon->script, .delivery = &pigeon->delivery};
+        handler = (struct handler){.script = pigeon->script,
+                                   .delivery = &pigeon->delivery,
+                                   .warm = config_starts_ahead(&pigeon->config)};
         status = loop_run(pigeon->runtime, &handler) ? 0 : 1;
     } else {
         const char *type = err_type(&err);
@@ -319,11 +357,14 @@ int main(int argc, char **argv)
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
     config_read(&pigeon.config);
-    if (argc > 1 && options_is_command(argv[1]))
+    if (argc > 1 && !pigeon.config.runtime_api && options_is_command(argv[1]))
         return run_desk(&pigeon, argc - 1, argv + 1);
     log_set_level(log_level_named(pigeon.config.log_level));
     log_set_format(log_format_named(pigeon.config.log_format));
-    if (argc == 1 && pigeon.config.runtime_api)
+    /* an image's CMD, after its ENTRYPOINT, is the handler, as a zip's setting is */
+    if (argc > 1 && !pigeon.config.handler)
+        pigeon.config.handler = argv[argc - 1];
+    if (pigeon.config.runtime_api)
         return run_lambda(&pigeon);
     if (argc > 1)
         fprintf(stderr, "pigeon: unknown argument: %s\n\n", argv[1]);

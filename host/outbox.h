@@ -45,7 +45,7 @@ struct facts {
     char broker_wide[2200]; /* the cause that kept everything from being published; "":
                                none */
     unsigned reconnects;
-    bool cold;          /* the first event of this process */
+    bool cold;          /* the first event of this process, which waited for its start */
     int64_t decide_us;  /* how long each part took, in microseconds */
     int64_t publish_us; /* connect included */
     int64_t connect_us;

@@ -19,7 +19,7 @@
 #include "net/connector.h"
 #include "net/guard.h"
 
-#define CLOSE_MS 500  /* for a polite end */
+#define CLOSE_MS 200  /* for a polite end: Lambda kills 300 or 500 ms after SIGTERM */
 #define DRAIN_MS 200  /* for what came since the last batch, however much it is */
 #define ROOM 4096     /* bytes that surely fit where a socket says it takes some */
 #define FRAMES 256    /* bytes of a publish, without what it says */

@@ -1,4 +1,4 @@
-/* https.c -- libcurl, as signed calls to AWS need it.
+/* https.c -- libcurl, as calls to AWS need it.
  *
  * A call is shorter than its timeout, so it needs neither a kept connection nor a look at
  * signals. */
@@ -32,6 +32,13 @@ static bool is_loopback(const char *host)
     return strcasecmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
+/* https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html */
+static bool is_container(const char *host)
+{
+    return strcmp(host, "169.254.170.2") == 0 || strcmp(host, "169.254.170.23") == 0 ||
+           strcasecmp(host, "[fd00:ec2::23]") == 0;
+}
+
 /* Uses the same parser as the call. */
 static bool has(CURLU *url, CURLUPart part)
 {
@@ -42,7 +49,7 @@ static bool has(CURLU *url, CURLUPart part)
     return found;
 }
 
-static bool check_parts(CURLU *url, struct err *err)
+static bool check_parts(CURLU *url, bool container, struct err *err)
 {
     char *scheme = NULL, *host = NULL;
     bool known = curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
@@ -52,7 +59,7 @@ static bool check_parts(CURLU *url, struct err *err)
 
     if (!ok)
         err_set(err, CAUSE_BAD_SETTING, "it is not an http:// or https:// URL");
-    else if (plain && !is_loopback(host))
+    else if (plain && !is_loopback(host) && !(container && is_container(host)))
         ok = err_set(err, CAUSE_BAD_SETTING,
                      "http:// to %.200s would carry the session token in the clear; "
                      "it is for loopback alone, use https://",
@@ -62,7 +69,7 @@ static bool check_parts(CURLU *url, struct err *err)
     return ok;
 }
 
-bool https_check_url(const char *text, struct err *err)
+static bool check_url(const char *text, bool container, struct err *err)
 {
     CURLU *url = curl_url();
     bool ok;
@@ -70,13 +77,23 @@ bool https_check_url(const char *text, struct err *err)
     if (!url || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
         ok = err_set(err, CAUSE_BAD_SETTING, "it is not a URL");
     else if (has(url, CURLUPART_USER) || has(url, CURLUPART_PASSWORD) ||
-             has(url, CURLUPART_QUERY) || has(url, CURLUPART_FRAGMENT))
-        ok = err_set(err, CAUSE_BAD_SETTING,
-                     "it must not have a user, a query or a fragment");
+             (has(url, CURLUPART_QUERY) && !container) || has(url, CURLUPART_FRAGMENT))
+        ok = err_set(err, CAUSE_BAD_SETTING, "it must not have a user, %sa fragment",
+                     container ? "a password or " : "a query or ");
     else
-        ok = check_parts(url, err);
+        ok = check_parts(url, container, err);
     curl_url_cleanup(url);
     return ok;
+}
+
+bool https_check_url(const char *url, struct err *err)
+{
+    return check_url(url, false, err);
+}
+
+bool https_check_container_url(const char *url, struct err *err)
+{
+    return check_url(url, true, err);
 }
 
 /* -------------------------------------------------------------------- a call */
@@ -125,9 +142,9 @@ struct https_outcome https_call(struct https *https, const struct https_request 
     if (!headers)
         return outcome;
     curl_easy_setopt(https->easy, CURLOPT_URL, request->url);
-    curl_easy_setopt(https->easy, CURLOPT_POST, 1L);
     curl_easy_setopt(https->easy, CURLOPT_POSTFIELDS, request->body);
     curl_easy_setopt(https->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->len);
+    curl_easy_setopt(https->easy, request->body ? CURLOPT_POST : CURLOPT_HTTPGET, 1L);
     curl_easy_setopt(https->easy, CURLOPT_HTTPHEADER, headers);
     curl_easy_setopt(https->easy, CURLOPT_AWS_SIGV4, request->signed_for);
     curl_easy_setopt(https->easy, CURLOPT_USERNAME, request->key_id);

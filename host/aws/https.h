@@ -1,4 +1,4 @@
-/* https.h -- signed calls to AWS, one after the other.
+/* https.h -- calls to AWS, mostly signed, one after the other.
  *
  * HTTP/1.1 over TLS, never by way of a proxy, redirects not followed; signals stay as
  * they are. URLs, headers and bodies stay the caller's. */
@@ -24,22 +24,26 @@ struct https_outcome {
  * user, a query or a fragment. False: err has the reason. */
 bool https_check_url(const char *url, struct err *err);
 
+/* The same for a GET that is not signed: it may have a query, and http goes to the
+ * addresses too that containers of ECS and EKS have for credentials. */
+bool https_check_container_url(const char *url, struct err *err);
+
 /* NULL: err. */
 struct https *https_open(struct err *err);
 
 struct https_request {
     const char *url;
     const char *const *headers; /* "Name: value" each, NULL after the last */
-    const char *body;
+    const char *body;           /* NULL: a GET */
     size_t len;
     int64_t timeout_ms;
-    const char *signed_for; /* "aws:amz:REGION:SERVICE" */
+    const char *signed_for; /* "aws:amz:REGION:SERVICE"; NULL: not signed */
     const char *key_id;
     const char *secret_key;
     const char *bundle; /* the CAs for https, ca.h */
 };
 
-/* Posts a signed request. The answer's body goes into `reply`, whose maximum it must not
+/* Sends a request. The answer's body goes into `reply`, whose maximum it must not
  * exceed. */
 struct https_outcome https_call(struct https *https, const struct https_request *request,
                                 struct buffer *reply);

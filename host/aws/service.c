@@ -15,6 +15,7 @@
 #include "aws/element.h"
 #include "aws/https.h"
 #include "aws/member.h"
+#include "base/deadline.h"
 #include "base/shown.h"
 #include "net/ca.h"
 
@@ -94,7 +95,7 @@ bool service_open(struct service_client *client, const struct config *config,
     bool tls = false;
 
     *client = (struct service_client){.config = config};
-    if (!check_region(config->aws_region, err))
+    if (!check_region(config->aws_region, err) || !credentials_check(config, err))
         return false;
     for (int service = 0; service < AWS_SERVICES; service++) {
         if (!wanted[service])
@@ -152,8 +153,8 @@ static bool holds(const char *text, const char *secret)
 
 /* AWS's message, its first line, for people. For a wrong signature the lines after the
  * first have all that was signed, the session token too. */
-static void read_message(const struct config *config, const struct buffer *reply,
-                         char *message, size_t size)
+static void read_message(const struct credentials *credentials,
+                         const struct buffer *reply, char *message, size_t size)
 {
     struct buffer text = {.max = reply->max, .secret = true};
     size_t i;
@@ -169,8 +170,8 @@ static void read_message(const struct config *config, const struct buffer *reply
             message[i] = (unsigned char)text.data[i] < 0x7f ? text.data[i] : '?';
         message[i] = '\0';
     }
-    if (holds(text.data ? text.data : "", config->aws_secret_key) ||
-        holds(message, config->aws_session_token))
+    if (holds(text.data ? text.data : "", credentials->secret_key) ||
+        holds(message, credentials->token))
         message[0] = '\0';
     buffer_free(&text);
 }
@@ -207,7 +208,7 @@ static enum service_result judge(struct service_client *client,
     if (outcome->status == 200)
         return AWS_DONE;
     read_code(client->https, reply, code, sizeof(code));
-    read_message(client->config, reply, message, sizeof(message));
+    read_message(&client->credentials, reply, message, sizeof(message));
     if (!code[0])
         err_set(err, CAUSE_SECRET, "status %ld without an error code of AWS",
                 outcome->status);
@@ -249,8 +250,8 @@ static void call(struct service_client *client, enum service service,
                                           .len = body->len,
                                           .timeout_ms = timeout_ms,
                                           .signed_for = signed_for,
-                                          .key_id = config->aws_key_id,
-                                          .secret_key = config->aws_secret_key,
+                                          .key_id = client->credentials.key_id,
+                                          .secret_key = client->credentials.secret_key,
                                           .bundle = client->bundle};
 
     snprintf(signed_for, sizeof(signed_for), "aws:amz:%s:%s", config->aws_region,
@@ -263,7 +264,9 @@ enum service_result service_call(struct service_client *client, enum service ser
                                  const struct buffer *body, int64_t timeout_ms,
                                  struct buffer *reply, struct err *err)
 {
-    const char *session = client->config->aws_session_token;
+    const struct deadline deadline = deadline_in(timeout_ms);
+    const struct credentials *credentials = &client->credentials;
+    enum credentials_result known;
     struct buffer token = {.max = 16384, .secret = true};
     struct https_outcome outcome;
     enum service_result result = AWS_REFUSED;
@@ -272,16 +275,20 @@ enum service_result service_call(struct service_client *client, enum service ser
         client->https = https_open(err);
     if (!client->https)
         return AWS_LATER;
-    if (!is_set(client->config->aws_key_id) || !is_set(client->config->aws_secret_key))
-        err_set(err, CAUSE_SECRET,
-                "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are not set; Lambda "
-                "sets them, `aws configure export-credentials --format env` prints "
-                "yours");
-    else if (is_set(session) && (!buffer_append_text(&token, "X-Amz-Security-Token: ") ||
-                                 !buffer_append_text(&token, session))) {
+    known = credentials_get(&client->credentials, client->config, client->https,
+                            timeout_ms, err);
+    if (known != CREDENTIALS_READY) {
+        result = known == CREDENTIALS_LATER ? AWS_LATER : AWS_REFUSED;
+    } else if (is_set(credentials->token) &&
+               (!buffer_append_text(&token, "X-Amz-Security-Token: ") ||
+                !buffer_append_text(&token, credentials->token))) {
         err_set(err, CAUSE_SECRET, "AWS_SESSION_TOKEN is too long");
+    } else if (deadline_left_ms(&deadline) == 0) { /* which curl takes for: no limit */
+        err_set(err, CAUSE_SECRET, "no time left after fetching credentials");
+        result = AWS_LATER;
     } else {
-        call(client, service, body, timeout_ms, token.data, reply, &outcome);
+        call(client, service, body, deadline_left_ms(&deadline), token.data, reply,
+             &outcome);
         result = judge(client, &outcome, reply, err);
     }
     buffer_free(&token);
@@ -296,4 +303,5 @@ void service_hang_up(struct service_client *client)
 {
     https_close(client->https);
     client->https = NULL;
+    credentials_forget(&client->credentials);
 }

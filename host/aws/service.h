@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+#include "aws/credentials.h"
 #include "base/buffer.h"
 #include "config.h"
 
@@ -28,6 +29,7 @@ struct service_client {
     const char *bundle;  /* the CAs for https */
     struct https *https; /* NULL: no call was made since service_hang_up() */
     int64_t answered_s;  /* the last answer's Date, since 1970; 0: it had none */
+    struct credentials credentials;
 };
 
 /* "kms", as references and signatures name it. */
@@ -46,7 +48,7 @@ enum service_result service_call(struct service_client *client, enum service ser
                                  const struct buffer *body, int64_t timeout_ms,
                                  struct buffer *reply, struct err *err);
 
-/* Closes the connection. */
+/* Closes the connection, and wipes credentials that were fetched for it. */
 void service_hang_up(struct service_client *client);
 
 #endif

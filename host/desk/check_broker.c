@@ -14,7 +14,7 @@ bool check_broker_settings(struct config *config, bool connect, struct err *err)
 {
     if (!connect && !config->host && !config->port_text && !config->virtual_host &&
         !config->user && !config->password && !config->aws_region)
-        return config_check_tls(config, err);
+        return config_check_switches(config, err);
     return config_check(config, err) && delivery_check(config, err);
 }
 

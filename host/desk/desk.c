@@ -141,16 +141,16 @@ static bool check_shadow(const struct command *command, const struct config *con
 static int run_check(struct command *command, struct config *config)
 {
     struct options options = *command->options;
-    struct err tls = {0}, setup = {0}, shadow = {0}, rules = {0}, err = {0};
+    struct err switches = {0}, setup = {0}, shadow = {0}, rules = {0}, err = {0};
     char *problems[4];
     bool ok;
 
     command->options = &options;
     options.words = problems;
-    if (!config_check_tls(config, &tls))
-        problems[options.count++] = tls.text;
+    if (!config_check_switches(config, &switches))
+        problems[options.count++] = switches.text;
     if (!check_broker_settings(config, options.connect, &setup) &&
-        strcmp(setup.text, tls.text) != 0)
+        strcmp(setup.text, switches.text) != 0)
         problems[options.count++] = setup.text;
     ok = command_find_rules(command, &rules);
     if (ok && !check_shadow(command, config, &shadow))

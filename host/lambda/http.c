@@ -1,8 +1,8 @@
 /* http.c -- requests on a socket, and response.c for what comes from it.
  * Not libcurl, which costs 123,000 instructions and 4 system calls an event more, 6 % of
- * its time and a quarter of its CPU. The connection is kept from call to call; where it
- * ended meanwhile, a new one is made. A wait also polls the signals' descriptor, so that
- * SIGTERM ends a call that could wait for hours. */
+ * its time and a quarter of its CPU. The connection is kept from call to call, or made
+ * anew where it ended. A wait also polls the signals' descriptor, so that SIGTERM ends
+ * one that could last for hours. */
 #include "lambda/http.h"
 
 #include <errno.h>
@@ -25,7 +25,7 @@
 #define CONNECT_TIMEOUT_MS 1000
 #define POST_TIMEOUT_MS DEADLINE_MARGIN_MAX_MS
 #define HEAD_MAX 65536    /* bytes */
-#define PIECE_BYTES 65536 /* one read */
+#define PIECE_BYTES 65536 /* one read; an answer of the second connection is short */
 
 /* The request. */
 struct call {
@@ -39,6 +39,7 @@ struct call {
 /* How far one try came. */
 struct attempt {
     bool kept;    /* on a kept connection */
+    bool late;    /* the time was over before a byte of the response */
     bool sent;    /* the whole request was sent */
     bool early;   /* the response came before that: the connection is not kept */
     bool begun;   /* a byte of the response came */
@@ -48,15 +49,18 @@ struct attempt {
 
 struct http {
     struct connector *connector;
-    int fd;      /* the connection; -1: none */
-    int signals; /* a signalfd; never read, so a stop stays a stop */
-    char *fixed; /* the headers that every request has */
+    int fd;          /* the connection; -1: none */
+    int signals;     /* a signalfd; never read, so a stop stays a stop */
+    char *fixed;     /* the headers that every request has */
+    bool beside;     /* connector, signals, fixed: those of another */
+    int64_t post_ms; /* how long a POST may take */
     struct buffer head;
     struct call call;
     struct attempt attempt;
     struct response *response;
     struct err cause; /* why no whole response came */
-    char *piece;      /* the last piece read, PIECE_BYTES at most */
+    char *piece;      /* the last piece read */
+    size_t piece_max;
 };
 
 /* ------------------------------------------------------------- the connection */
@@ -75,7 +79,9 @@ static bool connect_server(struct http *http)
 
     if (http->fd >= 0)
         return true;
-    deadline = deadline_in(CONNECT_TIMEOUT_MS);
+    deadline = http->call.timed
+                   ? deadline_within(&http->call.deadline, CONNECT_TIMEOUT_MS)
+                   : deadline_in(CONNECT_TIMEOUT_MS);
     http->fd = connector_connect(http->connector, 0, &deadline, &err);
     return http->fd >= 0 ||
            err_set(&http->cause, CAUSE_OTHER, "%s: %s", err.stage, err.text);
@@ -95,6 +101,7 @@ static short wait_for(struct http *http, short events)
     while (n < 0 && errno == EINTR);
     http->attempt.stopped =
         n > 0 && ready[0].revents == 0; /* read first what has arrived */
+    http->attempt.late = n == 0 && !http->attempt.begun;
     if (n <= 0)
         err_set(&http->cause, CAUSE_OTHER, "%s",
                 n == 0 ? "no answer in time" : strerror(errno));
@@ -141,7 +148,7 @@ static bool send_parts(struct http *http)
 /* One piece of the response. */
 static bool read_piece(struct http *http)
 {
-    ssize_t n = recv(http->fd, http->piece, PIECE_BYTES, 0);
+    ssize_t n = recv(http->fd, http->piece, http->piece_max, 0);
 
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return true;
@@ -193,13 +200,16 @@ static void send_request(struct http *http)
     http->attempt.sent = connect_server(http) && send_parts(http);
 }
 
+/* Beside another, the connection is kept for an answer that is late. */
 static bool receive(struct http *http, struct buffer *body, bool cut)
 {
-    bool ok;
+    bool ok, keeps;
 
     response_begin(http->response, body, cut);
     ok = http->attempt.sent && read_answer(http);
-    if (!ok || http->attempt.early || !response_keeps(http->response))
+    keeps = ok ? !http->attempt.early && response_keeps(http->response)
+               : http->beside && http->attempt.late;
+    if (!keeps)
         hang_up(http);
     return ok;
 }
@@ -216,16 +226,36 @@ static struct http_outcome finish(struct http *http, struct buffer *body, bool c
         outcome.arrived = receive(http, body, cut);
     }
     outcome.stopped = http->attempt.stopped;
+    outcome.late = http->attempt.late && http->fd >= 0;
     outcome.status = outcome.arrived ? response_status(http->response) : 0;
     return outcome;
 }
 
-struct http_outcome http_get(struct http *http, const char *path, struct buffer *body)
+void http_ask(struct http *http, const char *path, const char *header)
 {
     http->call = (struct call){.path = path, .body = ""};
-    if (write_head(http, "GET ", path, "", NULL))
+    if (write_head(http, "GET ", path, "", header))
         send_request(http);
+}
+
+struct http_outcome http_hear(struct http *http, struct buffer *body)
+{
     return finish(http, body, false);
+}
+
+bool http_hears_first(const struct http *http, const struct http *other)
+{
+    struct pollfd ready[] = {{.fd = http->fd, .events = POLLIN},
+                             {.fd = other->fd, .events = POLLIN},
+                             {.fd = other->signals, .events = POLLIN}};
+    int n;
+
+    if (http->fd < 0 || other->fd < 0)
+        return false;
+    do
+        n = poll(ready, 3, -1);
+    while (n < 0 && errno == EINTR);
+    return n > 0 && ready[0].revents != 0;
 }
 
 void http_post(struct http *http, const char *path, const char *header, const char *body,
@@ -239,7 +269,7 @@ void http_post(struct http *http, const char *path, const char *header, const ch
                                .body = body,
                                .len = len,
                                .timed = true,
-                               .deadline = deadline_in(POST_TIMEOUT_MS)};
+                               .deadline = deadline_in(http->post_ms)};
     if (write_head(http, "POST ", path, headers, header))
         send_request(http);
 }
@@ -292,36 +322,63 @@ static bool block_stops(struct http *http, struct err *err)
 
 static bool set_up(struct http *http, const char *server, struct err *err)
 {
-    http->fd = -1;
-    http->signals = -1;
-    http->head.max = HEAD_MAX;
     http->connector = connector_open(server, DEFAULT_PORT, "off", err);
     if (!http->connector)
         return err_set(err, CAUSE_OTHER,
                        "AWS_LAMBDA_RUNTIME_API is `%s`, but must be HOST:PORT", server);
-    http->response = response_open();
-    http->piece = malloc(PIECE_BYTES);
     if (asprintf(&http->fixed,
                  "Host: %s\r\nUser-Agent: pigeon/" PIGEON_VERSION "\r\nAccept: */*\r\n",
                  server) < 0)
         http->fixed = NULL;
-    if (!http->fixed || !http->piece || !http->response)
+    if (!http->fixed)
         return err_set(err, CAUSE_MEMORY, "out of memory");
     return block_stops(http, err);
 }
 
-struct http *http_open(const char *server, struct err *err)
+/* Without a server yet. */
+static struct http *open_one(size_t piece_max)
 {
     struct http *http = calloc(1, sizeof(*http));
 
-    if (!http) {
-        err_set(err, CAUSE_MEMORY, "out of memory");
+    if (!http)
         return NULL;
-    }
-    if (set_up(http, server, err))
+    *http = (struct http){.fd = -1,
+                          .signals = -1,
+                          .post_ms = POST_TIMEOUT_MS,
+                          .head.max = HEAD_MAX,
+                          .response = response_open(),
+                          .piece = malloc(piece_max),
+                          .piece_max = piece_max};
+    if (http->piece && http->response)
         return http;
     http_close(http);
     return NULL;
+}
+
+struct http *http_open(const char *server, struct err *err)
+{
+    struct http *http = open_one(PIECE_BYTES);
+
+    if (!http)
+        err_set(err, CAUSE_MEMORY, "out of memory");
+    if (!http || set_up(http, server, err))
+        return http;
+    http_close(http);
+    return NULL;
+}
+
+struct http *http_open_beside(const struct http *first, int64_t post_ms)
+{
+    struct http *http = open_one(PIECE_BYTES / 16);
+
+    if (!http)
+        return NULL;
+    http->beside = true;
+    http->connector = first->connector;
+    http->signals = first->signals;
+    http->fixed = first->fixed;
+    http->post_ms = post_ms;
+    return http;
 }
 
 /* The signals stay blocked: a pending one must not kill the process while it closes. */
@@ -330,12 +387,14 @@ void http_close(struct http *http)
     if (!http)
         return;
     hang_up(http);
-    if (http->signals >= 0)
-        close(http->signals);
-    connector_close(http->connector);
+    if (!http->beside) {
+        if (http->signals >= 0)
+            close(http->signals);
+        connector_close(http->connector);
+        free(http->fixed);
+    }
     buffer_free(&http->head);
     response_close(http->response);
     free(http->piece);
-    free(http->fixed);
     free(http);
 }

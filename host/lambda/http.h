@@ -1,14 +1,15 @@
-/* http.h -- the Runtime API's HTTP/1.1: one call after the other, over one kept
+/* http.h -- the HTTP/1.1 of Lambda's APIs: one call after the other, over one kept
  * connection.
  *
  * Without TLS, proxies or redirects. From http_open() on SIGTERM and SIGINT are blocked
- * in the whole process, for good; http_get() and http_stop_asked() notice them. Paths,
+ * in the whole process, for good; http_hear() and http_stop_asked() notice them. Paths,
  * headers and bodies stay the caller's, a path until the next call. */
 #ifndef PIGEON_LAMBDA_HTTP_H
 #define PIGEON_LAMBDA_HTTP_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/buffer.h"
 #include "base/err.h"
@@ -18,7 +19,8 @@ struct http;
 /* The result of one call. */
 struct http_outcome {
     bool arrived; /* a whole response did */
-    bool stopped; /* SIGTERM or SIGINT came first; only of http_get() */
+    bool stopped; /* SIGTERM or SIGINT came first; only of http_hear() */
+    bool late;    /* no answer in the time that a POST may take */
     bool again;   /* the request was sent twice, since the kept connection had ended */
     unsigned status;
 };
@@ -27,17 +29,28 @@ struct http_outcome {
  * err. */
 struct http *http_open(const char *server, struct err *err);
 
-/* Waits without a limit. The body of the response goes into `body`, whose maximum it must
- * not exceed. */
-struct http_outcome http_get(struct http *http, const char *path, struct buffer *body);
+/* A second connection to the same server, whose POSTs may take post_ms, the connect
+ * included; one that got no answer in that time is kept, for http_await() once more. It
+ * has to be closed before the first. NULL: out of memory. */
+struct http *http_open_beside(const struct http *first, int64_t post_ms);
+
+/* Sends a GET with one more header ("Name: value", NULL: none). http_hear() may follow,
+ * and waits without a limit. The body of the response goes into `body`, whose maximum it
+ * must not exceed. */
+void http_ask(struct http *http, const char *path, const char *header);
+struct http_outcome http_hear(struct http *http, struct buffer *body);
+
+/* Waits until an answer begins on one of the two, or SIGTERM or SIGINT comes. True: on
+ * the first. At once where one of them has no connection. */
+bool http_hears_first(const struct http *http, const struct http *other);
 
 /* Sends JSON with one more header ("Name: value", NULL: none). http_await() has to
  * follow, with room for other work between the two; path and body stay until then. */
 void http_post(struct http *http, const char *path, const char *header, const char *body,
                size_t len);
 
-/* Waits for the answer, until 5 s after http_post(). The part of its body that fits into
- * `reply` is kept. */
+/* Waits for the answer, until 5 s, or post_ms, after http_post(). The part of its body
+ * that fits into `reply` is kept. */
 struct http_outcome http_await(struct http *http, struct buffer *reply);
 
 /* A header of the last response; case does not matter. NULL: no such header.

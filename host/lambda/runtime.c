@@ -8,6 +8,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "lambda/extension.h"
 #include "lambda/http.h"
 
 #define PAYLOAD_MAX (6 * 1024 * 1024 + 100 + 64 * 1024) /* Lambda's limit, and slack */
@@ -15,9 +16,11 @@
 #define TRIES 3       /* of /next, which gives the same event again */
 #define FIRST_PAUSE_MS 100
 #define API "/2018-06-01/runtime"
+#define INVOCATION_ID "Lambda-Runtime-Invocation-Id"
 
 struct runtime {
     struct http *http;
+    struct extension *extension; /* NULL: none */
     struct buffer payload;
     struct buffer reply;
     struct given {        /* the last answer */
@@ -27,6 +30,7 @@ struct runtime {
     } given;
     char *path;       /* of the answer; NULL: none */
     char *request_id; /* of the last event; NULL: none */
+    char *echo;       /* a header of the last event, to send back; NULL: none */
 };
 
 /* ------------------------------------------------------------------------- /next */
@@ -34,8 +38,22 @@ struct runtime {
 static void forget_event(struct runtime *runtime)
 {
     free(runtime->request_id);
+    free(runtime->echo);
     runtime->request_id = NULL;
+    runtime->echo = NULL;
     buffer_clear(&runtime->payload);
+}
+
+/* Lambda tells by it whether an answer is to this try of the invocation, or to an earlier
+ * one with the same request id that went on after its timeout. */
+static bool keep_invocation_id(struct runtime *runtime)
+{
+    const char *id = http_header(runtime->http, INVOCATION_ID);
+
+    if (!id || asprintf(&runtime->echo, INVOCATION_ID ": %s", id) >= 0)
+        return true;
+    runtime->echo = NULL;
+    return false;
 }
 
 static bool read_event(struct runtime *runtime, struct runtime_event *event,
@@ -57,7 +75,7 @@ static bool read_event(struct runtime *runtime, struct runtime_event *event,
         return err_set(err, CAUSE_OTHER,
                        "the Runtime API gave an event without the header "
                        "Lambda-Runtime-Aws-Request-Id, so it cannot be answered");
-    return true;
+    return keep_invocation_id(runtime) || err_set(err, CAUSE_MEMORY, "out of memory");
 }
 
 enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
@@ -71,7 +89,9 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
     for (tries = 1; tries <= TRIES && !outcome.arrived; tries++) {
         if (http_stop_asked(runtime->http, pause_ms))
             return RUNTIME_STOP;
-        outcome = http_get(runtime->http, API "/invocation/next", &runtime->payload);
+        http_ask(runtime->http, API "/invocation/next", NULL);
+        extension_settle_late(runtime->extension, runtime->http);
+        outcome = http_hear(runtime->http, &runtime->payload);
         if (outcome.stopped)
             return RUNTIME_STOP;
         pause_ms = pause_ms ? pause_ms * 2 : FIRST_PAUSE_MS;
@@ -94,11 +114,14 @@ enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *ev
 static void post(struct runtime *runtime, const char *path, const char *type,
                  const char *body, size_t len)
 {
-    char header[256];
+    const char *echo = runtime->echo;
+    char *headers = NULL;
 
-    if (type)
-        snprintf(header, sizeof(header), "Lambda-Runtime-Function-Error-Type: %s", type);
-    http_post(runtime->http, path, type ? header : NULL, body, len);
+    if (type && asprintf(&headers, "Lambda-Runtime-Function-Error-Type: %s%s%s", type,
+                         echo ? "\r\n" : "", echo ? echo : "") < 0)
+        headers = NULL;
+    http_post(runtime->http, path, type ? headers : echo, body, len);
+    free(headers);
 }
 
 /* What the status of an answer means; err has the words. After a second
@@ -195,6 +218,20 @@ bool runtime_init_error(struct runtime *runtime, const char *type, const char *m
     return ok || err_wrap(err, "the Runtime API did not take the init error");
 }
 
+/* ------------------------------------------------------------- the extension */
+
+void runtime_extend(struct runtime *runtime)
+{
+    runtime->extension = extension_open(runtime->http);
+}
+
+bool runtime_extended(struct runtime *runtime, struct err *err)
+{
+    if (!runtime->extension)
+        return err_set(err, CAUSE_MEMORY, "out of memory");
+    return extension_settle(runtime->extension, err);
+}
+
 /* ----------------------------------------------------------------- open and close */
 
 struct runtime *runtime_open(const char *api, struct err *err)
@@ -222,6 +259,7 @@ void runtime_close(struct runtime *runtime)
     free(runtime->path);
     buffer_free(&runtime->payload);
     buffer_free(&runtime->reply);
+    extension_close(runtime->extension);
     http_close(runtime->http);
     free(runtime);
 }

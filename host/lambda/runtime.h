@@ -32,6 +32,13 @@ enum runtime_next {
 /* `api` is AWS_LAMBDA_RUNTIME_API, host:port; no connection is made yet. NULL: err. */
 struct runtime *runtime_open(const char *api, struct err *err);
 
+/* Registers an internal extension, so that SIGTERM comes before the end (extension.h);
+ * runtime_extended() has to follow before the first runtime_next(), with room for other
+ * work between the two: it waits until 1 s after runtime_extend(). False: err has the
+ * cause, and all goes on without. */
+void runtime_extend(struct runtime *runtime);
+bool runtime_extended(struct runtime *runtime, struct err *err);
+
 enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
                                struct err *err);
 

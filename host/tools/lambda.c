@@ -19,9 +19,11 @@ static const char usage[] =
     "Starts COMMAND as Lambda starts a bootstrap, and hands it the events on stdin.\n"
     "\n"
     "  --deadline MS   how long an event may take (30000)\n"
+    "  --init MS       how long it may start, before an event starts it again (10000)\n"
     "  --repeat N      hand each event over N times (1)\n"
     "  --pause MS      wait between events (0)\n"
-    "  --grace MS      wait after SIGTERM before SIGKILL, at the end (2000)\n"
+    "  --grace MS      wait after SIGTERM before SIGKILL, at the end (500); SIGTERM is\n"
+    "                  for functions that have registered an extension, as in Lambda\n"
     "  --raw           all of stdin is one event, JSON or not\n"
     "\n"
     "Where the first line that is not blank is a whole JSON object or array, each line\n"
@@ -65,6 +67,7 @@ static bool read_number(const char *text, long least, long *number)
 static bool read_options(struct lambda *lambda, int argc, char **argv)
 {
     static const struct option options[] = {{"deadline", required_argument, NULL, 'd'},
+                                            {"init", required_argument, NULL, 'i'},
                                             {"repeat", required_argument, NULL, 'n'},
                                             {"pause", required_argument, NULL, 'p'},
                                             {"grace", required_argument, NULL, 'g'},
@@ -76,6 +79,8 @@ static bool read_options(struct lambda *lambda, int argc, char **argv)
     while (ok && (option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
         if (option == 'd')
             ok = read_number(optarg, 1, &lambda->deadline_ms);
+        else if (option == 'i')
+            ok = read_number(optarg, 1, &lambda->init_ms);
         else if (option == 'n')
             ok = read_number(optarg, 1, &lambda->repeat);
         else if (option == 'p')
@@ -94,8 +99,9 @@ static bool read_options(struct lambda *lambda, int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct lambda lambda = {.deadline_ms = 30000,
+                            .init_ms = 10000,
                             .repeat = 1,
-                            .grace_ms = 2000,
+                            .grace_ms = 500,
                             .events.input.max = SIZE_MAX};
 
     if (argc == 2 && strcmp(argv[1], "--help") == 0)

@@ -46,8 +46,9 @@ struct program {
     char api[32]; /* where it listens */
     pid_t pid;
     clockid_t cpu;
-    int output; /* a pipe */
-    int fd;     /* its connection */
+    int output;    /* a pipe */
+    int fd;        /* its connection */
+    int extension; /* that of its extension; -1: none */
 };
 
 static struct program programs[PROGRAMS_MAX];
@@ -117,8 +118,8 @@ static ssize_t receive(const struct program *program, char *data, size_t room)
     return -1;
 }
 
-/* Reads a whole request, whose first line begins with `method`. */
-static void read_request(const struct program *program, const char *method)
+/* Reads a whole request, whose first line begins with `method`; static. */
+static const char *read_request(const struct program *program, const char *method)
 {
     static char request[65536];
     size_t used = 0, wanted = sizeof(request) - 1;
@@ -140,6 +141,7 @@ static void read_request(const struct program *program, const char *method)
     }
     must(strncmp(request, method, strlen(method)) == 0 && !strstr(request, "/error HTTP"),
          program, request);
+    return request;
 }
 
 static void send_all(const struct program *program, const char *data, size_t len)
@@ -228,11 +230,31 @@ static void become(const struct program *program, int output)
     _exit(127);
 }
 
+static void accept_one(struct program *program)
+{
+    const int on = 1;
+
+    program->fd = accept4(program->listener, NULL, NULL, SOCK_CLOEXEC);
+    must(program->fd >= 0, program, "no connection");
+    setsockopt(program->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+/* Answers a register of the Extensions API, whose connection this was. The extension then
+ * asks for an event that never comes, and nobody reads that. */
+static void welcome_extension(struct program *program)
+{
+    static const char welcome[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                                  "Lambda-Extension-Identifier: " REQUEST_ID "\r\n"
+                                  "Content-Length: 2\r\n\r\n{}";
+
+    send_all(program, welcome, sizeof(welcome) - 1);
+    program->extension = program->fd;
+}
+
 /* Starts it, and waits for its first /next; nanoseconds from the one to the other. */
 static int64_t start(struct program *program)
 {
     struct pollfd knock = {.fd = program->listener, .events = POLLIN};
-    const int on = 1;
     int ends[2];
     int64_t begin;
 
@@ -246,11 +268,15 @@ static int64_t start(struct program *program)
         become(program, ends[1]);
     close(ends[1]);
     clock_getcpuclockid(program->pid, &program->cpu);
+    program->extension = -1;
     must(poll(&knock, 1, PATIENCE_MS) > 0, program, "does not come");
-    program->fd = accept4(program->listener, NULL, NULL, SOCK_CLOEXEC);
-    must(program->fd >= 0, program, "no connection");
-    setsockopt(program->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    read_request(program, "GET ");
+    accept_one(program);
+    if (strstr(read_request(program, ""), "/extension/register ")) {
+        welcome_extension(program);
+        must(poll(&knock, 1, PATIENCE_MS) > 0, program, "does not come again");
+        accept_one(program);
+        read_request(program, "GET ");
+    }
     begin = nanoseconds(CLOCK_MONOTONIC) - begin;
     return begin;
 }
@@ -260,6 +286,8 @@ static void stop(struct program *program)
     kill(program->pid, SIGTERM);
     waitpid(program->pid, NULL, 0);
     close(program->fd);
+    if (program->extension >= 0)
+        close(program->extension);
     close(program->output);
 }
 

@@ -38,6 +38,12 @@ static const char *const all[] = {
     "PIGEON_METRICS",
     "AWS_LAMBDA_LOG_STREAM_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE",
+    "AWS_LAMBDA_INITIALIZATION_TYPE",
+    "AWS_LAMBDA_MAX_CONCURRENCY",
+    "PIGEON_EXTENSION",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 };
 
 static int setup(void **state)
@@ -112,6 +118,10 @@ static void reads_every_variable(void **state)
     setenv("PIGEON_TLS_CERT_FILE", "cert.pem", 1);
     setenv("PIGEON_TLS_KEY_FILE", "key.pem", 1);
     setenv("SSL_CERT_FILE", "usual.pem", 1);
+    setenv("AWS_LAMBDA_MAX_CONCURRENCY", "16", 1);
+    setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", "http://127.0.0.1/role", 1);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "token", 1);
+    setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token", 1);
     assert_true(check(&config, &err));
     assert_string_equal(config.tls, "off");
     assert_string_equal(config.tls_ca_file, "ca.pem");
@@ -127,6 +137,10 @@ static void reads_every_variable(void **state)
     assert_string_equal(config.log_format, "Text");
     assert_string_equal(config.metrics, "off");
     assert_int_equal(config.memory_mb, 256);
+    assert_int_equal(config.max_concurrency, 16);
+    assert_string_equal(config.credentials_uri, "http://127.0.0.1/role");
+    assert_string_equal(config.credentials_token, "token");
+    assert_string_equal(config.credentials_token_file, "/token");
     assert_string_equal(config.host, "b1,b2:5673");
     assert_string_equal(config.port_text, "5672");
     assert_int_equal(config.port, 5672);
@@ -293,6 +307,54 @@ static void ports(void **state)
     }
 }
 
+static void the_extension_is_on_or_off(void **state)
+{
+    static const struct {
+        const char *value;
+        bool good, extends;
+    } cases[] = {{"on", true, true},   {"off", true, false},   {"", true, true},
+                 {"ON", false, false}, {"true", false, false}, {"off ", false, false}};
+    struct config config;
+    struct err err;
+    char words[80];
+
+    (void)state;
+    assert_true(check(&config, &err));
+    assert_true(config_extends(&config));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("PIGEON_EXTENSION", cases[i].value, 1);
+        assert_int_equal(check(&config, &err), cases[i].good);
+        if (cases[i].good)
+            assert_int_equal(config_extends(&config), cases[i].extends);
+        snprintf(words, sizeof(words),
+                 "PIGEON_EXTENSION: \"%s\" is neither \"on\" nor \"off\"",
+                 cases[i].value);
+        assert_string_equal(err.text, cases[i].good ? "" : words);
+    }
+}
+
+static void somebody_waits_for_a_start_on_demand(void **state)
+{
+    static const struct {
+        const char *type;
+        bool ahead;
+    } cases[] = {{"on-demand", false},
+                 {"", false},
+                 {"provisioned-concurrency", true},
+                 {"snap-start", true},
+                 {"lambda-managed-instances", true}};
+    struct config config;
+
+    (void)state;
+    config_read(&config);
+    assert_false(config_starts_ahead(&config));
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        setenv("AWS_LAMBDA_INITIALIZATION_TYPE", cases[i].type, 1);
+        config_read(&config);
+        assert_int_equal(config_starts_ahead(&config), cases[i].ahead);
+    }
+}
+
 static void tls_is_on_or_off(void **state)
 {
     static const char *const bad[] = {"yes", "ON", "on ", "0"};
@@ -405,6 +467,8 @@ int main(void)
         CASE(a_certificate_is_the_login_where_nothing_else_is),
         CASE(ports),
         CASE(tls_is_on_or_off),
+        CASE(the_extension_is_on_or_off),
+        CASE(somebody_waits_for_a_start_on_demand),
         CASE(a_client_certificate_needs_its_key),
         CASE(no_error_has_the_password),
         CASE(takes_the_secrets_out_of_the_environment),

@@ -27,7 +27,8 @@ enum chance_kind {
     FOR_ANSWER,
     FOR_WAIT,
     FOR_PROCESS,
-    FOR_AWS
+    FOR_AWS,
+    FOR_EXTENSION
 };
 
 extern struct chance network_chance, broker_chance;

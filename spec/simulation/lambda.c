@@ -13,6 +13,7 @@
 #include "chance.h"
 #include "clocks.h"
 #include "events.h"
+#include "extension.h"
 #include "faults.h"
 #include "network.h"
 #include "oracle.h"
@@ -172,7 +173,7 @@ static void deliver_next(void *what, int64_t unused)
     int next = next_due();
 
     (void)what, (void)unused;
-    if (!waiting || waiting->gone || next < 0 || stopping)
+    if (!waiting || waiting->gone || next < 0 || stopping || extension_holds_up())
         return;
     current = queued[next];
     queued[next] = queued[--queued_count];
@@ -280,11 +281,16 @@ static void hear_next(struct end *end)
         return;
     }
     waiting = end;
-    if (happens(&chance, 800))
+    if (happens(&chance, 800) && !extension_holds_up())
         clocks_freeze();
     trace("lambda", 0, "the program waits");
     trouble_while_waiting(end, &chance);
     plan_more();
+    schedule_at(now, deliver_next, NULL, 0);
+}
+
+void lambda_extension_asks(void)
+{
     schedule_at(now, deliver_next, NULL, 0);
 }
 
@@ -359,7 +365,9 @@ void lambda_hears(struct end *end)
         char *body = strndup((char *)end->in.data + head_len, len - head_len);
 
         pile_drop(&end->in, len);
-        if (strncmp(head, "GET ", 4) == 0)
+        if (extension_hears(end, head, body))
+            trace("lambda", 0, "the extension is heard");
+        else if (strncmp(head, "GET ", 4) == 0)
             hear_next(end);
         else
             hear_post(end, head, body);
@@ -370,6 +378,7 @@ void lambda_hears(struct end *end)
 
 void lambda_lost(struct end *end)
 {
+    extension_lost(end);
     if (waiting == end)
         waiting = NULL;
 }
@@ -385,6 +394,7 @@ void lambda_process_begins(void)
     stopping = false;
     taken_twice = false;
     waiting = NULL;
+    extension_process_begins();
     oracle_process_begins();
 }
 

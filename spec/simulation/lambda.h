@@ -11,6 +11,9 @@ void lambda_hears(struct end *end);
 void lambda_lost(struct end *end);
 void lambda_process_begins(void);
 
+/* Now events may come. */
+void lambda_extension_asks(void);
+
 /* Whether Lambda starts another process, after some time. */
 bool lambda_process_ended(int status);
 

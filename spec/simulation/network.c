@@ -8,6 +8,7 @@
 #include "broker.h"
 #include "chance.h"
 #include "clocks.h"
+#include "extension.h"
 #include "faults.h"
 #include "frames.h"
 #include "lambda.h"
@@ -440,6 +441,10 @@ void sock_connect(struct sock *sock)
     schedule_at(now + SYN_NS, give_up, sock, 0);
     if (nowhere && plan.dead_refuses)
         schedule_at(now + 2 * plan.latency, refuse, sock, 0);
+    if (api && extension_refuses_connect()) {
+        schedule_at(now + LOCAL_LATENCY, refuse, sock, 0);
+        return;
+    }
     if (nowhere || (!api && host_modes[sock->host] == HOST_SILENT))
         return;
     if (!api && plan.latency < 100000 && happens(&network_chance, 300))

@@ -14,7 +14,7 @@
 
 #define INIT_NS (10 * SECOND)   /* Lambda's own limit */
 #define MOST_IDLE (31 * SECOND) /* two heartbeats of the broker, broker.c */
-#define MOST_DESCRIPTORS 2      /* the Runtime API, the broker */
+#define MOST_DESCRIPTORS 3      /* the Runtime API, the Extensions API, the broker */
 
 struct counts counted;
 

@@ -78,6 +78,7 @@ static const char *const setting_names[SETTINGS + 1] = {
     "restarts",
     "secrets in AWS",
     "tasks of S3 Batch Operations",
+    "the extension",
 };
 
 const char *plan_setting_name(int number)
@@ -107,6 +108,7 @@ static void leave_out(void)
     plan.restarts = out[14] ? 0 : plan.restarts;
     plan.secrets = plan.secrets && !out[15];
     plan.tasks = plan.tasks && !out[16];
+    plan.extension = plan.extension && !out[17];
 }
 
 static void draw_function(struct chance *chance)
@@ -164,6 +166,7 @@ static void draw_tasks(void)
 void plan_draw(void)
 {
     struct chance chance = chance_for(FOR_SETTINGS, 0);
+    struct chance extension = chance_for(FOR_EXTENSION, 0);
 
     draw_function(&chance);
     draw_broker(&chance);
@@ -178,6 +181,7 @@ void plan_draw(void)
     plan.storm = short_or_long(&chance, 20 * SECOND, 1200 * SECOND);
     plan.restarts = happens(&chance, 400) ? 1 + (int)below(&chance, 3) : 0;
     draw_tasks();
+    plan.extension = happens(&extension, 800);
     leave_out();
     trace("plan", 0,
           "%d hosts%s%s%s%s, %s%s, %d queues%s, RabbitMQ %d, acks %d, latency %.3f ms, "
@@ -223,6 +227,7 @@ void plan_environment(void)
     setenv("PIGEON_BATCH_FAILURES", plan.partial ? "crashes" : "", 1);
     setenv("PIGEON_METRICS", plan.metrics ? "emf" : "off", 1);
     setenv("PIGEON_SHADOW_RULES", shadows[plan.shadow], 1);
+    setenv("PIGEON_EXTENSION", plan.extension ? "on" : "off", 1);
     setenv("AWS_LAMBDA_RUNTIME_API", "127.0.0.1:9001", 1);
     setenv("AWS_LAMBDA_FUNCTION_NAME", "pigeon", 1);
     setenv("_HANDLER", plan.exchange ? "exchange.lua" : "rules.lua", 1);

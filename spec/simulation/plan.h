@@ -11,7 +11,8 @@ enum shadow { SHADOW_NONE, SHADOW_WORKS, SHADOW_BROKEN, SHADOWS };
 
 struct plan {
     /* the function */
-    bool sqs, partial, tasks, two_queues, secrets, by_name, tls, exchange, metrics;
+    bool sqs, partial, tasks, two_queues, secrets, by_name, tls, exchange, metrics,
+        extension;
     enum shadow shadow;
     int hosts;
     int64_t object_work; /* an object costs so much at most */
@@ -45,7 +46,7 @@ void plan_environment(void);
 
 /* What can be left out: "f12" the twelfth fault, "e3" the third event, "s4" a setting. */
 enum kind { FAULT = 'f', EVENT = 'e', SETTING = 's' };
-#define SETTINGS 16
+#define SETTINGS 17
 #define MOST_LEFT_OUT 4096
 
 bool plan_leave_out(const char *list);

@@ -71,8 +71,10 @@ static void send_filling(int fd, size_t len)
     free(bytes);
 }
 
-/* One connection; the number of the next step is returned. */
-static int serve(int fd, const struct step *steps, struct seen *seen, int step)
+/* One connection; the number of the next step is returned. `staying` is the one that
+ * stays. */
+static int serve(int fd, int staying, const struct step *steps, struct seen *seen,
+                 int step)
 {
     struct request *request = &seen->request[step];
     struct timespec pause = {0};
@@ -86,7 +88,11 @@ static int serve(int fd, const struct step *steps, struct seen *seen, int step)
         nanosleep(&pause, NULL);
         if (steps[step].signal)
             kill(getppid(), steps[step].signal);
-        if (!steps[step].head && !steps[step].close)
+        if (steps[step].late)
+            send_all(staying, steps[step].late, strlen(steps[step].late));
+        if (steps[step].late)
+            receive(staying, &seen->request[step + 1], false);
+        if (!steps[step].head && !steps[step].close && !steps[step].stays)
             recv(fd, &byte, 1, 0); /* until the client gives up */
         if (steps[step].head)
             send_all(fd, steps[step].head, strlen(steps[step].head));
@@ -94,7 +100,8 @@ static int serve(int fd, const struct step *steps, struct seen *seen, int step)
             send_filling(fd, steps[step].fill);
         if (steps[step].hasty)
             poll(&gone, 1, 60000);
-        if (!steps[step].head || steps[step].close || steps[step].hasty)
+        if (!steps[step].head || steps[step].close || steps[step].hasty ||
+            steps[step].stays)
             return step + 1;
         request = &seen->request[++step];
     }
@@ -103,14 +110,17 @@ static int serve(int fd, const struct step *steps, struct seen *seen, int step)
 
 static void run(int listener, const struct step *steps, struct seen *seen)
 {
-    int step = 0;
+    int step = 0, staying = -1;
     int fd;
 
     for (;;) {
         fd = accept(listener, NULL, NULL);
         seen->connections++;
-        step = serve(fd, steps, seen, step);
-        close(fd);
+        step = serve(fd, staying, steps, seen, step);
+        if (step > 0 && steps[step - 1].stays)
+            staying = fd;
+        else
+            close(fd);
     }
 }
 

@@ -17,8 +17,10 @@ struct step {
     const char *head;
     size_t fill;
     bool close; /* the connection, afterwards */
-    bool hasty; /* answers before it reads the body, and waits for the end */
-    int signal; /* sent to the spec before answering; no head: never answers */
+    bool stays; /* the next step is on another connection, and this one stays open */
+    const char *late; /* sent first, on the one that stays */
+    bool hasty;       /* answers before it reads the body, and waits for the end */
+    int signal;       /* sent to the spec before answering; no head: never answers */
     long pause_ms;
 };
 

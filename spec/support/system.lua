@@ -204,7 +204,7 @@ end
 
 local function lambda_command(setup)
   local command = setup.command or { system.bootstrap }
-  -- No spec fails because the machine is slow: Lambda's own grace is 2 s.
+  -- No spec fails because the machine is slow: Lambda's own grace is 0.5 s.
   local options = "--grace 60000 " .. quoted(setup.options or {})
   return tool(setup.env, "lambda", options .. " -- " .. quoted(command))
 end

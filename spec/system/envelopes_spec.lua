@@ -2,6 +2,7 @@
 -- is reported to AWS for each message of a batch.
 local cjson = require "cjson"
 local fixtures = require "spec.support.fixtures"
+local padded = require "spec.support.padded"
 local system = require "spec.support.system"
 
 local id, key, quote = system.id, system.key, system.quote
@@ -201,6 +202,12 @@ describe("an event", function()
     "eventbridge_failure_s3", "failure_failure_s3", "sqs_sns_eventbridge_failure_sns_eventbridge" }) do
     it("like " .. name .. " is published", function()
       local outcome = system.invoke({ env = env, events = { fixtures.event(name) } })
+      assert.same({ "null" }, outcome.answers)
+      assert.same({ "de1bb258-cbbf-4589-a673-34f801160918" }, system.consume(env))
+    end)
+
+    it("like " .. name .. ", with a body of 1 MiB, is published", function()
+      local outcome = system.invoke({ env = env, events = { padded.to(fixtures.event(name), 1024 * 1024) } })
       assert.same({ "null" }, outcome.answers)
       assert.same({ "de1bb258-cbbf-4589-a673-34f801160918" }, system.consume(env))
     end)

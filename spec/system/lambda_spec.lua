@@ -191,21 +191,100 @@ describe("an error", function()
   end)
 end)
 
+-- Steps that register an extension, and let it ask.
+local REGISTER, ASK = 'register x {"events":[]}', "extension_next"
+
+describe("an extension", function()
+  local function refusal(type, message)
+    return ('403 {"errorMessage":"%s","errorType":"Extension.%s"}'):format(message, type)
+  end
+
+  -- steps, then the replies that are in the function's log
+  local cases = {
+    { "registers for no events, and is asked for nothing", { REGISTER, ASK, "next", "respond 1" },
+      { '200 {"functionName":"pigeon","functionVersion":"$LATEST","handler":"rules.lua"}', OK } },
+    { "needs a name", { "register - {}", "next", "respond 1" },
+      { refusal("InvalidExtensionName", "Empty extension name") } },
+    { "cannot have SHUTDOWN, inside the function", { 'register x {"events":["SHUTDOWN"]}', "next", "respond 1" },
+      { refusal("InvalidEventType", "SHUTDOWN: ShutdownEventNotSupportedForInternalExtension") } },
+    { "has a name of its own", { REGISTER, REGISTER, "exit 1" },
+      { refusal("InvalidExtensionState", "Extension with this name already registered") } },
+    { "registers before the first event alone", { "next", REGISTER, "respond 1" },
+      { refusal("RegistrationClosed", "Extension registration closed already") } },
+    { "shows who it is", { "extension_next_as nobody", "next", "respond 1" },
+      { refusal("UnknownExtensionIdentifier", "Unknown extension") } },
+  }
+  for _, case in ipairs(cases) do
+    it(case[1], function()
+      local outcome = with(case[2])
+      for _, reply in ipairs(case[3]) do has(outcome.log, reply) end
+      assert.are.equal(1, #outcome.answers)
+    end)
+  end
+
+  it("that registers and does not ask lets no event through: each times out", function()
+    local outcome = with({ REGISTER, "next", "respond 1" },
+      { events = { "[1]", "[2]" }, options = { "--init", "500", "--deadline", "500" } })
+    assert.are.equal(1, outcome.status)
+    has(outcome.said, "lambda: init took longer than 500 ms; it starts again with the first event\n")
+    assert.are.equal(2, #outcome.answers)
+    for _, answer in ipairs(outcome.answers) do assert.matches("Task timed out", answer) end
+    assert.is_nil(outcome.log:find("event\n", 1, true))
+  end)
+
+  it("is waited for: the event is handed out once it asks, however late", function()
+    local outcome = with({ REGISTER, "ask", "get /ping", ASK, "take", "respond 1" })
+    assert.are.same({ "1" }, outcome.answers)
+    assert.are.equal(0, outcome.status)
+  end)
+
+  it("brings SIGTERM before a timed-out process is killed", function()
+    local outcome = with({ REGISTER, ASK, "on_term 0", "next", "sleep" },
+      { options = { "--deadline", "500" } })
+    assert.matches("Task timed out", outcome.answers[1])
+    has(outcome.log, "bye\n")
+  end)
+end)
+
+describe("the invocation id", function()
+  it("comes with each event, another each time", function()
+    local log = with({ "next", "headers", "respond_as - 1" }, { events = { "[1]", "[2]" } }).log
+    local ids = {}
+    for id in log:gmatch("\nLambda%-Runtime%-Invocation%-Id: ([%x%-]+)\n") do ids[#ids + 1] = id end
+    assert.are.equal(2, #ids)
+    assert.are_not.equal(ids[1], ids[2])
+    assert.are.equal(2, select(2, log:gsub(OK:gsub("%p", "%%%0"), "")))
+  end)
+
+  it("that is wrong is refused, and the event goes on", function()
+    local outcome = with({ "next", "respond_as other 1", "respond_as - 2" })
+    has(outcome.log, '410 {"errorMessage":"Invoke timeout","errorType":"InvokeTimeout"}')
+    assert.are.same({ "2" }, outcome.answers)
+    has(outcome.said, 'lambda: an answer with the invocation id "other" was refused\n')
+  end)
+end)
+
 describe("the end", function()
-  it("is SIGTERM", function()
-    local outcome = with({ "on_term 0", "next", "respond 1" })
+  it("is SIGTERM where an extension has registered", function()
+    local outcome = with({ REGISTER, ASK, "on_term 0", "next", "respond 1" })
     assert.are.equal(0, outcome.status)
     has(outcome.log, "bye\n")
   end)
 
+  it("is SIGKILL where none has", function()
+    local outcome = with({ "on_term 0", "next", "respond 1" })
+    assert.are.equal(0, outcome.status)
+    assert.is_nil(outcome.log:find("bye", 1, true))
+  end)
+
   it("is an error where the function makes one of it", function()
-    local outcome = with({ "on_term 3", "next", "respond 1" })
+    local outcome = with({ REGISTER, ASK, "on_term 3", "next", "respond 1" })
     assert.are.equal(1, outcome.status)
     has(outcome.said, "lambda: after SIGTERM: Runtime exited with error: exit status 3\n")
   end)
 
   it("is SIGKILL for what does not hear, and an error", function()
-    local outcome = with({ "deaf", "next", "respond 1" }, { options = { "--grace", "300" } })
+    local outcome = with({ REGISTER, ASK, "deaf", "next", "respond 1" }, { options = { "--grace", "300" } })
     assert.are.equal(1, outcome.status)
     has(outcome.said, "lambda: the function did not end after SIGTERM and was killed\n")
   end)

@@ -83,6 +83,8 @@ static enum MHD_Result send_event(const struct api *api, struct request *request
              getenv("AWS_REGION"), getenv("AWS_LAMBDA_FUNCTION_NAME"));
     snprintf(ends, sizeof(ends), "%lld", (long long)event->ends_unix_ms);
     MHD_add_response_header(response, "Lambda-Runtime-Aws-Request-Id", event->id);
+    MHD_add_response_header(response, "Lambda-Runtime-Invocation-Id",
+                            event->invocation_id);
     MHD_add_response_header(response, "Lambda-Runtime-Deadline-Ms", ends);
     MHD_add_response_header(response, "Lambda-Runtime-Trace-Id", trace);
     MHD_add_response_header(response, "Lambda-Runtime-Invoked-Function-Arn", arn);
@@ -112,7 +114,7 @@ static enum MHD_Result answer_next(struct api *api, struct request *request)
         refuse_state(api, request, API_READY);
         return request_reply(request, request->refused, request->refusal);
     }
-    if (api->offered) {
+    if (api->offered && extensions_idle(&api->extensions)) {
         api->offered = false;
         api->state = API_RUNNING;
         return send_event(api, request);
@@ -122,6 +124,16 @@ static enum MHD_Result answer_next(struct api *api, struct request *request)
     api->waiting = request;
     MHD_suspend_connection(request->connection);
     return MHD_YES;
+}
+
+/* Hands the event that is offered to the function that waits, where nobody else has to
+ * ask first. */
+static void hand_out(struct api *api)
+{
+    if (!api->offered || !api->waiting || !extensions_idle(&api->extensions))
+        return;
+    MHD_resume_connection(api->waiting->connection);
+    api->waiting = NULL;
 }
 
 static void take_answer(struct api *api, struct request *request)
@@ -161,6 +173,8 @@ static void take_init_error(struct api *api, struct request *request)
 /* The whole request is here. */
 static enum MHD_Result answer_request(struct api *api, struct request *request)
 {
+    enum MHD_Result result;
+
     switch (request->verb) {
     case VERB_NONE:
         return request_reply(request, MHD_HTTP_NOT_FOUND, "404 page not found\n");
@@ -171,6 +185,12 @@ static enum MHD_Result answer_request(struct api *api, struct request *request)
     case VERB_INIT_ERROR:
         take_init_error(api, request);
         break;
+    case VERB_REGISTER:
+        return extensions_register(&api->extensions, request, api->state != API_STARTED);
+    case VERB_EXTENSION_NEXT:
+        result = extensions_next(&api->extensions, request);
+        hand_out(api);
+        return result;
     default:
         if (request->sending)
             take_answer(api, request);
@@ -185,12 +205,17 @@ static void admit_answer(struct api *api, struct request *request)
 {
     enum api_state wanted = request->verb == VERB_ERROR ? API_FAILING : API_RESPONDING;
     const char *mode = request_header(request, "Lambda-Runtime-Function-Response-Mode");
+    const char *invocation = request_header(request, "Lambda-Runtime-Invocation-Id");
     bool open = api->state == API_RUNNING || api->state == API_RESPONDING ||
                 api->state == API_FAILING;
 
     if (!open || strcmp(request->id, api->event.id) != 0) {
         request_refuse(request, MHD_HTTP_BAD_REQUEST, "InvalidRequestID",
                        "Invalid request ID");
+    } else if (invocation && strcmp(invocation, api->event.invocation_id) != 0) {
+        fprintf(stderr, "lambda: an answer with the invocation id \"%s\" was refused\n",
+                invocation);
+        request_refuse(request, MHD_HTTP_GONE, "InvokeTimeout", "Invoke timeout");
     } else if (api->state != API_RUNNING) {
         refuse_state(api, request, wanted);
     } else if (mode && strcmp(mode, "streaming") != 0) {
@@ -240,6 +265,7 @@ static void on_request_end(void *context, struct MHD_Connection *connection,
         return;
     if (request == api->waiting)
         api->waiting = NULL;
+    extensions_lose(&api->extensions, request);
     if (request->sending) { /* the connection broke in the middle of the body */
         api->state = API_ANSWERED;
         api_answer_instead(api, "Runtime.TruncatedResponse", "");
@@ -268,9 +294,15 @@ bool api_open(struct api *api)
     return setenv("AWS_LAMBDA_RUNTIME_API", text, 1) == 0;
 }
 
+bool api_initialized(const struct api *api)
+{
+    return api->state != API_STARTED && extensions_idle(&api->extensions);
+}
+
 void api_reset(struct api *api)
 {
     api->state = API_STARTED;
+    extensions_reset(&api->extensions);
     abandon_waiting(api);
 }
 
@@ -280,9 +312,7 @@ void api_offer(struct api *api, const struct api_event *event)
     api->offered = true;
     api->answered = false;
     api->error_type[0] = '\0';
-    if (api->waiting)
-        MHD_resume_connection(api->waiting->connection);
-    api->waiting = NULL;
+    hand_out(api);
 }
 
 void api_run(struct api *api)
@@ -304,6 +334,7 @@ void api_watch(struct api *api, fd_set *in, fd_set *out, fd_set *bad, int *max,
 void api_close(struct api *api)
 {
     abandon_waiting(api);
+    extensions_reset(&api->extensions);
     api_run(api);
     MHD_stop_daemon(api->http);
     buffer_free(&api->answer);

@@ -1,7 +1,9 @@
 /* api.h -- the Runtime API
  * (https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html), with the states,
  * status codes and words of AWS's own emulator (aws-lambda-runtime-interface-emulator,
- * internal/lambda/core/states.go).
+ * internal/lambda/core/states.go). Each try of an invocation has an id of its own,
+ * Lambda-Runtime-Invocation-Id: an answer that brings another one is refused with 410,
+ * one without is taken (aws-lambda-rust-runtime 1155).
  *
  * No thread of its own: api_run() serves what has arrived, api_watch() adds what to wait
  * for. The event that is offered stays the caller's until the next api_offer(). */
@@ -14,6 +16,7 @@
 #include <sys/select.h>
 
 #include "base/buffer.h"
+#include "tools/lambda/extensions.h"
 
 #define API_PAYLOAD_MAX 6291556 /* bytes, both ways */
 
@@ -29,6 +32,7 @@ enum api_state {
 
 struct api_event {
     char id[37];
+    char invocation_id[37];
     const char *data;
     size_t len;
     int64_t ends_unix_ms;
@@ -37,6 +41,7 @@ struct api_event {
 struct api {
     struct MHD_Daemon *http;
     struct request *waiting; /* in /next */
+    struct extensions extensions;
     enum api_state state;
 
     struct api_event event;
@@ -50,6 +55,9 @@ struct api {
 /* Listens on a free port of loopback and sets AWS_LAMBDA_RUNTIME_API to it. False: errno.
  */
 bool api_open(struct api *api);
+
+/* Whether init is over: the function, and each extension, has asked for an event. */
+bool api_initialized(const struct api *api);
 
 /* A process was started, or has ended. */
 void api_reset(struct api *api);

@@ -1,4 +1,4 @@
-/* request.c -- the calls of the Runtime API by method and URL. */
+/* request.c -- the calls of the two APIs by method and URL. */
 #include "tools/lambda/request.h"
 
 #include <stdint.h>
@@ -29,10 +29,20 @@ static enum verb find_verb(const char *method, const char *url, char *id, size_t
     return strcmp(last, "/error") == 0 ? VERB_ERROR : VERB_NONE;
 }
 
+static enum verb find_extension_verb(const char *method, const char *url)
+{
+    if (strcmp(method, "POST") == 0 && strcmp(url, "/register") == 0)
+        return VERB_REGISTER;
+    if (strcmp(method, "GET") == 0 && strcmp(url, "/event/next") == 0)
+        return VERB_EXTENSION_NEXT;
+    return VERB_NONE;
+}
+
 struct request *request_open(struct MHD_Connection *connection, const char *method,
                              const char *url, size_t max)
 {
     static const char version[] = "/2018-06-01";
+    static const char extension[] = "/2020-01-01/extension";
     struct request *request = calloc(1, sizeof(*request));
 
     if (!request)
@@ -42,6 +52,8 @@ struct request *request_open(struct MHD_Connection *connection, const char *meth
     if (strncmp(url, version, strlen(version)) == 0)
         request->verb =
             find_verb(method, url + strlen(version), request->id, sizeof(request->id));
+    if (strncmp(url, extension, strlen(extension)) == 0)
+        request->verb = find_extension_verb(method, url + strlen(extension));
     return request;
 }
 
@@ -82,6 +94,17 @@ enum MHD_Result request_reply(struct request *request, unsigned code, const char
 
     MHD_destroy_response(response);
     return result;
+}
+
+void request_new_id(char id[37])
+{
+    struct buffer uuid = {.max = 37};
+    struct err err;
+
+    if (!buffer_read_file(&uuid, "/proc/sys/kernel/random/uuid", &err))
+        fprintf(stderr, "lambda: %s\n", err.text);
+    snprintf(id, 37, "%s", uuid.len > 0 ? uuid.data : "");
+    buffer_free(&uuid);
 }
 
 void request_close(struct request *request)

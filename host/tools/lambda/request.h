@@ -1,5 +1,5 @@
-/* request.h -- one HTTP request to the Runtime API: which call it is, its body, its
- * reply.
+/* request.h -- one HTTP request to the Runtime API or the Extensions API: which call it
+ * is, its body, its reply.
  *
  * Knows libmicrohttpd and URLs; api.h has the states. The connection stays
  * libmicrohttpd's. */
@@ -12,7 +12,16 @@
 
 #include "base/buffer.h"
 
-enum verb { VERB_NONE, VERB_NEXT, VERB_RESPONSE, VERB_ERROR, VERB_INIT_ERROR, VERB_PING };
+enum verb {
+    VERB_NONE,
+    VERB_NEXT,
+    VERB_RESPONSE,
+    VERB_ERROR,
+    VERB_INIT_ERROR,
+    VERB_PING,
+    VERB_REGISTER,      /* an extension */
+    VERB_EXTENSION_NEXT /* its next event */
+};
 
 struct request {
     enum verb verb;
@@ -45,6 +54,9 @@ enum MHD_Result request_reply(struct request *request, unsigned code, const char
 
 /* A JSON response, for a reply with more headers; the caller queues and destroys it. */
 struct MHD_Response *request_json(const char *body, size_t len);
+
+/* A new UUID of version 4. */
+void request_new_id(char id[37]);
 
 void request_close(struct request *request);
 

@@ -16,7 +16,7 @@
 
 #include "base/deadline.h"
 
-#define INIT_MS 10000 /* that Lambda grants to the init phase */
+#define RESET_MS 500  /* from SIGTERM to SIGKILL, before a fresh start */
 #define LONG_MS 60000 /* one turn of a wait that has no limit */
 
 void sandbox_log(const char *fmt, ...)
@@ -86,7 +86,8 @@ static bool is_gone(const struct lambda *lambda)
 
 static bool is_initialized(const struct lambda *lambda)
 {
-    return is_gone(lambda) || lambda->api.state != API_STARTED;
+    return is_gone(lambda) || lambda->api.state == API_INIT_ERROR ||
+           api_initialized(&lambda->api);
 }
 
 static bool is_answered(const struct lambda *lambda)
@@ -120,10 +121,32 @@ static void start_function(struct lambda *lambda)
     lambda->status = 1;
 }
 
+/* As Lambda ends a process: where an extension has registered, by SIGTERM, and after a
+ * while by SIGKILL; otherwise by SIGKILL at once
+ * (https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html). False:
+ * it did not end in time. */
+static bool end_function(struct lambda *lambda, long grace_ms)
+{
+    int signal = lambda->signal;
+    bool heard = true;
+
+    lambda->signal = 0; /* another one cuts the wait short */
+    if (lambda->api.extensions.count > 0) {
+        kill(-lambda->function.pid, SIGTERM);
+        heard = wait_until(lambda, is_gone, deadline_in(grace_ms));
+    }
+    if (lambda->function.pid)
+        function_kill(&lambda->function);
+    api_reset(&lambda->api);
+    lambda->signal = signal ? signal : lambda->signal;
+    return heard;
+}
+
+/* In the middle of its work; how it ended does not matter. */
 static void kill_function(struct lambda *lambda)
 {
-    function_kill(&lambda->function);
-    api_reset(&lambda->api);
+    end_function(lambda, RESET_MS);
+    lambda->function.unasked = false;
 }
 
 /* An end without an answer to an event. */
@@ -168,17 +191,6 @@ static void print_exit(struct lambda *lambda)
     print_own_answer(lambda, "Runtime.ExitError", function_ending(&lambda->function));
 }
 
-static void new_request_id(char id[37])
-{
-    struct buffer uuid = {.max = 37}; /* of version 4 */
-    struct err err;
-
-    if (!buffer_read_file(&uuid, "/proc/sys/kernel/random/uuid", &err))
-        sandbox_log("%s", err.text);
-    snprintf(id, 37, "%s", uuid.len > 0 ? uuid.data : "");
-    buffer_free(&uuid);
-}
-
 /* After /init/error the function must end by itself. */
 static void conclude_init_error(struct lambda *lambda)
 {
@@ -194,9 +206,9 @@ static void initialize(struct lambda *lambda)
 {
     bool in_time;
 
-    new_request_id(lambda->api.event.id);
+    request_new_id(lambda->api.event.id);
     start_function(lambda);
-    in_time = wait_until(lambda, is_initialized, deadline_in(INIT_MS));
+    in_time = wait_until(lambda, is_initialized, deadline_in(lambda->init_ms));
     if (lambda->signal)
         return;
     if (lambda->api.answered) {
@@ -204,8 +216,8 @@ static void initialize(struct lambda *lambda)
     } else if (lambda->function.unasked) {
         lambda->ended_in_init = true;
     } else if (!in_time) {
-        sandbox_log("init took longer than %d ms; it starts again with the first event",
-                    INIT_MS);
+        sandbox_log("init took longer than %ld ms; it starts again with the first event",
+                    lambda->init_ms);
         kill_function(lambda);
     }
 }
@@ -247,7 +259,8 @@ static void invoke(struct lambda *lambda)
         return;
     }
     report_end(lambda, "between events");
-    new_request_id(event.id);
+    request_new_id(event.id);
+    request_new_id(event.invocation_id);
     if (!lambda->function.pid)
         start_function(lambda);
     api_offer(&lambda->api, &event);
@@ -309,19 +322,13 @@ static bool ended_well(int ending)
 
 void sandbox_stop(struct lambda *lambda)
 {
-    int signal = lambda->signal;
-
     report_end(lambda, "between events");
     if (!lambda->function.pid)
         return;
-    lambda->signal = 0; /* another one cuts the wait short */
-    kill(-lambda->function.pid, SIGTERM);
-    if (!wait_until(lambda, is_gone, deadline_in(lambda->grace_ms))) {
+    if (!end_function(lambda, lambda->grace_ms)) {
         sandbox_log("the function did not end after SIGTERM and was killed");
         lambda->status = 1;
-        kill_function(lambda);
-    } else if (!ended_well(lambda->function.ending)) {
+    } else if (lambda->function.unasked && !ended_well(lambda->function.ending)) {
         report_end(lambda, "after SIGTERM");
     }
-    lambda->signal = signal ? signal : lambda->signal;
 }

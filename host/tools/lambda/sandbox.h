@@ -13,7 +13,7 @@
 
 struct lambda {
     char **command;
-    long deadline_ms, repeat, pause_ms, grace_ms;
+    long deadline_ms, init_ms, repeat, pause_ms, grace_ms;
 
     struct api api;
     struct events events;
@@ -30,7 +30,8 @@ struct lambda {
 /* Starts the function and hands it the events on stdin. */
 void sandbox_run(struct lambda *lambda);
 
-/* As Lambda does where there is an extension: SIGTERM, and SIGKILL after a while. */
+/* As Lambda does: with an extension by SIGTERM, and SIGKILL after a while; without by
+ * SIGKILL. */
 void sandbox_stop(struct lambda *lambda);
 
 /* A line on stderr that begins with "lambda: ". */

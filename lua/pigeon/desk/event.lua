@@ -42,9 +42,24 @@ local function records(order, make)
   return { Records = list }
 end
 
+-- Of a bucket that a stack made.
+local function generated_tags()
+  return {
+    ["aws:cloudformation:stack-id"] =
+      "arn:aws:cloudformation:us-west-2:123456789012:stack/crashes/51af3dc0-da77-11e4-872e-1234567db123",
+    ["aws:cloudformation:logical-id"] = "Crashes", ["aws:cloudformation:stack-name"] = "crashes",
+  }
+end
+
+-- Whether a copy took the annotations of its source along; nil for what is not a copy.
+local function annotated(order)
+  if order.event_name == "ObjectCreated:Copy" then return false end
+end
+
+-- https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
 local function s3_record(order, key)
   return {
-    eventVersion = "2.1", eventSource = "aws:s3", awsRegion = "us-west-2", eventTime = order.second .. ".000Z",
+    eventVersion = "2.6", eventSource = "aws:s3", awsRegion = "us-west-2", eventTime = order.second .. ".000Z",
     eventName = order.event_name, userIdentity = { principalId = "AWS:AIDAJDPLRKLG7UEXAMPLE" },
     requestParameters = { sourceIPAddress = "203.0.113.7" },
     responseElements = {
@@ -55,26 +70,30 @@ local function s3_record(order, key)
       s3SchemaVersion = "1.0", configurationId = "pigeon",
       bucket = {
         name = order.bucket, ownerIdentity = { principalId = "A3NL1KOZZKExample" },
-        arn = "arn:aws:s3:::" .. order.bucket,
+        arn = "arn:aws:s3:::" .. order.bucket, awsGeneratedTags = generated_tags(),
       },
       object = {
         key = form_encode(key), size = 1024, eTag = "d41d8cd98f00b204e9800998ecf8427e",
         versionId = "096fKKXTRTtl3on89fVO.nfljtsv6qko", sequencer = "0055AED6DCD90281E5",
+        hasObjectAnnotation = annotated(order),
       },
     },
   }
 end
 
+-- https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 local function eventbridge_event(order, key, i, kind, reason)
   return {
     version = "0", id = "17793124-05d4-b198-2fde-" .. serial(i), ["detail-type"] = kind, source = "aws.s3",
     account = "123456789012", time = order.second .. "Z", region = "us-west-2",
     resources = { "arn:aws:s3:::" .. order.bucket },
     detail = {
-      version = "0", bucket = { name = order.bucket },
+      version = "0", ["event-version"] = "1.2",
+      bucket = { name = order.bucket, ["aws-generated-tags"] = generated_tags() },
       object = {
         key = key, size = 1024, etag = "d41d8cd98f00b204e9800998ecf8427e",
         ["version-id"] = "096fKKXTRTtl3on89fVO.nfljtsv6qko", sequencer = "0055AED6DCD90281E5",
+        ["has-object-annotation"] = annotated(order),
       },
       ["request-id"] = "C3D13FE58DE4C810", requester = "123456789012", ["source-ip-address"] = "203.0.113.7",
       reason = reason,

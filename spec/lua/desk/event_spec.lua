@@ -68,6 +68,19 @@ describe("pigeon event", function()
     end)
   end
 
+  it("has the members of today's schemas, 2.6 of S3 and 1.2 of EventBridge", function()
+    for name, annotated in pairs { Put = cjson.null, Copy = false } do
+      local record = cjson.decode(made("s3", "--key", "k", "--eventname", "ObjectCreated:" .. name)).Records[1]
+      local detail = cjson.decode(made("eventbridge", "--key", "k", "--eventname", "ObjectCreated:" .. name)).detail
+      assert.same({ "2.6", "1.2" }, { record.eventVersion, detail["event-version"] })
+      assert.equal("Crashes", record.s3.bucket.awsGeneratedTags["aws:cloudformation:logical-id"])
+      assert.same(record.s3.bucket.awsGeneratedTags, detail.bucket["aws-generated-tags"])
+      local function or_null(value) return value == nil and cjson.null or value end
+      assert.equal(annotated, or_null(record.s3.object.hasObjectAnnotation))
+      assert.equal(annotated, or_null(detail.object["has-object-annotation"]))
+    end
+  end)
+
   it("gives each message of a batch an id of its own", function()
     local seen = {}
     for _, record in ipairs(cjson.decode(made("sqs", "--key", KEY, "--count", "20")).Records) do

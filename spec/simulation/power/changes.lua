@@ -138,4 +138,12 @@ return {
     "    close(ear);\n    guard_stop();", "    guard_stop();" },
   { "the shadow script ends the process when no time is left", "host/lua/shadow.c",
     "if (deadline_third_left(deadline)) /*", "if (true) /*" },
+
+  -- the extension
+  { "the extension does not ask for its event", "host/lambda/extension.c",
+    "    http_ask(extension->http, NEXT, header);\n", "" },
+  { "an answer to the extension that is late is not read", "host/lambda/extension.c",
+    "extension->late = outcome.late;", "extension->late = false;" },
+  { "registering takes as long as it takes", "host/lambda/extension.c",
+    "http_open_beside(api, EXTENSION_REGISTER_MS)", "http_open_beside(api, 100000)" },
 }

@@ -278,8 +278,7 @@ static int tell_body(lua_State *L)
 {
     door_push_verb(L, "tell"); /* nothing tell */
     lua_call(L, 0, 2);         /* nothing lines metrics */
-    log_lines_write(L, 2);
-    log_lines_metrics(L, 3);
+    log_lines_write(L, 2, 3);
     return 0;
 }
 

@@ -166,7 +166,6 @@ describe("deploy/template.yaml", function()
       { Ref = "MaximumConcurrency" } },
     { "an event from S3 that failed is kept", resources.Asynchronous.Properties.DestinationConfig.OnFailure.Destination,
       { ["Fn::GetAtt"] = "FailureQueue.Arn" } },
-    { "the password is not shown", parameters.PigeonPassword.NoEcho, true },
     { "log lines are JSON", fn.LoggingConfig.LogFormat, "JSON" },
   } do
     it(case[1], function()

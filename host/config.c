@@ -54,6 +54,7 @@ static const struct variable {
     STRING("AWS_ENDPOINT_URL_KMS", endpoint_kms, false),
     STRING("AWS_ENDPOINT_URL_SSM", endpoint_ssm, false),
     STRING("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint_secrets, false),
+    STRING("SOURCE_DATE_EPOCH", now, true),
 };
 
 #define PREFIX "PIGEON_"

@@ -103,10 +103,9 @@ static void a_lines_facts_are_json(void **state)
     add_object(&event, "%22%5C%00%0A%C2%85%FF%E2%82%AC+2");
     add_object(&event, "a0");
     run();
-    assert_logged(
-        "published {\"crash_id\":\"72\",\"verdict\":\"accept\","
-        "\"queue\":[\"a b\",\"x/r.k\"],\"source\":\"aws:s3\","
-        "\"bucket\":\"crashes\",\"prefix\":\"\"}\n");
+    assert_logged("published {\"crash_id\":\"72\",\"verdict\":\"accept\","
+                  "\"queue\":[\"a b\",\"x/r.k\"],\"source\":\"aws:s3\","
+                  "\"bucket\":\"crashes\",\"prefix\":\"\"}\n");
     assert_logged(",\"queue\":[\"normal\"],\"source\":\"aws:s3\",\"bucket\":\"crashes\","
                   "\"key\":\"a1\"}\n");
     assert_logged("\"reason\":\"rule error\",");

@@ -62,11 +62,13 @@ export PWD := $(CURDIR)
 # build/asan has all once more with sanitizers, built by a second make (asan, below).
 SANITIZE =
 VARIANT  = $(if $(SANITIZE),-O1 -fno-omit-frame-pointer -fsanitize=$(SANITIZE) \
-           -fno-sanitize-recover=all,$(if $(COVERAGE),-O0 --coverage,-O2 -D_FORTIFY_SOURCE=2))
+           -fno-sanitize-recover=all -fstack-protector-strong,$(if $(COVERAGE),-O0 --coverage,-O2 $(HARDENING)))
+HARDENING = -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+           -ftrivial-auto-var-init=zero -frecord-gcc-switches
 CPPFLAGS = -D_GNU_SOURCE -DCURL_STATICLIB -DPIGEON_VERSION='"$(VERSION)"' \
            -Ihost -isystem $(CURL)/include -isystem $(SYSROOT)/usr/include/lua5.4
 CFLAGS   = -std=c11 -g -ffile-prefix-map='$(CURDIR)=.' $(VARIANT) \
-           -fPIE -fstack-protector-strong -ffunction-sections -fdata-sections \
+           -fPIE -ffunction-sections -fdata-sections \
            -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Werror -Wno-cpp
 # cpp: rabbitmq-c 0.15 warns of its headers' old place. Wrapped by host/amqp/connection.c and host/aws/https.c.
 LDFLAGS  = -pie -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
@@ -87,10 +89,8 @@ KNOWN  = ARCH BUILD CC CHANGES FILE FROM Q QUEUES RULES SAMPLE SANITIZE SECONDS 
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 
-.PHONY: help build run test-rules package test testshell bench soak fuzz check clean
-.PHONY: setup specs targets asan arm64 native
-.DELETE_ON_ERROR:
-.SECONDARY:
+.PHONY: help build run test-rules package test testshell bench soak fuzz check clean setup specs targets asan arm64 native
+.DELETE_ON_ERROR .SECONDARY:
 MAKEFLAGS += --no-print-directory
 # In parallel, but `make clean build` is one after the other.
 ifeq ($(MAKELEVEL)$(filter clean,$(MAKECMDGOALS)),0)
@@ -136,12 +136,13 @@ native:
 	@$(MAKE) ARCH=$(NATIVE) build
 
 $(CURL)/libcurl.a: bin/build/curl | setup
-	@CC="$(CC)" CONFIGURE="$(CONFIGURE)" bin/build/curl $(CURL)
+	@CC="$(CC)" CONFIGURE="$(CONFIGURE)" HARDENING="$(HARDENING)" bin/build/curl $(CURL)
 
-$(BUILD)/modules.c: bin/build/embed $(CURL)/libcurl.a $(LUA)
+$(BUILD)/modules.c: bin/build/embed bin/build/sbom $(CURL)/libcurl.a $(LUA) LICENSE Makefile
 	@mkdir -p $(@D)
 	@echo "LUA  $@"
-	$(Q)bin/build/embed $@ $(CURL) $(SYSROOT)/ $(filter %.lua,$^)
+	$(Q)CC="$(CC)" bin/build/sbom $(@D) $(VERSION) $(SYSROOT)/ $(ARCHIVES)
+	$(Q)bin/build/embed $@ $(filter %.lua,$^)
 
 define compile
 @mkdir -p $(@D)
@@ -150,7 +151,7 @@ $(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 endef
 
 $(BUILD)/spec/%.o: CPPFLAGS += -Ispec/support
-$(BUILD)/modules.o: $(BUILD)/modules.c Makefile | $(CURL)/libcurl.a
+$(BUILD)/modules.o: $(BUILD)/modules.c
 	$(compile)
 $(BUILD)/%.o: %.c Makefile | $(CURL)/libcurl.a
 	$(compile)

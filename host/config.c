@@ -60,6 +60,7 @@ static const struct variable {
     STRING("AWS_ENDPOINT_URL_SSM", endpoint_ssm, false),
     STRING("AWS_ENDPOINT_URL_SECRETS_MANAGER", endpoint_secrets, false),
     STRING("AWS_ENDPOINT_URL_STS", endpoint_sts, false),
+    STRING("SOURCE_DATE_EPOCH", now, true),
 };
 
 #define PREFIX "PIGEON_"

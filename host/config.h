@@ -63,6 +63,9 @@ struct config {
     const char *endpoint_secrets;       /* AWS_ENDPOINT_URL_SECRETS_MANAGER */
     const char *endpoint_sts;           /* AWS_ENDPOINT_URL_STS */
 
+    const char *now; /* SOURCE_DATE_EPOCH, the time for what has to be the same at any
+                      * time; NULL: the clock's */
+
     bool hidden; /* config_hide() has copies of the secrets */
 };
 

@@ -48,7 +48,7 @@ struct pigeon {
 };
 
 static const char help[] =
-    "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version\n"
+    "Usage: pigeon COMMAND [ARGUMENT...] | --help | --version | --sbom | --licenses\n"
     "  explain KEY... | < event.json   what the rules decide, why, on which line\n"
     "  check                           checks settings and rules; --connect: broker\n"
     "  table                           all that the rules can decide, with examples\n"
@@ -72,9 +72,10 @@ static const char help[] =
 
 static int print_version(void)
 {
-    char text[1024];
+    char text[2048];
 
-    snprintf(text, sizeof(text), "pigeon " PIGEON_VERSION "\n%s", built_with);
+    snprintf(text, sizeof(text), "pigeon " PIGEON_VERSION "\n%s",
+             (const char *)built_with);
     return output_print("pigeon", text);
 }
 
@@ -356,6 +357,10 @@ int main(int argc, char **argv)
         return output_print("pigeon", help);
     if (argc == 2 && strcmp(argv[1], "--version") == 0)
         return print_version();
+    if (argc == 2 && strcmp(argv[1], "--sbom") == 0)
+        return output_print("pigeon", (const char *)sbom);
+    if (argc == 2 && strcmp(argv[1], "--licenses") == 0)
+        return output_print("pigeon", (const char *)licenses);
     config_read(&pigeon.config);
     if (argc > 1 && !pigeon.config.runtime_api && options_is_command(argv[1]))
         return run_desk(&pigeon, argc - 1, argv + 1);

@@ -237,6 +237,11 @@ void log_set_format(enum log_format wanted)
     format = wanted;
 }
 
+bool log_is_json(void)
+{
+    return format == LOG_JSON;
+}
+
 static void keep(char *kept, size_t size, const char *text)
 {
     struct text_line line = line_in(kept, size);

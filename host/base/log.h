@@ -9,6 +9,7 @@
 #ifndef PIGEON_BASE_LOG_H
 #define PIGEON_BASE_LOG_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -29,6 +30,9 @@ const char *log_level(void);
 
 /* The format of lines from now on (text until this is called). */
 void log_set_format(enum log_format format);
+
+/* Whether that is JSON. */
+bool log_is_json(void);
 
 /* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. The
  * lines of a request have 1 MB in all; where there are more, the last line has their

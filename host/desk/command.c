@@ -137,6 +137,7 @@ bool command_open(struct command *command, const struct config *config, struct e
         .strict = options->strict,
         .examples = (int)options->examples,
         .literal = options->literal,
+        .now = config->now,
         .ids = options->ids,
         .manifest = options->manifest,
         .manifest_text = &manifest,

@@ -12,6 +12,8 @@
 #include "lua/door.h"
 
 #define FACT_MAX 1024 /* bytes of a text that a line shows */
+#define JOINED_MAX \
+    ((size_t)64 * 1024) /* of facts with metrics: log.h drops longer ones */
 
 static char line_bytes[256 * 1024]; /* the longest line of log.h */
 
@@ -84,37 +86,57 @@ static void put_facts(lua_State *L, int facts, struct text_line *line)
     text_line_put_string(line, "}");
 }
 
-void log_lines_write(lua_State *L, int lines)
+/* The JSON object at this place of the stack as more members of the facts; false where it
+ * is none, or the line would be too long. */
+static bool put_metrics(lua_State *L, int metrics, struct text_line *facts)
 {
-    int top = lua_gettop(L);
+    size_t len;
+    const char *text = lua_tolstring(L, metrics, &len);
 
-    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        struct text_line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
-        struct bytes level, message;
-
-        lua_rawgeti(L, lines, i);                         /* ... line */
-        level = door_get_string(L, top + 1, "level");     /* ... line level */
-        message = door_get_string(L, top + 1, "message"); /* ... line level message */
-        lua_getfield(L, top + 1, "facts"); /* ... line level message facts */
-        put_facts(L, top + 4, &facts);
-        log_line(log_level_named(level.data), message.data, message.len, facts.data,
-                 facts.len);
-        lua_settop(L, top); /* ... */
-    }
+    if (!text || text[0] != '{' || facts->len + len > JOINED_MAX)
+        return false;
+    facts->data[facts->len - 1] = ','; /* the brace */
+    text_line_put(facts, text + 1, len - 1);
+    return true;
 }
 
-void log_lines_metrics(lua_State *L, int lines)
+/* The line at the top of the stack; whether it has the metrics, a string at that place,
+ * too (0: it shall not). */
+static bool write_line(lua_State *L, int metrics)
 {
-    for (lua_Integer i = 1, n = luaL_len(L, lines); i <= n; i++) {
-        struct text_line line = {.data = line_bytes, .max = sizeof(line_bytes)};
+    int line = lua_gettop(L);
+    struct text_line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
+    struct bytes level = door_get_string(L, line, "level");     /* ... level */
+    struct bytes message = door_get_string(L, line, "message"); /* ... level message */
+    bool joined;
 
-        lua_rawgeti(L, lines, i); /* ... pieces */
-        for (lua_Integer j = 1, pieces = luaL_len(L, -1); j <= pieces; j++) {
-            lua_rawgeti(L, -1, j); /* ... pieces piece */
-            put_piece(L, &line);
-            lua_pop(L, 1); /* ... pieces */
-        }
-        log_metrics(line.data, line.len);
+    lua_getfield(L, line, "facts"); /* ... level message facts */
+    put_facts(L, line + 3, &facts);
+    joined = metrics != 0 && put_metrics(L, metrics, &facts);
+    log_line(log_level_named(level.data), message.data, message.len, facts.data,
+             facts.len);
+    lua_settop(L, line); /* ... */
+    return joined;
+}
+
+void log_lines_write(lua_State *L, int lines, int metrics)
+{
+    lua_Integer count = luaL_len(L, lines), done = 0;
+    int first = lua_gettop(L) + 1;
+    size_t len;
+    const char *text;
+
+    lua_rawgeti(L, metrics, 1); /* ... first */
+    for (lua_Integer i = 1; i <= count; i++) {
+        lua_rawgeti(L, lines, i); /* ... first line */
+        done += write_line(L, count == 1 && log_is_json() ? first : 0);
+        lua_pop(L, 1); /* ... first */
+    }
+    lua_pop(L, 1); /* ... */
+    for (lua_Integer i = done + 1; i <= luaL_len(L, metrics); i++) {
+        lua_rawgeti(L, metrics, i); /* ... text */
+        text = luaL_checklstring(L, -1, &len);
+        log_metrics(text, len);
         lua_pop(L, 1); /* ... */
     }
 }

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "lua/libraries.h"
 #include "lua/log_lines.h"
+#include "lua/modules.h"
 #include "lua/place.h"
 #include "lua/script_private.h"
 #include "lua/watchdog.h"
@@ -71,6 +72,8 @@ static void set_desk(lua_State *L, const struct script_settings *settings)
         door_set_integer(L, "examples", settings->examples);
     door_set_boolean(L, "literal", settings->literal);
     door_set_string(L, "ids", settings->ids);
+    door_set_string(L, "now", settings->now);
+    door_set_string(L, "parts", (const char *)built_with);
     door_set_string(L, "known", settings->known);
     door_set_string(L, "set", settings->set);
     if (settings->from > 0)
@@ -278,8 +281,7 @@ static int tell_body(lua_State *L)
 {
     door_push_verb(L, "tell"); /* nothing tell */
     lua_call(L, 0, 2);         /* nothing lines metrics */
-    log_lines_write(L, 2);
-    log_lines_metrics(L, 3);
+    log_lines_write(L, 2, 3);
     return 0;
 }
 

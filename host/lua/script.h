@@ -46,6 +46,7 @@ struct script_settings {
     const char *set;       /* of those that are set and begin with PIGEON_ */
     bool literal;          /* the arguments are keys, whatever they look like */
     const bool *are_files; /* for each argument; NULL: nobody has looked */
+    const char *now;       /* SOURCE_DATE_EPOCH, NULL: the clock's time */
     const char *ids;       /* --ids, NULL: not given */
     const char *manifest;  /* --manifest, NULL: not given */
     struct buffer *manifest_text;

@@ -282,7 +282,7 @@ function pigeon.conclude(fate_of, facts)
 end
 
 --- After conclude(), when the answer is sent -> log lines, as log_lines.of() makes them, and
--- metric lines, each a list of pieces. Frees the batch.
+-- metric lines. Frees the batch.
 function pigeon.tell()
   local done = concluded
   concluded = nil

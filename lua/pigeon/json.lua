@@ -2,23 +2,18 @@
 -- are valid UTF-8, and a list stays a list. event/checked.lua reads JSON.
 local text = require "pigeon.text"
 
-local byte, find, format, gmatch, gsub = string.byte, string.find, string.format, string.gmatch, string.gsub
+local byte, find, format, gsub = string.byte, string.find, string.format, string.gsub
 local concat, sort = table.concat, table.sort
 local error, getmetatable, math_type, next, tostring, type = error, getmetatable, math.type, next, tostring, type
 
 local json = {}
 
-local LIST, BLANK = {}, {} -- metatables
+local LIST = {} -- a metatable
 
 --- A list -> the same list, which is written as "[]" where it is empty. A table that has no
 -- element 1 is an object otherwise.
 function json.list(list)
   return setmetatable(list, LIST)
-end
-
---- A name -> a value for form(), to be filled in later.
-function json.blank(name)
-  return setmetatable({ "\0" .. name .. "\0" }, BLANK) -- encode() writes no other zero byte
 end
 
 local function escape(character)
@@ -59,9 +54,7 @@ local function encode_object(object)
 end
 
 local function encode_table(value)
-  local meta = getmetatable(value)
-  if meta == BLANK then return value[1] end
-  if meta == LIST or value[1] ~= nil then return encode_list(value) end
+  if getmetatable(value) == LIST or value[1] ~= nil then return encode_list(value) end
   return encode_object(value)
 end
 
@@ -75,22 +68,5 @@ end
 --- A string, number, boolean, list or object -> its JSON. Bytes that are not UTF-8 become U+FFFD.
 -- Raises where a value is something else, or a number has no end.
 json.encode = encode
-
---- A value with blanks -> a function from a table of their values by name to the JSON, as a list of
--- pieces. What many documents have in common is encoded once.
-function json.form(value)
-  local texts, names = {}, {}
-  for piece, name in gmatch(encode(value) .. "\0\0", "([^\0]*)\0([^\0]*)\0") do
-    texts[#texts + 1], names[#names + 1] = piece, name
-  end
-  return function(values)
-    local pieces, last = {}, #texts
-    for i = 1, last - 1 do
-      pieces[2 * i - 1], pieces[2 * i] = texts[i], encode(values[names[i]])
-    end
-    pieces[2 * last - 1] = texts[last]
-    return pieces
-  end
-end
 
 return json

@@ -25,7 +25,7 @@ zip.only(describe)("the zip for arm64", function()
 
   -- Runs a command with both programs, each with the rules of the zip.
   local function both(arguments)
-    local env = "env -i PATH=\"$PATH\" PIGEON_QUEUE=normal,15:submitter "
+    local env = "env -i PATH=\"$PATH\" SOURCE_DATE_EPOCH=0 PIGEON_QUEUE=normal,15:submitter "
     arguments = arguments .. " 2>&1"
     return system.run(env .. table.concat(emulator, " ") .. " " .. folder .. "/bootstrap " .. arguments),
       system.run(env .. "build/bootstrap " .. arguments)

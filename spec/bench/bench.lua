@@ -6,6 +6,7 @@
 -- does not run on its CPU either, and placed by the scheduler a program's CPU differs by a
 -- fifth from its own beside it. It only reports: no figure is an error.
 package.path = "./?.lua;" .. package.path
+local bill = require "spec.support.bill"
 local cjson = require "cjson"
 local system = require "spec.support.system"
 local tls = require "spec.support.tls"
@@ -275,6 +276,21 @@ local function measure_decide()
     pigeon = tonumber(said:match("Collected : (%d+)")) / 1000 }
 end
 
+-- What a million accepted objects cost, by the CPU and the bytes of such events.
+local function measure_bill(name, event, most, most_bytes)
+  progress("the bill")
+  local path = write_event(event.sqs and sqs_record or s3_record, event.objects)
+  local pigeon = drive(1, ("events %s 100 300"):format(path), system.bootstrap)
+  local env = system.vhost({ "normal" })
+  event.bytes = bill.measure(env, bill.event(event.objects, event.sqs))
+  system.drop(env)
+  event.cpu_us, event.wait_ms = pigeon.cpu / 1e3, (pigeon.wall - pigeon.cpu) / 1e6
+  local of = bill.of(event)
+  add { name = "bill of a million, " .. name, unit = "US$", pigeon = of.together, most = most, prices = bill.PRICES }
+  add { name = "  log of such an event", unit = "bytes", pigeon = event.bytes, most = most_bytes }
+  add { name = "  CPU of such an event", unit = "us", pigeon = event.cpu_us }
+end
+
 -- ------------------------------------------------------------------------ the report
 
 local function number(value)
@@ -289,6 +305,7 @@ local function print_table()
     local most = row.most and number(row.most) .. (row.holds and "" or " !") or ""
     print((line:format(row.name .. unit, number(row.floor), number(row.pigeon), number(row.ratio), most)))
   end
+  print("\n" .. bill.WORDS)
 end
 
 measure_event()
@@ -298,5 +315,7 @@ measure_network()
 measure_batch()
 measure_sizes()
 measure_decide()
+measure_bill("one by one", { objects = 1 }, 0.70, 980)
+measure_bill("by 10 of SQS", { objects = 10, sqs = true }, 0.72, 4300)
 progress("")
 if WITH_JSON then print(cjson.encode(rows)) else print_table() end

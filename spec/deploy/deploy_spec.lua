@@ -34,14 +34,12 @@ end
 describe("a deploy", function()
   local changed = 0
   for name in pairs(settings()) do
-    if not parameters[name].NoEcho then
-      changed = changed + 1
-      it("with another " .. name .. " publishes a version", function()
-        local before, after = descriptions {}, descriptions { [name] = "another" }
-        assert.are_not.equal(before[1], after[1]) -- of the function, or Lambda publishes none
-        assert.are_not.equal(before[2], after[2]) -- of the version, or CloudFormation does not replace it
-      end)
-    end
+    changed = changed + 1
+    it("with another " .. name .. " publishes a version", function()
+      local before, after = descriptions {}, descriptions { [name] = "another" }
+      assert.are_not.equal(before[1], after[1]) -- of the function, or Lambda publishes none
+      assert.are_not.equal(before[2], after[2]) -- of the version, or CloudFormation does not replace it
+    end)
   end
 
   it("was tried with each setting", function()
@@ -56,19 +54,46 @@ describe("a deploy", function()
     assert.same(descriptions {}, descriptions {})
   end)
 
-  it("has a secret in the function's variables, and nowhere else", function()
-    local secrets = {}
-    for name, parameter in pairs(parameters) do
-      if parameter.NoEcho then secrets[#secrets + 1] = name end
+  for variable, value in pairs(fn.Environment.Variables) do
+    it("with another " .. variable .. " has another number of settings", function()
+      local depends_on = cloudformation.parameters(template, value)
+      for name in pairs(depends_on) do
+        assert.truthy(resources.Settings.Properties.Content["Fn::Sub"][1]:find(name .. " ${" .. name .. "}\n", 1, true),
+          name .. " is no line of Settings")
+        assert.are_not.equal(number_of_settings {}, number_of_settings { [name] = "another" })
+      end
+      assert.truthy(next(depends_on), "depends on no parameter")
+    end)
+  end
+
+  -- What is shown nowhere cannot be told from the one before, and each version keeps it.
+  it("has no secret among its parameters", function()
+    for name, parameter in pairs(parameters) do assert.is_nil(parameter.NoEcho, name) end
+    assert.same({ Ref = "PigeonPassword" }, fn.Environment.Variables.PIGEON_PASSWORD)
+  end)
+
+  for _, case in ipairs {
+    { "secretsmanager:pigeon#password", true }, { "ssm:/pigeon/password", true }, { "kms:AQICAHhJ=", true },
+    { "secretsmanager:arn:aws:secretsmanager:us-west-2:123456789012:secret:pigeon-a1b2c3#password", true },
+    { "hunter2", false }, { "secretsmanager:", false }, { "\\\\kms:hunter2", false },
+    { " ssm:/a", false }, { "", false },
+  } do
+    it(("%s %q for a password"):format(case[2] and "takes" or "refuses", case[1]), function()
+      local pattern = parameters.PigeonPassword.AllowedPattern
+      local found = os.execute(("printf '%%s' '%s' | grep -qxE '%s'"):format(case[1], pattern))
+      assert.equal(case[2], found == true)
+      -- as the program has it
+      local prefix = case[1]:match("^(%l+):.")
+      assert.equal(case[2], prefix ~= nil and pattern:find("%f[%l]" .. prefix .. "%f[%L]") ~= nil)
+    end)
+  end
+
+  it("is refused where no right to read the password is given", function()
+    local rule = template.Rules.ReferenceNeedsRight.Assertions[1].Assert
+    assert.is_false(render(rule, {}))
+    for _, name in ipairs { "SecretArn", "ParameterArn", "KmsKeyArn" } do
+      assert.is_true(render(rule, { [name] = "arn:x" }), name)
     end
-    assert.same({ "PigeonPassword" }, secrets)
-    local variables = fn.Environment.Variables
-    local password = variables.PIGEON_PASSWORD
-    assert.same({ Ref = "PigeonPassword" }, password)
-    variables.PIGEON_PASSWORD = nil
-    local elsewhere = cloudformation.parameters(template, { template.Resources, template.Outputs, template.Conditions })
-    variables.PIGEON_PASSWORD = password
-    assert.is_nil(elsewhere.PigeonPassword)
   end)
 
   it("takes no version's name from a parameter", function()

@@ -166,7 +166,6 @@ describe("deploy/template.yaml", function()
       { Ref = "MaximumConcurrency" } },
     { "an event from S3 that failed is kept", resources.Asynchronous.Properties.DestinationConfig.OnFailure.Destination,
       { ["Fn::GetAtt"] = "FailureQueue.Arn" } },
-    { "the password is not shown", parameters.PigeonPassword.NoEcho, true },
     { "log lines are JSON", fn.LoggingConfig.LogFormat, "JSON" },
   } do
     it(case[1], function()
@@ -292,6 +291,33 @@ describe("deploy/template.yaml", function()
       end
       assert.equal(6, found)
     end
+  end)
+
+  it("alarms by no expression on a metric that an event may leave out", function()
+    local written, found = pigeon_metrics.at_least(""), {}
+    for _, resource in pairs(resources) do
+      for _, metric in ipairs(resource.Type == "AWS::CloudWatch::Alarm" and resource.Properties.Metrics or {}) do
+        local one = metric.MetricStat and metric.MetricStat.Metric
+        if one then
+          found[#found + 1] = one.MetricName
+          assert.truthy(written[one.MetricName .. " by FunctionName,Version"], one.MetricName)
+        end
+      end
+    end
+    table.sort(found)
+    assert.same({ "Junk", "Objects", "Objects", "Published" }, found)
+  end)
+
+  it("takes what an event may leave out for zero", function()
+    local left_out = {}
+    for _, resource in pairs(resources) do
+      local alarm = resource.Type == "AWS::CloudWatch::Alarm" and resource.Properties or {}
+      if alarm.Namespace == "Pigeon" and alarm.MetricName ~= "Objects" then
+        left_out[#left_out + 1] = alarm.MetricName
+        assert.equal("notBreaching", alarm.TreatMissingData)
+      end
+    end
+    assert.same({ "Failed" }, left_out)
   end)
 
   it("alarms on what carries the events", function()

@@ -105,7 +105,7 @@ static void an_event_is_decided_published_concluded_and_told(void **state)
     assert_string_equal(broker.ids, "a b ");
     assert_string_equal(answer.body.data, "null");
     assert_string_equal(answer.error_type, "");
-    assert_non_null(strstr(logged(), "published: b to normal"));
+    assert_non_null(strstr(logged(), "published {\"crash_id\":\"b\""));
 }
 
 static void the_fates_reach_the_answer(void **state)

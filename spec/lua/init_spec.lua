@@ -71,7 +71,7 @@ describe("an event", function()
     assert.equal("null", body)
     assert.is_nil(error_type)
     assert.equal(1, #lines)
-    assert.equal("published: " .. id_of(1) .. " to normal, submitter", lines[1].message)
+    assert.same({ "published", id_of(1) }, { lines[1].message, lines[1].facts[2] })
     assert.same({}, metrics)
   end)
 
@@ -122,7 +122,7 @@ describe("an event", function()
     assert.equal("Function.RulesFailed", error_type)
     assert.matches("2 of 3 objects failed: bad: rules%.lua:2: boom | two to crashes/new: unknown: x",
       error_of(body))
-    assert.equal("published: one to normal, crashes/new", lines[1].message)
+    assert.same({ "published", { "normal", "crashes/new" } }, { lines[1].message, lines[1].facts[6] })
   end)
 
   it("is decided where a word gets more than it takes, and a WARN line counts that once", function()
@@ -213,7 +213,7 @@ describe("metrics and the log's level", function()
       confirmed = 1, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
     })
     assert.same({}, lines)
-    local metric = cjson.decode(table.concat(metrics[1]))
+    local metric = cjson.decode(metrics[1])
     assert.same({ 1, "pigeon-prod", "prod" }, { metric["Published.normal"], metric.FunctionName, metric.Environment })
     assert.is_nil(metric.Version)
   end)
@@ -227,7 +227,7 @@ describe("metrics and the log's level", function()
       local _, _, _, metrics = conclude({}, {
         confirmed = 0, now_ms = 1520942400000, decide_us = 1, publish_us = 1, connect_us = 0, reconnects = 0,
       })
-      assert.equal(told or nil, cjson.decode(table.concat(metrics[1])).Version)
+      assert.equal(told or nil, cjson.decode(metrics[1]).Version)
     end)
   end
 

@@ -68,24 +68,3 @@ describe("json.encode", function()
     assert.same({ b = 1, a = 2 }, object)
   end)
 end)
-
-describe("json.form", function()
-  local blank = json.blank
-
-  it("writes the same as encode() for each value of its blanks", function()
-    local form = json.form { b = blank "x", a = { blank "x", json.list {}, blank "y y" }, ["\0"] = "\0x\0" }
-    for _, values in ipairs { { x = 1, ["y y"] = "a\"\0" }, { x = json.list {}, ["y y"] = { c = false } } } do
-      assert.equal(json.encode { b = values.x, a = { values.x, json.list {}, values["y y"] }, ["\0"] = "\0x\0" },
-        table.concat(form(values)))
-    end
-  end)
-
-  it("may have no blank, or be one", function()
-    assert.equal('{"a":1}', table.concat(json.form { a = 1 } {}))
-    assert.equal("7", table.concat(json.form(blank "x") { x = 7 }))
-  end)
-
-  it("raises where a blank has no value", function()
-    assert.has_error(function() json.form { a = blank "x" } { y = 1 } end)
-  end)
-end)

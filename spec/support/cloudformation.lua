@@ -101,6 +101,13 @@ end
 
 FUNCTIONS["Fn::Not"] = function(scope, argument) return not render(scope, argument[1]) end
 
+FUNCTIONS["Fn::Or"] = function(scope, argument)
+  for _, condition in ipairs(argument) do
+    if render(scope, condition) then return true end
+  end
+  return false
+end
+
 function FUNCTIONS.Condition(scope, name) return render(scope, scope.template.Conditions[name]) end
 
 function render(scope, node)

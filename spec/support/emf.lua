@@ -23,7 +23,8 @@ local function is_value(value)
   return true
 end
 
---- One line of it: raises where it breaks a rule; returns it decoded, and a set of its metrics.
+--- One line of it: raises where it breaks a rule; returns it decoded, a set of its metrics, and a set of
+-- them with their dimensions: 'Junk by ["FunctionName"]'.
 local function assert_emf(line)
   assert.is_true(#line <= 1024 * 1024)
   assert.is_nil(line:find("[\0-\31]"))
@@ -46,14 +47,16 @@ local function assert_emf(line)
     assert.is_true(#directive.Metrics >= 1 and #directive.Metrics <= 100)
     for _, metric in ipairs(directive.Metrics) do
       assert.is_truthy(is_text(metric.Name, 255), metric.Name)
-      assert.is_true(UNITS[metric.Unit], metric.Unit)
+      assert.is_true(metric.Unit == nil or UNITS[metric.Unit], metric.Unit)
       assert.is_true(is_value(root[metric.Name]), metric.Name)
-      local place = metric.Name .. " by " .. cjson.encode(directive.Dimensions)
-      assert.is_nil(places[place], place .. " is defined twice")
-      places[place], defined[metric.Name] = true, true
+      for _, set in ipairs(directive.Dimensions) do
+        local place = metric.Name .. " by " .. cjson.encode(set)
+        assert.is_nil(places[place], place .. " is defined twice")
+        places[place], defined[metric.Name] = true, true
+      end
     end
   end
-  return root, defined
+  return root, defined, places
 end
 
 return assert_emf

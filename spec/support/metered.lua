@@ -10,17 +10,12 @@ metered.FACTS = {
 
 local QUEUES = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
 
---- What metrics.open() returns, with the pieces of each line put together.
+--- What metrics.open() returns.
 function metered.open(settings)
   settings.kinds = settings.kinds or { emf = true }
   settings.queues = settings.queues or QUEUES
   settings.function_name = "pigeon-prod"
-  local measure = metrics.open(settings)
-  return function(batch, facts)
-    local lines = measure(batch, facts)
-    for i, pieces in ipairs(lines) do lines[i] = table.concat(pieces) end
-    return lines
-  end
+  return metrics.open(settings)
 end
 
 --- The facts with some changes.

@@ -20,6 +20,10 @@ local function accepted(queue, cause)
   }
 end
 
+local function deferred()
+  return { object = {}, verdict = { kind = "defer", reason = "later" } }
+end
+
 -- A batch of which no counter is zero.
 local function batch_of_all()
   return {
@@ -27,7 +31,7 @@ local function batch_of_all()
     entries = {
       accepted "normal", accepted "submitter", accepted "elsewhere",
       accepted("normal", "returned"), accepted("submitter", "nacked"), accepted("elsewhere", "unknown"),
-      { object = {}, verdict = { kind = "defer", reason = "later" } },
+      deferred(),
       { object = {}, verdict = { kind = "ignore", reason = "junk" } },
       { object = {}, failures = { { cause = "rules" } } },
       { object = {}, failures = { { cause = "record" } } },
@@ -36,22 +40,31 @@ local function batch_of_all()
   }
 end
 
---- The environment's name, or "" -> {["Published.normal by FunctionName"] = true, ...}: all metrics of a function
--- with the queues normal and submitter, in the line of an event that has each of them.
-function pigeon_metrics.written(env)
+local function written(env, batch)
   local lines_of = metrics.open {
     kinds = { emf = true }, queues = { { name = "normal" }, { name = "submitter" } }, env = env ~= "" and env or nil,
     function_name = "x", function_version = "1",
   }
-  local line = lines_of(batch_of_all(),
+  local line = lines_of(batch,
     { now_ms = NOW_MS, decide_us = 1, publish_us = 1, connect_us = 1, reconnects = 1, cold = true })[1]
-  local written = {}
-  for _, directive in ipairs(cjson.decode(table.concat(line))._aws.CloudWatchMetrics) do
+  local found = {}
+  for _, directive in ipairs(cjson.decode(line)._aws.CloudWatchMetrics) do
     for _, metric in ipairs(directive.Metrics) do
-      written[metric.Name .. " by " .. table.concat(directive.Dimensions[1], ",")] = true
+      for _, set in ipairs(directive.Dimensions) do found[metric.Name .. " by " .. table.concat(set, ",")] = true end
     end
   end
-  return written
+  return found
+end
+
+--- The environment's name, or "" -> {["Published.normal by FunctionName"] = true, ...}: all metrics of a function
+-- with the queues normal and submitter, in the line of an event that has each of them.
+function pigeon_metrics.written(env)
+  return written(env, batch_of_all())
+end
+
+--- The same, in the line of an event of which nothing was published.
+function pigeon_metrics.at_least(env)
+  return written(env, { messages = 0, entries = { deferred() } })
 end
 
 return pigeon_metrics

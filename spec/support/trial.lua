@@ -75,7 +75,7 @@ local function told(self, log)
     end
   end
   -- Of an event that failed, some ids may be done all the same: the log has each of them.
-  for _, line in ipairs(system.said(log, "^published: ")) do
+  for _, line in ipairs(system.said(log, "^published$")) do
     assert.same({ self.queue }, line.queue)
     assert(handed[line.crash_id], line.crash_id)
     done[line.crash_id] = true

@@ -17,7 +17,7 @@ end
 -- wait to be deployed) and unpacks it. Returns the folder, for zip.remove().
 function zip.unpack(build, rules)
   local folder = system.run("mktemp -d"):gsub("\n", "")
-  system.run(("BUILD=%s bin/build/package %s %s.zip"):format(build, rules, folder))
+  system.run(("SOURCE_DATE_EPOCH=0 BUILD=%s bin/build/package %s %s.zip"):format(build, rules, folder))
   system.run(("unzip -q %s.zip -d %s"):format(folder, folder))
   return folder
 end

@@ -6,14 +6,14 @@ local quote = system.quote
 local PIGEON = system.build .. "/bootstrap "
 local KEY = "v2/raw_crash/000/20180313/00007bd0-2d1c-4865-af09-80bc01180313"
 
--- Runs the program without a configuration but these variables: status, stdout (or where it
--- goes), stderr.
+-- Runs the program without a configuration but these variables, at a time when its libraries were new: status,
+-- stdout (or where it goes), stderr.
 local function run(arguments, env, to)
   local out, err, words = os.tmpname(), os.tmpname(), {}
   for name, value in pairs(env or { PIGEON_QUEUE = "normal" }) do
     words[#words + 1] = name .. "=" .. quote(value)
   end
-  local _, _, status = os.execute(("env -i PATH=\"$PATH\" %s %s%s >%s 2>%s"):format(
+  local _, _, status = os.execute(("env -i PATH=\"$PATH\" SOURCE_DATE_EPOCH=0 %s %s%s >%s 2>%s"):format(
     table.concat(words, " "), PIGEON, arguments, to or out, err))
   local said, complained = system.read(out), system.read(err)
   os.remove(out)

@@ -186,7 +186,7 @@ describe("each answer is true and the next event works:", function()
       start()
       has(run:send(3), "2 of 3", "nacked at confirm", "refused by the queue", "reject-publish",
         "Function.MessageRefused")
-      assert.equal(2, #system.said(run.lambda:text(), "^published: "))
+      assert.equal(2, #system.said(run.lambda:text(), "^published$"))
       assert.equal(2, system.count(env, "normal"))
       run:collect()
       run:finish()

@@ -94,7 +94,7 @@ describe("a function", function()
     assert.equal(1, outcome.status)
     local lines = #outcome.log
     assert.is_true(lines < 1010000, lines)
-    for i = 1, 10 do assert.matches("published: " .. id(i) .. " to normal", outcome.log, 1, true) end
+    for i = 1, 10 do assert.matches('"message":"published","crash_id":"' .. id(i) .. '"', outcome.log, 1, true) end
     assert.matches('"CloudWatchMetrics"', outcome.log, 1, true)
     assert.equal(10, #system.consume(env))
   end)

@@ -24,11 +24,13 @@ zip.only(describe)("pigeon package", function()
 
   after_each(function() os.execute("rm -rf " .. quote(folder)) end)
 
-  -- Runs it in the folder, or with another program; returns the status, and all that it wrote.
+  -- Runs it in the folder, or with another program, at a time when that was new; returns the status, and all that it
+  -- wrote.
   local function package(arguments, program)
     local path = os.tmpname()
-    local _, _, status = os.execute(("unset PIGEON_QUEUE; cd %s && %s package %s >%s 2>&1"):format(quote(folder),
-      program or here .. "/build/bootstrap", arguments, path))
+    local command = "unset PIGEON_QUEUE; export SOURCE_DATE_EPOCH=0; cd %s && %s package %s >%s 2>&1"
+    local _, _, status = os.execute(command:format(quote(folder), program or here .. "/build/bootstrap", arguments,
+      path))
     local said = system.read(path)
     os.remove(path)
     return status, said

@@ -66,13 +66,14 @@ describe("telemetry", function()
     return system.run("sha256sum " .. system.quote(folder .. "/rules.lua")):sub(1, 12)
   end
 
-  -- The lines of events, without the one of the start; that of metrics apart.
+  -- The lines of events, without the one of the start, decoded; and those with metrics, as they are.
   local function event_lines(log)
     local lines, metrics = {}, {}
     for line in log:gmatch("([^\n]+)\n") do
       local decoded = cjson.decode(line)
       if decoded.requestId then
-        if decoded._aws then metrics[#metrics + 1] = line else lines[#lines + 1] = decoded end
+        if decoded._aws then metrics[#metrics + 1] = line end
+        if decoded.message then lines[#lines + 1] = decoded end
       end
     end
     return lines, metrics
@@ -130,16 +131,16 @@ describe("telemetry", function()
     assert.matches("^nacked at confirm: " .. REFUSED, errors_of.g7)
     assert.matches("^unknown at publish: 403 ACCESS_REFUSED", errors_of.h8)
     assert.same({
-      accepted("INFO", "published: a1 to normal", "a1", { queue = { "normal" }, throttled = NEVER, key = "good/a1" }),
+      accepted("INFO", "published", "a1", { queue = { "normal" }, throttled = NEVER, prefix = "good/" }),
       left_out("defer", "deferred: defer/b2 (later)", "later", "defer/b2"),
       left_out("ignore", "ignored: junk/c3 (junk annotation)", "junk annotation", "junk/c3"),
       left_out("ignore", "ignored: ignore/d4 (not wanted)", "not wanted", "ignore/d4"),
       { level = "ERROR", message = "failed: raise/e5: rules.lua:6: boom", reason = "rule error",
         error = "rules.lua:6: boom", rule = "rules.lua:6", source = "aws:s3", bucket = "crashes", key = "raise/e5" },
       failed("ERROR", "f6", "missing", "unroutable", errors_of.f6, "lost/f6"),
-      accepted("INFO", "published: f6 to normal", "f6", { queue = { "normal" }, throttled = NEVER, key = "lost/f6" }),
+      accepted("INFO", "published", "f6", { queue = { "normal" }, throttled = NEVER, prefix = "lost/" }),
       failed("WARN", "g7", "full", "nacked", errors_of.g7, "full/g7"),
-      accepted("INFO", "published: g7 to normal", "g7", { queue = { "normal" }, throttled = NEVER, key = "full/g7" }),
+      accepted("INFO", "published", "g7", { queue = { "normal" }, throttled = NEVER, prefix = "full/" }),
       failed("ERROR", "h8", "closed/key", "unknown", errors_of.h8, "forbidden/h8"),
       { level = "DEBUG", message = "ignored: Records[8] (a record of another source)", verdict = "ignore",
         reason = "a record of another source", source = "aws:ses" },
@@ -151,16 +152,18 @@ describe("telemetry", function()
     local metric = assert_emf(metrics[1])
     local expected = {
       Objects = 10, Accepted = 4, Deferred = 1, Ignored = 3, Junk = 1, Throttled = 3, Published = 3,
-      Failed = 5, Unroutable = 1, Nacked = 1, Unknown = 1, RuleErrors = 1, BadRecords = 1, Undecided = 0,
-      ColdStarts = 1, ["Published.normal"] = 3, ["Published.never"] = 0, ["Published.other"] = 0,
-      ["Failed.normal"] = 0, ["Failed.never"] = 0, ["Failed.other"] = 3, ["Throttled.never"] = 3,
+      Failed = 5, Unroutable = 1, Nacked = 1, Unknown = 1, RuleErrors = 1, BadRecords = 1,
+      ColdStarts = 1, ["Published.normal"] = 3, ["Failed.other"] = 3, ["Throttled.never"] = 3,
       FunctionName = "pigeon", Environment = "spec", level = "DEBUG", requestId = request, rules = version(),
     }
     for name, value in pairs(expected) do assert.equal(value, metric[name], name) end
+    for _, name in ipairs { "Undecided", "Published.never", "Published.other", "Failed.normal", "Failed.never" } do
+      assert.is_nil(metric[name], name)
+    end
     assert.equal(metric.Objects, metric.Accepted + metric.Deferred + metric.Ignored + metric.RuleErrors
-      + metric.BadRecords + metric.Undecided)
+      + metric.BadRecords)
     assert.equal(metric.Failed, metric.Unroutable + metric.Nacked + metric.Unknown + metric.RuleErrors
-      + metric.BadRecords + metric.Undecided)
+      + metric.BadRecords)
     assert.is_true(metric.PublishTime > 0 and metric.DecideTime > 0 and metric.Reconnects > 0)
     assert.is_true(metric.Lag > 300000000000) -- the event is of 2016
   end)
@@ -191,10 +194,40 @@ describe("telemetry", function()
   it("is text where that is asked for, and the metrics are JSON all the same", function()
     local log = invoke({ AWS_LAMBDA_LOG_FORMAT = "Text" }, { system.event("good/a1") }).log
     local text = log:match("\n(%S+ INFO  [^\n]*)\n")
-    assert.matches("^%S+Z INFO  %x+%-%S+ published: a1 to normal {", text)
+    assert.matches("^%S+Z INFO  %x+%-%S+ published {", text)
     assert.equal("a1", cjson.decode(text:match("{.*}$")).crash_id)
     local _, metrics = event_lines(log:gsub("[^\n]*INFO [^\n]*\n", ""))
     assert_emf(metrics[1])
+  end)
+
+  it("has one line for a lone event, with its metrics in it", function()
+    local events = { system.event("good/a1"), system.event("defer/b2"), system.event("raise/c3"),
+      system.event("good/d4", "good/e5"), { Records = {} } }
+    local lines, metrics = event_lines(invoke({ PIGEON_METRICS = "emf,monitoring" }, { events[1] }).log
+      :gsub("MONITORING[^\n]*\n", function(line)
+        assert.matches("|1|count|socorro.pigeon.%a+|\n$", line)
+        return ""
+      end))
+    assert.same({ 1, 1 }, { #lines, #metrics })
+    assert.same({ "published", "a1", "INFO" }, { lines[1].message, lines[1].crash_id, lines[1].level })
+    local metric = assert_emf(metrics[1])
+    assert.same({ 1, 1, 0 }, { metric.Objects, metric["Published.normal"], metric.Junk })
+
+    local function counts(level)
+      local told, measured = {}, {}
+      for _, event in ipairs(events) do
+        lines, metrics = event_lines(invoke({ AWS_LAMBDA_LOG_LEVEL = level }, { event }).log)
+        told[#told + 1], measured[#measured + 1] = #lines, #metrics
+        if #lines == 1 and #metrics == 1 then
+          assert.equal(lines[1]._aws.Timestamp, assert_emf(metrics[1])._aws.Timestamp)
+        end
+      end
+      return told, measured
+    end
+    local told, measured = counts("DEBUG")
+    assert.same({ { 1, 1, 1, 2, 0 }, { 1, 1, 1, 1, 1 } }, { told, measured })
+    told, measured = counts("ERROR")
+    assert.same({ { 0, 0, 1, 0, 0 }, { 1, 1, 1, 1, 1 } }, { told, measured })
   end)
 
   it("has the lines of Socorro's dashboards where they are asked for", function()

@@ -1,6 +1,7 @@
 --- `pigeon check`: finds what is wrong with the rules before they are deployed. First what stands in
 -- the script's text (lua/pigeon/source); then the rules decide the objects of probes.lua, in a process
 -- of its own (host/desk/apart.c).
+local age = require "pigeon.desk.age"
 local enumeration = require "pigeon.desk.enumeration"
 local findings_in_text = require "pigeon.source.findings"
 local json = require "pigeon.json"
@@ -32,6 +33,9 @@ what to write instead. Needs neither network nor broker. It checks
   * that a script with accept sends any of these objects to a queue; a verdict
     that no object reaches is only a note
   * what the script keeps above its function, which must not grow meanwhile
+  * the program itself: its newest Debian package should be at most 90 days old,
+    by the clock or, where it is set, by SOURCE_DATE_EPOCH. This warning does
+    not count, neither with --strict nor in the summary
   FILE          the script (also: --rules FILE); else rules.lua beside the
                 program, else the repository's
   --strict      warnings count, too: what may be meant, but seldom is
@@ -103,7 +107,8 @@ end
 -- ------------------------------------------------------------------------ the report
 
 --- {json, strict, rules or nil, arguments = what is wrong already, queues = PIGEON_QUEUE's, assumed_queue
--- = it is not set, unloaded = why the rules do not load, rule = their function} -> the report. The first batch has no
+-- = it is not set, unloaded = why the rules do not load, rule = their function, parts = the program's packages,
+-- now = SOURCE_DATE_EPOCH or nil} -> the report. The first batch has no
 -- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
   local report, errors, warnings = {}, 0, 0
@@ -172,6 +177,15 @@ function check.open(settings)
       problems[#problems + 1] = finding
     end
     return show(problems)
+  end
+
+  -- What is wrong with the program: nothing that a script or a setting could cure, so it is not counted.
+  local function show_age()
+    local what, fix = age.problem(settings.parts or "", tonumber(settings.now) or os.time())
+    if not what then return "" end
+    local finding = set_place(new_finding(what, "warning"), "bootstrap")
+    finding.fix = fix
+    return (settings.json and json.encode(finding) or line_of(finding)) .. "\n"
   end
 
   -- What stands in the text; and why it does not load, where the text does not show it.
@@ -285,7 +299,7 @@ function check.open(settings)
   --- The last text, and the exit status.
   function report.finish()
     local rest = rules and show(probe_findings()) or show_arguments()
-    return rest .. show_end(), (errors > 0 or settings.strict and warnings > 0) and 1 or 0
+    return rest .. show_age() .. show_end(), (errors > 0 or settings.strict and warnings > 0) and 1 or 0
   end
 
   return report

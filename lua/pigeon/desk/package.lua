@@ -27,6 +27,7 @@ The same program and scripts give the same bytes, those of `make package`.
 
 -- What each zip begins with, in this order.
 local PROGRAM, RULES = "bootstrap", "rules.lua"
+local PAPERS = { "LICENSES", "sbom.cdx.json" } -- what is in the program
 local MACHINES = { [0x3E] = "x86_64", [0xB7] = "arm64" } -- e_machine of ELF
 
 -- Expected failures are raised with these words alone, and caught once, so that what was begun is
@@ -91,7 +92,7 @@ local function check_files(options)
   if options.shadow then
     check_script("--shadow", options.shadow)
     local name = options.shadow:match("[^/]*$")
-    if name == RULES or name == PROGRAM then
+    if name == RULES or name == PROGRAM or name == PAPERS[1] or name == PAPERS[2] then
       fail("--shadow is %s; in the zip it needs another name than %s", options.shadow, name)
     end
     options.shadow_name = name
@@ -127,7 +128,8 @@ local function unpack(zip, folder)
   return others, former
 end
 
--- The program that runs, where it lies beside a rules script, into the folder.
+-- The program that runs, where it lies beside a rules script, into the folder, with the papers that are
+-- there -> the names of those.
 local function take_own_program(folder)
   local own = must("this program's path", "readlink /proc/$PPID/exe")
   if not is("f", own:match("^(.*)/") .. "/" .. RULES) then
@@ -135,6 +137,15 @@ local function take_own_program(folder)
       own)
   end
   must(own, "cp %s %s", own, folder .. "/" .. PROGRAM)
+  local papers = {}
+  for _, name in ipairs(PAPERS) do
+    local path = own:match("^(.*/)") .. name
+    if is("f", path) then
+      must(path, "cp %s %s", path, folder .. "/" .. name)
+      papers[#papers + 1] = name
+    end
+  end
+  return papers
 end
 
 -- What the program is for, from its header.
@@ -154,22 +165,24 @@ local function try(program, source)
     said:match("[^\n]*$"))
 end
 
--- Checks a script without the variables of this machine: only the queues are the function's. Returns the
--- warnings and notes.
-local function check(program, path, queues)
+local CLEAN = 'env -i PATH="$PATH" ${SOURCE_DATE_EPOCH:+SOURCE_DATE_EPOCH="$SOURCE_DATE_EPOCH"} '
+
+-- Checks a script without the variables of this machine: only the queues are the function's. Returns these
+-- warnings and notes, and behind them those that are new.
+local function check(program, path, queues, warnings)
   local said, status
   if queues then
-    said, status = call('env -i PATH="$PATH" PIGEON_QUEUE=%s %s check --strict --rules %s', queues, program, path)
+    said, status = call(CLEAN .. 'PIGEON_QUEUE=%s %s check --strict --rules %s', queues, program, path)
   else
-    said, status = call('env -i PATH="$PATH" %s check --rules %s', program, path)
+    said, status = call(CLEAN .. '%s check --rules %s', program, path)
   end
   if status ~= 0 then
     local known = queues and (" (the queues are %s)"):format(queues) or ""
     fail("made no zip; fix %s first%s\n    %s", path, known, (said:gsub("\n", "\n    ")))
   end
-  local warnings = ""
   for line in said:gmatch("[^\n]+") do
-    if line:find(": warning: ", 1, true) or line:find(": note: ", 1, true) then
+    local is_one = line:find(": warning: ", 1, true) or line:find(": note: ", 1, true)
+    if is_one and not warnings:find(line, 1, true) then
       warnings = warnings .. "    " .. line .. "\n"
     end
   end
@@ -181,16 +194,14 @@ end
 local function make(options, folder)
   local inside = folder .. "/new"
   must("mkdir", "mkdir %s", inside)
-  local others, former = {}, {}
-  if options.from then others, former = unpack(options.from, inside) else take_own_program(inside) end
+  local others, former
+  if options.from then others, former = unpack(options.from, inside) else others = take_own_program(inside) end
   must("chmod", "chmod 755 %s", inside .. "/" .. PROGRAM)
   local source = options.from or "this folder"
   try(inside .. "/" .. PROGRAM, source)
-  local warnings = check(inside .. "/" .. PROGRAM, options.rules, options.queues)
-  if options.shadow then
-    warnings = warnings .. check(inside .. "/" .. PROGRAM, options.shadow, options.queues)
-  end
-  for _, name in ipairs(former) do must("rm", "rm -f %s", inside .. "/" .. name) end
+  local warnings = check(inside .. "/" .. PROGRAM, options.rules, options.queues, "")
+  if options.shadow then warnings = check(inside .. "/" .. PROGRAM, options.shadow, options.queues, warnings) end
+  for _, name in ipairs(former or {}) do must("rm", "rm -f %s", inside .. "/" .. name) end
 
   local names = { PROGRAM, RULES, options.shadow_name }
   must("cp", "cp %s %s", options.rules, inside .. "/" .. RULES)
@@ -205,7 +216,7 @@ local function make(options, folder)
   must("the new zip", "unzip -tqq %s", folder .. "/made.zip")
   if is("e", options.to) then fail("%s exists meanwhile", options.to) end
   must(options.to, "mv %s %s", folder .. "/made.zip", options.to)
-  return { warnings = warnings, former = former }
+  return { warnings = warnings, former = former or {} }
 end
 
 local UNKNOWN_QUEUES = "    queues that the script names were not checked: PIGEON_QUEUE is not set; "

@@ -1,24 +1,28 @@
 --- A batch's metrics as one line in CloudWatch's embedded metric format (EMF).
 -- https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+--
+-- Each byte is billed, so a count that is zero is left out, and counts have no unit. Kept are the
+-- zeros that an expression of an alarm in deploy/template.yaml needs: whether FILL() fills a metric
+-- that has no data at all, the documentation leaves open.
 local counters = require "pigeon.report.counters"
 local json = require "pigeon.json"
 local rfc3339 = require "pigeon.report.rfc3339"
 local text = require "pigeon.text"
 
-local concat, sub = table.concat, string.sub
+local concat, encode = table.concat, json.encode
 
 local emf = {}
 
 local MOST_VALUES = 100 -- of one metric in a line
+local MOST_METRICS = 100 -- of one directive
+
+local AT = counters.places
+
+-- Those that are written as 0, too.
+local ALWAYS = { [AT.Objects] = true, [AT.Published] = true, [AT.Junk] = true }
 
 -- The metrics that the alarms of a deploy watch for the new version alone: deploy/template.yaml.
-local OF_VERSION = { "Objects", "Published", "Failed", "Junk" }
-
-local UNITS = {
-  DecideTime = "Milliseconds", PublishTime = "Milliseconds", ConnectTime = "Milliseconds", Lag = "Milliseconds",
-}
--- The metrics that not every invocation has.
-local OCCASIONAL = { { "PublishTime" }, { "ConnectTime" }, { "Lag" }, { "ShadowDifferences", "ShadowSkipped" } }
+local OF_VERSION = { [AT.Objects] = true, [AT.Published] = true, [AT.Failed] = true, [AT.Junk] = true }
 
 -- How old each object was when all its messages were confirmed, in milliseconds.
 local function lags_of(entries, now_ms, parse_time)
@@ -33,15 +37,6 @@ local function lags_of(entries, now_ms, parse_time)
   return lags
 end
 
--- A directive: the metrics of these names, from the first to the last of them.
-local function directive(dimensions, names, first, last)
-  local metrics = {}
-  for i = first or 1, last or #names do
-    metrics[#metrics + 1] = { Name = names[i], Unit = UNITS[names[i]] or "Count" }
-  end
-  return { Namespace = "Pigeon", Dimensions = { dimensions }, Metrics = metrics }
-end
-
 -- Sorted. Where there are more than a line takes: evenly spaced ones, with the longest.
 local function some_of(lags)
   table.sort(lags)
@@ -51,87 +46,67 @@ local function some_of(lags)
   return some
 end
 
--- The members that differ from event to event.
-local function changing(batch, facts, parse_time)
-  local members = { DecideTime = facts.decide_us / 1000 }
-  if batch.messages > 0 then members.PublishTime = facts.publish_us / 1000 end
-  if facts.connect_us > 0 then members.ConnectTime = facts.connect_us / 1000 end
-  local lags = lags_of(batch.entries, facts.now_ms, parse_time)
-  if #lags > 0 then members.Lag = #lags == 1 and lags[1] or some_of(lags) end
-  if batch.shadow then
-    members.ShadowDifferences, members.ShadowSkipped = batch.shadow.differences, batch.shadow.skipped
-  end
-  return members
-end
-
--- Returns a function from these members to their JSON as a list of pieces. The form for each set of
--- occasional metrics is made once; writing it for each event takes 15 % of its CPU.
-local function changing_writer(settings, names)
-  local dimensions = { "FunctionName", settings.env and "Environment" }
-  local of_queues = #counters.names + 1
-  local forms = {}
-
-  local function make(members)
-    local list = {
-      directive(dimensions, { "DecideTime", table.unpack(names, 1, of_queues - 1) }),
-      directive(dimensions, names, of_queues),
-    }
-    if settings.function_version then list[#list + 1] = directive({ "FunctionName", "Version" }, OF_VERSION) end
-    local there, root = {}, {}
-    for _, some in ipairs(OCCASIONAL) do
-      if members[some[1]] then table.move(some, 1, #some, #there + 1, there) end
-    end
-    if #there > 0 then list[#list + 1] = directive(dimensions, there) end
-    for _, name in ipairs { "DecideTime", table.unpack(there) } do root[name] = json.blank(name) end
-    root._aws = { Timestamp = json.blank "now", CloudWatchMetrics = list }
-    return json.form(root)
-  end
-
-  return function(members)
-    local set = 0
-    for i = 1, #OCCASIONAL do
-      if members[OCCASIONAL[i][1]] then set = set | 1 << i end
-    end
-    forms[set] = forms[set] or make(members)
-    return forms[set](members)
+-- Returns add(definitions, members, value): a metric of this name becomes part of both lists.
+local function adder(name, unit)
+  local definition = encode { Name = name, Unit = unit }
+  local member = encode(name) .. ":"
+  return function(definitions, members, value)
+    definitions[#definitions + 1], members[#members + 1] = definition, member .. value
   end
 end
 
--- Returns a function from the counts to the members that seldom change, as JSON. The text is kept
--- until a count changes: most events have the same counts.
-local function counter_writer(settings, names)
-  local root = {
-    FunctionName = text.clean(settings.function_name or "-", 255), Environment = settings.env,
-    Version = settings.function_version,
-  }
-  for _, name in ipairs(names) do root[name] = json.blank(name) end
-  local form = json.form(root)
-  local counted, shown = {}, nil -- by name
-  return function(counts)
-    local changed = false
-    for place = 1, #counts do
-      local name, value = names[place], counts[place]
-      if counted[name] ~= value then counted[name], changed = value, true end
-    end
-    if changed then shown = concat(form(counted)) end
-    return shown
+-- The directives for these definitions, of as many metrics as each may have; with a comma at the end.
+local function directives(dimensions, definitions)
+  local parts = {}
+  for first = 1, #definitions, MOST_METRICS do
+    parts[#parts + 1] = ('{"Namespace":"Pigeon","Dimensions":[%s],"Metrics":[%s]},'):format(dimensions,
+      concat(definitions, ",", first, math.min(#definitions, first + MOST_METRICS - 1)))
   end
+  return concat(parts)
+end
+
+local NONE = { differences = 0, skipped = 0 }
+local MILLISECONDS = "Milliseconds"
+local ADD = {
+  decide = adder("DecideTime", MILLISECONDS), publish = adder("PublishTime", MILLISECONDS),
+  connect = adder("ConnectTime", MILLISECONDS), lag = adder("Lag", MILLISECONDS),
+  differences = adder("ShadowDifferences"), skipped = adder("ShadowSkipped"),
+}
+
+-- What is no counter: times, and what the shadow script did.
+local function add_others(definitions, members, batch, facts, lags)
+  ADD.decide(definitions, members, encode(facts.decide_us / 1000))
+  if batch.messages > 0 then ADD.publish(definitions, members, encode(facts.publish_us / 1000)) end
+  if facts.connect_us > 0 then ADD.connect(definitions, members, encode(facts.connect_us / 1000)) end
+  if #lags > 0 then ADD.lag(definitions, members, encode(#lags == 1 and lags[1] or some_of(lags))) end
+  local shadow = batch.shadow or NONE
+  if shadow.differences > 0 then ADD.differences(definitions, members, shadow.differences) end
+  if shadow.skipped > 0 then ADD.skipped(definitions, members, shadow.skipped) end
 end
 
 --- {env, function_name, function_version}, and the names that counters.open() returned -> a function
--- from counts, a concluded batch and facts {now_ms, decide_us, publish_us, connect_us} to the line
--- as a list of pieces.
+-- from counts, a concluded batch and facts {now_ms, decide_us, publish_us, connect_us} to the line.
 function emf.open(settings, names)
-  local write, write_counts = changing_writer(settings, names), counter_writer(settings, names)
   local parse_time = rfc3339.parser()
+  local add = {}
+  for place, name in ipairs(names) do add[place] = adder(name) end
+  local dimensions = settings.env and '["FunctionName","Environment"]' or '["FunctionName"]'
+  local of_version = settings.function_version and OF_VERSION or {}
+  local properties = encode {
+    FunctionName = text.clean(settings.function_name or "-", 255), Environment = settings.env,
+    Version = settings.function_version,
+  }
+
   return function(counts, batch, facts)
-    local members = changing(batch, facts, parse_time)
-    members.now = facts.now_ms
-    local pieces = write(members)
-    local last = #pieces
-    pieces[last] = sub(pieces[last], 1, -2) .. "," -- without "}": two objects become one
-    pieces[last + 1] = sub(write_counts(counts), 2)
-    return pieces
+    local twice, once, members = {}, {}, {}
+    for place = 1, #counts do
+      local count = counts[place]
+      if count ~= 0 or ALWAYS[place] then add[place](of_version[place] and twice or once, members, count) end
+    end
+    add_others(once, members, batch, facts, lags_of(batch.entries, facts.now_ms, parse_time))
+    local both = directives(dimensions .. ',["FunctionName","Version"]', twice) .. directives(dimensions, once)
+    return ('{"_aws":{"Timestamp":%d,"CloudWatchMetrics":[%s]},%s,%s}'):format(facts.now_ms, both:sub(1, -2),
+      properties:sub(2, -2), concat(members, ","))
   end
 end
 

@@ -4,7 +4,7 @@
 local text = require "pigeon.text"
 local verdict = require "pigeon.rules.verdict"
 
-local concat, match = table.concat, string.match
+local match, sub = string.match, string.sub
 
 local log_lines = {}
 
@@ -36,9 +36,19 @@ local function rule_of(failure)
   return failure.cause == "rules" and match(failure.text, "^([^:]+:%d+): ")
 end
 
+-- An object and an id -> its key, and false; or, where the key ends in the id, false and what is before
+-- it: each byte of a line is billed, and the line has the id already.
+local function key_of(object, id)
+  local key = object.key or false
+  if not key or not id or sub(key, -#id) ~= id then return key, false end
+  return false, sub(key, 1, -#id - 1)
+end
+
 -- The facts of an entry: with its queue or queues, and with its failure where the line is about one.
 local function facts_of(entry, queue, failure)
   local object, decision = entry.object or NONE, entry.verdict or NONE
+  local key, prefix = object.key or false, false
+  if not failure then key, prefix = key_of(object, decision.id) end
   return {
     "crash_id", decision.id or false,
     "verdict", decision.kind or false,
@@ -49,7 +59,8 @@ local function facts_of(entry, queue, failure)
     "rule", failure and rule_of(failure) or false,
     "source", object.source or entry.source or false,
     "bucket", object.bucket or false,
-    "key", object.key or false,
+    "prefix", prefix,
+    "key", key,
     "sqs_message_id", failure and entry.message or false,
   }
 end
@@ -67,9 +78,9 @@ local function failed_line(entry, failure)
 end
 
 local function accepted_line(entry)
-  local id, queues = entry.verdict.id, entry.destinations
-  if #queues == 0 then return line("info", "throttled: " .. id, facts_of(entry)) end
-  return line("info", "published: " .. id .. " to " .. concat(queues, ", "), facts_of(entry, queues))
+  local queues = entry.destinations
+  if #queues == 0 then return line("info", "throttled", facts_of(entry)) end
+  return line("info", "published", facts_of(entry, queues))
 end
 
 local function left_out_line(entry)

@@ -20,16 +20,14 @@ local function add_monitoring(lines, counts, facts, tag)
     local sum = 0
     for _, name in ipairs(row[2]) do sum = sum + counts[AT[name]] end
     if sum > 0 then
-      lines[#lines + 1] = { format("MONITORING|%d|%d|count|socorro.pigeon.%s|%s", facts.now_ms // 1000, sum, row[1],
-        tag) }
+      lines[#lines + 1] = format("MONITORING|%d|%d|count|socorro.pigeon.%s|%s", facts.now_ms // 1000, sum, row[1], tag)
     end
   end
 end
 
 --- {kinds = what metric_kinds.parse() returned, queues = list, env = name or nil, function_name,
 -- function_version, which is nil where none was published} -> a function from a concluded batch and
--- facts {now_ms, decide_us, publish_us, connect_us, reconnects, cold} to the lines. Each is a list of
--- pieces, so that the long text that all lines share is not copied here.
+-- facts {now_ms, decide_us, publish_us, connect_us, reconnects, cold} to the lines, that of EMF first.
 function metrics.open(settings)
   local names, count = counters.open(settings.queues)
   local emf_line = settings.kinds.emf and emf.open(settings, names)

@@ -91,7 +91,7 @@ static void nothing_is_told_before_the_answer(void **state)
     assert_true(conclude());
     assert_string_equal(logged(), "");
     tell();
-    assert_non_null(strstr(logged(), "INFO  published: id of a1 to normal"));
+    assert_non_null(strstr(logged(), "INFO  published {\"crash_id\":\"id of a1\""));
     assert_success();
 }
 
@@ -103,10 +103,9 @@ static void a_lines_facts_are_json(void **state)
     add_object(&event, "%22%5C%00%0A%C2%85%FF%E2%82%AC+2");
     add_object(&event, "a0");
     run();
-    assert_logged(
-        "published: 72 to a b, x/r.k {\"crash_id\":\"72\",\"verdict\":\"accept\","
-        "\"queue\":[\"a b\",\"x/r.k\"],\"source\":\"aws:s3\","
-        "\"bucket\":\"crashes\",\"key\":\"72\"}\n");
+    assert_logged("published {\"crash_id\":\"72\",\"verdict\":\"accept\","
+                  "\"queue\":[\"a b\",\"x/r.k\"],\"source\":\"aws:s3\","
+                  "\"bucket\":\"crashes\",\"prefix\":\"\"}\n");
     assert_logged(",\"queue\":[\"normal\"],\"source\":\"aws:s3\",\"bucket\":\"crashes\","
                   "\"key\":\"a1\"}\n");
     assert_logged("\"reason\":\"rule error\",");

@@ -138,11 +138,11 @@ static void what_is_accepted_is_in_the_outbox_byte_for_byte(void **state)
     assert_true(conclude());
     assert_success();
     tell();
-    assert_non_null(strstr(logged(), "INFO  published: id of a1 to normal"));
-    assert_non_null(strstr(logged(), "INFO  published: b2 to a b, x/r.k"));
+    assert_non_null(strstr(logged(), "INFO  published {\"crash_id\":\"id of a1\""));
+    assert_non_null(strstr(logged(), "INFO  published {\"crash_id\":\"b2\""));
     assert_non_null(strstr(logged(), "DEBUG deferred: d0"));
     assert_non_null(strstr(logged(), "DEBUG ignored: other"));
-    assert_non_null(strstr(logged(), "INFO  throttled: t3"));
+    assert_non_null(strstr(logged(), "INFO  throttled {\"crash_id\":\"t3\""));
 }
 
 static void an_event_without_objects_succeeds(void **state)
@@ -361,7 +361,7 @@ static void when_half_of_the_time_is_spent_the_rest_fails(void **state)
     assert_true(conclude());
     assert_error("Function.OutOfTime", "objects failed");
     tell();
-    assert_non_null(strstr(logged(), "INFO  published: id of 0/1 to normal"));
+    assert_non_null(strstr(logged(), "INFO  published {\"crash_id\":\"id of 0/1\""));
     fake_clock.ahead_ms = 0;
 
     run();

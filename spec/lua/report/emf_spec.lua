@@ -7,18 +7,53 @@ local accept, failure, mixed, open, with = metered.accept, metered.failure, mete
 local EXPECTED = {
   Objects = 13, Accepted = 5, Deferred = 1, Ignored = 4, Junk = 2, Throttled = 3,
   Published = 3, Failed = 6, Unroutable = 1, Nacked = 1, Unknown = 1, RuleErrors = 1, BadRecords = 1, Undecided = 1,
-  Reconnects = 0, ColdStarts = 0,
-  ["Published.normal"] = 2, ["Published.submitter"] = 0, ["Published.other"] = 1,
+  ["Published.normal"] = 2, ["Published.other"] = 1,
   ["Failed.normal"] = 1, ["Failed.submitter"] = 1, ["Failed.other"] = 1,
-  ["Throttled.normal"] = 1, ["Throttled.submitter"] = 2, ["Throttled.other"] = 0,
+  ["Throttled.normal"] = 1, ["Throttled.submitter"] = 2,
 }
 
+-- An event that was accepted for one queue, as most are.
+local function lone()
+  return { messages = 1, entries = { accept({ "normal" }, { object = { time = "2016-09-18T12:34:56.789Z" } }) } }
+end
+
 describe("a line of EMF", function()
-  it("counts every verdict and every failure, alone and by queue", function()
-    local root = assert_emf(open({})(mixed(), FACTS)[1])
+  it("counts every verdict and every failure, alone and by queue, and has no other count", function()
+    local root, defined = assert_emf(open({})(mixed(), FACTS)[1])
     local found = {}
-    for name in pairs(EXPECTED) do found[name] = root[name] end
+    for name in pairs(defined) do found[name] = root[name] end
+    found.DecideTime, found.PublishTime, found.Lag = nil, nil, nil
     assert.same(EXPECTED, found)
+  end)
+
+  -- Each byte is billed: deploy/COSTS.md.
+  it("has these bytes of a lone event", function()
+    local line = open { function_version = "14" }(lone(), FACTS)[1]
+    assert_emf(line)
+    assert.equal('{"_aws":{"Timestamp":1474202100000,"CloudWatchMetrics":['
+      .. '{"Namespace":"Pigeon","Dimensions":[["FunctionName"],["FunctionName","Version"]],'
+      .. '"Metrics":[{"Name":"Objects"},{"Name":"Junk"},{"Name":"Published"}]},'
+      .. '{"Namespace":"Pigeon","Dimensions":[["FunctionName"]],"Metrics":[{"Name":"Accepted"},'
+      .. '{"Name":"Published.normal"},{"Name":"DecideTime","Unit":"Milliseconds"},'
+      .. '{"Name":"PublishTime","Unit":"Milliseconds"},{"Name":"Lag","Unit":"Milliseconds"}]}]},'
+      .. '"FunctionName":"pigeon-prod","Version":"14","Objects":1,"Accepted":1,"Junk":0,"Published":1,'
+      .. '"Published.normal":1,"DecideTime":0.069,"PublishTime":1.573,"Lag":3211}', line)
+  end)
+
+  it("has fewer than 800 bytes of a lone event, also with an environment", function()
+    local line = open { function_version = "14", env = "prod" }(lone(), FACTS)[1]
+    assert.truthy(#line < 700, #line) -- and 130 with time, level, request and rules: host/base/log.c
+  end)
+
+  it("keeps the zeros that an alarm's expression needs, and no other", function()
+    local deferred = { object = {}, verdict = { kind = "defer", reason = "later" } }
+    local emit = open { function_version = "14" }
+    local root, defined = assert_emf(emit({ messages = 0, entries = { deferred } }, FACTS)[1])
+    assert.same({ Objects = true, Published = true, Junk = true, Deferred = true, DecideTime = true }, defined)
+    assert.same({ 0, 0 }, { root.Published, root.Junk })
+    root, defined = assert_emf(emit({ messages = 0, entries = {} }, FACTS)[1])
+    assert.same({ Objects = true, Published = true, Junk = true, DecideTime = true }, defined)
+    assert.equal(0, root.Objects)
   end)
 
   it("adds up", function()
@@ -30,23 +65,19 @@ describe("a line of EMF", function()
       + root.Undecided)
     for _, counter in ipairs { "Published", "Throttled" } do
       local sum = 0
-      for _, queue in ipairs { "normal", "submitter", "other" } do sum = sum + root[counter .. "." .. queue] end
+      for _, queue in ipairs { "normal", "submitter", "other" } do sum = sum + (root[counter .. "." .. queue] or 0) end
       assert.equal(root[counter], sum)
     end
   end)
 
   it("has what a deploy watches of a published version once more, by version", function()
-    local root = assert_emf(open { env = "prod", function_version = "12" }(mixed(), FACTS)[1])
-    local names, found = {}, 0
-    for _, directive in ipairs(root._aws.CloudWatchMetrics) do
-      if directive.Dimensions[1][2] == "Version" then
-        found = found + 1
-        assert.same({ { "FunctionName", "Version" } }, directive.Dimensions)
-        for i, metric in ipairs(directive.Metrics) do names[i] = metric.Name end
-      end
+    local root, defined, places = assert_emf(open { env = "prod", function_version = "12" }(mixed(), FACTS)[1])
+    local names = {}
+    for name in pairs(defined) do
+      assert.is_true(places[name .. ' by ["FunctionName","Environment"]'], name)
+      names[name] = places[name .. ' by ["FunctionName","Version"]']
     end
-    assert.equal(1, found)
-    assert.same({ "Objects", "Published", "Failed", "Junk" }, names)
+    assert.same({ Objects = true, Published = true, Failed = true, Junk = true }, names)
     assert.equal("12", root.Version)
   end)
 
@@ -74,16 +105,19 @@ describe("a line of EMF", function()
 
   it("counts an event that cannot be read as an object that failed", function()
     local root = assert_emf(open({})({ messages = 0, entries = {}, problem = "not JSON" }, FACTS)[1])
-    assert.same({ 1, 1, 1, 0 }, { root.Objects, root.Failed, root.BadRecords, root.Accepted })
+    assert.same({ 1, 1, 1 }, { root.Objects, root.Failed, root.BadRecords, root.Accepted })
   end)
 
   it("counts the shadow's differences where there is a shadow", function()
     local batch = mixed()
     assert.is_nil(assert_emf(open({})(batch, FACTS)[1]).ShadowDifferences)
-    batch.shadow = { differences = 3, skipped = 0 }
-    local root, defined = assert_emf(open({})(batch, FACTS)[1])
-    assert.same({ 3, 0 }, { root.ShadowDifferences, root.ShadowSkipped })
-    assert.is_true(defined.ShadowDifferences and defined.ShadowSkipped)
+    for _, shadow in ipairs { { differences = 3, skipped = 0 }, { differences = 0, skipped = 2 } } do
+      batch.shadow = shadow
+      local root, defined = assert_emf(open({})(batch, FACTS)[1])
+      assert.same({ shadow.differences, shadow.skipped }, { root.ShadowDifferences or 0, root.ShadowSkipped or 0 })
+      assert.equal(shadow.differences > 0 or nil, defined.ShadowDifferences)
+      assert.equal(shadow.skipped > 0 or nil, defined.ShadowSkipped)
+    end
   end)
 
   describe("has as lag", function()
@@ -137,13 +171,12 @@ describe("a line of EMF", function()
   end)
 
   it("takes no name from an event", function()
-    local _, before = assert_emf(open({})({ messages = 0, entries = {} }, FACTS)[1])
+    local _, before = assert_emf(open({})({ messages = 1, entries = { accept { "elsewhere" } } }, FACTS)[1])
     local names = {}
     for i = 1, 32 do names[i] = "key-" .. i end
     local batch = { messages = 32, entries = { accept(names, { object = { key = "a", bucket = "b" } }) } }
     local root, after = assert_emf(open({})(batch, FACTS)[1])
     assert.equal(32, root["Published.other"])
-    after.PublishTime = nil
     assert.same(before, after)
   end)
 
@@ -166,6 +199,6 @@ describe("a line of EMF", function()
     end
     local batch = { messages = 3, entries = { accept { "a b", 'a"b', "a\\b", "other" } } }
     local root = assert_emf(open { queues = queues }(batch, FACTS)[1])
-    assert.same({ 3, 1, 0 }, { root["Published.a_b"], root["Published.other"], root["Published.a__"] })
+    assert.same({ 3, 1 }, { root["Published.a_b"], root["Published.other"], root["Published.a__"] })
   end)
 end)

@@ -25,24 +25,41 @@ describe("log_lines.of", function()
   it("tells at info what was published where", function()
     local level, message, facts, ordered = only_line(accepted { destinations = { "normal", "ex/key" } })
     assert.equal("info", level)
-    assert.equal("published: an-id to normal, ex/key", message)
+    assert.equal("published", message)
     assert.same({ key = KEY, bucket = "crashes", source = "aws:s3", crash_id = "an-id", verdict = "accept",
       queue = { "normal", "ex/key" } }, facts)
     assert.same({ "crash_id", "an-id", "verdict", "accept", "queue", { "normal", "ex/key" }, "throttled", false,
-      "reason", false, "error", false, "rule", false, "source", "aws:s3", "bucket", "crashes", "key", "v2/x",
-      "sqs_message_id", false }, ordered)
+      "reason", false, "error", false, "rule", false, "source", "aws:s3", "bucket", "crashes", "prefix", false,
+      "key", "v2/x", "sqs_message_id", false }, ordered)
+  end)
+
+  -- Each byte is billed: deploy/COSTS.md.
+  it("has an id of a published line once, also where the key ends in it", function()
+    local entry = accepted { destinations = { "normal" } }
+    entry.verdict.id = "x"
+    local _, message, facts = only_line(entry)
+    assert.equal("published", message)
+    assert.same({ prefix = "v2/", bucket = "crashes", source = "aws:s3", crash_id = "x", verdict = "accept",
+      queue = { "normal" } }, facts)
+  end)
+
+  it("has the whole key of a failure", function()
+    local entry = accepted { destinations = {}, failures = { { cause = "time", text = "late", name = "x" } } }
+    entry.verdict.id = "x"
+    local _, _, facts = only_line(entry)
+    assert.same({ "v2/x" }, { facts.key, facts.prefix })
   end)
 
   it("tells with it which queues' throttles left it out", function()
     local _, message, facts = only_line(accepted { destinations = { "normal" }, throttled = { "a", "b" } })
-    assert.equal("published: an-id to normal", message)
+    assert.equal("published", message)
     assert.same({ "a", "b" }, facts.throttled)
   end)
 
   it("tells at info what no queue's throttle let pass", function()
     local level, message, facts = only_line(accepted { destinations = {}, throttled = { "normal" } })
     assert.equal("info", level)
-    assert.equal("throttled: an-id", message)
+    assert.equal("throttled", message)
     assert.same({ "normal" }, facts.throttled)
     assert.is_nil(facts.queue)
   end)
@@ -131,7 +148,7 @@ describe("log_lines.of", function()
     } })
     assert.equal("error", lines[1].level)
     assert.equal("warn", lines[2].level)
-    assert.equal("published: an-id to normal", lines[3].message)
+    assert.equal("published", lines[3].message)
     assert.equal(3, #lines)
   end)
 
@@ -163,14 +180,11 @@ describe("log_lines.of", function()
   -- C cleans the rest of a line, and its facts: spec/host/lua/script_answer_spec.c.
   it("has no message that is longer than anybody reads", function()
     local long = ("\u{20AC}\n"):rep(2000)
-    local entry = accepted { destinations = { "normal", long }, failures = {
-      { cause = "rules", text = long, name = long },
-    } }
-    for _, line in ipairs(lines_of(entry)) do
-      assert.matches("%.%.%.$", line.message)
-      assert.is_true(#line.message < 2100)
-      assert.is_truthy(utf8.len(line.message))
-    end
+    local failed = accepted { destinations = {}, failures = { { cause = "rules", text = long, name = long } } }
+    local failure = lines_of(failed)[1].message
+    assert.matches("%.%.%.$", failure)
+    assert.is_true(#failure < 2100)
+    assert.is_truthy(utf8.len(failure))
     local _, message = only_line { label = long, object = OBJECT, verdict = { kind = "defer", reason = "later" } }
     assert.matches("%.%.%. %(later%)$", message)
     assert.is_true(#log_lines.of({ entries = {}, problem = long }, "error")[1].message < 2100)

@@ -1,0 +1,53 @@
+--- bin/test debian13, with a spec/debian13/enter that is made up: what is counted, and when it fails.
+local system = require "spec.support.system"
+
+describe("bin/test debian13", function()
+  local folder
+  before_each(function()
+    folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run(("mkdir -p %s/bin %s/spec/debian13 && cp bin/test %s/bin && ln -s /bin/true %s/bin/rabbitmq")
+      :format(folder, folder, folder, folder))
+  end)
+  after_each(function() os.execute("rm -rf " .. folder) end)
+
+  -- Runs it with this script as enter; returns the status and what it printed.
+  local function run(script)
+    system.write(folder .. "/spec/debian13/enter", "#!/bin/sh\n" .. script .. "\n")
+    system.run(("chmod +x %s/spec/debian13/enter"):format(folder))
+    local _, _, status = os.execute(("%s/bin/test debian13 >%s/said 2>&1"):format(folder, folder))
+    return status, system.read(folder .. "/said")
+  end
+
+  it("shows what the run there prints, and counts its cases", function()
+    local status, said = run([[printf '    3 passed             a\n3 passed, 0 failed\n']])
+    assert.equal("      3 passed             a\n3 passed, 0 failed\n", said)
+    assert.equal(0, status)
+    status, said = run([[printf '    3 passed     2 FAILED a\n3 passed, 2 failed\n'; exit 1]])
+    assert.equal("      3 passed     2 FAILED a\n3 passed, 2 failed\n", said)
+    assert.equal(1, status)
+  end)
+
+  for what, script in pairs {
+    ["there is no root"] = "echo 'debian13: a chroot needs root' >&2; exit 1",
+    ["it is killed"] = [[printf '    3 passed             a\n'; kill -KILL $$]],
+    ["it ends without its last line"] = [[printf '3 passed, 0 failed\nrm: cannot remove\n'; exit 1]],
+    ["it prints nothing"] = ":",
+  } do
+    it("fails where " .. what, function()
+      local status, said = run(script)
+      assert.equal(1, status)
+      assert.matches("FAILED debian13: the run did not come to its end; its output is build/test/debian13.log\n"
+        .. "0 passed, 1 failed\n$", said)
+    end)
+  end
+
+  it("needs root, and says so", function()
+    local said = os.tmpname()
+    local _, _, status = os.execute(("cp -r spec/debian13 %s/spec && chmod -R a+rX %s && cd %s && "
+      .. "$([ $(id -u) -ne 0 ] || echo setpriv --reuid=65534 --clear-groups) spec/debian13/enter true >%s 2>&1")
+      :format(folder, folder, folder, said))
+    assert.equal(1, status)
+    assert.equal("debian13: a chroot needs root: run this as root, or with sudo\n", system.read(said))
+    os.remove(said)
+  end)
+end)

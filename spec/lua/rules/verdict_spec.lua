@@ -1,6 +1,6 @@
 local verdict = require "pigeon.rules.verdict"
 local noted = {}
-local words = verdict.words(noted)
+local words = verdict.words(noted, { { name = "known" } })
 local accept, defer, ignore, exchange = words.accept, words.defer, words.ignore, words.exchange
 
 local function names(count)

@@ -245,7 +245,7 @@ static const struct row rows[] = {
     {"refuses the vhost", refuses_the_vhost, MINUTE_MS, NULL, "login", 530,
      "NOT_ALLOWED - access to vhost 'crashes' refused for user 'pigeon'; next: give the "
      "user permissions there: rabbitmqctl set_permissions -p VHOST USER '^$' "
-     "'^amq\\.default$' '^$'",
+     "'^(amq\\.default|QUEUE)$' '^$', with the names of PIGEON_QUEUE",
      false},
     {"is at the user's limit", is_at_the_users_limit, MINUTE_MS, NULL, "login", 530,
      "NOT_ALLOWED - connection refused for user 'pigeon': user connection limit (1) is "

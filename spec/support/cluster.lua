@@ -130,15 +130,6 @@ function load:round(again)
   return failed
 end
 
---- Rounds until check() returns true, and `more` rounds then.
-function load:rounds(what, check, more)
-  system.wait(what, function()
-    self:round()
-    return check()
-  end, 300)
-  for _ = 1, more or 0 do self:round() end
-end
-
 --- All works again: what failed comes again, as from AWS, until none fails; then every id that was
 -- reported as done is there. Returns the errors that there were before.
 function load:finish()

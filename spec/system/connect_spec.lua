@@ -65,7 +65,7 @@ describe("pigeon check --connect", function()
     local status, said = check(env)
     assert.are.equal(1, status)
     assert.matches("^queue there: there\nqueue missing: ask: 404 NOT_FOUND [^\n]*declare the queue[^\n]*\n"
-      .. "queue there2: there\non the broker[^\n]*:\n    printf [^\n]*\n"
+      .. "queue there2: there\non the broker[^\n]*:\n    f=[^\n]*; printf [^\n]*\n"
       .. "rules.lua: %d+ objects decided, 1 error\n$", said)
     status, said = check(env, "--json")
     assert.are.equal(1, status)
@@ -73,7 +73,7 @@ describe("pigeon check --connect", function()
     assert.are.same({ "missing", "error" }, { finding.queue, finding.level })
     assert.matches("^ask: 404 NOT_FOUND", finding.what)
     assert.matches("^declare the queue", finding.fix)
-    assert.matches("rabbitmqctl import_definitions /tmp/queue.json$", finding.run[1])
+    assert.matches("rabbitmqctl import_definitions %$f && rm %$f$", finding.run[1])
     assert.are.same({ queue = "there", ok = true, what = "there" }, last.summary.queues[1])
     assert.is_false(last.summary.queues[2].ok)
     assert.are.equal(0, system.count(env, "there"))

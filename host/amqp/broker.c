@@ -29,6 +29,7 @@ struct broker {
     struct connection connection;
     struct channel channel;
     unsigned silence_ms; /* what connector_notice_silence() set */
+    bool gathering;      /* what connector_gather() set */
     /* Bytes that may be sent before the socket is asked again: a poll for each message
      * would take 4 % more CPU of a batch, 1 % of a lone event. */
     size_t room;
@@ -165,6 +166,16 @@ static bool read_more(struct broker *broker, const struct deadline *patience,
             (broker->channel.confirms.open == 0 || may_publish(broker, err)));
 }
 
+/* The first message of a batch leaves at once, those behind it in full packets, and the
+ * last one before anything is waited for. A packet for each message would take 1 ms more
+ * of a batch of 1,000, and 5 % more of the broker's CPU. */
+static void gather(struct broker *broker, bool on)
+{
+    if (broker->gathering != on)
+        connector_gather(broker->connection.fd, on);
+    broker->gathering = on;
+}
+
 static bool send_batch(struct broker *broker, struct outbox *outbox,
                        const struct deadline *patience, const struct deadline *deadline,
                        struct err *err)
@@ -177,12 +188,17 @@ static bool send_batch(struct broker *broker, struct outbox *outbox,
     for (size_t i = 0; ok && i < outbox->count; i++) {
         if (outbox->messages[i].fate != FATE_NONE)
             continue;
+        if (confirms_full(&broker->channel.confirms))
+            gather(broker, false);
         while (ok && confirms_full(&broker->channel.confirms))
             ok = read_more(broker, patience, deadline, err);
+        if (broker->channel.confirms.open > 0)
+            gather(broker, true);
         ok = ok && may_publish(broker, err) &&
              wait_for_room(broker, &outbox->messages[i], deadline, err) &&
              publish(broker, i, err);
     }
+    gather(broker, false);
     while (ok && broker->channel.confirms.open > 0)
         ok = read_more(broker, patience, deadline, err);
     return ok;
@@ -216,6 +232,7 @@ bool broker_connect(struct broker *broker, int fd, const char *tls_name,
         return false;
     broker->channel.used_ms = clock_ms();
     broker->silence_ms = 0;
+    broker->gathering = false;
     broker->room = 0;
     broker->channel.blocked = false;
     confirms_start(&broker->channel.confirms, NULL);

@@ -140,6 +140,13 @@ void connector_notice_silence(int fd, const struct deadline *deadline, unsigned 
     *now_ms = ms;
 }
 
+void connector_gather(int fd, bool on)
+{
+    const int value = on;
+
+    setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
 size_t connector_count(const struct connector *connector)
 {
     return connector->hosts.count;

@@ -47,6 +47,10 @@ uint64_t connector_heard(int fd);
  * *now_ms is the value that was set before; 0: none. */
 void connector_notice_silence(int fd, const struct deadline *deadline, unsigned *now_ms);
 
+/* On: what is sent waits until it fills a packet (TCP_CORK), 200 ms at most. Off: what
+ * waits is sent, and from now on each send at once. */
+void connector_gather(int fd, bool on);
+
 void connector_close(struct connector *connector);
 
 #endif

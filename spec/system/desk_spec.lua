@@ -373,6 +373,10 @@ end
       assert.matches(line, said, 1, true)
     end
     assert.matches("4 errors, 1 warning\n$", said)
+    env = { PIGEON_QUEUE = "normal", PIGEON_EXTENSION = "no" }
+    status, said = run("check", env)
+    assert.are.equal(1, status)
+    assert.matches('^PIGEON_EXTENSION: "no" is neither "on" nor "off"\n', said)
     env = { PIGEON_QUEUE = "normal", PIGEON_TLS = "on", PIGEON_SHADOW_RULES = "bucket.lua" }
     assert.are.equal(0, (run("check", env)))
   end)

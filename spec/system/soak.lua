@@ -293,6 +293,7 @@ local env = system.vhost({ "spare" }) -- the others have an argument
 for _, name in ipairs(NAMES) do
   broker.declare(env, name, '{<<"x-overflow">>, longstr, <<"reject-publish">>}')
 end
+broker.sync() -- it may be killed in the first second
 proxy.start(env.PIGEON_PORT)
 local workers = {}
 for number in ipairs(SETTINGS) do workers[number] = worker.start(number, env) end

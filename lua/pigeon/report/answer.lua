@@ -105,12 +105,13 @@ end
 -- (fates.lua). With batch.partial the answer lists the messages that failed, but not where nothing
 -- at all could be published: after an error Lambda backs off, and its Errors metric shows it. With
 -- batch.job it is never an error: S3 takes a result for each task.
+-- Of a batch.whole, in which nothing failed, no entry is looked at.
 function answer.make(batch, facts)
   if batch.problem then return make_error(text.clean(batch.problem, 1000), "record") end
   if batch.job then return require("pigeon.report.task_results").make(batch), nil end
   local nothing_went = facts.broker_wide and facts.confirmed == 0
-  if batch.partial and not nothing_went then return partial_answer(batch.entries), nil end
-  local entries = batch.entries
+  local entries = batch.whole and {} or batch.entries
+  if batch.partial and not nothing_went then return partial_answer(entries), nil end
   for i = 1, #entries do
     if entries[i].failures then return failure_of(entries, facts.broker_wide) end
   end

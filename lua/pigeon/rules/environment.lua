@@ -58,7 +58,9 @@ local function crash_id_word(noted)
   return function(key, more)
     if more ~= nil then noted.surplus = "crash_id" end
     check_string(key, "crash_id: the key")
-    return crash_id.of_key(key)
+    local id = crash_id.of_key(key)
+    noted.crash_id = id
+    return id
   end
 end
 
@@ -124,7 +126,7 @@ end
 -- arguments than it takes.
 function environment.globals(settings)
   local noted = settings.noted or {}
-  local verdicts = verdict.words(noted)
+  local verdicts = verdict.words(noted, settings.queues)
   local all = {
     accept = verdicts.accept, defer = verdicts.defer, ignore = verdicts.ignore, exchange = verdicts.exchange,
     queues = queues_word(settings.queues), env = settings.env,

@@ -5,7 +5,8 @@
 -- checked and copied when the word is called, so that the error has the line of the mistake.
 -- Errors are raised without a position: the sandbox adds the script's line.
 local find, format, sub = string.find, string.format, string.sub
-local getmetatable, setmetatable, type = getmetatable, setmetatable, type
+local getmetatable, next, setmetatable, type = getmetatable, next, setmetatable, type
+local math_type = math.type
 
 local verdict = {}
 
@@ -80,8 +81,10 @@ local function exchange_word(noted)
   end
 end
 
--- An entry of the list -> the destination, or nil and what is wrong.
-local function read_destination(value)
+-- An entry of the list, and the queues' destinations by name -> the destination, or nil and what is wrong.
+local function read_destination(value, known)
+  local destination = known[value]
+  if destination then return destination end
   if type(value) == "string" then
     return { exchange = "", routing_key = value }, queue_problem(value)
   end
@@ -104,7 +107,7 @@ end
 local function length_of(list)
   local length = 0
   for key in next, list do
-    if math.type(key) ~= "integer" then
+    if math_type(key) ~= "integer" then
       fail("accept: the destinations have a %s as key, but must be a list", type(key))
     end
     length = length + 1
@@ -123,17 +126,17 @@ local function gap_problem(list, position)
   return format("accept: destinations[%d] is nil, and later entries are not: the list has a gap", position)
 end
 
-local function read_destinations(list)
+local function read_destinations(list, known)
   if type(list) ~= "table" or getmetatable(list) then -- one with a metatable is ours: queues, a token
     fail("accept: the destinations are %s, but must be a list of queue names",
       type(list) == "table" and "queues, a verdict or an exchange" or "a " .. type(list))
   end
   local destinations = {}
   for i = 1, length_of(list) do
-    local destination, problem = read_destination(list[i])
+    local destination, problem = read_destination(list[i], known)
     if problem and list[i] == nil then fail(gap_problem(list, i)) end
     if problem then fail("accept: destinations[%d] %s", i, problem) end
-    local same = position_of(destination, destinations)
+    local same = i > 1 and position_of(destination, destinations)
     if same then fail("accept: destinations[%d] is the same as destinations[%d]", i, same) end
     destinations[i] = destination
   end
@@ -145,12 +148,17 @@ local function check_id(id)
   if not find(id, "^[ -~]*$") then fail("accept: the id has a byte that cannot be printed") end
 end
 
-local function accept_word(noted)
+-- What is known to be right is not checked again, and a queue's destination is made once.
+local function accept_word(noted, queues)
+  local known = {}
+  for _, queue in ipairs(queues) do
+    known[queue.name] = { exchange = "", routing_key = queue.name }
+  end
   return function(id, destinations, more)
     if more ~= nil then noted.surplus = "accept" end
-    check_id(id)
+    if not id or id ~= noted.crash_id then check_id(id) end
     return setmetatable({}, {
-      kind = "accept", id = id, destinations = read_destinations(destinations),
+      kind = "accept", id = id, destinations = read_destinations(destinations, known),
       __index = no_fields, __newindex = no_fields,
     })
   end
@@ -158,10 +166,10 @@ end
 
 --- The words accept, defer, ignore and exchange of a script: each returns a token, and raises what is
 -- wrong with its arguments. One that gets more than it takes drops the rest, and leaves its name in
--- noted.surplus.
-function verdict.words(noted)
+-- noted.surplus. noted.crash_id is what the word crash_id last returned; `queues` are those of PIGEON_QUEUE.
+function verdict.words(noted, queues)
   return {
-    accept = accept_word(noted), exchange = exchange_word(noted),
+    accept = accept_word(noted, queues), exchange = exchange_word(noted),
     defer = reason_word("defer", noted), ignore = reason_word("ignore", noted),
   }
 end

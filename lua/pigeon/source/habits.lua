@@ -118,7 +118,8 @@ local FOREIGN = {
   try = "a rule cannot catch an error: check before, with if",
   continue = "turn the condition round: if ... then ... end around the rest of the loop", pass = "remove it",
   AND = "write and", And = "write and", OR = "write or", Or = "write or", NOT = "write not", Not = "write not",
-  Then = "write then", THEN = "write then", Else = "write else", ELSE = "write else", IF = "write if",
+  Then = "write then", THEN = "write then", than = "write then", Else = "write else",
+  ELSE = "write else", IF = "write if",
   If = "write if", Return = "write return", Local = LOCAL,
 }
 -- A name of the script itself is followed by one of these.
@@ -157,6 +158,8 @@ end
 local EQUALS = { [">"] = { "=>", '"at least" is written >=' }, ["<"] = { "=<", '"at most" is written <=' },
   ["~"] = { "=~", '"is not" is written ~=; for a pattern write x:find("pattern")' } }
 
+local OPENS = { ["if"] = true, ["for"] = true, ["while"] = true, ["function"] = true }
+
 -- 20,000,000
 local function commas(list, at)
   local first, i = at_of(list, at - 1), at
@@ -184,6 +187,14 @@ local function key_of_table(list, at)
   local outside = at_of(list, at - 3).kind
   if name.kind == "name" and (outside == "{" or outside == "," or outside == ";") then
     return said(name, "`:` after a key of a table", ("write %s = value"):format(name.value))
+  end
+end
+
+-- end if
+local function end_if(list, at)
+  local opened, before = at_of(list, at - 1), at_of(list, at - 2)
+  if before.kind == "end" and OPENS[opened.kind] and before.line == opened.line then
+    return said(before, ("Lua has no `end %s`"):format(opened.kind), END)
   end
 end
 
@@ -270,7 +281,7 @@ local function field_with_colon(list, at)
   return said(name, ("`:%s` calls a function"):format(name.value), ("write %s.%s"):format(shown, name.value))
 end
 
-local RULES = { comment, foreign_word, key_of_table, braces, word_between, commas, decrement, field_with_colon,
+local RULES = { comment, foreign_word, key_of_table, braces, word_between, commas, end_if, decrement, field_with_colon,
   increment, operator, test_in_brackets, list_in_brackets }
 
 --- Tokens, and the number of the one that cannot stand there -> {line, what, fix}, or nil.

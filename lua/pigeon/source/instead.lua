@@ -10,7 +10,7 @@ local WORDS = {
   next = "write pairs", pcall = NO_TRY, xpcall = NO_TRY, try = NO_TRY, catch = NO_TRY,
   require = "a rules script is one file", os = "a retry must decide the same: object.time is the event's time",
   null = "write nil", None = "write nil", NULL = "write nil", undefined = "write nil", elif = "write elseif",
-  this = "write object",
+  this = "write object", PIGEON_ENV = "write env", PIGEON_QUEUE = "write queues",
   event = OBJECT, record = OBJECT, obj = OBJECT, item = OBJECT, s3 = OBJECT, file = OBJECT,
   True = "write true", TRUE = "write true", False = "write false", FALSE = "write false",
 }

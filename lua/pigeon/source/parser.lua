@@ -103,7 +103,7 @@ local function arguments_of(r)
   local open = r:expect("(")
   local arguments = r.token.kind == ")" and {} or expressions(r, "arguments")
   if r.token.kind ~= ")" then
-    r:fail_expected(("the `)` of the `(` of line %d"):format(open.line), "condition")
+    r:fail_expected(("the `)` of the `(` of line %d"):format(open.line), "arguments")
   end
   r:advance()
   return arguments
@@ -248,6 +248,9 @@ local function for_statement(r)
   local made
   if r:take("=") then
     made = { name = names[1], start = expression(r) }
+    if r.token.kind == ";" then
+      r:fail(first.line, "`;` in a for", ("write for %s = first, last do"):format(names[1].name))
+    end
     r:expect(",")
     made.limit = expression(r)
     made.step = r:take(",") and expression(r) or nil

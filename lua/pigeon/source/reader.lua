@@ -40,6 +40,8 @@ function reader:fail_habit()
   if found then self:fail(found.line, found.what, found.fix) end
 end
 
+local ENDINGS = { "end", "else", "elseif" }
+
 --- Raises that the `end` of {kind, line} is missing; an `else if` before it is the usual reason.
 function reader:fail_end(opened)
   self:fail_habit()
@@ -49,6 +51,12 @@ function reader:fail_end(opened)
       self:fail(line, "`else if` begins an `if` of its own, so " .. what, "write elseif, in one word")
     end
   end
+  local last = self.list[self.at - 1]
+  if self.token.kind == "if" and last.line == self.token.line then
+    self:fail(last.line, "an `if` behind what it is about", "the condition comes first: write if ... then ... end")
+  end
+  local near = self.token.kind == "name" and require("pigeon.source.spelling").near(self.token.value, ENDINGS)
+  if near then self:fail(self.token.line, what, ("did you mean %s, for %s?"):format(near, self.token.value)) end
   self:fail(self.token.line, ("%s, before %s"):format(what, reader.show(self.token)), CLOSES[self.token.kind]
     and "write end where it ends" or "write end where it ends; nothing may follow return in its block")
 end
@@ -58,6 +66,9 @@ local function fail_equals(self, before, context)
   local line = self.token.line
   if context == "condition" then
     self:fail(line, "`=` in a condition; it sets a value", '"is" is written ==')
+  elseif context == "arguments" then
+    self:fail(line, "`=` between ( and ): arguments have no names, only an order", '"is" is written =='
+      .. "; else remove the name and its =")
   elseif before and before.kind == "=" then
     self:fail(line, "`= =`", '"is" is written ==, without a space')
   elseif context == "statement" then
@@ -65,11 +76,15 @@ local function fail_equals(self, before, context)
   end
 end
 
+local CONNECTS = { ["and"] = true, ["or"] = true, ["not"] = true }
 local VALUES = { name = true, number = true, string = true }
 
 -- What may be meant where `wanted` is missing between two tokens.
 local function hint(wanted, token, before)
   if before and before.kind == "string" and VALUES[token.kind] then return "does a text here lack a quote?" end
+  if before and before.kind == "number" and token.kind == "name" then return "a number has no unit: remove it" end
+  if wanted == "`then`" and token.kind == "," then return "between two conditions write and" end
+  if before and CONNECTS[before.kind] and token.kind == "if" then return "one `if` is enough: remove this one" end
   if before and before.kind == "name" and token.kind == "name" then return "text needs quotes around it" end
   local word = wanted:match("^`([%a)]+)`$")
   return word and ("write %s there"):format(word) or "look at this line and the one above"

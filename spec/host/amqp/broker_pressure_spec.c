@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,18 +24,22 @@
 /* ------------------------------------------------------------- a seam */
 
 static bool no_user_timeout;
+static char corks[16]; /* "10": on, then off */
 
 /* Without the short user timeouts, the other ways to end a connection can be tested. */
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
     if (no_user_timeout && level == IPPROTO_TCP && name == TCP_USER_TIMEOUT)
         return 0;
+    if (level == IPPROTO_TCP && name == TCP_CORK && strlen(corks) < sizeof(corks) - 1)
+        strcat(corks, *(const int *)value ? "1" : "0");
     return (int)syscall(SYS_setsockopt, fd, level, name, value, len);
 }
 
 static int setup(void **state)
 {
     no_user_timeout = false;
+    memset(corks, 0, sizeof(corks));
     return broker_case_setup(state);
 }
 
@@ -73,6 +78,30 @@ static void no_more_than_the_window_waits_for_a_confirm(void **state)
     fake_broker_stop(fake);
     assert_int_equal(fake->count, 2500);
     assert_true(window_kept);
+}
+
+static void acks_one_then_two(struct session *s)
+{
+    ready(s, 1);
+    session_send_ack(s, 1, false);
+    session_read_publishes(s, 2);
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
+}
+
+/* In full packets, but no message waits for others while Pigeon waits. */
+static void messages_are_gathered_behind_the_first(void **state)
+{
+    (void)state;
+    play_broker(acks_one_then_two);
+    assert_true(log_in(MINUTE_MS));
+    fill(1, 36);
+    assert_true(publish(MINUTE_MS));
+    assert_string_equal(corks, "");
+    fill(2, 36);
+    assert_true(publish(MINUTE_MS));
+    assert_string_equal(corks, "10");
+    fake_broker_stop(fake);
 }
 
 static void says_trifles_before_the_ack(struct session *s)
@@ -341,6 +370,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {
         CASE(no_more_than_the_window_waits_for_a_confirm),
+        CASE(messages_are_gathered_behind_the_first),
         CASE(frames_are_not_kept),
         CASE(a_reader_that_stalls_is_left_by_the_deadline),
         CASE(a_reader_that_stalls_is_left_before_the_deadline),

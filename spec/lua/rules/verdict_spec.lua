@@ -1,6 +1,6 @@
 local verdict = require "pigeon.rules.verdict"
 local noted = {}
-local words = verdict.words(noted)
+local words = verdict.words(noted, { { name = "known" } })
 local accept, defer, ignore, exchange = words.accept, words.defer, words.ignore, words.exchange
 
 local function names(count)
@@ -47,6 +47,20 @@ describe("accept", function()
       to("", "a"), to("a", ""), to("a", "a"), to("aa", ""),
     } }, said(accept(id, { "a", exchange("a", ""), exchange("a", "a"), exchange("aa", "") })))
     assert.equal(32, #said(accept("x", names(32))).destinations)
+  end)
+
+  it("says the same of a queue of PIGEON_QUEUE as of others, and refuses it twice", function()
+    assert.same({ to("", "known"), to("", "a") }, said(accept("x", { "known", "a" })).destinations)
+    assert.has_error(function() accept("x", { "known", "known" }) end,
+      "accept: destinations[2] is the same as destinations[1]")
+  end)
+
+  it("checks no id that the word crash_id returned, and each other one", function()
+    noted.crash_id = "\t"
+    assert.equal("\t", said(accept("\t", {})).id)
+    assert.has_error(function() accept("\n", {}) end, "accept: the id has a byte that cannot be printed")
+    noted.crash_id = nil
+    assert.has_error(function() accept(nil, {}) end, "accept: the id is a nil, but must be a string")
   end)
 
   it("keeps the order of a list, however that was filled", function()

@@ -78,6 +78,18 @@ describe("a habit of another language is told in words:", function()
     ["n = { '0' = 'defer' }"] = '`=` after a key of a table: write ["0"] = value',
     ["n = { zero: 'defer' }"] = "`:` after a key of a table: write zero = value",
     ["n = { ['0'] = 'defer' ['1'] = 'accept' }"] = 'a comma is missing before ["1"]: write one',
+    ["if n == 1 than n = 2 end"] = "Lua has no `than`: write then",
+    ["if n == 1 then return ignore('a') edn"] = "`end` is missing for the `if` of line 3: did you mean end, for edn?",
+    ["if n == 1 then\nn = 2\nend if\nlocal m = 3"] = { 5, "Lua has no `end if`: write end" },
+    ["if n == 1, size == 2 then n = 2 end"] = "`then` is missing before `,`: between two conditions write and",
+    ["if n == 1 and if size == 2 then n = 2 end"] = "a value is missing before `if`: one `if` is enough: remove "
+      .. "this one",
+    ["if n > 20 bytes then n = 2 end"] = "`then` is missing before `bytes`: a number has no unit: remove it",
+    ["for i = 1; i < 5; i++ do end"] = "`;` in a for: write for i = first, last do",
+    ["return ignore('a') if n == 1"] = "an `if` behind what it is about: the condition comes first: write if ... then "
+      .. "... end",
+    ["return ignore(reason = 'a')"] = '`=` between ( and ): arguments have no names, only an order: "is" is written '
+      .. "==; else remove the name and its =",
     ["break"] = "break outside of a loop: a rule ends with return",
 
     ["n++"] = "Lua has no `++`: write n = n + 1", ["++n"] = "Lua has no `++`: write n = n + 1",

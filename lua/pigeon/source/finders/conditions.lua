@@ -134,6 +134,7 @@ local function number_fix(node, other)
   if type(constant) == "number" then return ('write "%s", in quotes'):format(constant) end
   constant = values.constant(other)
   if type(constant) == "string" and tonumber(constant) then return "write " .. constant .. ", without quotes" end
+  if constant == "" then return "write nil for a value that is not there" end
   if type(constant) == "string" then return "write a number, without quotes: 20 MB are 20 * 1024 * 1024" end
   return "tonumber(...) makes a number of a text"
 end

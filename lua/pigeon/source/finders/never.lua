@@ -34,6 +34,11 @@ end
 
 local function check_letters(node, side, value, facts)
   local name = string_call(side)
+  if kinds.of(side).field == "bucket" and value:find("%u") then
+    facts.report(node, "warning", ('a bucket of S3 is in lower case, and "%s" is not'):format(value),
+      ('write "%s"'):format(value:lower()))
+    return true
+  end
   local wrong = name == "lower" and value:find("%u") and { "lower case", value:lower() }
     or name == "upper" and value:find("%l") and { "upper case", value:upper() }
     or of_an_id(side) and value:find("%u") and { "lower case", value:lower() }

@@ -15,10 +15,13 @@ local function property(component, name)
   end
 end
 
+local DEBIAN = system.run(". /etc/os-release && echo $VERSION_ID"):gsub("\n", "")
+
 -- The archives that the Makefile links into the program, and those that the compiler adds.
 local function linked()
   local names = { ["libc_nonshared.a"] = true, ["libgcc.a"] = true }
   for name in system.read("Makefile"):match("\nARCHIVES = (.-)\n\n"):gmatch("[%w_.-]+%.a") do names[name] = true end
+  if DEBIAN == "12" then names["libz.a"], names["libzstd.a"] = nil, nil end -- 13's libcrypto.a calls them
   return names
 end
 
@@ -66,7 +69,7 @@ describe("sbom.cdx.json", function()
       end
     end
     assert.same({ license = { id = "Apache-2.0" } }, components["libssl-dev"].licenses[1])
-    assert.matches("?arch=%w+&distro=debian%-12&upstream=openssl$", components["libssl-dev"].purl)
+    assert.matches("?arch=%w+&distro=debian%-" .. DEBIAN .. "&upstream=openssl$", components["libssl-dev"].purl)
   end)
 
   it("has curl as the source that it is built from", function()
@@ -77,7 +80,8 @@ describe("sbom.cdx.json", function()
   end)
 
   it("has the operating system, without which a scanner passes over Debian's packages", function()
-    assert.same({ ["bom-ref"] = "os", type = "operating-system", name = "debian", version = "12" }, components.debian)
+    assert.same({ ["bom-ref"] = "os", type = "operating-system", name = "debian", version = DEBIAN },
+      components.debian)
   end)
 
   it("dates each package by its changelog", function()
@@ -110,7 +114,7 @@ describe("LICENSES", function()
     end
   end)
 
-  it("and the SBOM are in the zip as the program prints them", function()
+  zip.only(it)("and the SBOM are in the zip as the program prints them", function()
     local folder = zip.unpack("build", "rules/rules.lua")
     for name, option in pairs { LICENSES = "--licenses", ["sbom.cdx.json"] = "--sbom" } do
       assert.is_true(system.read(folder .. "/" .. name) == system.run(folder .. "/bootstrap " .. option), name)
@@ -144,9 +148,9 @@ describe("bin/build/sbom", function()
   end)
 
   it("refuses an archive that it does not know", function()
-    local status, said = sbom(folder .. " 1.0.0 / build/curl/libcurl.a /usr/lib/libz.a")
+    local status, said = sbom(folder .. " 1.0.0 / build/curl/libcurl.a /usr/lib/libx.a")
     assert.equal(1, status)
-    assert.equal("bin/build/sbom: /usr/lib/libz.a is linked; add its package to the rows of bin/build/sbom\n", said)
+    assert.equal("bin/build/sbom: /usr/lib/libx.a is linked; add its package to the rows of bin/build/sbom\n", said)
   end)
 end)
 

@@ -192,4 +192,4 @@ $(BUILD)/spec/fuzz/wire.a: $(BUILD)/spec/fuzz/wire.o
 $(BUILD)/bench/%: $(BUILD)/spec/bench/%.o $(BUILD)/host.a
 	$(call link,$(ARCHIVES))
 
--include spec/simulation/rules.mk $(shell find build -path build/brokers -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include spec/simulation/rules.mk $(shell find build \( -path build/brokers -o -name '*.work' \) -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -10,7 +10,8 @@ local quote = system.quote
 local function check(env, options)
   local out, words = os.tmpname(), {}
   for name, value in pairs(env) do words[#words + 1] = name .. "=" .. quote(value) end
-  local _, _, status = os.execute(("env -i PATH=\"$PATH\" %s %s check --connect %s >%s 2>&1"):format(
+  local command = "env -i PATH=\"$PATH\" SOURCE_DATE_EPOCH=0 %s %s check --connect %s >%s 2>&1"
+  local _, _, status = os.execute(command:format(
     table.concat(words, " "), system.bootstrap, options or "", out))
   local said = system.read(out)
   os.remove(out)

@@ -185,4 +185,4 @@ $(BUILD)/%_spec: $(BUILD)/%_spec.o $(BUILD)/spec/support/test_filter.o $$(addpre
     $(BUILD)/support.a $(BUILD)/host.a
 	$(call link,$(ARCHIVES) -lcmocka)
 
--include $(wildcard spec/*/rules.mk) $(shell find build \( -path build/brokers -o -path build/debian13 \) -prune -o -type f -name '*.d' -print 2>/dev/null)
+-include $(wildcard spec/*/rules.mk) $(shell find build \( -path build/brokers -o -path build/debian13 -o -name '*.work' \) -prune -o -type f -name '*.d' -print 2>/dev/null)

@@ -322,15 +322,22 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
     return false;
 }
 
-void broker_close(struct broker *broker)
+void broker_hang_up(struct broker *broker, const struct deadline *deadline)
 {
-    struct deadline soon = deadline_in(CLOSE_MS);
+    struct deadline soon = deadline_within(deadline, CLOSE_MS);
     struct err err;
 
-    if (!broker)
-        return;
     if (broker->connection.amqp && guard_start(broker->connection.fd, &soon, &err))
         amqp_connection_close(broker->connection.amqp, AMQP_REPLY_SUCCESS);
     broker_drop(broker);
+}
+
+void broker_close(struct broker *broker)
+{
+    struct deadline soon = deadline_in(CLOSE_MS);
+
+    if (!broker)
+        return;
+    broker_hang_up(broker, &soon);
     free(broker);
 }

@@ -188,7 +188,7 @@ static bool is_connected(struct delivery *delivery, const struct deadline *deadl
         return false;
     if (!delivery->secrets || secrets_last(delivery->secrets, deadline))
         return true;
-    broker_drop(delivery->broker);
+    broker_hang_up(delivery->broker, deadline);
     return false;
 }
 

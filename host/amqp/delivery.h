@@ -3,7 +3,8 @@
  * After delivery_publish() each message has exactly one fate. After an error in the
  * middle: one reconnect, and a second publish of the messages without a fate. After a
  * nack: up to five more publishes in 3 s. After a failed connect: a pause before the next
- * one. After a refused login: another one, where AWS has new values. So an event makes at
+ * one. After a refused login: another one, where AWS has new values; after a refused
+ * publish, or a token that has ended, the one reconnect has them. So an event makes at
  * most five connects (the first, the reconnect, three for nacks), and one more for each
  * exchange that is missing; each connect tries every host once. Broker, connector and
  * secrets stay the caller's. */

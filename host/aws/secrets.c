@@ -111,6 +111,7 @@ static bool take(struct value *value, const struct fetched *fetched, bool *chang
 struct pass {
     bool due[SECRET_COUNT];
     int64_t until_ms; /* clock_ms(): so long they have to be good */
+    bool patient;     /* a known value will do while it lasts */
     bool asked;       /* AWS was called */
     bool changed;
     enum secrets_result result;
@@ -122,7 +123,7 @@ static void note(struct pass *pass, const struct value *value, enum service_resu
 {
     enum secrets_result worse = result == AWS_LATER ? SECRETS_LATER : SECRETS_REFUSED;
 
-    if (result == AWS_LATER && value->end_ms && lasts(value, clock_ms()))
+    if (result == AWS_LATER && pass->patient && lasts(value, clock_ms()))
         return; /* the token that is known is still good */
     if (worse <= pass->result)
         return; /* the first of its kind is reported */
@@ -256,7 +257,8 @@ struct secrets *secrets_open(const struct config *config, struct err *err)
 enum secrets_result secrets_resolve(struct secrets *secrets,
                                     const struct deadline *deadline, struct err *err)
 {
-    struct pass pass = {.err = err, .until_ms = deadline->end_ms + SPARE_MS};
+    struct pass pass = {
+        .err = err, .until_ms = deadline->end_ms + SPARE_MS, .patient = true};
 
     for (size_t i = 0; i < SECRET_COUNT; i++)
         pass.due[i] = is_reference(&secrets->values[i]) &&

@@ -26,6 +26,7 @@
 #define API_TROUBLE 30  /* per mille of waits */
 #define MOST_HANG_UPS 3 /* after so many the program may end: runtime.c, TRIES */
 #define LAST_EVENT (1 << 20)
+#define INVOCATION_ID "Lambda-Runtime-Invocation-Id: try-"
 
 static struct event queued[MOST_QUEUED], current;
 static int queued_count, made, tries, waits, answers, fresh, processes, restarts;
@@ -144,10 +145,11 @@ static void send_event(void)
 
     event_write(&body, &current);
     snprintf(head, sizeof(head),
-             "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r%d\r\n"
+             "HTTP/1.1 200 OK\r\nLambda-Runtime-Aws-Request-Id: r%d\r\n" INVOCATION_ID
+             "%d\r\n"
              "Lambda-Runtime-Deadline-Ms: %lld\r\nContent-Type: application/json\r\n"
              "Content-Length: %zu\r\n\r\n",
-             current.number,
+             current.number, current.number,
              (long long)(clocks_unix_ms() + (current.deadline - now) / MS), body.len);
     network_send(waiting, head, strlen(head));
     network_send(waiting, body.data, body.len);
@@ -321,14 +323,17 @@ static void take_answer(struct end *end, bool error, const char *body)
 
 static void hear_post(struct end *end, const char *head, const char *body)
 {
-    char path[64];
+    char path[64], echo[64];
 
+    snprintf(echo, sizeof(echo), "\r\n" INVOCATION_ID "%d\r\n", current.number);
     snprintf(path, sizeof(path), "/runtime/invocation/r%d/", current.number);
     if (strstr(head, "/runtime/init/error")) {
         violation("init failed: %.300s", body);
         network_send(end, taken, sizeof(taken) - 1);
     } else if (!strstr(head, path) || (!busy && !taken_twice)) {
         violation("an answer to no event: %.100s", head);
+    } else if (!strstr(head, echo)) {
+        violation("an answer without the invocation id: %.300s", head);
     } else if (!busy) { /* it came before: InvalidStateTransition */
         taken_twice = false;
         network_send(end, not_now, sizeof(not_now) - 1);

@@ -139,9 +139,23 @@ is_connected() {
     rabbitmq "$1" eval "lists:member('pigeon$(cat "$dir/$2/port")@localhost', nodes())."
 }
 
+# cut_way NODE NODE
+cut_way() {
+    local pair
+    for pair in "$1$2" "$2$1"; do
+        touch "$dir/way.$pair.cut"
+        tell "$pair" "now both silence" blackhole
+    done
+}
+
+# The other ways keep their connections.
 heal() {
     local pair
-    for pair in "${pairs[@]}"; do tell "$pair" fresh; done
+    for pair in "${pairs[@]}"; do
+        [[ -e $dir/way.$pair.cut ]] || continue
+        tell "$pair" fresh
+        rm "$dir/way.$pair.cut"
+    done
     await_all
 }
 
@@ -256,7 +270,7 @@ case $command in
     kill) signal_node "$node" KILL ;;
     pause) signal_node "$node" STOP ;;
     resume) signal_node "$node" CONT ;;
-    cut) for pair in "$2$3" "$3$2"; do tell "$pair" "now both silence" blackhole; done ;;
+    cut) cut_way "$2" "$3" ;;
     apart) apart "$2" "$3" ;;
     heal) heal ;;
     kill_busy) kill_busy "$node" ;;

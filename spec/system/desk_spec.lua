@@ -154,7 +154,7 @@ describe("pigeon explain", function()
     local rules = file_of("return function(object) return ignore(object.reason) end")
     local status, said = run(("event sqs --key a | %s explain --rules %s"):format(PIGEON, rules))
     assert.are.equal(1, status)
-    assert.matches('^a\n  fail: an object has no "reason"  %(lua_%w+:1%)\n$', said)
+    assert.matches('^a\n  fail: an object has no "reason": did you mean region%?  %(lua_%w+:1%)\n$', said)
     os.remove(rules)
   end)
 

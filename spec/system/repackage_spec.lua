@@ -97,7 +97,7 @@ zip.only(describe)("pigeon package", function()
       :format(folder))
     local status, said = package("mine.lua --from old.zip -o new.zip")
     assert.equal(0, status, said)
-    assert.equal("bootstrap\nrules.lua\npapers/a b.txt\nca.pem\n",
+    assert.equal("bootstrap\nrules.lua\nLICENSES\nsbom.cdx.json\npapers/a b.txt\nca.pem\n",
       system.run(("unzip -Z1 %s/new.zip"):format(folder)))
     assert.equal("CA\n", system.run(("unzip -p %s/new.zip ca.pem"):format(folder)))
   end)

@@ -162,7 +162,8 @@ describe("a shadow script", function()
     system.write(folder .. "/bad.lua", "\nreturn function() return ignored('all') end\n")
     system.run(("mkdir %s/in && cp rules/rules.lua %s/in/rules.lua"):format(folder, folder))
     assert.equal(0, package(folder .. "/mine.lua"))
-    assert.equal("bootstrap\nrules.lua\nmine.lua\n", system.run(("unzip -Z1 %s/a.zip"):format(folder)))
+    assert.equal("bootstrap\nrules.lua\nmine.lua\nLICENSES\nsbom.cdx.json\n",
+      system.run(("unzip -Z1 %s/a.zip"):format(folder)))
     assert.equal("return function() return ignore('all') end\n",
       system.run(("unzip -p %s/a.zip mine.lua"):format(folder)))
     os.remove(folder .. "/a.zip")

@@ -44,9 +44,9 @@ what to write instead. Needs neither network nor broker. It checks
                 right): it has to return one for which there is no queue. Prints
                 what is missing as lines of rabbitmqctl
   --json        JSON Lines: an object for each finding, with what there is of
-                file, line, what, fix, level (error, warning, note), queue, broker
-                (true: no queue is to blame), run (lines of rabbitmqctl), key,
-                more (how many other objects); at the end {"summary": ...}
+                file, line, what, fix, level (error, warning or note), queue,
+                broker (true: no queue is to blame), run (lines of rabbitmqctl),
+                key, more (how many other objects); at the end {"summary": ...}
 Status 1: there is an error; with --strict, a warning.
 ]]
 

@@ -29,7 +29,7 @@ local function declare(virtual_host, queue)
     name = queue, vhost = virtual_host or "VHOST", durable = true, auto_delete = false,
     arguments = { ["x-queue-type"] = "quorum" },
   } } }
-  return ("printf %%s %s >/tmp/queue.json && rabbitmqctl import_definitions /tmp/queue.json")
+  return ("f=/tmp/queue.$$.json; printf %%s %s >$f && rabbitmqctl import_definitions $f && rm $f")
     :format(shell.quote(definitions))
 end
 

@@ -22,7 +22,7 @@ objects.
   --json        JSON Lines: an object for each outcome, with verdict, reason or
                 destinations, count, and example (an object with its fields);
                 after 1,000 outcomes one with "others": true for all the rest;
-                at the end {"summary": ...}, with unreached (a list of line, what)
+                at the end {"summary": ...}; its unreached has line and what
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
 Status 1: an object failed, or not all were decided.
 ]]

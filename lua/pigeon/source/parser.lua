@@ -3,7 +3,6 @@
 -- Each name is resolved while it is read. What needs more than the grammar (goto, a <const> that is set)
 -- is left to Lua's own compiler. `r` is a reader.
 local reader = require "pigeon.source.reader"
-local spelling = require "pigeon.source.spelling"
 
 local parser = {}
 
@@ -19,8 +18,6 @@ local UNARY = { ["not"] = true, ["-"] = true, ["#"] = true, ["~"] = true }
 local UNARY_PRIORITY = 12
 
 local BLOCK_ENDS = { ["else"] = true, ["elseif"] = true, ["end"] = true, ["until"] = true, ["<eof>"] = true }
--- What a statement may begin with.
-local FIRST_WORDS = { "local", "return", "function", "if", "for", "while", "repeat", "else", "elseif", "end", "goto" }
 local SIMPLE = { ["nil"] = "Nil", ["true"] = "True", ["false"] = "False", ["..."] = "Vararg",
   ["string"] = "String", ["number"] = "Number" }
 
@@ -343,20 +340,7 @@ local function other_statement(r)
   local targets = { suffixed(r) }
   if r.token.kind ~= "=" and r.token.kind ~= "," then
     if targets[1].kind == "Call" or targets[1].kind == "Method" then return targets[1] end
-    if r.token.kind == "name" and targets[1].kind == "Name" then
-      r:fail_habit()
-      r:fail(first.line, ("`%s %s` is not Lua"):format(targets[1].name, r.token.value),
-        spelling.did_you_mean(targets[1].name, FIRST_WORDS) or "write = to set a value, ( to call a function")
-    end
-    if BINARY[r.token.kind] then
-      r:fail_habit()
-      local following = r.list[r.at + 1]
-      if following.kind ~= "=" or following.first ~= r.token.last + 1 then -- x += 1
-        r:fail(first.line, ("a line that begins with a value and `%s` does nothing with it"):format(r.token.kind),
-          "write return, or local x =, before it")
-      end
-    end
-    r:fail_expected(("`=`, or `(` for a call, after `%s`"):format(reader.show(r.list[r.at - 1]):gsub("`", "")), "value")
+    r:fail_statement(first, targets[1], BINARY[r.token.kind] ~= nil)
   end
   while r:take(",") do targets[#targets + 1] = suffixed(r) end
   for _, target in ipairs(targets) do

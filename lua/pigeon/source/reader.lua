@@ -106,6 +106,28 @@ function reader:fail_expected(wanted, context)
   self:fail(token.line, ("%s is missing before %s"):format(wanted, reader.show(token)), hint(wanted, token, before))
 end
 
+-- What a statement may begin with.
+local FIRST_WORDS = { "local", "return", "function", "if", "for", "while", "repeat", "else", "elseif", "end", "goto" }
+
+--- Raises that a value, which is no call, is no statement: its first token, its node, and whether an
+-- operator follows.
+function reader:fail_statement(first, value, has_operator)
+  self:fail_habit()
+  local token, following = self.token, self.list[self.at + 1]
+  if token.kind == "name" and value.kind == "Name" then
+    self:fail(first.line, ("`%s %s` is not Lua"):format(value.name, token.value),
+      require("pigeon.source.spelling").did_you_mean(value.name, FIRST_WORDS)
+      or "write = to set a value, ( to call a function")
+  end
+  local sets = following and following.kind == "=" and following.first == token.last + 1 -- x += 1
+  if has_operator and not sets then
+    self:fail(first.line, ("a line that begins with a value and `%s` does nothing with it"):format(token.kind),
+      "write return, or local x =, before it")
+  end
+  local last = reader.show(self.list[self.at - 1]):gsub("`", "")
+  self:fail_expected(("`=`, or `(` for a call, after `%s`"):format(last), "value")
+end
+
 -- ------------------------------------------------------------------------ tokens
 
 --- Takes the token in hand, whatever it is, and returns it.

@@ -245,7 +245,7 @@ static void a_token_that_ends_before_the_deadline_is_replaced_first(void **state
     secrets.end_ms = clock_ms() + MINUTE_MS - 1;
     deliver("a b c", MINUTE_MS, good);
     assert_string_equal(fates(), "ccc");
-    assert_string_equal(diary, "drop resolve as:new connect:0 login publish:abc");
+    assert_string_equal(diary, "hang-up resolve as:new connect:0 login publish:abc");
     assert_int_equal(facts.reconnects, 1);
 }
 

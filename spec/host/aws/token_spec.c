@@ -321,6 +321,7 @@ static void a_token_that_works_is_used_where_aws_has_no_new_one(void **state)
 static void a_refused_login_gets_another_token_at_most_once_a_minute(void **state)
 {
     const struct turn first[] = {{.token = "first"}}, second[] = {{.token = "second"}};
+    const struct turn throttled[] = {{.result = AWS_LATER}};
     struct deadline deadline = deadline_in(4000);
 
     (void)state;
@@ -331,6 +332,12 @@ static void a_refused_login_gets_another_token_at_most_once_a_minute(void **stat
     pass_s(59);
     assert_false(secrets_refresh(secrets, &deadline, &err));
     assert_string_equal(err.text, "AWS was asked less than a minute ago");
+    pass_s(1);
+    turn = throttled;
+    deadline = deadline_in(4000);
+    assert_false(secrets_refresh(secrets, &deadline, &err));
+    assert_string_equal(err.text, "PIGEON_PASSWORD: sts: no"); /* and why not */
+    assert_string_equal(token(), "second");
 }
 
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -40,7 +40,7 @@ static int setup(void **state)
     reader = ends[0];
     log_set_format(LOG_TEXT);
     log_set_level(LOG_LEVEL_DEBUG);
-    alarm(60);
+    alarm(300);
     return 0;
 }
 
@@ -197,7 +197,7 @@ static void the_watchdog_ends_a_rule_then_too(void **state)
 
     (void)state;
     if (child == 0) {
-        alarm(30);
+        alarm(300);
         loop_with_a_full_pipe();
     }
     assert_int_equal(waitpid(child, &status, 0), child);

@@ -358,9 +358,10 @@ end
     { queue = "secret.1", ok = false, what = "ask: 403", fix = "give a right", missing = "right" },
     { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND", fix = "declare the queue", missing = "queue" },
   }
-  local DECLARE = [[printf %s '{"queues":[{"arguments":{"x-queue-type":"quorum"},"auto_delete":false,]]
-    .. [["durable":true,"name":"missing","vhost":"VHOST"}]}' >/tmp/queue.json ]]
-    .. "&& rabbitmqctl import_definitions /tmp/queue.json"
+  local DECLARE = [[f=/tmp/queue.$$.json; printf %s '{"queues":[{"arguments":{"x-queue-type":"quorum"},]]
+    .. [["auto_delete":false,]]
+    .. [["durable":true,"name":"missing","vhost":"VHOST"}]}' >$f ]]
+    .. "&& rabbitmqctl import_definitions $f && rm $f"
   local PERMIT = [[rabbitmqctl set_permissions -p VHOST USER '^$' '^(amq\.default|there|secret\.1|missing)$' '^$']]
 
   it("says first what is wrong beside the rules", function()

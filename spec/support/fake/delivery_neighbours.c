@@ -167,3 +167,10 @@ void broker_drop(struct broker *broker)
     world_note("drop");
     world.connected = false;
 }
+
+void broker_hang_up(struct broker *broker, const struct deadline *deadline)
+{
+    (void)broker, (void)deadline;
+    world_note("hang-up");
+    world.connected = false;
+}

@@ -7,7 +7,8 @@
  *
  *   connect:1   a connect to host number 1     publish:ac   with messages a and c
  *   login       over the connected socket      as:new       the password from now on
- *   sleep:50    milliseconds                   drop         the connection */
+ *   sleep:50    milliseconds                   drop         the connection
+ *   hang-up     of the connection */
 #ifndef PIGEON_SPEC_FAKE_DELIVERY_NEIGHBOURS_H
 #define PIGEON_SPEC_FAKE_DELIVERY_NEIGHBOURS_H
 

@@ -23,8 +23,7 @@ describe("check-binary", function()
     system.write(folder .. "/new.c", "#include <stdlib.h>\nint main(int argc, char **argv)\n"
       .. "{ char copy[64]; realpath(argv[argc - 1], copy); return (int)arc4random() + copy[0]; }\n")
     for flags, row in pairs { ["-pie"] = { 0 }, ["-no-pie"] = { 1, "PIE: always at the same address" } } do
-      system.run(("cd %s && gcc -O2 -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -w "
-        .. "-Wl,-z,relro,-z,now %s new.c -o new"):format(folder, flags))
+      system.run(("cd %s && gcc %s -w -Wl,-z,relro,-z,now %s new.c -o new"):format(folder, gates.HARDENED, flags))
       local _, _, status = os.execute(("bin/build/check-binary --built %s/new >%s/said 2>&1"):format(folder, folder))
       local said = system.read(folder .. "/said")
       assert.equal(row[1], status)

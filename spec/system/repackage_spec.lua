@@ -115,7 +115,8 @@ zip.only(describe)("pigeon package", function()
     system.write(folder .. "/rules/rules.lua", system.read("rules/antenna.lua"))
     local function image(words)
       local path = os.tmpname()
-      local _, _, status = os.execute(("unset PIGEON_QUEUE; cd %s/rules && ../pigeon/bootstrap %s >%s 2>&1"):format(
+      local _, _, status = os.execute(("unset PIGEON_QUEUE; export SOURCE_DATE_EPOCH=0; cd %s/rules && "
+        .. "../pigeon/bootstrap %s >%s 2>&1"):format(
         folder, words:gsub("/pigeon/", "../pigeon/"), path))
       local said = system.read(path)
       os.remove(path)

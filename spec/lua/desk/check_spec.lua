@@ -329,8 +329,8 @@ end
     { queue = "secret.1", ok = false, what = "ask: 403", fix = "give a right", missing = "right" },
     { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND", fix = "declare the queue", missing = "queue" },
   }
-  local DECLARE = [[f=/tmp/queue.$$.json; printf %s '{"queues":[{"arguments":{"x-queue-type":"quorum"},"auto_delete":false,]]
-    .. [["durable":true,"name":"missing","vhost":"VHOST"}]}' >$f ]]
+  local DECLARE = [[f=/tmp/queue.$$.json; printf %s '{"queues":[{"arguments":{"x-queue-type":"quorum"},]]
+    .. [["auto_delete":false,"durable":true,"name":"missing","vhost":"VHOST"}]}' >$f ]]
     .. "&& rabbitmqctl import_definitions $f && rm $f"
   local PERMIT = [[rabbitmqctl set_permissions -p VHOST USER '^$' '^(amq\.default|there|secret\.1|missing)$' '^$']]
 

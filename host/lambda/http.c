@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +38,7 @@ struct call {
 /* How far one try came. */
 struct attempt {
     bool kept;    /* on a kept connection */
-    bool late;    /* the time was over before a byte of the response */
+    bool late;    /* the time was over before the whole response came */
     bool sent;    /* the whole request was sent */
     bool early;   /* the response came before that: the connection is not kept */
     bool begun;   /* a byte of the response came */
@@ -88,7 +87,7 @@ static bool connect_server(struct http *http)
 }
 
 /* Waits for the connection, or, without a deadline, for a signal, as long as it takes.
- * Returns what the connection is ready for; 0: nothing. */
+ * Returns what the connection is ready for, before a signal counts; 0: nothing. */
 static short wait_for(struct http *http, short events)
 {
     const struct call *call = &http->call;
@@ -99,9 +98,8 @@ static short wait_for(struct http *http, short events)
     do
         n = poll(ready, 2, call->timed ? (int)deadline_left_ms(&call->deadline) : -1);
     while (n < 0 && errno == EINTR);
-    http->attempt.stopped =
-        n > 0 && ready[0].revents == 0; /* read first what has arrived */
-    http->attempt.late = n == 0 && !http->attempt.begun;
+    http->attempt.stopped = n > 0 && ready[0].revents == 0;
+    http->attempt.late = n == 0;
     if (n <= 0)
         err_set(&http->cause, CAUSE_OTHER, "%s",
                 n == 0 ? "no answer in time" : strerror(errno));
@@ -205,7 +203,8 @@ static bool receive(struct http *http, struct buffer *body, bool cut)
 {
     bool ok, keeps;
 
-    response_begin(http->response, body, cut);
+    if (!http->attempt.begun)
+        response_begin(http->response, body, cut);
     ok = http->attempt.sent && read_answer(http);
     keeps = ok ? !http->attempt.early && response_keeps(http->response)
                : http->beside && http->attempt.late;
@@ -276,10 +275,11 @@ void http_post(struct http *http, const char *path, const char *header, const ch
 
 struct http_outcome http_await(struct http *http, struct buffer *reply)
 {
+    if (http->attempt.late) /* once more */
+        http->call.deadline = deadline_in(http->post_ms);
+    http->attempt.late = false;
     return finish(http, reply, true);
 }
-
-/* ------------------------------------------------------------- what came back */
 
 const char *http_header(const struct http *http, const char *name)
 {

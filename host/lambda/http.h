@@ -20,7 +20,7 @@ struct http;
 struct http_outcome {
     bool arrived; /* a whole response did */
     bool stopped; /* SIGTERM or SIGINT came first; only of http_hear() */
-    bool late;    /* no answer in the time that a POST may take */
+    bool late;    /* no whole answer in the time that a POST may take */
     bool again;   /* the request was sent twice, since the kept connection had ended */
     unsigned status;
 };
@@ -30,8 +30,9 @@ struct http_outcome {
 struct http *http_open(const char *server, struct err *err);
 
 /* A second connection to the same server, whose POSTs may take post_ms, the connect
- * included; one that got no answer in that time is kept, for http_await() once more. It
- * has to be closed before the first. NULL: out of memory. */
+ * included; one that got no whole answer in that time is kept, for http_await() once
+ * more, which waits as long again. It has to be closed before the first. NULL: out of
+ * memory. */
 struct http *http_open_beside(const struct http *first, int64_t post_ms);
 
 /* Sends a GET with one more header ("Name: value", NULL: none). http_hear() may follow,

@@ -36,6 +36,7 @@ static int processes;
 static enum trouble trouble;
 static bool connected, registered, asked;
 static struct end *waiting;
+static size_t cut; /* a late answer comes in two pieces */
 
 void extension_process_begins(void)
 {
@@ -79,32 +80,37 @@ static void check_held(void *what, int64_t process)
                   (int)(MOST_HELD / SECOND));
 }
 
-static void welcome(struct end *end)
-{
-    static const char answer[] = "HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: x-1\r\n"
-                                 "Content-Length: 2\r\n\r\n{}";
-
-    network_send(end, answer, sizeof(answer) - 1);
-}
+static const char welcome[] = "HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: x-1\r\n"
+                              "Content-Length: 2\r\n\r\n{}";
 
 static void welcome_late(void *what, int64_t process)
 {
     if (process == processes && waiting == what)
-        welcome(what);
+        network_send(what, welcome, cut);
+}
+
+static void end_welcome(void *what, int64_t process)
+{
+    if (process == processes && waiting == what)
+        network_send(what, welcome + cut, sizeof(welcome) - 1 - cut);
 }
 
 static void be_registered(struct end *end)
 {
     struct chance chance = chance_for(FOR_EXTENSION, -processes);
+    int64_t late;
 
     registered = true;
     schedule_at(now + MOST_HELD, check_held, NULL, processes);
     if (trouble != LATE) {
-        welcome(end);
+        network_send(end, welcome, sizeof(welcome) - 1);
         return;
     }
     waiting = end;
-    schedule_at(now + short_or_long(&chance, 900 * MS, 5 * SECOND), welcome_late, end,
+    late = short_or_long(&chance, 900 * MS, 5 * SECOND);
+    cut = (size_t)between(&chance, 1, sizeof(welcome) - 2);
+    schedule_at(now + late, welcome_late, end, processes);
+    schedule_at(now + late + short_or_long(&chance, MS, 300 * MS), end_welcome, end,
                 processes);
 }
 

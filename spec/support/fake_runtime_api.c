@@ -78,6 +78,7 @@ static int serve(int fd, int staying, const struct step *steps, struct seen *see
 {
     struct request *request = &seen->request[step];
     struct timespec pause = {0};
+    const struct timespec soon = {.tv_nsec = 50000000};
     struct pollfd gone = {.fd = fd, .events = POLLRDHUP};
     char byte;
 
@@ -90,6 +91,10 @@ static int serve(int fd, int staying, const struct step *steps, struct seen *see
             kill(getppid(), steps[step].signal);
         if (steps[step].late)
             send_all(staying, steps[step].late, strlen(steps[step].late));
+        if (steps[step].rest) {
+            nanosleep(&soon, NULL);
+            send_all(staying, steps[step].rest, strlen(steps[step].rest));
+        }
         if (steps[step].late)
             receive(staying, &seen->request[step + 1], false);
         if (!steps[step].head && !steps[step].close && !steps[step].stays)

@@ -18,7 +18,8 @@ struct step {
     size_t fill;
     bool close; /* the connection, afterwards */
     bool stays; /* the next step is on another connection, and this one stays open */
-    const char *late; /* sent first, on the one that stays */
+    const char *late; /* sent first, on the one that stays, */
+    const char *rest; /* and 50 ms later this; NULL: nothing */
     bool hasty;       /* answers before it reads the body, and waits for the end */
     int signal;       /* sent to the spec before answering; no head: never answers */
     long pause_ms;

@@ -141,6 +141,43 @@ static void an_answer_that_comes_after_that_counts_too(void **state)
     runtime_close(runtime);
 }
 
+/* Otherwise no event would ever come: Lambda waits for the extension to ask. */
+static void such_an_answer_may_come_in_pieces(void **state)
+{
+    static const struct {
+        const char *early; /* within the second */
+        const char *late;
+        const char *rest;
+    } cases[] = {
+        {NULL, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n",
+         "Lambda-Extension-Identifier: 4f9c-77\r\n\r\n{}"},
+        {NULL,
+         "HTTP/1.1 200 OK\r\nLambda-Extension-Identifier: 4f9c-77\r\n"
+         "Content-Length: 2\r\n\r\n",
+         "{}"},
+        {"HTTP/1.1 200 OK\r\nLambda-Extension-Iden",
+         "tifier: 4f9c-77\r\nContent-Length: 2\r\n\r\n{", "}"},
+    };
+    struct err err = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        const struct step steps[] = {
+            {.head = cases[i].early, .stays = true},
+            {.late = cases[i].late, .rest = cases[i].rest, .head = OK(ID, "2", "{}")},
+            {0},
+        };
+        struct runtime *runtime = play_api(steps);
+
+        runtime_extend(runtime);
+        assert_false(runtime_extended(runtime, &err));
+        assert_has(err.text, "no answer in time");
+        assert_takes_an_event(runtime);
+        assert_has(seen->request[2].head, "\r\nLambda-Extension-Identifier: 4f9c-77\r\n");
+        runtime_close(runtime);
+    }
+}
+
 static void sigterm_ends_the_wait_for_a_late_answer(void **state)
 {
     static const struct step steps[] = {{.stays = true}, {.signal = SIGTERM}, {0}};
@@ -163,6 +200,7 @@ int main(void)
         CASE(where_nobody_listens_it_fails_at_once),
         CASE(it_waits_no_longer_than_its_second),
         CASE(an_answer_that_comes_after_that_counts_too),
+        CASE(such_an_answer_may_come_in_pieces),
         CASE(sigterm_ends_the_wait_for_a_late_answer),
     };
 

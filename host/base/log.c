@@ -237,9 +237,9 @@ void log_set_format(enum log_format wanted)
     format = wanted;
 }
 
-bool log_is_json(void)
+bool log_writes_json(enum log_level level)
 {
-    return format == LOG_JSON;
+    return level >= threshold && format == LOG_JSON;
 }
 
 static void keep(char *kept, size_t size, const char *text)

@@ -31,8 +31,8 @@ const char *log_level(void);
 /* The format of lines from now on (text until this is called). */
 void log_set_format(enum log_format format);
 
-/* Whether that is JSON. */
-bool log_is_json(void);
+/* Whether a line of this level is written, and as JSON. */
+bool log_writes_json(enum log_level level);
 
 /* The request id that later lines carry; NULL or "": none. At most 64 bytes are kept. The
  * lines of a request have 1 MB in all; where there are more, the last line has their

@@ -100,21 +100,21 @@ static bool put_metrics(lua_State *L, int metrics, struct text_line *facts)
     return true;
 }
 
-/* The line at the top of the stack; whether it has the metrics, a string at that place,
- * too (0: it shall not). */
+/* The line at the top of the stack; whether it was written with the metrics, a string at
+ * that place (0: it shall not have them). */
 static bool write_line(lua_State *L, int metrics)
 {
     int line = lua_gettop(L);
     struct text_line facts = {.data = line_bytes, .max = sizeof(line_bytes)};
     struct bytes level = door_get_string(L, line, "level");     /* ... level */
     struct bytes message = door_get_string(L, line, "message"); /* ... level message */
+    enum log_level of_line = log_level_named(level.data);
     bool joined;
 
     lua_getfield(L, line, "facts"); /* ... level message facts */
     put_facts(L, line + 3, &facts);
-    joined = metrics != 0 && put_metrics(L, metrics, &facts);
-    log_line(log_level_named(level.data), message.data, message.len, facts.data,
-             facts.len);
+    joined = metrics != 0 && log_writes_json(of_line) && put_metrics(L, metrics, &facts);
+    log_line(of_line, message.data, message.len, facts.data, facts.len);
     lua_settop(L, line); /* ... */
     return joined;
 }
@@ -129,7 +129,7 @@ void log_lines_write(lua_State *L, int lines, int metrics)
     lua_rawgeti(L, metrics, 1); /* ... first */
     for (lua_Integer i = 1; i <= count; i++) {
         lua_rawgeti(L, lines, i); /* ... first line */
-        done += write_line(L, count == 1 && log_is_json() ? first : 0);
+        done += write_line(L, count == 1 ? first : 0);
         lua_pop(L, 1); /* ... first */
     }
     lua_pop(L, 1); /* ... */

@@ -8,8 +8,8 @@
 #include <lua.h>
 
 /* The lists at these places of the stack: of {level, message, facts}, and of lines of
- * metrics, strings. Where an event has one line, as a lone object has, and the log is
- * JSON, its metrics are in the same line: half of the bytes, which are billed. */
+ * metrics, strings. Where an event has one line, as a lone object has, and it is written
+ * as JSON, its metrics are in the same line: half of the bytes, which are billed. */
 void log_lines_write(lua_State *L, int lines, int metrics);
 
 #endif

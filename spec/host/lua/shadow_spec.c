@@ -113,6 +113,19 @@ static void a_difference_is_told_and_publishes_nothing(void **state)
     assert_null(strstr(logged(), "shadow: 4"));
 }
 
+/* Its line is not written, so the metrics cannot be in it. */
+static void where_only_warnings_are_logged_the_metrics_stay(void **state)
+{
+    (void)state;
+    log_set_level(LOG_LEVEL_WARN);
+    log_set_format(LOG_JSON);
+    open_both(RULES, "return function() return ignore('all') end", 0);
+    add_objects(&event, 1, 1);
+    run_both();
+    assert_null(strstr(logged(), "shadow:"));
+    assert_logged("\"ShadowDifferences\":1");
+}
+
 static void its_hash_is_known(void **state)
 {
     (void)state;
@@ -401,6 +414,7 @@ int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         CASE(a_difference_is_told_and_publishes_nothing),
+        CASE(where_only_warnings_are_logged_the_metrics_stay),
         CASE(its_hash_is_known),
         CASE(an_error_is_a_difference),
         CASE(twenty_differences_are_told_and_the_rest_is_counted),

@@ -116,10 +116,16 @@ static void a_difference_is_told_and_publishes_nothing(void **state)
 /* Its line is not written, so the metrics cannot be in it. */
 static void where_only_warnings_are_logged_the_metrics_stay(void **state)
 {
+    struct script_settings settings = {
+        .command = "lambda", .path = rules_path, .queue = "normal", .metrics = "emf"};
+    struct deadline deadline = deadline_in(600000);
+
     (void)state;
     log_set_level(LOG_LEVEL_WARN);
     log_set_format(LOG_JSON);
-    open_both(RULES, "return function() return ignore('all') end", 0);
+    write_script(rules_path, RULES);
+    script = script_open(&settings, &deadline, &err);
+    assert_true(script && open_shadow("return function() return ignore('all') end"));
     add_objects(&event, 1, 1);
     run_both();
     assert_null(strstr(logged(), "shadow:"));

@@ -55,7 +55,7 @@ bool broker_ask(struct broker *broker, const char *queue, const struct deadline 
 /* Closes the socket, where there is a connection, without connection.close. */
 void broker_drop(struct broker *broker);
 
-/* Sends connection.close, where there is a connection, waits for the answer, 500 ms at
+/* Sends connection.close, where there is a connection, waits for the answer, 200 ms at
  * most, and drops it. */
 void broker_hang_up(struct broker *broker, const struct deadline *deadline);
 

@@ -9,7 +9,7 @@
 #include "aws/sts.h"
 #include "base/wipe.h"
 
-#define TOKEN_S 900 /* how long a token lives, where no longer one is needed */
+#define TOKEN_S 900 /* how long a token lives at least, where AWS allows that */
 
 /* How a second try differs from the first. */
 struct question {
@@ -55,14 +55,19 @@ static enum service_result ask(struct service_client *client,
     return result;
 }
 
-static int64_t seconds_within(int64_t seconds, int64_t least)
+/* Twice as long as it is needed now: a later event needs it as long. */
+static int64_t life_of_token(int64_t needed_s)
 {
-    return seconds < least ? least : seconds > STS_LIFE_MAX_S ? STS_LIFE_MAX_S : seconds;
+    int64_t seconds = needed_s < STS_LIFE_MAX_S ? 2 * needed_s : STS_LIFE_MAX_S;
+
+    return seconds < TOKEN_S          ? TOKEN_S
+           : seconds > STS_LIFE_MAX_S ? STS_LIFE_MAX_S
+                                      : seconds;
 }
 
 /* KMS a second time with the encryption context that Lambda's console helper adds; STS
- * with the shortest life that will do, because a token may not outlive the session of the
- * role. */
+ * with the shortest life that there is, because a token may not outlive the session of
+ * the role. */
 static enum service_result
 ask_both_ways(struct service_client *client, const struct reference *reference,
               int64_t needed_s, const struct deadline *deadline,
@@ -70,14 +75,13 @@ ask_both_ways(struct service_client *client, const struct reference *reference,
 {
     enum service_result result;
 
-    *question = (struct question){.seconds = seconds_within(needed_s, TOKEN_S)};
+    *question = (struct question){.seconds = life_of_token(needed_s)};
     result = ask(client, reference, question, deadline_left_ms(deadline), reply, err);
     if ((result == AWS_INVALID_CIPHERTEXT && !client->config->function_name) ||
         (result != AWS_INVALID_CIPHERTEXT && result != AWS_TOO_LONG) ||
         deadline_left_ms(deadline) == 0)
         return result;
-    *question = (struct question){.with_context = true,
-                                  .seconds = seconds_within(needed_s, STS_LIFE_MIN_S)};
+    *question = (struct question){.with_context = true, .seconds = STS_LIFE_MIN_S};
     return ask(client, reference, question, deadline_left_ms(deadline), reply, err);
 }
 

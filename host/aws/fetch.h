@@ -17,8 +17,9 @@ struct fetched {
 };
 
 /* Asks for the value that the whole answer is; a member of it is the caller's to pick. A
- * token shall live for so many ms at least, where AWS allows that. Unless the result is
- * AWS_DONE, err has the service and AWS's answer. */
+ * token shall live for so many ms at least, where AWS allows that; it lives at least for
+ * 900 s, or twice as long as it shall, or, near the end of the role's session, for 60 s.
+ * Unless the result is AWS_DONE, err has the service and AWS's answer. */
 enum service_result fetch(struct service_client *client,
                           const struct reference *reference, int64_t life_ms,
                           const struct deadline *deadline, struct fetched *fetched,

@@ -134,6 +134,7 @@ struct https_outcome https_call(struct https *https, const struct https_request 
 {
     struct https_outcome outcome = {.code = CURLE_OUT_OF_MEMORY};
     struct curl_slist *headers = list_of(request->headers);
+    long timeout_ms = request->timeout_ms > 0 ? (long)request->timeout_ms : 1;
 
     buffer_clear(reply);
     https->words[0] = '\0';
@@ -149,8 +150,8 @@ struct https_outcome https_call(struct https *https, const struct https_request 
     curl_easy_setopt(https->easy, CURLOPT_AWS_SIGV4, request->signed_for);
     curl_easy_setopt(https->easy, CURLOPT_USERNAME, request->key_id);
     curl_easy_setopt(https->easy, CURLOPT_PASSWORD, request->secret_key);
-    curl_easy_setopt(https->easy, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms);
-    curl_easy_setopt(https->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)request->timeout_ms);
+    curl_easy_setopt(https->easy, CURLOPT_TIMEOUT_MS, timeout_ms); /* 0: no limit */
+    curl_easy_setopt(https->easy, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
     curl_easy_setopt(https->easy, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(https->easy, CURLOPT_WRITEDATA, reply);
     outcome.code = (int)curl_easy_perform(https->easy);
@@ -188,12 +189,15 @@ bool https_tell(const struct https *https, const struct https_outcome *outcome,
                 const struct buffer *body, struct err *err)
 {
     const char *url = NULL;
+    int len;
 
     curl_easy_getinfo(https->easy, CURLINFO_EFFECTIVE_URL, &url);
+    url = url ? url : "";
+    len = (int)strcspn(url, "?");
     if (outcome->code == CURLE_OK)
-        return err_set(err, CAUSE_SECRET, "%s: status %ld: %.200s", url ? url : "",
+        return err_set(err, CAUSE_SECRET, "%.*s: status %ld: %.200s", len, url,
                        outcome->status, body->len > 0 ? body->data : "(no body)");
-    return err_set(err, CAUSE_SECRET, "%s: %s (curl %d)%s%s%s%s", url ? url : "",
+    return err_set(err, CAUSE_SECRET, "%.*s: %s (curl %d)%s%s%s%s", len, url,
                    curl_easy_strerror((CURLcode)outcome->code), outcome->code,
                    https->words[0] ? ": " : "", https->words,
                    https->distrust.text[0] ? ": " : "", https->distrust.text);

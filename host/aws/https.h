@@ -36,7 +36,7 @@ struct https_request {
     const char *const *headers; /* "Name: value" each, NULL after the last */
     const char *body;           /* NULL: a GET */
     size_t len;
-    int64_t timeout_ms;
+    int64_t timeout_ms;     /* less than 1 is 1 */
     const char *signed_for; /* "aws:amz:REGION:SERVICE"; NULL: not signed */
     const char *key_id;
     const char *secret_key;
@@ -56,7 +56,8 @@ bool https_may_pass(const struct https_outcome *outcome);
  * It stays until the next call. */
 const char *https_header(const struct https *https, const char *name);
 
-/* The result of the last call in words: its URL, and curl's cause or the status and
+/* The result of the last call in words: its URL without a query, which may have a token,
+ * and curl's cause or the status and
  * the beginning of the body. Returns false, as err_set() does. */
 bool https_tell(const struct https *https, const struct https_outcome *outcome,
                 const struct buffer *body, struct err *err);

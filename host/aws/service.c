@@ -283,7 +283,7 @@ enum service_result service_call(struct service_client *client, enum service ser
                (!buffer_append_text(&token, "X-Amz-Security-Token: ") ||
                 !buffer_append_text(&token, credentials->token))) {
         err_set(err, CAUSE_SECRET, "AWS_SESSION_TOKEN is too long");
-    } else if (deadline_left_ms(&deadline) == 0) { /* which curl takes for: no limit */
+    } else if (deadline_left_ms(&deadline) == 0) {
         err_set(err, CAUSE_SECRET, "no time left after fetching credentials");
         result = AWS_LATER;
     } else {

@@ -35,7 +35,7 @@ bool sts_append_request(struct buffer *body, const char *audience, int64_t secon
            append_encoded(body, audience) && buffer_append_text(body, end);
 }
 
-/* Whether it is a JWT: three parts of base64 for URLs. */
+/* Whether it has the letters of a JWT alone: base64 for URLs, and dots. */
 static bool is_token(const struct buffer *text)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"

@@ -86,10 +86,12 @@ static bool ask_for_messages(struct delivery *delivery, struct queue_answers *an
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct queue_answer *row = &answers->rows[answers->count];
     struct err fault = {0};
+    bool known = !answers->rows[answers->count - 1].ok;
 
     if (delivery_check_publish(delivery, &deadline, &fault))
         return true;
-    if (strcmp(fault.stage, "publish") != 0 && strcmp(fault.stage, "confirm") != 0)
+    if (known && strcmp(fault.stage, "publish") != 0 &&
+        strcmp(fault.stage, "confirm") != 0)
         return true;
     answers->count++;
     set_fault(row, &fault);

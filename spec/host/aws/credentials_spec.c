@@ -78,15 +78,20 @@ static void play(const struct step *steps)
     assert_true(service_open(&client, &config, kms, &err));
 }
 
-static enum service_result ask(struct err *err)
+static enum service_result ask_within(int64_t ms, struct err *err)
 {
     struct buffer body = {.max = 100};
     enum service_result result;
 
     buffer_append_text(&body, "{}");
-    result = service_call(&client, AWS_KMS, &body, 20000, &reply, err);
+    result = service_call(&client, AWS_KMS, &body, ms, &reply, err);
     buffer_free(&body);
     return result;
+}
+
+static enum service_result ask(struct err *err)
+{
+    return ask_within(20000, err);
 }
 
 static void they_are_fetched_once_a_round_and_sign_its_calls(void **state)
@@ -192,10 +197,26 @@ static void what_goes_wrong_names_the_variable(void **state)
                    "kms Decrypt: credentials from AWS_CONTAINER_CREDENTIALS_FULL_URI: ");
         assert_has(err.text, cases[i].words);
         assert_null(strstr(err.text, "s3cret"));
+        assert_null(strstr(err.text, "x=1")); /* a query may be a secret */
         service_hang_up(&client);
         fake_runtime_api_stop(server);
         server = 0;
     }
+}
+
+/* For curl, 0 is no limit. */
+static void without_time_nothing_is_waited_for(void **state)
+{
+    static const struct step silent[] = {{0}};
+    struct err err = {0};
+
+    (void)state;
+    alarm(20);
+    play(silent);
+    assert_int_equal(ask_within(0, &err), AWS_LATER);
+    config.aws_key_id = config.aws_secret_key = "own";
+    service_hang_up(&client);
+    assert_int_equal(ask_within(0, &err), AWS_LATER);
 }
 
 static void a_token_that_cannot_be_sent_is_said(void **state)
@@ -258,6 +279,7 @@ int main(void)
         CASE(without_a_token_no_header_is_sent),
         CASE(the_variables_go_before_the_service),
         CASE(what_goes_wrong_names_the_variable),
+        CASE(without_time_nothing_is_waited_for),
         CASE(a_token_that_cannot_be_sent_is_said),
         CASE(where_they_may_come_from),
     };

@@ -11,7 +11,7 @@
 
 #include "desk/check_broker.h"
 
-static bool connects;
+static bool connects, leaves; /* `leaves`: not a second time */
 static size_t asked, published;
 static enum cause takes; /* why it takes no messages; CAUSES: it does */
 
@@ -20,7 +20,7 @@ bool delivery_connect(struct delivery *delivery, const struct deadline *deadline
 {
     (void)delivery;
     assert_true(deadline_left_ms(deadline) > 0);
-    return connects ||
+    return (connects && !(leaves && asked > 0)) ||
            err_set_at(failure, CAUSE_CONNECT_REFUSED, "connect", 0, "Connection refused");
 }
 
@@ -73,6 +73,7 @@ static int setup(void **state)
     copies_left = SIZE_MAX;
     err = (struct err){0};
     connects = true;
+    leaves = false;
     asked = published = 0;
     takes = CAUSES;
     return 0;
@@ -166,6 +167,19 @@ static void what_cannot_be_connected_is_not_asked(void **state)
     assert_int_equal(published, 0);
 }
 
+static void a_broker_that_leaves_after_the_queues_is_not_ok(void **state)
+{
+    struct delivery delivery = {0};
+
+    (void)state;
+    leaves = true;
+    assert_true(check_broker_queues(&delivery, "there", &answers, &err));
+    assert_int_equal(answers.count, 2);
+    assert_row(0, "there", true, "there", NULL);
+    assert_row(1, NULL, false, "connect: Connection refused",
+               "is RabbitMQ running, and is PIGEON_PORT its port?");
+}
+
 static void no_memory_is_an_error(void **state)
 {
     struct delivery delivery = {0};
@@ -221,6 +235,7 @@ int main(void)
         CASE(says_of_each_queue_what_the_broker_said),
         CASE(says_that_the_broker_takes_no_messages),
         CASE(what_cannot_be_connected_is_not_asked),
+        CASE(a_broker_that_leaves_after_the_queues_is_not_ok),
         CASE(no_memory_is_an_error),
         CASE(variables_are_right_all_or_none),
     };

@@ -314,7 +314,6 @@ static int run_desk(struct pigeon *pigeon, int count, char **arguments)
 {
     struct options options;
     struct err err = {0};
-
     struct delivery *delivery = NULL;
     int status;
 

@@ -236,6 +236,19 @@ static struct MHD_Daemon *serve(struct services *aws, const char *certificate,
         certificate ? tls : tls + 2, MHD_OPTION_END);
 }
 
+static bool obey(struct services *aws, char *line)
+{
+    bool is_sts = strncmp(line, "sts ", 4) == 0;
+    struct order order = {0};
+    char *rest = NULL;
+
+    order.verb = strtok_r(is_sts ? line + 4 : line, " ", &rest);
+    order.first = order.verb ? strtok_r(NULL, " ", &rest) : NULL;
+    order.second = order.first ? strtok_r(NULL, " ", &rest) : NULL;
+    order.rest = rest;
+    return is_sts ? sts_obey(&aws->sts, &order) : store_obey(&aws->store, &order);
+}
+
 static void obey_stdin(struct services *aws)
 {
     char *line = NULL;
@@ -244,10 +257,7 @@ static void obey_stdin(struct services *aws)
     while (getline(&line, &size, stdin) >= 0) {
         line[strcspn(line, "\n")] = '\0';
         pthread_mutex_lock(&aws->lock);
-        puts((strncmp(line, "sts ", 4) == 0 ? sts_obey(&aws->sts, line + 4)
-                                            : store_obey(&aws->store, line))
-                 ? "ok"
-                 : "error");
+        puts(obey(aws, line) ? "ok" : "error");
         pthread_cond_broadcast(&aws->obeyed);
         pthread_mutex_unlock(&aws->lock);
     }

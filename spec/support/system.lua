@@ -85,9 +85,20 @@ function system.event(...)
   return { Records = records }
 end
 
+--- The variables of `env`, of which these are others; false: not set.
+function system.with(env, changes)
+  local changed = {}
+  for name, value in pairs(env or {}) do changed[name] = value end
+  for name, value in pairs(changes) do changed[name] = value or nil end
+  return changed
+end
+
+local folders = {} -- by what vhost() returned: where its rules are
+
 --- A fresh virtual host of the private broker with these durable queues: the variables that
--- lead to it, for `env` below. It is gone with system.drop(env).
-function system.vhost(queues)
+-- lead to it, for `env` below; with rules, the text of a script, those of the function too. All is
+-- gone with system.drop(env).
+function system.vhost(queues, rules)
   local random = assert(io.open("/dev/urandom", "rb"))
   local name = "spec-" .. random:read(8):gsub(".", function(c) return ("%02x"):format(c:byte()) end)
   random:close()
@@ -100,10 +111,17 @@ function system.vhost(queues)
   end
   env.PIGEON_VIRTUAL_HOST = name
   system.declare(env, queues)
+  if rules then
+    folders[env] = system.run("mktemp -d"):gsub("\n", "")
+    system.write(folders[env] .. "/rules.lua", rules)
+    env.LAMBDA_TASK_ROOT, env._HANDLER = folders[env], "rules.lua"
+  end
   return env
 end
 
 function system.drop(env)
+  if folders[env] then system.run("rm -rf " .. quote(folders[env])) end
+  folders[env] = nil
   system.eval(('rabbit_vhost:delete(<<"%s">>, <<"spec">>).'):format(env.PIGEON_VIRTUAL_HOST))
 end
 

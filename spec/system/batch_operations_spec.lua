@@ -3,7 +3,7 @@ local cjson = require "cjson"
 local fixtures = require "spec.support.fixtures"
 local system = require "spec.support.system"
 
-local id, key, quote = system.id, system.key, system.quote
+local id, key = system.id, system.key
 
 local RAISING, LOST, THROTTLED = id(5), id(7), id(9)
 local RULES = ([[
@@ -36,24 +36,14 @@ local function results_of(decoded)
 end
 
 describe("S3 Batch Operations", function()
-  local env, folder
-  setup(function()
-    env = system.vhost({ "normal" })
-    folder = system.run("mktemp -d"):gsub("\n", "")
-    system.write(folder .. "/rules.lua", RULES)
-    env.LAMBDA_TASK_ROOT, env._HANDLER = folder, "rules.lua"
-  end)
-  teardown(function()
-    system.drop(env)
-    os.execute("rm -rf " .. quote(folder))
-  end)
+  local env
+  setup(function() env = system.vhost({ "normal" }, RULES) end)
+  teardown(function() system.drop(env) end)
 
   -- Always a success of the invocation.
   local function send(events, options, port)
-    local own = env.PIGEON_PORT
-    env.PIGEON_PORT = port or own
-    local outcome = system.invoke({ env = env, events = events, options = options })
-    env.PIGEON_PORT = own
+    local outcome = system.invoke({ env = system.with(env, { PIGEON_PORT = port }), events = events,
+      options = options })
     assert.equal(0, outcome.status)
     return outcome, system.consume(env)
   end
@@ -79,7 +69,9 @@ describe("S3 Batch Operations", function()
 
   it("is logged and counted as any other event", function()
     local outcome = send { event("1.0", key(id(1)), "", key(RAISING)) }
-    assert.equal(1, #system.said(outcome.log, "^published: " .. id(1):gsub("%-", "%%-") .. " to normal$"))
+    local published = system.said(outcome.log, "^published$")
+    assert.same({ id(1), { "normal" } }, { published[1].crash_id, published[1].queue })
+    assert.equal(1, #published)
     local failed = system.said(outcome.log, "^failed: ")
     assert.same({ "bad record", "rule error" }, { failed[1].reason, failed[2].reason })
     for _, line in ipairs(system.lines(outcome.log)) do

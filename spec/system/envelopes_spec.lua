@@ -5,7 +5,7 @@ local fixtures = require "spec.support.fixtures"
 local padded = require "spec.support.padded"
 local system = require "spec.support.system"
 
-local id, key, quote = system.id, system.key, system.quote
+local id, key = system.id, system.key
 
 local ARN = "arn:aws:sqs:us-west-2:123456789012:"
 
@@ -40,24 +40,13 @@ end
 local PUBLISHED = { id(1), id(2), id(4), id(6), LOST, id(8), id(9), id(10) }
 
 describe("an SQS batch", function()
-  local env, folder
-  setup(function()
-    env = system.vhost({ "normal" })
-    folder = system.run("mktemp -d"):gsub("\n", "")
-    system.write(folder .. "/rules.lua", RULES)
-    env.LAMBDA_TASK_ROOT, env._HANDLER = folder, "rules.lua"
-  end)
-  teardown(function()
-    system.drop(env)
-    os.execute("rm -rf " .. quote(folder))
-  end)
+  local env
+  setup(function() env = system.vhost({ "normal" }, RULES) end)
+  teardown(function() system.drop(env) end)
   before_each(function() env.PIGEON_BATCH_FAILURES, env.PIGEON_QUEUE = nil, "normal" end)
 
   local function send(event, port)
-    local own = env.PIGEON_PORT
-    env.PIGEON_PORT = port or own
-    local outcome = system.invoke({ env = env, events = { event } })
-    env.PIGEON_PORT = own
+    local outcome = system.invoke({ env = system.with(env, { PIGEON_PORT = port }), events = { event } })
     return outcome, system.consume(env)
   end
 

@@ -1,18 +1,11 @@
 --- The whole program: events through the local Lambda, crash ids out of the private RabbitMQ.
 local system = require "spec.support.system"
 
-local id, key = system.id, system.key
+local id, key, with = system.id, system.key, system.with
 
 local function sorted(list)
   table.sort(list)
   return list
-end
-
-local function copy(env, changes)
-  local changed = {}
-  for name, value in pairs(env or {}) do changed[name] = value end
-  for name, value in pairs(changes) do changed[name] = value or nil end
-  return changed
 end
 
 describe("an event", function()
@@ -25,14 +18,14 @@ describe("an event", function()
 
   -- Sends events and returns the outcome and what arrived in the queues.
   local function send(events, changes)
-    local outcome = system.invoke({ env = copy(env, changes or {}), events = events })
+    local outcome = system.invoke({ env = with(env, changes or {}), events = events })
     return outcome, system.consume(env)
   end
 
   local function with_rules(source, event, changes)
     local folder = system.run("mktemp -d"):gsub("\n", "")
     system.write(folder .. "/rules.lua", source)
-    changes = copy(changes or {}, { LAMBDA_TASK_ROOT = folder, _HANDLER = "rules.lua" })
+    changes = with(changes or {}, { LAMBDA_TASK_ROOT = folder, _HANDLER = "rules.lua" })
     local outcome, arrived = send({ event }, changes)
     os.execute("rm -rf " .. system.quote(folder))
     return outcome, arrived
@@ -246,7 +239,7 @@ describe("init", function()
 
   -- What was posted to /init/error. Lambda does not try again.
   local function init_error(changes)
-    local outcome = system.invoke({ env = copy(good, changes), events = { "{}" } })
+    local outcome = system.invoke({ env = with(good, changes), events = { "{}" } })
     assert.equal(1, outcome.status)
     assert.is_nil(outcome.log:find("hunter2", 1, true))
     assert.is_nil(outcome.answers[1]:find("hunter2", 1, true))
@@ -284,7 +277,7 @@ describe("init", function()
 
   for _, value in ipairs({ "normal", "normal,submitter", "normal,15:submitter", "normal,submitter,jimbob" }) do
     it("takes PIGEON_QUEUE=" .. value, function()
-      local outcome = system.invoke({ env = copy(good, { PIGEON_QUEUE = value }), events = { '{"Records":[]}' } })
+      local outcome = system.invoke({ env = with(good, { PIGEON_QUEUE = value }), events = { '{"Records":[]}' } })
       assert.same({ "null" }, outcome.answers)
     end)
   end

@@ -50,11 +50,7 @@ describe("telemetry", function()
   -- Invokes it with these variables too: its log, the answers, the ids that arrived. Nothing may be
   -- on stderr, and the password nowhere.
   local function invoke(changes, events, options)
-    local all = {}
-    for _, part in ipairs({ env, changes }) do
-      for name, value in pairs(part) do all[name] = value end
-    end
-    local outcome = system.invoke({ env = all, events = events, options = options,
+    local outcome = system.invoke({ env = system.with(env, changes), events = events, options = options,
       command = { "sh", "-c", ("exec %s 2>%s"):format(system.bootstrap, errors) } })
     assert.equal("", system.read(errors))
     assert.is_nil(outcome.log:find(PASSWORD, 1, true))

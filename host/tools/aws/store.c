@@ -134,23 +134,20 @@ static bool set_fault(struct store *store, enum service service, const char *kin
     return false;
 }
 
-bool store_obey(struct store *store, char *line)
+bool store_obey(struct store *store, const struct order *order)
 {
-    char *rest = NULL;
-    const char *verb = strtok_r(line, " ", &rest);
-    const char *first = verb ? strtok_r(NULL, " ", &rest) : NULL;
-    const char *second = first ? strtok_r(NULL, " ", &rest) : NULL;
+    const char *verb = order->verb, *second = order->second;
     enum service service;
 
     if (!second)
         return false;
     if (strcmp(verb, "context") == 0)
-        return learn(store, KMS, first, second, false, rest);
-    if (!service_named(first, &service))
+        return learn(store, KMS, order->first, second, false, order->rest);
+    if (!service_named(order->first, &service))
         return false;
     if (strcmp(verb, "value") == 0 || strcmp(verb, "binary") == 0)
-        return learn(store, service, second, NULL, verb[0] == 'b', rest);
-    return strcmp(verb, "fault") == 0 && set_fault(store, service, second, rest);
+        return learn(store, service, second, NULL, verb[0] == 'b', order->rest);
+    return strcmp(verb, "fault") == 0 && set_fault(store, service, second, order->rest);
 }
 
 /* ------------------------------------------------------------- answers */

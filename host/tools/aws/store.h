@@ -30,6 +30,12 @@ struct store {
     } faults[SERVICES];
 };
 
+/* A line on stdin: its first words, NULL where it has fewer, and what follows them. */
+struct order {
+    const char *verb, *first, *second;
+    const char *rest;
+};
+
 /* An answer: its status, its error's code (NULL: none) and its body. */
 struct reply {
     int status;
@@ -44,7 +50,7 @@ const char *service_name(enum service service);
 bool service_named(const char *name, enum service *service);
 
 /* Executes one line; the usage of aws.c lists them. False: an unknown line. */
-bool store_obey(struct store *store, char *line);
+bool store_obey(struct store *store, const struct order *order);
 
 /* Answers a request with a valid signature; `id` becomes the name of the value. */
 void store_answer(const struct store *store, enum service service,

@@ -139,12 +139,9 @@ static bool write_token(const struct sts *sts, const char *path, const char *aud
     return ok;
 }
 
-bool sts_obey(struct sts *sts, char *line)
+bool sts_obey(struct sts *sts, const struct order *order)
 {
-    char *rest = NULL;
-    const char *verb = strtok_r(line, " ", &rest);
-    const char *first = verb ? strtok_r(NULL, " ", &rest) : NULL;
-    const char *second = first ? strtok_r(NULL, " ", &rest) : NULL;
+    const char *verb = order->verb, *first = order->first, *second = order->second;
     long number = first ? strtol(first, NULL, 10) : 0;
 
     if (!first)

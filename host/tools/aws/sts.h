@@ -28,7 +28,7 @@ bool sts_open(struct sts *sts);
 int64_t sts_now(const struct sts *sts);
 
 /* Executes what follows "sts " in a line; the usage of aws.c lists it. */
-bool sts_obey(struct sts *sts, char *line);
+bool sts_obey(struct sts *sts, const struct order *order);
 
 /* Answers a request with a valid signature; `audience` becomes the audience asked for. */
 void sts_answer(const struct sts *sts, const struct buffer *body, struct reply *reply,

@@ -8,6 +8,22 @@ function values.bare(node)
   return node
 end
 
+local function add_operands(node, op, list)
+  node = values.bare(node)
+  if node.kind == "Binop" and node.op == op then
+    add_operands(node.left, op, list)
+    add_operands(node.right, op, list)
+  else
+    list[#list + 1] = node
+  end
+  return list
+end
+
+--- `a or (b or c)`, "or" -> the nodes a, b and c: what stands around an operator, in the order of the script.
+function values.operands(node, op)
+  return add_operands(node, op, {})
+end
+
 --- Whether a declaration keeps its first value: nothing assigns to it.
 function values.is_steady(declaration)
   for _, use in ipairs(declaration.uses) do

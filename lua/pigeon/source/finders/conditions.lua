@@ -64,19 +64,9 @@ local function check_chain(node, facts)
   end
 end
 
-local function operands(node, op, list)
-  if node.kind == "Binop" and node.op == op then
-    operands(node.left, op, list)
-    operands(node.right, op, list)
-  else
-    list[#list + 1] = node
-  end
-  return list
-end
-
 local function check_operands(node, facts)
   local seen = {}
-  for _, operand in ipairs(operands(node, node.op, {})) do
+  for _, operand in ipairs(values.operands(node, node.op)) do
     local text = facts.show(operand)
     if seen[text] then
       facts.report(operand, "error", ("%s is there twice, with `%s` between"):format(text, node.op),
@@ -89,7 +79,7 @@ end
 -- a ~= "x" or a ~= "y": one of the two always holds.
 local function check_differences(node, facts)
   local first_of = {} -- by the text of what is compared: the first comparison, and its value
-  for _, operand in ipairs(operands(node, "or", {})) do
+  for _, operand in ipairs(values.operands(node, "or")) do
     if operand.kind == "Binop" and operand.op == "~=" then
       local value, side = values.constant(operand.right), facts.show(operand.left)
       if value == nil then value, side = values.constant(operand.left), facts.show(operand.right) end

@@ -140,17 +140,6 @@ end
 
 -- ------------------------------------------------------------------------ one after another
 
-local function operands(node, op, list)
-  while node.kind == "Paren" do node = node.inner end
-  if node.kind == "Binop" and node.op == op then
-    operands(node.left, op, list)
-    operands(node.right, op, list)
-  else
-    list[#list + 1] = node
-  end
-  return list
-end
-
 -- Whether two expressions that look the same mean the same locals.
 local function same_names(one, other)
   local declarations, at = {}, 0
@@ -190,7 +179,7 @@ end
 
 local function check_both(node, facts)
   local seen = {}
-  for _, operand in ipairs(operands(node, "and", {})) do
+  for _, operand in ipairs(values.operands(node, "and")) do
     local shown, value = compared(operand, "==", facts)
     if shown and seen[shown] ~= nil and seen[shown] ~= value then
       facts.report(operand, "error", ("%s is never both %s and %s"):format(shown, ("%q"):format(seen[shown]),
@@ -222,7 +211,7 @@ function never.Block(block, _, facts)
       and statement.clauses[1]
     if clause and endings.of_block(clause.body) then
       local only, any = {}, false
-      for _, operand in ipairs(operands(clause.condition, "or", {})) do
+      for _, operand in ipairs(values.operands(clause.condition, "or")) do
         local shown, value, side = compared(operand, "~=", facts)
         if shown and is_steady(side) then
           only[shown], any = { value = value, side = side, line = operand.line }, true

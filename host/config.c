@@ -149,11 +149,6 @@ void config_close(struct config *config)
 
 /* ------------------------------------------------------------- checks */
 
-static bool is_set(const char *value)
-{
-    return value && value[0] != '\0';
-}
-
 bool config_external(const struct config *config)
 {
     return is_set(config->tls_cert_file) && !is_set(config->user) &&

@@ -69,6 +69,12 @@ struct config {
     bool hidden; /* config_hide() has copies of the secrets */
 };
 
+/* Whether a variable has a value: set but empty counts as missing. */
+static inline bool is_set(const char *value)
+{
+    return value && value[0] != '\0';
+}
+
 /* Reads the environment; checks nothing. */
 void config_read(struct config *config);
 

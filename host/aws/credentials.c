@@ -14,11 +14,6 @@
 #define TOKEN_MAX 8192 /* bytes; that of EKS is a JWT */
 #define REPLY_MAX 65536
 
-static bool is_set(const char *value)
-{
-    return value && value[0] != '\0';
-}
-
 static bool in_variables(const struct config *config)
 {
     return is_set(config->aws_key_id) && is_set(config->aws_secret_key);
@@ -94,7 +89,7 @@ static enum credentials_result judge(struct credentials *credentials, struct htt
                                      const struct buffer *reply, struct err *err)
 {
     if (outcome->code != 0) {
-        https_tell(https, outcome, reply, err);
+        https_tell(https, outcome, err);
         return https_may_pass(outcome) ? CREDENTIALS_LATER : CREDENTIALS_NONE;
     }
     if (outcome->status == 200)

@@ -186,18 +186,14 @@ const char *https_header(const struct https *https, const char *name)
 }
 
 bool https_tell(const struct https *https, const struct https_outcome *outcome,
-                const struct buffer *body, struct err *err)
+                struct err *err)
 {
     const char *url = NULL;
-    int len;
 
     curl_easy_getinfo(https->easy, CURLINFO_EFFECTIVE_URL, &url);
     url = url ? url : "";
-    len = (int)strcspn(url, "?");
-    if (outcome->code == CURLE_OK)
-        return err_set(err, CAUSE_SECRET, "%.*s: status %ld: %.200s", len, url,
-                       outcome->status, body->len > 0 ? body->data : "(no body)");
-    return err_set(err, CAUSE_SECRET, "%.*s: %s (curl %d)%s%s%s%s", len, url,
+    return err_set(err, CAUSE_SECRET, "%.*s: %s (curl %d)%s%s%s%s",
+                   (int)strcspn(url, "?"), url,
                    curl_easy_strerror((CURLcode)outcome->code), outcome->code,
                    https->words[0] ? ": " : "", https->words,
                    https->distrust.text[0] ? ": " : "", https->distrust.text);

@@ -56,11 +56,10 @@ bool https_may_pass(const struct https_outcome *outcome);
  * It stays until the next call. */
 const char *https_header(const struct https *https, const char *name);
 
-/* The result of the last call in words: its URL without a query, which may have a token,
- * and curl's cause or the status and
- * the beginning of the body. Returns false, as err_set() does. */
+/* Where no whole answer arrived, curl's cause in words, after the URL without its query,
+ * which may have a token. Returns false, as err_set() does. */
 bool https_tell(const struct https *https, const struct https_outcome *outcome,
-                const struct buffer *body, struct err *err);
+                struct err *err);
 
 void https_close(struct https *https);
 

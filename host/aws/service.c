@@ -44,11 +44,6 @@ const char *service_name(enum service service)
     return services[service].name;
 }
 
-static bool is_set(const char *value)
-{
-    return value && value[0] != '\0';
-}
-
 /* ------------------------------------------------------------- opening */
 
 static bool check_region(const char *region, struct err *err)
@@ -202,7 +197,7 @@ static enum service_result judge(struct service_client *client,
     char message[SHOWN_BYTES + 1];
 
     if (outcome->code != 0) {
-        https_tell(client->https, outcome, reply, err);
+        https_tell(client->https, outcome, err);
         return https_may_pass(outcome) ? AWS_LATER : AWS_REFUSED;
     }
     if (outcome->status == 200)

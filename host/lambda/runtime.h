@@ -39,6 +39,7 @@ struct runtime *runtime_open(const char *api, struct err *err);
 void runtime_extend(struct runtime *runtime);
 bool runtime_extended(struct runtime *runtime, struct err *err);
 
+/* Asks for the next event, and waits for it without a limit. */
 enum runtime_next runtime_next(struct runtime *runtime, struct runtime_event *event,
                                struct err *err);
 

@@ -58,9 +58,9 @@ const char *https_header(const struct https *https, const char *name)
 }
 
 bool https_tell(const struct https *https, const struct https_outcome *outcome,
-                const struct buffer *body, struct err *err)
+                struct err *err)
 {
-    (void)https, (void)outcome, (void)body;
+    (void)https, (void)outcome;
     return err_set(err, CAUSE_OTHER, "the answer is too long");
 }
 

@@ -9,7 +9,7 @@
 
 /* The lists at these places of the stack: of {level, message, facts}, and of lines of
  * metrics, strings. Where an event has one line, as a lone object has, and it is written
- * as JSON, its metrics are in the same line: half of the bytes, which are billed. */
+ * as JSON, its metrics are in the same line: 12 % fewer bytes, which are billed. */
 void log_lines_write(lua_State *L, int lines, int metrics);
 
 #endif

@@ -107,11 +107,10 @@ static void be_registered(struct end *end)
         return;
     }
     waiting = end;
-    late = short_or_long(&chance, 900 * MS, 5 * SECOND);
+    late = between(&chance, 300 * MS, 3 * SECOND);
     cut = (size_t)between(&chance, 1, sizeof(welcome) - 2);
     schedule_at(now + late, welcome_late, end, processes);
-    schedule_at(now + late + short_or_long(&chance, MS, 300 * MS), end_welcome, end,
-                processes);
+    schedule_at(now + late + between(&chance, MS, 900 * MS), end_welcome, end, processes);
 }
 
 static void hear_register(struct end *end, const char *head, const char *body)

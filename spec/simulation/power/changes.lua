@@ -146,6 +146,10 @@ return {
   -- the extension
   { "the extension does not ask for its event", "host/lambda/extension.c",
     "    http_ask(extension->http, NEXT, header);\n", "" },
+  { "the rest of a late answer is not waited for", "host/lambda/http.c",
+    "    if (http->attempt.late) /* once more */\n        http->call.deadline = deadline_in(http->post_ms);\n", "" },
+  { "the beginning of a late answer is forgotten", "host/lambda/http.c",
+    "    if (!http->attempt.begun)\n        response_begin(", "        response_begin(" },
   { "an answer to the extension that is late is not read", "host/lambda/extension.c",
     "extension->late = outcome.late;", "extension->late = false;" },
   { "registering takes as long as it takes", "host/lambda/extension.c",

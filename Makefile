@@ -1,4 +1,5 @@
-# Pigeon. Each works on a bare Debian 12, and but for package on 13: it installs what it needs.
+# Pigeon. Each works on a bare Debian 12; build, run, test-rules and specs on 13, too. Each installs
+# what it needs.
 #
 #   make help         this list
 #   make build        builds the program, build/bootstrap, and the tools for developing it
@@ -13,8 +14,8 @@
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
 #   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
 #                     each target of spec/fuzz
-#   make check        format, lint, all specs, those of the broker on RabbitMQ 4, a simulation, a
-#                     soak; host and system again with sanitizers; host again for arm64
+#   make check        format, lint, all specs, those of the broker on RabbitMQ 4, Debian 13, a
+#                     simulation, a soak; host and system with sanitizers; host for arm64
 #   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one
 #   make coverage     which lines and branches of host/ and lua/ the specs reach
 #   make mutants      FILE=host/x.c: changes it at SAMPLE=60 places, one at a time, and shows

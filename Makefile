@@ -10,7 +10,8 @@
 #                     PIGEON_QUEUE: warnings count; FROM=OLD.zip: its program, none compiled
 #   make test         runs all specs
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
-#   make bench        measures events, start and memory, beside the least possible
+#   make bench        measures events, start and memory, beside the least possible; LONG=1:
+#                     and under Lambda's CPU, on other brokers, beside other languages
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
 #   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
 #                     each target of spec/fuzz
@@ -86,7 +87,7 @@ SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spe
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
 # So that a typo is an error. SEEDS, CHANGES, FILE and SAMPLE are those of spec/*/rules.mk.
-KNOWN  = ARCH BUILD CC CHANGES FILE FROM Q QUEUES RULES SAMPLE SANITIZE SECONDS SEED SEEDS SHADOW
+KNOWN  = ARCH BUILD CC CHANGES FILE FROM LONG Q QUEUES RULES SAMPLE SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 
@@ -117,8 +118,8 @@ targets: $(FUZZ)
 simulation simulation-power: $(BUILD)/simulation
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
-bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
-	@bin/bench
+bench: build $(addprefix $(BUILD)/bench/,driver floor decide plain)
+	@bin/bench $(if $(LONG),--long)
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs build/simulation asan $(EMULATED)

@@ -86,7 +86,7 @@ TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard 
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
-# So that a typo is an error. SEEDS, CHANGES, FILE and SAMPLE are those of spec/*/rules.mk.
+# So that a typo is an error. SEEDS, LONG, CHANGES, FILE and SAMPLE are those of spec/*/rules.mk.
 KNOWN  = ARCH BUILD CC CHANGES FILE FROM LONG Q QUEUES RULES SAMPLE SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))

@@ -1,4 +1,5 @@
-# Pigeon. Each works on a bare Debian 12, and but for package on 13: it installs what it needs.
+# Pigeon. Each works on a bare Debian 12; build, run, test-rules and specs on 13, too. Each installs
+# what it needs.
 #
 #   make help         this list
 #   make build        builds the program, build/bootstrap, and the tools for developing it
@@ -9,12 +10,13 @@
 #                     PIGEON_QUEUE: warnings count; FROM=OLD.zip: its program, none compiled
 #   make test         runs all specs
 #   make testshell    starts a shell with a RabbitMQ running and PIGEON_* set
-#   make bench        measures events, start and memory, beside the least possible
+#   make bench        measures events, start and memory, beside the least possible; LONG=1:
+#                     and under Lambda's CPU, on other brokers, beside other languages
 #   make soak         sends random events with faults; SECONDS=60, SEED=7: the same again
 #   make fuzz         searches for input that breaks what reads from outside, SECONDS=60 for
 #                     each target of spec/fuzz
-#   make check        format, lint, all specs, those of the broker on RabbitMQ 4, a simulation, a
-#                     soak; host and system again with sanitizers; host again for arm64
+#   make check        format, lint, all specs, those of the broker on RabbitMQ 4, Debian 13, a
+#                     simulation, a soak; host and system with sanitizers; host for arm64
 #   make simulation   SEEDS=2000 lives in virtual time; SEED=7: one
 #   make coverage     which lines and branches of host/ and lua/ the specs reach
 #   make mutants      FILE=host/x.c: changes it at SAMPLE=60 places, one at a time, and shows
@@ -84,8 +86,8 @@ TOOLS := $(patsubst host/tools/%.c,$(BUILD)/tools/%,$(if $(SYSROOT),,$(wildcard 
 SPECS := $(patsubst %.c,$(BUILD)/%,$(sort $(if $(wildcard spec),$(shell find spec -name '*_spec.c'))))
 FUZZ  := $(patsubst %.c,$(BUILD)/%,$(filter-out %/main.c %/wire.c,$(wildcard spec/fuzz/*.c)))
 
-# So that a typo is an error. SEEDS, CHANGES, FILE and SAMPLE are those of spec/*/rules.mk.
-KNOWN  = ARCH BUILD CC CHANGES FILE FROM Q QUEUES RULES SAMPLE SANITIZE SECONDS SEED SEEDS SHADOW
+# So that a typo is an error. SEEDS, LONG, CHANGES, FILE and SAMPLE are those of spec/*/rules.mk.
+KNOWN  = ARCH BUILD CC CHANGES FILE FROM LONG Q QUEUES RULES SAMPLE SANITIZE SECONDS SEED SEEDS SHADOW
 $(foreach name,$(filter-out $(KNOWN),$(.VARIABLES)),$(if $(filter command,$(origin $(name))),\
     $(error $(name) is not a variable of this Makefile; there are $(KNOWN))))
 
@@ -116,8 +118,8 @@ targets: $(FUZZ)
 simulation simulation-power: $(BUILD)/simulation
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
-bench: build $(addprefix $(BUILD)/bench/,driver floor decide)
-	@bin/bench
+bench: build $(addprefix $(BUILD)/bench/,driver floor decide plain)
+	@bin/bench $(if $(LONG),--long)
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)
 check: build specs build/simulation asan $(EMULATED)

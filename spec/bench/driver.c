@@ -14,6 +14,8 @@
  * the caches as the same other left them; the first WARM turns are not printed. A line
  * for each event, "event NUMBER WALL CPU": to the last byte of the answer, and what the
  * process used up to its next event. At the end a line for each, "peak NUMBER KILOBYTES".
+ * With PACE_MS it waits so long before each event, and with DEADLINE_MS an event has so
+ * long, 900 s otherwise.
  * reconnects: the same, but before each turn the shell command CUT ends the connections
  * to the broker. No CPU: it is 0.
  *
@@ -58,6 +60,8 @@ static size_t apart_cpu; /* this one */
 
 static char *event; /* with the answer's headers in front */
 static size_t event_len;
+static char *event_deadline; /* its 13 digits in there */
+static long pace_ms, deadline_ms = 900000;
 
 static int64_t nanoseconds(clockid_t clock)
 {
@@ -169,9 +173,10 @@ static void read_event(const char *path)
     head = snprintf(event, 512,
                     "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                     "Lambda-Runtime-Aws-Request-Id: " REQUEST_ID "\r\n"
-                    "Lambda-Runtime-Deadline-Ms: %lld\r\n"
+                    "Lambda-Runtime-Deadline-Ms: 0000000000000\r\n"
                     "Content-Length: %ld\r\n\r\n",
-                    (long long)(time(NULL) + 900) * 1000, size);
+                    size);
+    event_deadline = strstr(event, "Deadline-Ms: ") + strlen("Deadline-Ms: ");
     event_len = (size_t)head + fread(event + head, 1, (size_t)size, file);
     must(event_len == (size_t)(head + size), NULL, "cannot read the event");
     fclose(file);
@@ -182,8 +187,15 @@ static int64_t hand_over(const struct program *program)
 {
     static const char thanks[] = "HTTP/1.1 202 Accepted\r\nContent-Type: application/json"
                                  "\r\nContent-Length: 16\r\n\r\n{\"status\":\"OK\"}\n";
-    int64_t start = nanoseconds(CLOCK_MONOTONIC), end;
+    int64_t start, end;
+    char digits[32];
 
+    if (pace_ms)
+        usleep((useconds_t)pace_ms * 1000);
+    snprintf(digits, sizeof(digits), "%lld",
+             (long long)nanoseconds(CLOCK_REALTIME) / 1000000 + deadline_ms);
+    memcpy(event_deadline, digits, 13);
+    start = nanoseconds(CLOCK_MONOTONIC);
     send_all(program, event, event_len);
     read_request(program, "POST ");
     end = nanoseconds(CLOCK_MONOTONIC);
@@ -388,6 +400,13 @@ static void read_commands(char **argument)
     }
 }
 
+static long number_in(const char *name, long otherwise)
+{
+    const char *value = getenv(name);
+
+    return value ? strtol(value, NULL, 10) : otherwise;
+}
+
 int main(int argc, char **argv)
 {
     bool starts = argc > 4 && strcmp(argv[2], "starts") == 0;
@@ -410,6 +429,8 @@ int main(int argc, char **argv)
         return 0;
     }
     read_event(argv[3]);
+    pace_ms = number_in("PACE_MS", 0);
+    deadline_ms = number_in("DEADLINE_MS", deadline_ms);
     if (reconnects)
         measure_reconnects(strtol(argv[4], NULL, 10), argv[5]);
     else

@@ -5,10 +5,13 @@
  * Lua, no logs, no deadlines; whatever is not as expected ends it. The ids lie at fixed
  * places of the event:
  *
- *   floor OFFSET STRIDE COUNT     the first one's, from one to the next, how many
+ *   floor OFFSET STRIDE COUNT [each]   the first one's, from one to the next, how many;
+ *                                      each: connects again for each event
  *
- * It connects to the broker before it asks for the first event, as Pigeon does. */
+ * It connects to the broker before it asks for the first event, as Pigeon does; over TLS,
+ * with the CAs of PIGEON_TLS_CA_FILE, where that is set. */
 #include <amqp.h>
+#include <amqp_ssl_socket.h>
 #include <amqp_tcp_socket.h>
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -78,12 +81,19 @@ static const char *call(int fd, const char *request)
 
 /* ------------------------------------------------------------- the broker */
 
+/* Which publishes wait for their confirm: tag modulo the window. */
+static bool waiting[CONFIRMS_WINDOW];
+static uint64_t next_tag = 1, first_waiting = 1;
+
 static amqp_connection_state_t connect_broker(void)
 {
     amqp_connection_state_t connection = amqp_new_connection();
-    amqp_socket_t *socket = amqp_tcp_socket_new(connection);
+    const char *cas = getenv("PIGEON_TLS_CA_FILE");
+    amqp_socket_t *socket =
+        cas ? amqp_ssl_socket_new(connection) : amqp_tcp_socket_new(connection);
     int port = (int)strtol(getenv("PIGEON_PORT"), NULL, 10);
 
+    must(!cas || amqp_ssl_socket_set_cacert(socket, cas) == AMQP_STATUS_OK, "CAs");
     must(amqp_socket_open(socket, getenv("PIGEON_HOST"), port) == 0, "no broker");
     must(amqp_login(connection, getenv("PIGEON_VIRTUAL_HOST"), 1, 131072, 30,
                     AMQP_SASL_METHOD_PLAIN, getenv("PIGEON_USER"),
@@ -92,6 +102,7 @@ static amqp_connection_state_t connect_broker(void)
          "login");
     must(amqp_channel_open(connection, CHANNEL) != NULL, "channel.open");
     must(amqp_confirm_select(connection, CHANNEL) != NULL, "confirm.select");
+    next_tag = first_waiting = 1;
     return connection;
 }
 
@@ -119,10 +130,6 @@ static void publish(amqp_connection_state_t connection, amqp_bytes_t queue,
                             1 /* mandatory */, 0, &properties, bytes) == AMQP_STATUS_OK,
          "publish");
 }
-
-/* Which publishes wait for their confirm: tag modulo the window. */
-static bool waiting[CONFIRMS_WINDOW];
-static uint64_t next_tag = 1, first_waiting = 1;
 
 static void read_confirm(amqp_connection_state_t connection)
 {
@@ -167,7 +174,7 @@ int main(int argc, char **argv)
     size_t offset, stride, count;
     int fd;
 
-    must(argc == 4 && api, "usage: floor OFFSET STRIDE COUNT, started by driver");
+    must(argc >= 4 && api, "usage: floor OFFSET STRIDE COUNT [each], started by driver");
     offset = strtoul(argv[1], NULL, 10);
     stride = strtoul(argv[2], NULL, 10);
     count = strtoul(argv[3], NULL, 10);
@@ -177,6 +184,10 @@ int main(int argc, char **argv)
              "GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n%s\r\n", host);
     for (;;) {
         body = call(fd, next);
+        if (argc == 5) {
+            amqp_destroy_connection(connection);
+            connection = connect_broker();
+        }
         publish_all(connection, queue, body + offset, stride, count);
         id = strcasestr(input, "\r\nLambda-Runtime-Aws-Request-Id: ");
         must(id != NULL, "no request id");

@@ -96,6 +96,16 @@ describe("a deploy", function()
     end
   end)
 
+  it("is refused where a password has no user, and is not a token", function()
+    local rule = template.Rules.PasswordNeedsUser
+    local assertion = rule.Assertions[1].Assert
+    local function refused(values) return render(rule.RuleCondition, values) and not render(assertion, values) end
+    assert.is_true(refused { PigeonPassword = "ssm:/pigeon/password" })
+    assert.is_false(refused { PigeonPassword = "ssm:/pigeon/password", PigeonUser = "pigeon" })
+    assert.is_false(refused { PigeonPassword = "sts:rabbitmq", TokenAudience = "rabbitmq" })
+    assert.is_false(refused { PigeonTlsCertFile = "/var/task/pigeon.pem" })
+  end)
+
   it("takes no version's name from a parameter", function()
     assert.is_nil(fn.AutoPublishCodeSha256)
   end)

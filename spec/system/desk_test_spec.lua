@@ -76,7 +76,7 @@ describe("pigeon test", function()
     program = from_repository
     assert.are.equal(0, status, said)
     assert.matches("1 success", said)
-    assert.are.equal("bootstrap\nmy_spec.lua\nrules.lua\n", system.run("ls -A " .. folder))
+    assert.are.equal("LICENSES\nbootstrap\nmy_spec.lua\nrules.lua\nsbom.cdx.json\n", system.run("ls -A " .. folder))
   end)
 
   for name, body in pairs {

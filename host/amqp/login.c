@@ -203,7 +203,7 @@ static bool fail_size(const struct first_frame *first, size_t len, struct err *e
             ? "PIGEON_PASSWORD is too long: with it the login has %zu bytes, and "
               "at most %zu can be sent to this broker"
             : "PIGEON_PASSWORD is too long: with it the login has %zu bytes, and "
-              "the broker ended the connection; it takes %zu, unless its "
+              "the broker did not answer it; it takes %zu, unless its "
               "initial_frame_max is set",
         len, len > first->most ? first->most : first->max);
 }

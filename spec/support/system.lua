@@ -152,6 +152,12 @@ function system.declare(env, queues)
   system.run(tool(env, "consume", "--declare -- " .. quoted(queues)))
 end
 
+local function ids_in(output)
+  local ids = {}
+  for id in output:gmatch("item: ([^\n]*)\n") do ids[#ids + 1] = id end
+  return ids
+end
+
 --- The ids in these queues (those of PIGEON_QUEUE, without throttles, unless given), in the
 -- order of their coming; the queues are empty then.
 function system.consume(env, queues)
@@ -161,11 +167,14 @@ function system.consume(env, queues)
       queues[#queues + 1] = entry:gsub("^%s*%d+%s*:", ""):match("^%s*(.-)%s*$")
     end
   end
-  local ids = {}
-  for id in system.run(tool(env, "consume", "-- " .. quoted(queues))):gmatch("item: ([^\n]*)\n") do
-    ids[#ids + 1] = id
-  end
-  return ids
+  return ids_in(system.run(tool(env, "consume", "-- " .. quoted(queues))))
+end
+
+--- The same of one queue, where the broker may break off: the ids that came until then, and whether it did not.
+function system.try_consume(env, queue)
+  local pipe <close> = io.popen(tool(env, "consume", "-- " .. quote(queue)))
+  local ids = ids_in(pipe:read("a"))
+  return ids, pipe:close() == true
 end
 
 --- How many messages wait in a queue.

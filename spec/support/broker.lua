@@ -91,8 +91,12 @@ function broker.sync()
   evaluate("mnesia:sync_log().")
 end
 
+--- Returns when each of its threads stands still.
 function broker.freeze()
   signal("STOP")
+  system.wait("the broker to stand still", function()
+    return not system.run(("cat /proc/$(cat %s)/task/*/stat 2>/dev/null; true"):format(quote(pid_file))):find("%) [^T]")
+  end)
 end
 
 function broker.thaw()

@@ -6,14 +6,18 @@ local system = require "spec.support.system"
 
 local cluster = {}
 
+local release = os.getenv "RABBITMQ" or ""
+local NAME <const> = "cluster" .. (release ~= "" and "-" .. release or "")
+local LOG <const> = "build/test/" .. NAME .. ".log"
+
 local COMMAND = "spec/support/cluster.sh "
 local guard, env
 local number = 0 -- of the last id
 
 --- Starts it; it ends with cluster.stop(), or with us.
 function cluster.start()
-  guard = assert(io.popen(COMMAND .. "run >build/test/cluster.log 2>&1", "w"))
-  system.wait("the cluster to begin", function() return os.execute("test -e build/cluster/pid") end)
+  guard = assert(io.popen(COMMAND .. "run >" .. LOG .. " 2>&1", "w"))
+  system.wait("the cluster to begin", function() return os.execute("test -e build/" .. NAME .. "/pid") end)
   cluster.ask("wait")
   env = { PIGEON_AWS_REGION = "us-west-2" }
   for variable, value in cluster.ask("env"):gmatch("export (PIGEON_[A-Z_]+)=([^\n]+)") do
@@ -35,7 +39,7 @@ end
 
 --- Starts a node beside us; the pipe's close() waits for it.
 function cluster.restart(node)
-  return io.popen(COMMAND .. "start " .. node .. " >>build/test/cluster.log 2>&1", "w")
+  return io.popen(COMMAND .. "start " .. node .. " >>" .. LOG .. " 2>&1", "w")
 end
 
 --- The leader of the queue, and the two others.

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A cluster on loopback: three RabbitMQ nodes, 1, 2 and 3, and the quorum queue "crashes"
-# with a replica on each. A node is a bin/rabbitmq of its own folder in build/cluster.
+# with a replica on each. A node is a bin/rabbitmq of its own folder in build/cluster
+# (build/cluster-4.0 with RABBITMQ=4.0).
 #
 # Each node has an epmd of its own, where the other two are fault proxies before their ports:
 # so the way between two nodes can be cut, and that of their clients is left alone.
@@ -22,7 +23,7 @@
 set -eu
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-dir=$root/build/cluster
+dir=$root/build/cluster${RABBITMQ:+-$RABBITMQ}
 queue='{resource, <<"/">>, queue, <<"crashes">>}'
 arguments='[{<<"x-queue-type">>, longstr, <<"quorum">>}]'
 

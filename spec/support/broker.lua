@@ -92,11 +92,15 @@ function broker.sync()
 end
 
 --- Returns when each of its threads stands still.
-function broker.freeze()
-  signal("STOP")
+function broker.wait_frozen()
   system.wait("the broker to stand still", function()
     return not system.run(("cat /proc/$(cat %s)/task/*/stat 2>/dev/null; true"):format(quote(pid_file))):find("%) [^T]")
   end)
+end
+
+function broker.freeze()
+  signal("STOP")
+  broker.wait_frozen()
 end
 
 function broker.thaw()

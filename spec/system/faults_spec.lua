@@ -68,18 +68,32 @@ describe("each answer is true and the next event works:", function()
       broker.when(env, "normal", system.count(env, "normal") + messages, action)
     end
 
+    -- The answer of an event during which this was done. Where the machine is busy it may come after the
+    -- answer: then undo(), and again.
+    local function interrupted(messages, action, undo)
+      for _ = 1, 20 do
+        when(messages, action)
+        local answer = run:send(MANY)
+        if answer ~= "null" then return answer end
+        undo()
+      end
+      error("nothing came in the middle of an event")
+    end
+
+    local function start_again()
+      broker.wait_gone()
+      run:send(300)
+      broker.restart()
+      run:undisturbed(300)
+    end
+
     it("killed in the middle of an event, and started again", function()
       start()
-      local failed = 0
       for _, messages in ipairs({ 1, 300, 1000 }) do
         run:undisturbed(300)
-        when(messages, broker.KILL)
-        if run:send(MANY) ~= "null" then failed = failed + 1 end
-        broker.wait_gone()
-        run:send(300)
-        broker.restart()
+        interrupted(messages, broker.KILL, start_again)
+        start_again()
       end
-      assert.equal(3, failed)
       run:again()
       run:finish()
     end)
@@ -128,8 +142,10 @@ describe("each answer is true and the next event works:", function()
 
     it("frozen in the middle of an event", function()
       start("--deadline", "8000") -- a tenth is left for the answer about 4,000 objects
-      when(300, broker.FREEZE)
-      has(run:send(MANY), "in time")
+      has(interrupted(300, broker.FREEZE, function()
+        broker.wait_frozen()
+        broker.thaw()
+      end), "in time")
       broker.thaw()
       run:finish()
     end)
@@ -162,9 +178,11 @@ describe("each answer is true and the next event works:", function()
 
     it("out of memory in the middle of an event", function()
       start("--deadline", "60000")
-      when(300, broker.ALARM)
       local began = os.time()
-      has(run:send(MANY), "connection.blocked", "low on memory")
+      has(interrupted(300, broker.ALARM, function()
+        broker.alarm("memory")
+        broker.clear_alarm("memory")
+      end), "connection.blocked", "low on memory")
       assert.is_true(os.time() - began < 30)
       broker.clear_alarm("memory")
       run:finish()

@@ -31,7 +31,7 @@ end
 
 local seconds = whole(arg[1], 60)
 local seed = whole(arg[2], os.time())
-local folder = system.build .. "/test/soak"
+local folder = system.build .. "/test/soak" .. (os.getenv "RABBITMQ" or "") -- two may run side by side
 
 local quote = system.quote
 

@@ -247,9 +247,12 @@ void calm_event_begins(void)
     exact_then = only_destinations_gone();
 }
 
+/* Where no connect may be tried yet, an event is an error as a whole; tasks of S3 Batch
+ * Operations are not, and each fails. */
 bool calm_but_for_destinations(void)
 {
-    return exact_then && only_destinations_gone() && begun > calm_since;
+    return exact_then && only_destinations_gone() &&
+           begun > calm_since + (plan.tasks ? BACK_OFF : 0);
 }
 
 bool calm_has_to_work(const struct message *message)

@@ -118,7 +118,7 @@ targets: $(FUZZ)
 simulation simulation-power: $(BUILD)/simulation
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
-bench: build $(addprefix $(BUILD)/bench/,driver floor decide plain)
+bench: build $(addprefix $(BUILD)/bench/,driver floor floor_tls decide plain)
 	@bin/bench $(if $(LONG),--long)
 # Not on an arm64 machine, where it would be the same once more.
 EMULATED = $(filter-out $(NATIVE),arm64)

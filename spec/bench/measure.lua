@@ -132,7 +132,7 @@ end
 
 --- The least for the same work, with the words of write_event().
 function measure.floor(words)
-  return FOLDER .. "floor " .. words
+  return FOLDER .. (measure.variables.PIGEON_TLS and "floor_tls " or "floor ") .. words
 end
 
 return measure

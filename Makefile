@@ -116,6 +116,8 @@ fuzz: setup
 	@BUILD=$(BUILD)/fuzz bin/fuzz "$(SECONDS)"
 targets: $(FUZZ)
 simulation simulation-power: $(BUILD)/simulation
+coverage: setup
+mutants: build specs build/simulation
 soak: build
 	@env -u SECONDS lua5.4 spec/system/soak.lua "$(SECONDS)" "$(SEED)"
 bench: build $(addprefix $(BUILD)/bench/,driver floor floor_tls decide plain)

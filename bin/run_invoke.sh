@@ -31,5 +31,5 @@ if [ -z "$event" ]; then
     exit 2
 fi
 export AWS_LAMBDA_LOG_LEVEL="${AWS_LAMBDA_LOG_LEVEL:-DEBUG}"
-# Lambda waits 0.5 s for the end, which is no part of the answer here.
+# Lambda waits 0.5 s for the end, which does not belong to the answer here.
 printf '%s\n' "$event" | "$root/build/tools/lambda" --grace 10000 -- "$root/build/bootstrap"

@@ -1,5 +1,5 @@
 /* element.h -- the text of one element of an XML document, for the answers of STS: they
- * are a dozen elements without attributes, comments and sections, so this is no parser.
+ * are a dozen elements without attributes, comments and sections, so it is not a parser.
  */
 #ifndef PIGEON_AWS_ELEMENT_H
 #define PIGEON_AWS_ELEMENT_H

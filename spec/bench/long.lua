@@ -8,6 +8,11 @@ local system = require "spec.support.system"
 local add, drive, floor = report.add, measure.drive, measure.floor
 local progress = report.progress_of
 
+-- stdout is the table, or JSON.
+local function leave_out(what)
+  io.stderr:write("left out: ", what, "\n")
+end
+
 -- A queue as Amazon MQ declares it.
 local function quorum()
   local env = system.vhost({})
@@ -65,7 +70,7 @@ end
 local function measure_share(memory_mb, where)
   local groups = { new_group("floor", memory_mb / FULL_MB), new_group("pigeon", memory_mb / FULL_MB) }
   if not groups[2] then
-    print(("left out: events under %d MB's CPU; this machine lets no cgroup be made"):format(memory_mb))
+    leave_out(("events under %d MB's CPU; this machine lets no cgroup be made"):format(memory_mb))
     return
   end
   progress(("events with the CPU of %d MB, %s"):format(memory_mb, where))
@@ -88,7 +93,7 @@ local function measure_release(release)
   progress("RabbitMQ " .. release)
   local prefix = "RABBITMQ=" .. release .. " "
   if not os.execute(prefix .. "bin/rabbitmq start >&2") then
-    print("left out: RabbitMQ " .. release .. ", which could not be started")
+    leave_out("RabbitMQ " .. release .. ", which could not be started")
     return
   end
   local rows = cjson.decode(system.run(prefix .. "lua5.4 spec/bench/bench.lua --json brokers"))
@@ -127,7 +132,7 @@ local function measure_others()
       theirs, pigeon = drive(1, "starts 20", other[3], system.bootstrap)
       add { name = "  start", unit = "us", floor = theirs.wall / 1e3, pigeon = pigeon.wall / 1e3 }
     else
-      print(("left out: %s; needs %s"):format(other[1], other[4]))
+      leave_out(("%s; needs %s"):format(other[1], other[4]))
     end
   end
 end

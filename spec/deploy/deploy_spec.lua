@@ -59,7 +59,7 @@ describe("a deploy", function()
       local depends_on = cloudformation.parameters(template, value)
       for name in pairs(depends_on) do
         assert.truthy(resources.Settings.Properties.Content["Fn::Sub"][1]:find(name .. " ${" .. name .. "}\n", 1, true),
-          name .. " is no line of Settings")
+          name .. " has no line in Settings")
         assert.are_not.equal(number_of_settings {}, number_of_settings { [name] = "another" })
       end
       assert.truthy(next(depends_on), "depends on no parameter")

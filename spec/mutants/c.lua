@@ -27,7 +27,7 @@ local KEYWORDS <const> = {
 local SIGNS <const> = { 3, 2, 1 } -- the longest first
 local LONG <const> = " <<= >>= ... -> == != <= >= && || += -= *= /= %= &= |= ^= ++ -- << >> "
 
--- Where what is no token ends: spaces, a comment, or a directive with its continued lines; or nil.
+-- Where what stands between tokens ends: spaces, a comment, or a directive with its continued lines; or nil.
 local function skipped(text, at)
   local last = select(2, text:find("^%s+", at))
   if last then return last end

@@ -3,5 +3,5 @@
 .PHONY: mutants
 FILE   =
 SAMPLE = 60
-mutants: build specs build/simulation
+mutants:
 	@lua5.4 spec/mutants/main.lua "$(FILE)" "$(SAMPLE)" "$(or $(SEED),1)"

@@ -181,7 +181,7 @@ describe("S3 Batch Operations", function()
       end)
     end
 
-    it("of what is no task has no result", function()
+    it("of entries that are not tasks has no result", function()
       local outcome = send_big((padded(function() return '"no task at all"' end)))
       assert.same({}, outcome.decoded[1].results)
       assert.equal(101, #system.said(outcome.log, "^failed: "))

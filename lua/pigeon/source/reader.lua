@@ -109,7 +109,7 @@ end
 -- What a statement may begin with.
 local FIRST_WORDS = { "local", "return", "function", "if", "for", "while", "repeat", "else", "elseif", "end", "goto" }
 
---- Raises that a value, which is no call, is no statement: its first token, its node, and whether an
+--- Raises that a value other than a call cannot be a statement: its first token, its node, and whether an
 -- operator follows.
 function reader:fail_statement(first, value, has_operator)
   self:fail_habit()

@@ -204,7 +204,7 @@ static void what_goes_wrong_names_the_variable(void **state)
     }
 }
 
-/* For curl, 0 is no limit. */
+/* For curl, 0 means without a limit. */
 static void without_time_nothing_is_waited_for(void **state)
 {
     static const struct step silent[] = {{0}};

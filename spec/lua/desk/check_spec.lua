@@ -59,7 +59,7 @@ end
     local NOTE = 'rules%.lua:4: note: none of %d+ objects reaches accept%(id, { "submitter" }%): is a condition above '
       .. "it always the same%?\n"
 
-    it("which is no finding", function()
+    it("which is not a finding", function()
       local text, probes, last, status = check(DEAD, { strict = true })
       assert.equal("", text)
       assert.matches("^" .. NOTE .. "$", probes)

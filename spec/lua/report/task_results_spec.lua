@@ -67,7 +67,7 @@ describe("the answer to S3 Batch Operations", function()
         failed("b", to("normal", "returned")) })
   end)
 
-  it("is no error, though the broker took nothing", function()
+  it("is not an error, though the broker took nothing", function()
     assert.same({ "a TemporaryFailure normal: connect: refused", "b Succeeded ignore: no" },
       results({ failed("a", to("normal", "unknown", "connect: refused")),
         { task = "b", verdict = { kind = "ignore", reason = "no" } } },

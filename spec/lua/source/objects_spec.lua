@@ -85,7 +85,7 @@ describe("objects", function()
     end
   end)
 
-  it("are no more than the script's constants need", function()
+  it("are not more than the script's constants need", function()
     for name, most in pairs { rules = 1000, antenna = 2000, bucket = 25000 } do
       local list = enumerate(walk.read("rules/" .. name .. ".lua"), "normal,15:submitter")
       assert.is_true(list.count < most, name .. " " .. list.count)

@@ -1,6 +1,6 @@
 #!/bin/bash
-# What CI runs: all checks, then make bench, which fails only if it breaks. The last line is
-# always "N passed, N failed".
+# What CI runs: all checks, then make bench, which fails only if it breaks. What failed is told
+# once more at the end, and the last line is always "N passed, N failed".
 #
 # Usage: run_circle.sh
 set -euo pipefail
@@ -12,11 +12,14 @@ if [ $# -ne 0 ]; then
 fi
 cd "$(dirname "$0")/.."
 
-# Prints the total last, because make prints more after a failure.
+# Prints failures and total last, because make and the bench print more after them.
+failures=""
 total="0 passed, 1 failed"
 while IFS= read -r line; do
     if [[ $line =~ ^[0-9]+\ passed,\ [0-9]+\ failed$ ]]; then
         total=$line
+    elif [[ $failures || $line == "Failed, once more:" ]]; then
+        failures+=$line$'\n'
     else
         printf '%s\n' "$line"
     fi
@@ -26,5 +29,5 @@ wait $! || status=$?
 
 make bench 2>&1 || status=1
 
-echo "$total"
+printf '%s%s\n' "$failures" "$total"
 exit $status

@@ -23,7 +23,8 @@ describe("bin/test debian13", function()
     assert.equal("      3 passed             a\n3 passed, 0 failed\n", said)
     assert.equal(0, status)
     status, said = run([[printf '    3 passed     2 FAILED a\n3 passed, 2 failed\n'; exit 1]])
-    assert.equal("      3 passed     2 FAILED a\n3 passed, 2 failed\n", said)
+    assert.equal("      3 passed     2 FAILED a\nFailed, once more:\n    3 passed     2 FAILED a\n"
+      .. "3 passed, 2 failed\n", said)
     assert.equal(1, status)
   end)
 
@@ -36,8 +37,8 @@ describe("bin/test debian13", function()
     it("fails where " .. what, function()
       local status, said = run(script)
       assert.equal(1, status)
-      assert.matches("FAILED debian13: the run did not come to its end; its output is build/test/debian13.log\n"
-        .. "0 passed, 1 failed\n$", said)
+      local line = "FAILED debian13: the run did not come to its end; its output is build/test/debian13.log\n"
+      assert.matches(line .. "Failed, once more:\n" .. line .. "0 passed, 1 failed\n$", said)
     end)
   end
 
@@ -64,6 +65,8 @@ describe("bin/test rabbitmq-4.0 rabbitmq-newest", function()
     os.execute("rm -rf " .. folder)
     assert.equal(1, status)
     assert.equal("    | start 4.0\nFAILED RABBITMQ=4.0 bin/rabbitmq start\n"
-      .. "    | start newest\nFAILED RABBITMQ=newest bin/rabbitmq start\n0 passed, 2 failed\n", said)
+      .. "    | start newest\nFAILED RABBITMQ=newest bin/rabbitmq start\n"
+      .. "Failed, once more:\nFAILED RABBITMQ=4.0 bin/rabbitmq start\nFAILED RABBITMQ=newest bin/rabbitmq start\n"
+      .. "0 passed, 2 failed\n", said)
   end)
 end)

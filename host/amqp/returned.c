@@ -3,13 +3,13 @@
 
 #include <string.h>
 
+/* The rest of the name is zero, since returned_method(). */
 static bool keep(struct name *name, struct bytes bytes)
 {
     if (bytes.len >= sizeof(name->data))
         return false;
     if (bytes.len > 0)
         memcpy(name->data, bytes.data, bytes.len);
-    name->data[bytes.len] = '\0';
     name->len = bytes.len;
     return true;
 }

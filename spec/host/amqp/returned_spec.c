@@ -57,6 +57,18 @@ static void an_empty_body_has_no_frame(void **state)
     assert_false(returned_body(&returned, 0));
 }
 
+static void a_body_of_one_byte_has_a_frame(void **state)
+{
+    struct returned returned = {0};
+
+    (void)state;
+    assert_true(method(&returned));
+    assert_true(returned_header(&returned, bytes_of("id"), 1));
+    assert_true(returned_open(&returned));
+    assert_true(returned_body(&returned, 1));
+    assert_int_equal(returned.state, RETURNED_WHOLE);
+}
+
 static void the_next_one_begins_anew(void **state)
 {
     struct returned returned = {0};
@@ -70,6 +82,10 @@ static void the_next_one_begins_anew(void **state)
     assert_int_equal(returned.code, 313);
     assert_int_equal(returned.exchange.len, 0);
     assert_int_equal(returned.message_id.len, 0);
+    assert_true(returned_header(&returned, bytes_of("i"), 0));
+    assert_true(returned_method(&returned, 312, bytes_of("NO"), bytes_of("x"), bytes_of("q")));
+    assert_string_equal(returned.text.data, "NO");
+    assert_string_equal(returned.message_id.data, "");
 }
 
 static void frames_out_of_order_are_refused(void **state)
@@ -118,6 +134,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(is_whole_after_its_body),
         cmocka_unit_test(an_empty_body_has_no_frame),
+        cmocka_unit_test(a_body_of_one_byte_has_a_frame),
         cmocka_unit_test(the_next_one_begins_anew),
         cmocka_unit_test(frames_out_of_order_are_refused),
         cmocka_unit_test(names_have_255_bytes_at_most),

@@ -83,7 +83,8 @@ static void the_next_one_begins_anew(void **state)
     assert_int_equal(returned.exchange.len, 0);
     assert_int_equal(returned.message_id.len, 0);
     assert_true(returned_header(&returned, bytes_of("i"), 0));
-    assert_true(returned_method(&returned, 312, bytes_of("NO"), bytes_of("x"), bytes_of("q")));
+    assert_true(
+        returned_method(&returned, 312, bytes_of("NO"), bytes_of("x"), bytes_of("q")));
     assert_string_equal(returned.text.data, "NO");
     assert_string_equal(returned.message_id.data, "");
 }

@@ -19,11 +19,16 @@ local FOLDER <const> = measure.FOLDER
 local SIZES <const> = { 1, 10, 100, 1000, 10000 }
 local ROUNDS <const> = 9 -- each has programs and a queue of its own
 
-local add, drive, floor, progress = report.add, measure.drive, measure.floor, report.progress_of
+local add, compare, drive, floor = report.add, report.compare, measure.drive, measure.floor
+local progress = report.progress_of
 local write_event, s3_record, sqs_record = measure.write_event, measure.s3_record, measure.sqs_record
 
 local function add_cpu(name, least, pigeon, most)
-  add { name = name, unit = "us", floor = least.cpu / 1e3, pigeon = pigeon.cpu / 1e3, most = most }
+  compare({ name = name, unit = "us", of = "cpu", most = most }, least, pigeon)
+end
+
+local function add_wall(name, least, pigeon, most)
+  compare({ name = name, unit = "us", of = "wall", most = most }, least, pigeon)
 end
 
 local function measure_event()
@@ -33,25 +38,22 @@ local function measure_event()
   local anywhere, pigeon_anywhere = drive(ROUNDS, events, floor(words), system.bootstrap)
   measure.place_apart()
   local least, pigeon = drive(ROUNDS, events, floor(words), system.bootstrap)
-  add { name = "warm one-object event", unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.15 }
+  add_wall("warm one-object event", least, pigeon, 1.15)
   add_cpu("CPU of such an event", least, pigeon, 2)
-  add_cpu("  of Pigeon beside itself", drive(ROUNDS, events, system.bootstrap, system.bootstrap))
   add_cpu("  placed by the scheduler", anywhere, pigeon_anywhere)
   local talking, silent = drive(ROUNDS, events,
     system.bootstrap, "env AWS_LAMBDA_LOG_LEVEL=ERROR " .. system.bootstrap)
   add { name = "  of it for the log at INFO", unit = "us",
     pigeon = (talking.cpu - silent.cpu) / 1e3, most = 20 }
   least, pigeon = drive(1, ("events %s 100 1500"):format(path), floor(words), system.bootstrap)
-  add { name = "peak memory, 1,600 such events", unit = "kB",
-    floor = least.peak, pigeon = pigeon.peak, most = 2.5, most_value = 10240 }
+  compare({ name = "peak memory, 1,600 such events", unit = "kB", of = "peak", most = 2.5, most_value = 10240 },
+    least, pigeon)
 end
 
 local function measure_start()
   progress("starts")
-  local least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
-  add { name = "start to the first /next", unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.6 }
+  local least, pigeon = drive(1, "starts 50", floor("0 0 1"), system.bootstrap)
+  add_wall("start to the first /next", least, pigeon, 1.6)
   add_cpu("CPU of a start", least, pigeon)
 end
 
@@ -60,16 +62,15 @@ local CUT = [[bin/rabbitmq eval '[exit(P, kill) || P <- rabbit_networking:local_
 
 local function measure_reconnect(name)
   local path, words = write_event(s3_record, 1)
-  local least, pigeon = drive(1, ("reconnects %s 100 %s"):format(path, system.quote(CUT)),
+  local least, pigeon = drive(1, ("reconnects %s 50 %s"):format(path, system.quote(CUT)),
     floor(words .. " each"), system.bootstrap)
-  add { name = name, unit = "us", floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3 }
+  add_wall(name, least, pigeon)
 end
 
 local function measure_tls_with(cas, file)
   measure.variables = { PIGEON_PORT = tls.listen("good"), PIGEON_TLS = "on", PIGEON_TLS_CA_FILE = tls.path(file) }
-  local least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
-  add { name = "start over TLS, " .. cas, unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3, most = 1.6 }
+  local least, pigeon = drive(1, "starts 50", floor("0 0 1"), system.bootstrap)
+  add_wall("start over TLS, " .. cas, least, pigeon, 1.6)
   add_cpu("CPU of such a start", least, pigeon)
   measure_reconnect("event that connects again so")
   measure.variables = {}
@@ -107,29 +108,24 @@ local function measure_network()
   end) }
   local path, words = write_event(s3_record, 1)
   local least, pigeon = drive(3, ("events %s 20 200"):format(path), floor(words), system.bootstrap)
-  add { name = "warm one-object event, 1 ms away", unit = "us", floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3 }
-  least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
-  add { name = "start to the first /next, 1 ms away", unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3 }
+  add_wall("warm one-object event, 1 ms away", least, pigeon)
+  least, pigeon = drive(1, "starts 50", floor("0 0 1"), system.bootstrap)
+  add_wall("start to the first /next, 1 ms away", least, pigeon)
   measure_reconnect("event that connects again, 1 ms away")
   measure.variables = {}
   pipe:close()
 end
 
-local function add_batch(name, least, pigeon, most)
-  add { name = name, unit = "ms", floor = least.wall / 1e6, pigeon = pigeon.wall / 1e6, most = most }
-end
-
 local function measure_batch()
   progress("SQS batches")
   local path, words = write_event(sqs_record, 1000)
-  local least, pigeon = drive(ROUNDS, ("events %s 3 40"):format(path), floor(words), system.bootstrap)
-  add_batch("SQS batch of 1,000 objects", least, pigeon, 1.4)
-  add { name = "CPU of such a batch", unit = "ms", floor = least.cpu / 1e6, pigeon = pigeon.cpu / 1e6 }
-  add { name = "peak memory of such batches", unit = "kB", floor = least.peak, pigeon = pigeon.peak }
+  local least, pigeon = drive(ROUNDS, ("events %s 3 20"):format(path), floor(words), system.bootstrap)
+  compare({ name = "SQS batch of 1,000", unit = "ms", of = "wall", most = 1.4 }, least, pigeon)
+  compare({ name = "CPU of such a batch", unit = "ms", of = "cpu" }, least, pigeon)
+  compare({ name = "peak memory of such batches", unit = "kB", of = "peak" }, least, pigeon)
   progress("more SQS batches")
   least, pigeon = drive(1, ("events %s 100 40"):format(path), floor(words), system.bootstrap)
-  add_batch("such a batch, after 100 of them", least, pigeon)
+  compare({ name = "such a batch, after 100 of them", unit = "ms", of = "wall" }, least, pigeon)
 end
 
 -- The line goes through the first and the last size; how far the others are from it, and how
@@ -142,11 +138,11 @@ local function measure_sizes()
     local turns = math.max(3, math.min(200, 10000 // size))
     local least, pigeon = drive(1, ("events %s 1 %d"):format(path, turns), floor(words), system.bootstrap)
     cpu[i] = pigeon.cpu / 1e3
-    add { name = ("CPU an object, of %d"):format(size), unit = "us",
-      floor = least.cpu / 1e3 / size, pigeon = cpu[i] / size }
+    compare({ name = ("CPU an object, of %d"):format(size), unit = "us",
+      of = function(found) return found.cpu / size end }, least, pigeon)
   end
   local function slope(i) return (cpu[i + 1] - cpu[i]) / (SIZES[i + 1] - SIZES[i]) end
-  add { name = "an object more: 1,000 to 10,000 by 10 to 100", unit = "x", pigeon = slope(4) / slope(2), most = 1.25 }
+  add { name = "an object more, 10,000 beside 100 of them", unit = "x", pigeon = slope(4) / slope(2), most = 1.25 }
 end
 
 local function measure_decide()

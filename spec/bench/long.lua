@@ -5,7 +5,7 @@ local measure = require "spec.bench.measure"
 local report = require "spec.bench.report"
 local system = require "spec.support.system"
 
-local add, drive, floor = report.add, measure.drive, measure.floor
+local compare, drive, floor = report.compare, measure.drive, measure.floor
 local progress = report.progress_of
 
 -- stdout is the table, or JSON.
@@ -28,11 +28,10 @@ local function measure_quorum()
   measure.virtual_host = quorum
   local path, words = measure.write_event(measure.s3_record, 1)
   local least, pigeon = drive(3, ("events %s 100 300"):format(path), floor(words), system.bootstrap)
-  add { name = "warm one-object event, quorum queue", unit = "us",
-    floor = least.wall / 1e3, pigeon = pigeon.wall / 1e3 }
+  compare({ name = "warm one-object event, quorum queue", unit = "us", of = "wall" }, least, pigeon)
   path, words = measure.write_event(measure.sqs_record, 1000)
-  least, pigeon = drive(3, ("events %s 3 40"):format(path), floor(words), system.bootstrap)
-  add { name = "SQS batch of 1,000, quorum queue", unit = "ms", floor = least.wall / 1e6, pigeon = pigeon.wall / 1e6 }
+  least, pigeon = drive(3, ("events %s 3 20"):format(path), floor(words), system.bootstrap)
+  compare({ name = "SQS batch of 1,000, quorum queue", unit = "ms", of = "wall" }, least, pigeon)
   measure.virtual_host = measure.classic
 end
 
@@ -62,11 +61,11 @@ local function new_group(name, share)
   return folder ~= "" and folder or nil
 end
 
-local function percentile(sorted, share)
-  return sorted[math.max(1, math.ceil(#sorted * share))] / 1e3
+local function percentile(share)
+  return function(found) return found.walls[math.max(1, math.ceil(#found.walls * share))] end
 end
 
--- Paced, so that the quota is not the load.
+-- Paced, so that the quota is not the load: each of four programs has an event in 200 ms.
 local function measure_share(memory_mb, where)
   local groups = { new_group("floor", memory_mb / FULL_MB), new_group("pigeon", memory_mb / FULL_MB) }
   if not groups[2] then
@@ -75,15 +74,15 @@ local function measure_share(memory_mb, where)
   end
   progress(("events with the CPU of %d MB, %s"):format(memory_mb, where))
   local path, words = measure.write_event(measure.s3_record, 1)
-  measure.variables = { PACE_MS = "100", DEADLINE_MS = "10000", AWS_LAMBDA_FUNCTION_MEMORY_SIZE = tostring(memory_mb) }
+  measure.variables = { PACE_MS = "50", DEADLINE_MS = "10000", AWS_LAMBDA_FUNCTION_MEMORY_SIZE = tostring(memory_mb) }
   local command = "spec/bench/under %s %s"
   local least, pigeon = drive(1, ("events %s 20 %d"):format(path, EVENTS),
     command:format(groups[1], floor(words)), command:format(groups[2], system.bootstrap))
   measure.variables = {}
   for _, group in ipairs(groups) do os.execute("rmdir " .. group) end
   for _, row in ipairs { { "p50", 0.5 }, { "p99", 0.99, 1.5 }, { "p99.9", 0.999, 1.5 } } do
-    add { name = ("%d MB's CPU, %s, %s"):format(memory_mb, where, row[1]), unit = "us", most = row[3],
-      floor = percentile(least.walls, row[2]), pigeon = percentile(pigeon.walls, row[2]) }
+    compare({ name = ("%d MB's CPU, %s, %s"):format(memory_mb, where, row[1]), unit = "us", most = row[3],
+      of = percentile(row[2]) }, least, pigeon)
   end
 end
 
@@ -100,7 +99,8 @@ local function measure_release(release)
   system.run(prefix .. "bin/rabbitmq stop")
   for _, row in ipairs(rows) do
     if row.floor and not row.name:find("^  ") and not row.name:find("memory") then
-      add { name = row.name .. ", RabbitMQ " .. release, unit = row.unit, floor = row.floor, pigeon = row.pigeon }
+      row.name, row.most, row.holds = row.name .. ", RabbitMQ " .. release, nil, nil
+      report.add(row)
     end
   end
 end
@@ -111,7 +111,7 @@ local GO <const> = "GO111MODULE=off GOPATH=/usr/share/gocode GOCACHE=$PWD/build/
   .. "go build -o build/bench/amqp091 spec/bench/others/amqp091.go"
 -- Name, how to know that it is here, the command, what to install.
 local OTHERS <const> = {
-  { "C, libcurl and rabbitmq-c's login", "test -x build/bench/plain", "build/bench/plain" },
+  { "C, libcurl, rabbitmq-c's login", "test -x build/bench/plain", "build/bench/plain" },
   { "Go, amqp091-go", GO, "build/bench/amqp091", "golang-go golang-github-rabbitmq-amqp091-go-dev of Debian" },
   { "Python, pika", "/usr/bin/python3 -c 'import pika'", "/usr/bin/python3 spec/bench/others/pika_function.py",
     "python3-pika of Debian" },
@@ -126,11 +126,11 @@ local function measure_others()
     if os.execute(other[2] .. " >/dev/null 2>&1") then
       progress(other[1])
       local theirs, pigeon = drive(3, ("events %s 100 300"):format(path), other[3], system.bootstrap)
-      add { name = "event: " .. other[1], unit = "us", floor = theirs.wall / 1e3, pigeon = pigeon.wall / 1e3 }
-      add { name = "  CPU", unit = "us", floor = theirs.cpu / 1e3, pigeon = pigeon.cpu / 1e3 }
-      add { name = "  peak memory", unit = "kB", floor = theirs.peak, pigeon = pigeon.peak }
+      compare({ name = "event: " .. other[1], unit = "us", of = "wall" }, theirs, pigeon)
+      compare({ name = "  CPU", unit = "us", of = "cpu" }, theirs, pigeon)
+      compare({ name = "  peak memory", unit = "kB", of = "peak" }, theirs, pigeon)
       theirs, pigeon = drive(1, "starts 20", other[3], system.bootstrap)
-      add { name = "  start", unit = "us", floor = theirs.wall / 1e3, pigeon = pigeon.wall / 1e3 }
+      compare({ name = "  start", unit = "us", of = "wall" }, theirs, pigeon)
     else
       leave_out(("%s; needs %s"):format(other[1], other[4]))
     end

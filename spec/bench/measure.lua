@@ -1,7 +1,8 @@
 --- Drives programs for `make bench`: the events, and what driver.c measured.
 --
 -- Floor and Pigeon get the same events by turns from one driver, so that other load on the machine affects
--- both; the figures are medians. Where there are two CPUs or more, the two have the last for themselves, and
+-- both; the figures are medians. Each runs twice, and how the second Pigeon compares with the first is the
+-- noise of a row. Where there are two CPUs or more, the two have the last for themselves, and
 -- broker and driver have the others: a function's broker does not run on its CPU either, and placed by the
 -- scheduler a program's CPU differs by a fifth from its own beside it.
 local system = require "spec.support.system"
@@ -85,7 +86,11 @@ function measure.classic()
 end
 measure.virtual_host = measure.classic
 
--- Adds what the driver measured, in a virtual host of their own, to a list for each command.
+local function empty()
+  return { wall = {}, cpu = {}, peak = 0 }
+end
+
+-- Adds what the driver measured, in a virtual host of their own, to the list of each program.
 local function drive_once(words, programs, found)
   local env = measure.virtual_host()
   env._HANDLER, env.LAMBDA_TASK_ROOT = "rules.lua", system.run("pwd"):gsub("\n", "") .. "/rules"
@@ -114,20 +119,36 @@ local function drive_once(words, programs, found)
   system.drop(env)
 end
 
---- Runs the driver so often with these words and commands -> for each command its median wall
--- and cpu and, of events, its highest peak; and walls, all of them, sorted.
-function measure.drive(rounds, words, ...)
+-- What two of the same program found, as one.
+local function together(one, other)
+  local both = empty()
+  for _, of in ipairs { one, other } do
+    table.move(of.wall, 1, #of.wall, #both.wall + 1, both.wall)
+    table.move(of.cpu, 1, #of.cpu, #both.cpu + 1, both.cpu)
+    both.peak = math.max(both.peak, of.peak)
+  end
+  return both
+end
+
+local function finish(found)
+  found.walls, found.wall, found.cpu = found.wall, median(found.wall), median(found.cpu)
+  return found
+end
+
+--- Runs the driver so often with these words, and two commands or one -> for each command the median wall and
+-- cpu of its events and, of events, its highest peak; and walls, all of them, sorted. Of two commands each runs
+-- twice, as first, second, second, first; `once` and `again` of the second have the same of each of its two.
+function measure.drive(rounds, words, first, second)
+  local programs = second and { first, second, second, first } or { first }
   local found = {}
-  for i = 1, select("#", ...) do
-    found[i] = { wall = {}, cpu = {}, peak = 0 }
-  end
+  for i in ipairs(programs) do found[i] = empty() end
   for _ = 1, rounds do
-    drive_once(words, { ... }, found)
+    drive_once(words, programs, found)
   end
-  for _, of in ipairs(found) do
-    of.walls, of.wall, of.cpu = of.wall, median(of.wall), median(of.cpu)
-  end
-  return table.unpack(found)
+  if not second then return finish(found[1]) end
+  local least, other = finish(together(found[1], found[4])), finish(together(found[2], found[3]))
+  other.once, other.again = finish(found[2]), finish(found[3])
+  return least, other
 end
 
 --- The least for the same work, with the words of write_event().

@@ -172,6 +172,12 @@ static void receive(size_t count)
                          model_settle(tag, multiple, fate));
 }
 
+/* Where a message of that fate failed. */
+static const char *stage_of(enum fate fate)
+{
+    return fate == FATE_RETURNED ? "publish" : fate == FATE_NACKED ? "confirm" : "";
+}
+
 static void compare(size_t count)
 {
     assert_int_equal(confirms.open, model_open());
@@ -182,6 +188,7 @@ static void compare(size_t count)
         assert_int_equal(message->fate, model.fate[i]);
         assert_int_equal(message->code, model.code[i]);
         assert_int_equal(message->text != NULL, message->fate == FATE_RETURNED);
+        assert_string_equal(message->stage ? message->stage : "", stage_of(message->fate));
     }
 }
 

@@ -188,7 +188,8 @@ static void compare(size_t count)
         assert_int_equal(message->fate, model.fate[i]);
         assert_int_equal(message->code, model.code[i]);
         assert_int_equal(message->text != NULL, message->fate == FATE_RETURNED);
-        assert_string_equal(message->stage ? message->stage : "", stage_of(message->fate));
+        assert_string_equal(message->stage ? message->stage : "",
+                            stage_of(message->fate));
     }
 }
 

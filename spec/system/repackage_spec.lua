@@ -130,7 +130,8 @@ zip.only(describe)("pigeon package", function()
     end
     assert.matches("^pigeon check: [^\n]*\nrules%.lua: %d+ objects decided, nothing found\n$", lines[1])
     assert.matches("3 successes", lines[2])
-    assert.matches("new.zip: %d+ bytes, the program of ../pigeon/pigeon.zip %(pigeon [%d.]+%), rules.lua is rules.lua\n$", lines[3])
+    assert.matches("new.zip: %d+ bytes, the program of ../pigeon/pigeon.zip %(pigeon [%d.]+%), "
+      .. "rules.lua is rules.lua\n$", lines[3])
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/rules/new.zip"))
   end)
 

@@ -148,8 +148,8 @@ function check.open(settings)
   end
 
   -- {queue, ok, what, fix, missing} of each queue, of the broker where it takes no message, and of each of
-  -- several hosts, where --connect asked for them -> their text. People see also those that are ok. What failed before a queue was asked for
-  -- is the broker's, and reported once.
+  -- several hosts, where --connect asked for them -> their text. People see also those that are ok. What failed
+  -- before a queue was asked for is the broker's, and reported once.
   local function show_queues(list, login)
     local parts, found, seen = {}, {}, {}
     for i, row in ipairs(list) do

@@ -19,7 +19,8 @@ describe("pigeon.open", function()
     assert.equal("normal", pigeon.open(all))
     all.PIGEON_BATCH_FAILURES = "crashes,,more"
     assert.same({ nil,
-      'PIGEON_BATCH_FAILURES: entry 2 of "crashes,,more" is empty; name a queue there, or drop the comma' }, { pigeon.open(all) })
+      'PIGEON_BATCH_FAILURES: entry 2 of "crashes,,more" is empty; name a queue there, or drop the comma' },
+      { pigeon.open(all) })
   end)
 
   for _, case in ipairs {

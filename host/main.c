@@ -122,7 +122,8 @@ static void open_shadow(struct pigeon *pigeon, const struct deadline *deadline)
              config->shadow_rules);
     if (!script_open_shadow(pigeon->script, path, deadline, &err))
         log_message(LOG_LEVEL_ERROR,
-                    "PIGEON_SHADOW_RULES is `%s`, but this script does not load: %s",
+                    "PIGEON_SHADOW_RULES is `%s`, but this script does not load: %s; "
+                    "next: package it with SHADOW=FILE, or unset the variable",
                     config->shadow_rules, err.text);
 }
 

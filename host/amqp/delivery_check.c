@@ -57,6 +57,31 @@ bool delivery_check_publish(struct delivery *delivery, const struct deadline *de
     return ok || hide(delivery, err);
 }
 
+size_t delivery_check_hosts(const struct delivery *delivery)
+{
+    return connector_count(delivery->connector);
+}
+
+const char *delivery_check_label(const struct delivery *delivery, size_t i)
+{
+    return connector_label(delivery->connector, i);
+}
+
+bool delivery_check_host(struct delivery *delivery, size_t i,
+                         const struct deadline *deadline, struct err *err)
+{
+    struct connector *connector = delivery->connector;
+    int fd;
+
+    broker_hang_up(delivery->broker, deadline);
+    fd = connector_connect(connector, i, deadline, err);
+    if (fd >= 0 && broker_connect(delivery->broker, fd, connector_tls_name(connector, i),
+                                  deadline, err))
+        return true;
+    err_wrap(err, "%s", connector_label(connector, i));
+    return hide(delivery, err);
+}
+
 const char *delivery_check_name(const struct delivery *delivery, enum secret which)
 {
     const struct secrets *secrets = delivery->secrets;

@@ -1,8 +1,8 @@
 /* delivery_check.h -- examines a delivery for `pigeon check`, and puts nothing into a
  * queue.
  *
- * In the order in which they are called: the settings, the secrets, each queue, and
- * whether the broker takes messages. */
+ * In the order in which they are called: the settings, the secrets, each queue, whether
+ * the broker takes messages, and each host. */
 #ifndef PIGEON_AMQP_DELIVERY_CHECK_H
 #define PIGEON_AMQP_DELIVERY_CHECK_H
 
@@ -27,6 +27,15 @@ bool delivery_check_queue(struct delivery *delivery, const char *queue,
  * the secrets. */
 bool delivery_check_publish(struct delivery *delivery, const struct deadline *deadline,
                             struct err *err);
+
+/* How many hosts PIGEON_HOST has, and "host:port" of number i, from 0. */
+size_t delivery_check_hosts(const struct delivery *delivery);
+const char *delivery_check_label(const struct delivery *delivery, size_t i);
+
+/* Logs in at host number i, over a new connection, after a connect to any of them. False:
+ * err has the host and what it answers, without the secrets. */
+bool delivery_check_host(struct delivery *delivery, size_t i,
+                         const struct deadline *deadline, struct err *err);
 
 /* A value of the login that may be shown; NULL: it is a reference to AWS. */
 const char *delivery_check_name(const struct delivery *delivery, enum secret which);

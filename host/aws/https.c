@@ -14,6 +14,8 @@
 #include "base/wipe.h"
 #include "net/ca.h"
 
+#define NO_URL "it is not an http:// or https:// URL (example: https://HOST)"
+
 struct https {
     CURL *easy;
     char words[CURL_ERROR_SIZE]; /* curl's own, for the last call */
@@ -58,7 +60,7 @@ static bool check_parts(CURLU *url, bool container, struct err *err)
     bool ok = known && (plain || strcmp(scheme, "https") == 0);
 
     if (!ok)
-        err_set(err, CAUSE_BAD_SETTING, "it is not an http:// or https:// URL");
+        err_set(err, CAUSE_BAD_SETTING, NO_URL);
     else if (plain && !is_loopback(host) && !(container && is_container(host)))
         ok = err_set(err, CAUSE_BAD_SETTING,
                      "http:// to %.200s would carry the session token in the clear; "
@@ -75,7 +77,7 @@ static bool check_url(const char *text, bool container, struct err *err)
     bool ok;
 
     if (!url || curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME))
-        ok = err_set(err, CAUSE_BAD_SETTING, "it is not a URL");
+        ok = err_set(err, CAUSE_BAD_SETTING, NO_URL);
     else if (has(url, CURLUPART_USER) || has(url, CURLUPART_PASSWORD) ||
              (has(url, CURLUPART_QUERY) && !container) || has(url, CURLUPART_FRAGMENT))
         ok = err_set(err, CAUSE_BAD_SETTING, "it must not have a user, %sa fragment",

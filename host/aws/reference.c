@@ -71,11 +71,15 @@ bool reference_parse(struct reference *reference, const char *variable,
     if (id[len] == '#')
         reference->key = id + len + 1;
     if (len == 0)
-        return err_set(err, CAUSE_BAD_SETTING,
-                       "%s: nothing follows %s:", reference->variable,
-                       service_name(reference->service));
+        return err_set(
+            err, CAUSE_BAD_SETTING,
+            "%s: nothing follows %s:; write behind it what to ask AWS for, or a "
+            "backslash before it where it is the value",
+            reference->variable, service_name(reference->service));
     if (reference->key && reference->key[0] == '\0')
-        return err_set(err, CAUSE_BAD_SETTING, "%s: no key follows the #",
+        return err_set(err, CAUSE_BAD_SETTING,
+                       "%s: no key follows the #; write secretsmanager:ID#KEY, or leave "
+                       "the # out for the whole secret",
                        reference->variable);
     reference->id = strndup(id, len);
     if (!reference->id)

@@ -45,7 +45,8 @@ static const char *const advices[CAUSES] = {
                               "trusts",
     [CAUSE_TLS_NOTHING_IN_COMMON] = "allow TLS 1.2 or 1.3 on the broker "
                                     "(ssl_options.versions)",
-    [CAUSE_TLS_FILE] = "correct the file, or the variable",
+    [CAUSE_TLS_FILE] = "correct the file, or the variable; a file of the zip is in "
+                       "/var/task/, and all must be allowed to read it",
     [CAUSE_TLS_CA_FILE] = "correct the file of CAs, or PIGEON_TLS_CA_FILE",
 
     [CAUSE_LOGIN] = "is PIGEON_PORT an AMQP port, and is the broker below its "

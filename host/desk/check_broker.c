@@ -20,15 +20,15 @@ bool check_broker_settings(struct config *config, bool connect, struct err *err)
 
 /* ------------------------------------------------------------- queues */
 
-/* Makes a row for each name in a list with commas, and has room for one more. */
-static bool make_rows(struct queue_answers *answers, const char *queues)
+/* Makes a row for each name in a list with commas, and has room for some more. */
+static bool make_rows(struct queue_answers *answers, const char *queues, size_t more)
 {
     char *names = strdup(queues), *rest = names, *name;
     size_t most = 1;
 
     for (const char *at = queues; *at; at++)
         most += *at == ',';
-    answers->rows = calloc(most + 1, sizeof(*answers->rows));
+    answers->rows = calloc(most + more, sizeof(*answers->rows));
     while (answers->rows && (name = strsep(&rest, ",")) != NULL)
         answers->rows[answers->count++].queue = strdup(name);
     free(names);
@@ -98,13 +98,41 @@ static bool ask_for_messages(struct delivery *delivery, struct queue_answers *an
     return row->what != NULL;
 }
 
+/* Appends a row for each host where there are several: what was asked so far went to one
+ * of them. Where none could be reached, the rows have the answers of all. False: out of
+ * memory. */
+static bool ask_hosts(struct delivery *delivery, struct queue_answers *answers)
+{
+    const struct queue_answer *first = &answers->rows[0];
+    size_t count = delivery_check_hosts(delivery);
+    bool ok = true;
+
+    if (count < 2 || (!first->ok && strncmp(first->what, "ask: ", 5) != 0))
+        return true;
+    for (size_t i = 0; ok && i < count; i++) {
+        struct deadline deadline = deadline_in(CONNECT_MS);
+        struct queue_answer *row = &answers->rows[answers->count++];
+        struct err fault = {0};
+        char what[300];
+
+        snprintf(what, sizeof(what), "%s: there", delivery_check_label(delivery, i));
+        row->ok = delivery_check_host(delivery, i, &deadline, &fault);
+        if (row->ok)
+            row->what = strdup(what);
+        else
+            set_fault(row, &fault);
+        ok = row->what != NULL;
+    }
+    return ok;
+}
+
 bool check_broker_queues(struct delivery *delivery, const char *queues,
                          struct queue_answers *answers, struct err *err)
 {
     struct deadline deadline = deadline_in(CONNECT_MS);
     struct err fault = {0};
     bool resolved = delivery_check_secrets(delivery, &deadline, &fault);
-    bool ok = make_rows(answers, queues);
+    bool ok = make_rows(answers, queues, 1 + delivery_check_hosts(delivery));
 
     for (size_t i = 0; ok && i < answers->count; i++) {
         struct queue_answer *row = &answers->rows[i];
@@ -115,7 +143,8 @@ bool check_broker_queues(struct delivery *delivery, const char *queues,
             set_fault(row, &fault);
         ok = row->what != NULL;
     }
-    ok = ok && (!resolved || ask_for_messages(delivery, answers));
+    ok = ok && (!resolved ||
+                (ask_for_messages(delivery, answers) && ask_hosts(delivery, answers)));
     answers->virtual_host = delivery_check_name(delivery, SECRET_VIRTUAL_HOST);
     answers->user = delivery_check_name(delivery, SECRET_USER);
     return ok || err_set(err, CAUSE_MEMORY, "out of memory");

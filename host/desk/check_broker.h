@@ -22,9 +22,10 @@ struct queue_answers {
 };
 
 /* Connects, and asks for each of these queues, names with commas between them, and then
- * whether the broker takes messages; puts nothing into a queue. Fills in a row for each
- * queue, and one without a queue where the broker takes no message. False: out of memory;
- * the answers are to be freed all the same. */
+ * whether the broker takes messages; puts nothing into a queue. Where there are several
+ * hosts, logs in at each. Fills in a row for each queue, one without a queue where the
+ * broker takes no message, and one without a queue for each of several hosts. False: out
+ * of memory; the answers are to be freed all the same. */
 bool check_broker_queues(struct delivery *delivery, const char *queues,
                          struct queue_answers *answers, struct err *err);
 

@@ -74,7 +74,9 @@ static bool add_entry(struct hosts *hosts, const char *entry, size_t len,
         len--;
     if (len == 0)
         return err_set(err, CAUSE_BAD_SETTING,
-                       "PIGEON_HOST: entry %zu of \"%s\" is empty", position, setting);
+                       "PIGEON_HOST: entry %zu of \"%s\" is empty; name a host there, or "
+                       "drop the comma",
+                       position, setting);
     if (len >= sizeof(copy) || hosts->count == HOSTS_MAX)
         return err_set(err, CAUSE_BAD_SETTING, "PIGEON_HOST: entry %zu is %s", position,
                        len >= sizeof(copy) ? "longer than 255 bytes"
@@ -85,7 +87,7 @@ static bool add_entry(struct hosts *hosts, const char *entry, size_t len,
         (port && !valid_port(port)))
         return err_set(err, CAUSE_BAD_SETTING,
                        "PIGEON_HOST: entry %zu, \"%.*s\", is not HOST, HOST:PORT or "
-                       "[ADDRESS]:PORT",
+                       "[ADDRESS]:PORT (a port is a number from 1 to 65535)",
                        position, (int)len, entry);
     snprintf(host->name, sizeof(host->name), "%s", name);
     snprintf(host->port, sizeof(host->port), "%s", port ? port : default_port);

@@ -223,18 +223,21 @@ static bool use_certificate(const struct tls_settings *settings, SSL_CTX *contex
 bool tls_open(struct tls_settings *settings, const struct config *config, struct err *err)
 {
     SSL_CTX *context;
-    bool ok;
+    bool ok = true;
 
     *settings = (struct tls_settings){
         .bundle = ca_find(config->tls_ca_file, config->ssl_cert_file, err),
         .certificate = config->tls_cert_file,
         .key = config->tls_key_file};
-    if (!settings->bundle || !settings->certificate)
-        return settings->bundle != NULL;
-    context = SSL_CTX_new(TLS_client_method());
-    ok = context ? use_certificate(settings, context, err)
-                 : err_set(err, CAUSE_MEMORY, "TLS: out of memory");
-    SSL_CTX_free(context);
+    if (settings->bundle && settings->certificate) {
+        context = SSL_CTX_new(TLS_client_method());
+        ok = context ? use_certificate(settings, context, err)
+                     : err_set(err, CAUSE_MEMORY, "TLS: out of memory");
+        SSL_CTX_free(context);
+    }
+    ok = ok && settings->bundle;
+    if (!ok)
+        err_advise(err);
     return ok;
 }
 

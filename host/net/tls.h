@@ -31,7 +31,7 @@ struct tls {
 };
 
 /* The settings of this configuration, after a look at each file. False: err names the
- * variable, the file and what is wrong with it. */
+ * variable, the file, what is wrong with it and what to do next. */
 bool tls_open(struct tls_settings *settings, const struct config *config,
               struct err *err);
 

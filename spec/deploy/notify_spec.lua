@@ -151,6 +151,19 @@ describe("bin/notify", function()
     assert.same({ "y", "pigeon" }, ids)
   end)
 
+  it("replaces an entry for the stack's queue or function that somebody put there by hand", function()
+    -- S3 refuses two entries that overlap.
+    bucket { QueueConfigurations = { { Id = "x", QueueArn = "arn:aws:sqs:r:1:pigeon-events" } },
+      LambdaFunctionConfigurations = {
+        { Id = "y", LambdaFunctionArn = "arn:aws:lambda:r:1:function:pigeon-Function-1ABC:live" },
+        { Id = "z", LambdaFunctionArn = "arn:aws:lambda:r:1:function:pigeon-Function-1ABC" } } }
+    notify "--yes pigeon"
+    local after = now()
+    assert.same({ "pigeon", nil }, { after.QueueConfigurations[1].Id, after.QueueConfigurations[2] })
+    assert.same({ "z", nil },
+      { after.LambdaFunctionConfigurations[1].Id, after.LambdaFunctionConfigurations[2] })
+  end)
+
   it("gives the function itself the events where Source is S3", function()
     stack "S3"
     bucket(OTHERS)

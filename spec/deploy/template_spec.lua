@@ -332,6 +332,26 @@ describe("deploy/template.yaml", function()
     end
   end)
 
+  it("alarms on messages that fail again and again before SQS leaves them out of their age", function()
+    local alarm, timeout = resources.QueueAgeAlarm.Properties, resources.Queue.Properties.VisibilityTimeout
+    assert.truthy(timeout + parameters.MaximumBatchingWindow.MaxValue < alarm.Threshold)
+    assert.truthy(alarm.Threshold + alarm.Period / 2 <= 2 * timeout)
+  end)
+
+  it("takes a deploy back on few events, too: one that fails comes again within what an alarm looks at", function()
+    for _, name in ipairs { "ErrorsAlarm", "FailedAlarm" } do
+      local alarm = resources[name].Properties
+      local looks_at = alarm.Period * alarm.EvaluationPeriods
+      assert.truthy(looks_at >= alarm.DatapointsToAlarm * resources.Queue.Properties.VisibilityTimeout, name)
+    end
+  end)
+
+  it("alarms on no unit, which would leave out what is published in another", function()
+    for name, resource in pairs(resources) do
+      if resource.Type == "AWS::CloudWatch::Alarm" then assert.is_nil(resource.Properties.Unit, name) end
+    end
+  end)
+
   it("tells the topic of each alarm when it begins and when it ends", function()
     for name, resource in pairs(resources) do
       if resource.Type == "AWS::CloudWatch::Alarm" then

@@ -18,11 +18,14 @@ describe("pigeon.open", function()
     all.PIGEON_BATCH_FAILURES = "crashes, more"
     assert.equal("normal", pigeon.open(all))
     all.PIGEON_BATCH_FAILURES = "crashes,,more"
-    assert.same({ nil, 'PIGEON_BATCH_FAILURES: entry 2 of "crashes,,more" is empty' }, { pigeon.open(all) })
+    assert.same({ nil,
+      'PIGEON_BATCH_FAILURES: entry 2 of "crashes,,more" is empty; name a queue there, or drop the comma' },
+      { pigeon.open(all) })
   end)
 
   for _, case in ipairs {
-    { "a bad queue", settings("a,,b"), 'PIGEON_QUEUE: entry 2 of "a,,b" is empty' },
+    { "a bad queue", settings("a,,b"),
+      'PIGEON_QUEUE: entry 2 of "a,,b" is empty; name a queue there, or drop the comma' },
     { "a space in PIGEON_ENV", settings("a", nil, "a b"),
       'PIGEON_ENV: "a b" has a space at position 2; only letters and digits are allowed' },
     { "punctuation in PIGEON_ENV", settings("a", nil, "prod-1"),

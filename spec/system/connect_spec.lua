@@ -60,6 +60,27 @@ describe("pigeon check --connect", function()
     system.drop({ PIGEON_VIRTUAL_HOST = vhost })
   end)
 
+  it("logs in at each of several hosts, and has an error for one that is not there", function()
+    local good = env.PIGEON_HOST .. ":" .. env.PIGEON_PORT
+    env.PIGEON_QUEUE, env.PIGEON_HOST = "there", good .. "," .. good
+    local status, said = check(env)
+    assert.equal(0, status, said)
+    assert.equal(2, select(2, said:gsub("broker: 127%.0%.0%.1:%d+: there\n", "")), said)
+    for _, hosts in ipairs { good .. ",127.0.0.1:1", "127.0.0.1:1," .. good } do
+      env.PIGEON_HOST = hosts
+      status, said = check(env)
+      assert.equal(1, status, said)
+      assert.matches("queue there: there\n", said)
+      assert.matches("broker: connect: 127%.0%.0%.1:1: 127%.0%.0%.1: Connection refused; next: ", said)
+    end
+    local lines = json_lines((select(2, check(env, "--json"))))
+    assert.same({ true, "error" }, { lines[1].broker, lines[1].level })
+    env.PIGEON_HOST = "127.0.0.1:1,127.0.0.1:2"
+    status, said = check(env)
+    assert.equal(1, status)
+    assert.equal(1, select(2, said:gsub("broker: ", "")), said)
+  end)
+
   it("asks for each queue and puts nothing into one", function()
     env.PIGEON_QUEUE = "there,15:missing,there2"
     system.declare(env, { "there2" })

@@ -415,7 +415,7 @@ end
     env.PIGEON_HOST, env.PIGEON_QUEUE = "h", "a,,b"
     status, said = run("check", env)
     assert.are.equal(1, status)
-    assert.are.equal('PIGEON_QUEUE: entry 2 of "a,,b" is empty\n', said)
+    assert.are.equal('PIGEON_QUEUE: entry 2 of "a,,b" is empty; name a queue there, or drop the comma\n', said)
     env.PIGEON_QUEUE = "normal"
     assert.are.equal(0, (run("check", env)))
     assert.are.equal(1, (run("check --connect")))

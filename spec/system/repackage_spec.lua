@@ -53,7 +53,7 @@ zip.only(describe)("pigeon package", function()
     local status, said = package("mine.lua --from old.zip -o new.zip")
     assert.equal(0, status, said)
     assert.matches("^    queues that the script names were not checked: PIGEON_QUEUE is not set; %-%-queues [^\n]*\n"
-      .. "new%.zip: %d+ bytes, the program of old%.zip, rules%.lua is mine%.lua\n$", said)
+      .. "new%.zip: %d+ bytes, the program of old%.zip %(pigeon %d+%.%d+%.%d+%), rules%.lua is mine%.lua\n$", said)
     assert.equal("candidate.lua\nmine.lua\nnew.zip\nold.zip\n", names())
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
   end)
@@ -130,7 +130,8 @@ zip.only(describe)("pigeon package", function()
     end
     assert.matches("^pigeon check: [^\n]*\nrules%.lua: %d+ objects decided, nothing found\n$", lines[1])
     assert.matches("3 successes", lines[2])
-    assert.matches("new.zip: %d+ bytes, the program of ../pigeon/pigeon.zip, rules.lua is rules.lua\n$", lines[3])
+    assert.matches("new.zip: %d+ bytes, the program of ../pigeon/pigeon.zip %(pigeon [%d.]+%), "
+      .. "rules.lua is rules.lua\n$", lines[3])
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/rules/new.zip"))
   end)
 

@@ -302,7 +302,8 @@ describe("over TLS", function()
 
     it("a file that cannot be read", function()
       refuses({ PIGEON_TLS_CA_FILE = "/nowhere/ca.pem" }, "ValueError",
-        "PIGEON_TLS_CA_FILE: /nowhere/ca.pem: No such file or directory")
+        "PIGEON_TLS_CA_FILE: /nowhere/ca.pem: No such file or directory; next: correct the file, or the variable; "
+          .. "a file of the zip is in /var/task/")
       refuses({ PIGEON_TLS_CERT_FILE = "/nowhere/c.pem", PIGEON_TLS_KEY_FILE = tls.path("client.key") }, "ValueError",
         "PIGEON_TLS_CERT_FILE: /nowhere/c.pem: No such file or directory")
       refuses({ PIGEON_TLS_CERT_FILE = tls.path("client.pem"), PIGEON_TLS_KEY_FILE = "/nowhere/c.key" }, "ValueError",

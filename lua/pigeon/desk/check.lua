@@ -39,7 +39,8 @@ what to write instead. Needs neither network nor broker. It checks
   FILE          the script (also: --rules FILE); else rules.lua beside the
                 program, else the repository's
   --strict      warnings count, too: what may be meant, but seldom is
-  --connect     also connects, logs in, and checks that the queues exist, and
+  --connect     also connects, logs in (at each host of PIGEON_HOST, where there
+                are several), and checks that the queues exist, and
                 that the broker takes messages (no alarm, limit or missing
                 right): it has to return one for which there is no queue. Prints
                 what is missing as lines of rabbitmqctl
@@ -146,15 +147,16 @@ function check.open(settings)
     return "on the broker" .. note .. ":\n" .. table.concat(parts)
   end
 
-  -- {queue, ok, what, fix, missing} of each queue, and of the broker where it takes no message, where --connect
-  -- asked for them -> their text. People see also those that are ok. What failed before a queue was asked for
-  -- is the broker's, and reported once.
+  -- {queue, ok, what, fix, missing} of each queue, of the broker where it takes no message, and of each of
+  -- several hosts, where --connect asked for them -> their text. People see also those that are ok. What failed
+  -- before a queue was asked for is the broker's, and reported once.
   local function show_queues(list, login)
     local parts, found, seen = {}, {}, {}
     for i, row in ipairs(list) do
       local finding = new_finding(row.what)
       finding.queue, finding.fix = clean(row.queue), clean(row.fix)
       if row.queue then queues[i] = { queue = finding.queue, ok = row.ok, what = finding.what } end
+      finding.broker = row.ok and not row.queue or nil
       if row.ok then
         parts[#parts + 1] = settings.json and "" or line_of(finding) .. "\n"
       elseif not seen[row.what] then

@@ -156,10 +156,10 @@ local function machine_of(path)
   return MACHINES[string.unpack("<I2", header, 19)] or "another processor"
 end
 
--- The program has to run here, since it is the one that checks the scripts.
+-- The program has to run here, since it is the one that checks the scripts -> its name and version.
 local function try(program, source)
   local said, status = call("%s --version", program)
-  if status == 0 then return end
+  if status == 0 then return said:match("^[^\n]*") end
   fail("the program of %s is for %s and does not run on this machine (%s), so it cannot check the rules; "
     .. "make the zip on a machine that runs it: %s", source, machine_of(program), (shell.run("uname -m")),
     said:match("[^\n]*$"))
@@ -198,7 +198,7 @@ local function make(options, folder)
   if options.from then others, former = unpack(options.from, inside) else others = take_own_program(inside) end
   must("chmod", "chmod 755 %s", inside .. "/" .. PROGRAM)
   local source = options.from or "this folder"
-  try(inside .. "/" .. PROGRAM, source)
+  local version = try(inside .. "/" .. PROGRAM, source)
   local warnings = check(inside .. "/" .. PROGRAM, options.rules, options.queues, "")
   if options.shadow then warnings = check(inside .. "/" .. PROGRAM, options.shadow, options.queues, warnings) end
   for _, name in ipairs(former or {}) do must("rm", "rm -f %s", inside .. "/" .. name) end
@@ -216,7 +216,7 @@ local function make(options, folder)
   must("the new zip", "unzip -tqq %s", folder .. "/made.zip")
   if is("e", options.to) then fail("%s exists meanwhile", options.to) end
   must(options.to, "mv %s %s", folder .. "/made.zip", options.to)
-  return { warnings = warnings, former = former or {} }
+  return { version = version, warnings = warnings, former = former or {} }
 end
 
 local UNKNOWN_QUEUES = "    queues that the script names were not checked: PIGEON_QUEUE is not set; "
@@ -224,8 +224,8 @@ local UNKNOWN_QUEUES = "    queues that the script names were not checked: PIGEO
 
 local function summary(options, made)
   local lines = { options.queues and "" or UNKNOWN_QUEUES, made.warnings }
-  lines[#lines + 1] = ("%s: %s bytes, the program of %s, rules.lua is %s%s\n"):format(options.to,
-    (shell.run("stat -c %%s %s", options.to)), options.from or "this folder", options.rules,
+  lines[#lines + 1] = ("%s: %s bytes, the program of %s (%s), rules.lua is %s%s\n"):format(options.to,
+    (shell.run("stat -c %%s %s", options.to)), options.from or "this folder", made.version, options.rules,
     options.shadow and ", in shadow " .. options.shadow_name or "")
   for _, name in ipairs(made.former) do
     if name ~= options.shadow_name then

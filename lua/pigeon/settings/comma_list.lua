@@ -17,7 +17,9 @@ function comma_list.parse(variable, setting, noun, parse_entry)
     local position = #entries + 1
     local at = ("%s: entry %d"):format(variable, position)
     value = text.trim(value)
-    if value == "" then return nil, ("%s of %s is empty"):format(at, comma_list.quote(setting)) end
+    if value == "" then
+      return nil, ("%s of %s is empty; name a %s there, or drop the comma"):format(at, comma_list.quote(setting), noun)
+    end
     local entry, problem = parse_entry(value)
     if not entry then return nil, ("%s, %s, %s"):format(at, comma_list.quote(value), problem) end
     local before = position_of[entry.name]

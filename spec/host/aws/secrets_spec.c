@@ -216,14 +216,20 @@ static void each_kind_is_asked_for_as_its_service_wants_it(void **state)
     }
 }
 
+#define NEXT                                                           \
+    "; write behind it what to ask AWS for, or a backslash before it " \
+    "where it is the value"
+
 static void a_reference_that_cannot_be_right_is_refused_when_opened(void **state)
 {
     static const char *const cases[][2] = {
-        {"kms:", "PIGEON_PASSWORD: nothing follows kms:"},
-        {"ssm:", "PIGEON_PASSWORD: nothing follows ssm:"},
-        {"secretsmanager:", "PIGEON_PASSWORD: nothing follows secretsmanager:"},
-        {"secretsmanager:#a", "PIGEON_PASSWORD: nothing follows secretsmanager:"},
-        {"secretsmanager:a#", "PIGEON_PASSWORD: no key follows the #"},
+        {"kms:", "PIGEON_PASSWORD: nothing follows kms:" NEXT},
+        {"ssm:", "PIGEON_PASSWORD: nothing follows ssm:" NEXT},
+        {"secretsmanager:", "PIGEON_PASSWORD: nothing follows secretsmanager:" NEXT},
+        {"secretsmanager:#a", "PIGEON_PASSWORD: nothing follows secretsmanager:" NEXT},
+        {"secretsmanager:a#",
+         "PIGEON_PASSWORD: no key follows the #; write secretsmanager:ID#KEY, or leave "
+         "the # out for the whole secret"},
         {"kms:AAA",
          "PIGEON_PASSWORD: the text after kms: is not the base64 of a ciphertext (3 "
          "characters; valid up to character 3)"},

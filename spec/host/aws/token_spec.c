@@ -207,7 +207,7 @@ static void only_a_password_can_be_a_token(void **state)
     teardown(NULL);
     open_for("sts:");
     assert_null(secrets);
-    assert_string_equal(err.text, "PIGEON_PASSWORD: nothing follows sts:");
+    assert_non_null(strstr(err.text, "PIGEON_PASSWORD: nothing follows sts:; write "));
     memset(long_audience + 4, 'a', 1001);
     open_for(long_audience);
     assert_null(secrets);

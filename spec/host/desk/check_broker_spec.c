@@ -6,8 +6,13 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "desk/check_broker.h"
 
@@ -54,6 +59,21 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
                : err_set_at(failure, takes, "publish", 403, "ACCESS_REFUSED");
 }
 
+void broker_hang_up(struct broker *broker, const struct deadline *deadline)
+{
+    (void)broker;
+    (void)deadline;
+}
+
+bool broker_connect(struct broker *broker, int fd, const char *tls_name,
+                    const struct deadline *deadline, struct err *failure)
+{
+    (void)broker, (void)tls_name, (void)deadline, (void)failure;
+    close(fd);
+    return true;
+}
+
+static struct connector *connector; /* one host, but where a case has others */
 static struct queue_answers answers;
 static size_t copies_left; /* by strdup() */
 static struct err err;
@@ -76,13 +96,15 @@ static int setup(void **state)
     leaves = false;
     asked = published = 0;
     takes = CAUSES;
-    return 0;
+    connector = connector_open("h", 1, NULL, &err);
+    return connector ? 0 : 1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
     queue_answers_free(&answers);
+    connector_close(connector);
     return 0;
 }
 
@@ -112,7 +134,7 @@ static void assert_missing(size_t i, const char *missing)
 
 static void says_of_each_queue_what_the_broker_said(void **state)
 {
-    struct delivery delivery = {0};
+    struct delivery delivery = {.connector = connector};
 
     (void)state;
     assert_true(
@@ -135,7 +157,7 @@ static void says_of_each_queue_what_the_broker_said(void **state)
 
 static void says_that_the_broker_takes_no_messages(void **state)
 {
-    struct delivery delivery = {0};
+    struct delivery delivery = {.connector = connector};
 
     (void)state;
     takes = CAUSE_BLOCKED;
@@ -153,9 +175,35 @@ static void says_that_the_broker_takes_no_messages(void **state)
     assert_missing(1, "right");
 }
 
+static void logs_in_at_each_of_several_hosts(void **state)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(here);
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    struct delivery delivery;
+    char hosts[64], there[64];
+
+    (void)state;
+    assert_int_equal(bind(listener, (struct sockaddr *)&here, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&here, &size), 0);
+    snprintf(hosts, sizeof(hosts), "127.0.0.1:%d,127.0.0.1:1", ntohs(here.sin_port));
+    snprintf(there, sizeof(there), "127.0.0.1:%d: there", ntohs(here.sin_port));
+    connector_close(connector);
+    connector = connector_open(hosts, 1, NULL, &err);
+    delivery = (struct delivery){.connector = connector};
+    assert_true(check_broker_queues(&delivery, "missing", &answers, &err));
+    close(listener);
+    assert_int_equal(answers.count, 3);
+    assert_row(1, NULL, true, there, NULL);
+    assert_row(2, NULL, false, "connect: 127.0.0.1:1: 127.0.0.1: Connection refused",
+               "is RabbitMQ running, and is PIGEON_PORT its port?");
+}
+
 static void what_cannot_be_connected_is_not_asked(void **state)
 {
-    struct delivery delivery = {0};
+    struct delivery delivery = {.connector = connector};
 
     (void)state;
     connects = false;
@@ -169,7 +217,7 @@ static void what_cannot_be_connected_is_not_asked(void **state)
 
 static void a_broker_that_leaves_after_the_queues_is_not_ok(void **state)
 {
-    struct delivery delivery = {0};
+    struct delivery delivery = {.connector = connector};
 
     (void)state;
     leaves = true;
@@ -182,7 +230,7 @@ static void a_broker_that_leaves_after_the_queues_is_not_ok(void **state)
 
 static void no_memory_is_an_error(void **state)
 {
-    struct delivery delivery = {0};
+    struct delivery delivery = {.connector = connector};
 
     (void)state;
     for (size_t copies = 0; copies < 5; copies++) {
@@ -234,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(says_of_each_queue_what_the_broker_said),
         CASE(says_that_the_broker_takes_no_messages),
+        CASE(logs_in_at_each_of_several_hosts),
         CASE(what_cannot_be_connected_is_not_asked),
         CASE(a_broker_that_leaves_after_the_queues_is_not_ok),
         CASE(no_memory_is_an_error),

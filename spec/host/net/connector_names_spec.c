@@ -37,7 +37,8 @@ static const struct setting {
     {"", "PIGEON_HOST: entry 1 of \"\" is empty"},
     {" ", "PIGEON_HOST: entry 1 of \" \" is empty"},
     {"a,,b", "PIGEON_HOST: entry 2 of \"a,,b\" is empty"},
-    {"a,", "PIGEON_HOST: entry 2 of \"a,\" is empty"},
+    {"a,", "PIGEON_HOST: entry 2 of \"a,\" is empty; name a host there, or drop "
+           "the comma"},
     {"a:", "entry 1, \"a:\", is not"},
     {"a,b:x", "entry 2, \"b:x\", is not"},
     {"a:0", "entry 1, \"a:0\", is not"},
@@ -57,6 +58,7 @@ static const struct setting {
     {"[::1]:", "entry 1, \"[::1]:\", is not"},
     {"a:5672:5673", "entry 1, \"a:5672:5673\", is not"},
     {"amqp://rabbit", "entry 1, \"amqp://rabbit\", is not"},
+    {"h:99999", "[ADDRESS]:PORT (a port is a number from 1 to 65535)"},
     {"amqp://rabbit:5672", "entry 1, \"amqp://rabbit:5672\", is not"},
     {"rabbit:5672/crashes", "entry 1, \"rabbit:5672/crashes\", is not"},
     {"a,amqp://u:secret@b", "PIGEON_HOST holds an \"@\"; put user and password into "

@@ -19,9 +19,9 @@ describe("batch_failures.parse", function()
 
   local NO_NAME = ", is not the name of an SQS queue, which is the last part of its ARN: letters, digits, - and _"
   for setting, problem in pairs {
-    [" "] = 'entry 1 of " " is empty',
-    ["a,"] = 'entry 2 of "a," is empty',
-    ["a,,b"] = 'entry 2 of "a,,b" is empty',
+    [" "] = 'entry 1 of " " is empty; name a queue there, or drop the comma',
+    ["a,"] = 'entry 2 of "a," is empty; name a queue there, or drop the comma',
+    ["a,,b"] = 'entry 2 of "a,,b" is empty; name a queue there, or drop the comma',
     ["a,b,a"] = 'entry 3, "a", names the queue of entry 1 again',
     ["a b"] = 'entry 1, "a b"' .. NO_NAME,
     ["x,arn:aws:sqs:us-west-2:1:crashes"] = 'entry 2, "arn:aws:sqs:us-west-2:1:crashes"' .. NO_NAME,

@@ -21,8 +21,8 @@ describe("comma_list.parse", function()
   end)
 
   for setting, problem in pairs {
-    [""] = 'entry 1 of "" is empty',
-    ["a, ,b"] = 'entry 2 of "a, ,b" is empty',
+    [""] = 'entry 1 of "" is empty; name a thing there, or drop the comma',
+    ["a, ,b"] = 'entry 2 of "a, ,b" is empty; name a thing there, or drop the comma',
     ["a,b!"] = 'entry 2, "b!", shouts',
     ["a,b,A"] = 'entry 3, "A", names the thing of entry 1 again',
     ["\n\xff!"] = 'entry 1, "\u{FFFD}!", shouts',

@@ -13,7 +13,7 @@ describe("PIGEON_METRICS", function()
   for setting, problem in pairs {
     ["emf,statsd"] = 'PIGEON_METRICS: entry 2, "statsd", is not emf, monitoring or off',
     ["EMF"] = 'PIGEON_METRICS: entry 1, "EMF", is not emf, monitoring or off',
-    ["emf,"] = 'PIGEON_METRICS: entry 2 of "emf," is empty',
+    ["emf,"] = 'PIGEON_METRICS: entry 2 of "emf," is empty; name a kind there, or drop the comma',
     ["emf,emf"] = 'PIGEON_METRICS: entry 2, "emf", names the kind of entry 1 again',
     ["emf,off"] = 'PIGEON_METRICS: entry 2, "off", must be the only entry of "emf,off"',
   } do

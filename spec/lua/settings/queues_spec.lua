@@ -27,12 +27,12 @@ describe("queues.parse", function()
 
   local THROTTLE = ', which is not a whole number from 0 to 100'
   for setting, problem in pairs {
-    [""] = 'entry 1 of "" is empty',
-    ["  "] = 'entry 1 of "  " is empty',
-    [","] = 'entry 1 of "," is empty',
-    ["a,,b"] = 'entry 2 of "a,,b" is empty',
-    ["a,"] = 'entry 2 of "a," is empty',
-    ["a, ,b"] = 'entry 2 of "a, ,b" is empty',
+    [""] = 'entry 1 of "" is empty; name a queue there, or drop the comma',
+    ["  "] = 'entry 1 of "  " is empty; name a queue there, or drop the comma',
+    [","] = 'entry 1 of "," is empty; name a queue there, or drop the comma',
+    ["a,,b"] = 'entry 2 of "a,,b" is empty; name a queue there, or drop the comma',
+    ["a,"] = 'entry 2 of "a," is empty; name a queue there, or drop the comma',
+    ["a, ,b"] = 'entry 2 of "a, ,b" is empty; name a queue there, or drop the comma',
     [":q"] = 'entry 1, ":q", has no throttle before its colon',
     [" : "] = 'entry 1, ":", has no queue name after its colon',
     ["a,10:"] = 'entry 2, "10:", has no queue name after its colon',

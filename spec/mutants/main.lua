@@ -16,8 +16,10 @@ local SEEDS <const> = 200 -- of the simulation
 local PATIENCE <const> = 900 -- seconds for a step; a change may wait for ever
 
 local file, sample, seed = arg[1] or "", math.tointeger(tonumber(arg[2])), math.tointeger(tonumber(arg[3]))
-if not (file:find "^host/.*%.c$" or file:find "^lua/.*%.lua$") or not sample or not seed then
-  io.stderr:write "make mutants needs FILE=, a file of host/ or lua/; SAMPLE= and SEED= are numbers\n"
+if not (file:find "^host/.*%.c$" or file:find "^lua/.*%.lua$") or not io.open(file) or not sample or sample < 1
+  or not seed then
+  io.stderr:write(("mutants: FILE=%s SAMPLE=%s SEED=%s; FILE is a .c file of host/ or a .lua file of lua/, SAMPLE a " ..
+    "number from 1, SEED a number\n"):format(file, arg[2], arg[3]))
   os.exit(2)
 end
 
@@ -80,7 +82,7 @@ local function copy()
   assert(os.execute("mkdir -p " .. TREE))
   assert(os.execute(([[tar -cf - --exclude=./.git --exclude=./build/mutants --exclude=./build/asan \
     --exclude=./build/coverage --exclude=./build/brokers --exclude=./build/arm64 --exclude=./build/test \
-    --exclude=./build/rabbitmq . | tar -C %s -xf -]]):format(TREE)))
+    --exclude=./build/rabbitmq --exclude=./build/fuzz --exclude=./build/debian13 . | tar -C %s -xf -]]):format(TREE)))
 end
 
 local text = read(file)

@@ -13,9 +13,8 @@
 #define READABLE "rules/rules.lua" /* for what has to be a file */
 
 static char defaults[][64] = {
-    "PIGEON_HOST=localhost",       "PIGEON_PORT=5672",          "PIGEON_VIRTUAL_HOST=/",
-    "PIGEON_USER=guest",           "PIGEON_PASSWORD=" PASSWORD, "PIGEON_QUEUE=normal",
-    "PIGEON_AWS_REGION=us-west-2",
+    "PIGEON_HOST=localhost", "PIGEON_PORT=5672",    "PIGEON_VIRTUAL_HOST=/",
+    "PIGEON_USER=guest",     "PIGEON_QUEUE=normal", "PIGEON_AWS_REGION=us-west-2",
 };
 #define DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 #define LINES 64 /* the first ones count */
@@ -25,7 +24,8 @@ static char defaults[][64] = {
 static void read_settings(struct config *config, char *text)
 {
     static char ca[] = "SSL_CERT_FILE=" READABLE;
-    char *variables[1 + LINES + DEFAULTS + 1] = {ca};
+    static char password[] = "PIGEON_PASSWORD=" PASSWORD;
+    char *variables[1 + LINES + 1 + DEFAULTS + 1] = {ca};
     char **ours = environ;
     char *rest = NULL, *line = strtok_r(text, "\n", &rest);
     size_t count = 1;
@@ -33,6 +33,7 @@ static void read_settings(struct config *config, char *text)
     for (; line && count <= LINES; line = strtok_r(NULL, "\n", &rest))
         if (strchr(line, '='))
             variables[count++] = line;
+    variables[count++] = password;
     for (size_t i = 0; i < DEFAULTS; i++)
         variables[count++] = defaults[i];
     environ = variables;

@@ -41,7 +41,7 @@ Q       = @
 
 # What bin/setup installs packages for: the least that the goals need.
 PURPOSE  = $(or $(filter coverage fuzz,$G),$(if $(filter-out help clean package test-rules build run testshell \
-           specs targets,$G),check),$(if $(filter specs targets,$G),specs),$(if $(filter build run testshell,$G)$(and \
+           specs targets build/%,$G),check),$(if $(filter specs targets build/%,$G),specs),$(if $(filter build run testshell,$G)$(and \
            $(filter test-rules,$G),$(filter package,$G)),run),$(if $(filter test-rules,$G),rules),package)
 G       := $(MAKECMDGOALS)
 

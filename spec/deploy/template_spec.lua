@@ -86,6 +86,21 @@ describe("deploy/template.yaml", function()
     end
   end)
 
+  it("is not alone in naming them: the tables of the pages and the help of bin/pigeon do", function()
+    local tables = ""
+    for _, page in ipairs { "README.md", "deploy/CONFIGURATION.md" } do
+      for row in io.lines(page) do
+        tables = tables .. (row:match "^| ([^|]*) |" or "")
+      end
+    end
+    local help = assert(io.open("host/main.c")):read("a"):match "static const char help%[%] =.-;\n"
+    for name in pairs(settings_read()) do
+      assert.truthy(tables:find("`" .. name .. "`", 1, true), "no row for " .. name .. " in deploy/CONFIGURATION.md")
+      local shown = name:gsub("^PIGEON_TLS.*", "PIGEON_TLS*")
+      assert.truthy(help:find(shown, 1, true), shown .. " is not in the help of host/main.c")
+    end
+  end)
+
   it("refers to nothing that is not there", function()
     for name in pairs(used.parameters) do
       assert.truthy(parameters[name] or resources[name] or MADE_BY_SAM[name] or name:match("^AWS::"), name)

@@ -1,6 +1,7 @@
 /* settings.c -- the variables that people set, a line each: NAME=value. Those that are
  * not there have a value that is right. */
 #include <string.h>
+#include <unistd.h>
 
 #include "aws/secrets.h"
 #include "base/log.h"
@@ -11,60 +12,33 @@
 #define PASSWORD "correct horse battery"
 #define READABLE "rules/rules.lua" /* for what has to be a file */
 
-/* One of the config's strings. */
-struct setting {
-    const char *name;
-    const char **value;
+static char defaults[][64] = {
+    "PIGEON_HOST=localhost", "PIGEON_PORT=5672",    "PIGEON_VIRTUAL_HOST=/",
+    "PIGEON_USER=guest",     "PIGEON_QUEUE=normal", "PIGEON_AWS_REGION=us-west-2",
 };
+#define DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
+#define LINES 64 /* the first ones count */
 
-static void set(const struct setting *settings, size_t count, char *line)
-{
-    char *value = strchr(line, '=');
-
-    if (!value)
-        return;
-    *value++ = '\0';
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(settings[i].name, line) == 0)
-            *settings[i].value = value;
-}
-
-/* The strings are in `text`, which is changed. */
+/* The strings are in `text`, which is changed. Of two variables of one name the first
+ * counts. */
 static void read_settings(struct config *config, char *text)
 {
-    const struct setting settings[] = {
-        {"PIGEON_HOST", &config->host},
-        {"PIGEON_PORT", &config->port_text},
-        {"PIGEON_VIRTUAL_HOST", &config->virtual_host},
-        {"PIGEON_USER", &config->user},
-        {"PIGEON_PASSWORD", &config->password},
-        {"PIGEON_QUEUE", &config->queue},
-        {"PIGEON_AWS_REGION", &config->aws_region},
-        {"PIGEON_ENV", &config->env},
-        {"PIGEON_BATCH_FAILURES", &config->batch_failures},
-        {"PIGEON_METRICS", &config->metrics},
-        {"PIGEON_TLS", &config->tls},
-        {"PIGEON_TLS_CERT_FILE", &config->tls_cert_file},
-        {"PIGEON_TLS_KEY_FILE", &config->tls_key_file},
-        {"AWS_ENDPOINT_URL", &config->endpoint},
-        {"AWS_ENDPOINT_URL_SECRETS_MANAGER", &config->endpoint_secrets},
-        {"AWS_LAMBDA_FUNCTION_NAME", &config->function_name},
-        {"AWS_LAMBDA_FUNCTION_VERSION", &config->function_version},
-        {"AWS_LAMBDA_LOG_LEVEL", &config->log_level},
-    };
-    char *rest = NULL;
+    static char ca[] = "SSL_CERT_FILE=" READABLE;
+    static char password[] = "PIGEON_PASSWORD=" PASSWORD;
+    char *variables[1 + LINES + 1 + DEFAULTS + 1] = {ca};
+    char **ours = environ;
+    char *rest = NULL, *line = strtok_r(text, "\n", &rest);
+    size_t count = 1;
 
-    *config = (struct config){.host = "localhost",
-                              .port_text = "5672",
-                              .virtual_host = "/",
-                              .user = "guest",
-                              .password = PASSWORD,
-                              .queue = "normal",
-                              .aws_region = "us-west-2",
-                              .ssl_cert_file = READABLE};
-    for (char *line = strtok_r(text, "\n", &rest); line;
-         line = strtok_r(NULL, "\n", &rest))
-        set(settings, sizeof(settings) / sizeof(settings[0]), line);
+    for (; line && count <= LINES; line = strtok_r(NULL, "\n", &rest))
+        if (strchr(line, '='))
+            variables[count++] = line;
+    variables[count++] = password;
+    for (size_t i = 0; i < DEFAULTS; i++)
+        variables[count++] = defaults[i];
+    environ = variables;
+    config_read(config);
+    environ = ours;
 }
 
 static bool secret; /* the password is nowhere in the input */

@@ -24,6 +24,7 @@ static const char *const all[] = {
     "PIGEON_AWS_REGION",
     "PIGEON_ENV",
     "PIGEON_BATCH_FAILURES",
+    "PIGEON_SHADOW_RULES",
     "PIGEON_TLS",
     "PIGEON_TLS_CA_FILE",
     "PIGEON_TLS_CERT_FILE",
@@ -45,13 +46,14 @@ static const char *const all[] = {
     "AWS_CONTAINER_AUTHORIZATION_TOKEN",
     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
 };
+#define ALL (sizeof(all) / sizeof(all[0]))
 
 static int setup(void **state)
 {
     size_t i;
 
     (void)state;
-    for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+    for (i = 0; i < ALL; i++)
         unsetenv(all[i]);
     setenv("PIGEON_HOST", "b1,b2:5673", 1);
     setenv("PIGEON_PORT", "5672", 1);
@@ -89,6 +91,26 @@ static void names_pigeons_variables_and_those_that_are_set(void **state)
     buffer_free(&set);
 }
 
+static void every_setting_is_in_the_list_above(void **state)
+{
+    struct buffer known = {.max = SIZE_MAX}, set = {.max = SIZE_MAX};
+    char *rest = NULL;
+
+    (void)state;
+    assert_true(config_names(&known, &set));
+    for (char *name = strtok_r(known.data, " ", &rest); name;
+         name = strtok_r(NULL, " ", &rest)) {
+        size_t i = 0;
+
+        while (i < ALL && strcmp(all[i], name) != 0)
+            i++;
+        if (i == ALL)
+            fail_msg("%s is not in `all`: is it read, and judged, by a test?", name);
+    }
+    buffer_free(&known);
+    buffer_free(&set);
+}
+
 static bool check(struct config *config, struct err *err)
 {
     *err = (struct err){0};
@@ -113,6 +135,7 @@ static void reads_every_variable(void **state)
     setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256", 1);
     setenv("PIGEON_ENV", "stage", 1);
     setenv("PIGEON_BATCH_FAILURES", "crashes,more", 1);
+    setenv("PIGEON_SHADOW_RULES", "new.lua", 1);
     setenv("PIGEON_TLS", "off", 1);
     setenv("PIGEON_TLS_CA_FILE", "ca.pem", 1);
     setenv("PIGEON_TLS_CERT_FILE", "cert.pem", 1);
@@ -123,6 +146,7 @@ static void reads_every_variable(void **state)
     setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN", "token", 1);
     setenv("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/token", 1);
     assert_true(check(&config, &err));
+    assert_string_equal(config.shadow_rules, "new.lua");
     assert_string_equal(config.tls, "off");
     assert_string_equal(config.tls_ca_file, "ca.pem");
     assert_string_equal(config.tls_cert_file, "cert.pem");
@@ -459,6 +483,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(names_pigeons_variables_and_those_that_are_set),
+        CASE(every_setting_is_in_the_list_above),
         CASE(reads_every_variable),
         CASE(what_is_not_set_is_null),
         CASE(each_required_variable_is_missed),

@@ -1,6 +1,7 @@
 -- What changes C files for `make mutants`.
 package.path = "./?.lua;" .. package.path
 local c = require "spec.mutants.c"
+local step = require "spec.mutants.step"
 
 local function changed_lines(text)
   local lines = {}
@@ -45,5 +46,52 @@ describe("a mutant of C changes", function()
     local texts = {}
     for i, mutant in ipairs(c.of(text)) do texts[i] = mutant.text end
     assert.same({ "int f(int a) {\n  return a - 1;\n}\n", "int f(int a) {\n  return a + 2;\n}\n" }, texts)
+  end)
+end)
+
+describe("a step of make mutants", function()
+  local log = os.tmpname()
+  local function run(command, seconds) return step.run(command, "spec", log, seconds or 60) end
+
+  teardown(function() os.remove(log) end)
+
+  it("ends well or badly, in its folder, and what it says is kept", function()
+    assert.equal("well", run "echo \"it's here\"; test -d mutants")
+    assert.equal("badly", run "test -d spec")
+    assert.equal("badly", run "kill $$")
+    assert.equal("it's here\n", io.open(log):read "a")
+  end)
+
+  it("that takes too long is no step that fails", function()
+    assert.equal("too long", run("sleep 600", 1))
+    assert.equal("too long", run "exit 137") -- timeout(1) had to kill it
+  end)
+
+  it("is ended by ^C, with all that it started", function()
+    -- The signal goes where a terminal sends it: to the group of the shell that runs the step.
+    local script = ([[local command = "sleep 600 & echo $! >%s; kill -INT -$(ps -o sid= $$ | tr -d \" \"); wait"
+      print(require("spec.mutants.step").run(command, ".", "/dev/null", 60))]]):format(log)
+    local pipe <close> = io.popen(("LUA_PATH='./?.lua;;' setsid --wait env --default-signal=INT lua5.4 -e '%s'")
+      :format(script))
+    assert.equal("interrupted\n", pipe:read "a")
+    local pid = assert(io.open(log)):read "n"
+    local stat = io.open(("/proc/%d/stat"):format(pid))
+    assert.truthy(not stat or stat:read("a"):find "%) Z", "sleep still runs")
+  end)
+
+  local function verdict(...)
+    local ends, commands = { ... }, {}
+    local words = step.verdict({ { "a", 1 }, { "b", 2 }, { "c", 3 } }, function(command)
+      commands[#commands + 1] = command
+      return ends[command]
+    end)
+    return { words, #commands }
+  end
+
+  it("decides what becomes of a change", function()
+    assert.same({ "NOT SEEN", 3 }, verdict("well", "well", "well"))
+    assert.same({ "seen by b", 2 }, verdict("well", "badly"))
+    assert.same({ "TOO LONG: b", 2 }, verdict("well", "too long"))
+    assert.same({ "interrupted", 1 }, verdict "interrupted")
   end)
 end)

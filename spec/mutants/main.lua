@@ -5,8 +5,10 @@
 -- The file is changed in a copy of this folder, build/mutants/tree, at SAMPLE places that SEED chooses, one
 -- at a time (c.lua; for Lua the mutants of `pigeon test --mutate`). Each change is tried by the specs of the
 -- file, then by 200 seeds of the simulation, then by the whole suites lua and host, until one fails. A change
--- that does not compile is none. Status 1 where one was seen by nothing.
+-- that does not compile is none. One whose step takes too long is counted apart: it may hang for ever, or the
+-- machine was busy. Status 1 where one was seen by nothing, or took too long.
 package.path = "lua/?.lua;lua/?/init.lua;./?.lua;" .. package.path
+local step = require "spec.mutants.step"
 
 local TREE <const> = "build/mutants/tree"
 local LOG <const> = "build/mutants/log"
@@ -14,8 +16,10 @@ local SEEDS <const> = 200 -- of the simulation
 local PATIENCE <const> = 900 -- seconds for a step; a change may wait for ever
 
 local file, sample, seed = arg[1] or "", math.tointeger(tonumber(arg[2])), math.tointeger(tonumber(arg[3]))
-if not (file:find "^host/.*%.c$" or file:find "^lua/.*%.lua$") or not sample or not seed then
-  io.stderr:write "make mutants needs FILE=, a file of host/ or lua/; SAMPLE= and SEED= are numbers\n"
+if not (file:find "^host/.*%.c$" or file:find "^lua/.*%.lua$") or not io.open(file) or not sample or sample < 1
+  or not seed then
+  io.stderr:write(("mutants: FILE=%s SAMPLE=%s SEED=%s; FILE is a .c file of host/ or a .lua file of lua/, SAMPLE a " ..
+    "number from 1, SEED a number\n"):format(file, arg[2], arg[3]))
   os.exit(2)
 end
 
@@ -29,10 +33,11 @@ local function write(path, text)
   output:write(text)
 end
 
--- Whether a command of the shell ends well in the copy. What it says is in the log.
-local function ends_well(command)
-  return (os.execute(("cd %s && timeout -k 10 %d sh -c %s >>../log 2>&1 </dev/null")
-    :format(TREE, PATIENCE, "'" .. command:gsub("'", "'\\''") .. "'")))
+-- How a command of the shell ends in the copy. What it says is in the log.
+local function run(command)
+  local ended = step.run(command, TREE, "../log", PATIENCE)
+  if ended == "interrupted" then os.exit(130) end
+  return ended
 end
 
 local function lines_of(command)
@@ -64,15 +69,7 @@ local function steps()
 end
 
 local function compiles()
-  if file:find "%.c$" then return ends_well(("make build/%s"):format(file:gsub("%.c$", ".o"))) end
-  return ends_well("luac5.4 -p " .. file)
-end
-
--- The name of the step that fails, or nil.
-local function killer(all_steps)
-  for _, step in ipairs(all_steps) do
-    if not ends_well(step[2]) then return step[1] end
-  end
+  return run(file:find "%.c$" and ("make build/%s"):format(file:gsub("%.c$", ".o")) or "luac5.4 -p " .. file) == "well"
 end
 
 local function mutants_of(text)
@@ -85,7 +82,7 @@ local function copy()
   assert(os.execute("mkdir -p " .. TREE))
   assert(os.execute(([[tar -cf - --exclude=./.git --exclude=./build/mutants --exclude=./build/asan \
     --exclude=./build/coverage --exclude=./build/brokers --exclude=./build/arm64 --exclude=./build/test \
-    --exclude=./build/rabbitmq . | tar -C %s -xf -]]):format(TREE)))
+    --exclude=./build/rabbitmq --exclude=./build/fuzz --exclude=./build/debian13 . | tar -C %s -xf -]]):format(TREE)))
 end
 
 local text = read(file)
@@ -99,24 +96,26 @@ end
 copy()
 write(LOG, "")
 local all_steps = steps()
-assert(ends_well "make build specs build/simulation" and not killer(all_steps),
+assert(run "make build specs build/simulation" == "well" and step.verdict(all_steps, run) == "NOT SEEN",
   "the specs fail without a change; what they said is in " .. LOG)
 
-local tried, lived = 0, 0
+local tried, lived, hung = 0, 0, 0
 for _, mutant in ipairs(mutants) do
   if tried == sample then break end
   write(TREE .. "/" .. file, mutant.text)
   if compiles() then
     tried = tried + 1
-    local by = killer(all_steps)
-    print(("%3d  %s:%d  %s"):format(tried, file, mutant.line, by and "seen by " .. by or "NOT SEEN"))
-    if not by then
-      lived = lived + 1
+    local verdict = step.verdict(all_steps, run)
+    print(("%3d  %s:%d  %s"):format(tried, file, mutant.line, verdict))
+    if not verdict:find "^seen" then
       print(("     - %s\n     + %s"):format(mutant.before:gsub("^%s+", ""), (mutant.after:gsub("^%s+", ""))))
     end
+    lived = lived + (verdict == "NOT SEEN" and 1 or 0)
+    hung = hung + (verdict:find "^TOO LONG" and 1 or 0)
     io.stdout:flush()
   end
 end
 write(TREE .. "/" .. file, text)
-print(("%s: %d of %d changes seen, of %d that there are"):format(file, tried - lived, tried, #mutants))
-os.exit(lived == 0 and tried > 0)
+print(("%s: of %d changes %d seen, %d not seen, %d took longer than %d s; there are %d")
+  :format(file, tried, tried - lived - hung, lived, hung, PATIENCE, #mutants))
+os.exit(lived + hung == 0 and tried > 0)

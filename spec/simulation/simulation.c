@@ -10,6 +10,7 @@
 #include <sys/personality.h>
 #include <unistd.h>
 
+#include "base/output.h"
 #include "life.h"
 #include "plan.h"
 #include "smaller.h"
@@ -112,6 +113,14 @@ static bool run_seeds(const struct options *options, const char *program)
 
 /* ------------------------------------------------------------- options */
 
+/* Whether the text of an option is a number of at least this. */
+static bool read_number(const char *text, uint64_t least, uint64_t *number)
+{
+    *number = strtoull(text, NULL, 10);
+    return text[0] != '\0' && strspn(text, "0123456789") == strlen(text) &&
+           *number >= least;
+}
+
 static bool read_options(struct options *options, int argc, char **argv)
 {
     static const struct option names[] = {{"first", required_argument, NULL, 'f'},
@@ -128,22 +137,22 @@ static bool read_options(struct options *options, int argc, char **argv)
     int option = 0;
 
     while (good && (option = getopt_long(argc, argv, "", names, NULL)) != -1) {
-        uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
-
+        good = option != '?';
         if (option == 'f')
-            options->first = number;
+            good = read_number(optarg, 0, &options->first);
         else if (option == 'n')
-            options->seeds = number;
+            good = read_number(optarg, 1, &options->seeds);
         else if (option == 'a')
-            options->stop_after = number;
+            good = read_number(optarg, 1, &options->stop_after);
         else if (option == 'o')
-            options->first = number, options->seeds = 1;
+            good = read_number(optarg, 0, &options->first), options->seeds = 1;
+        else if (option == 'w')
+            good = plan_leave_out(optarg);
         else if (option == 'h')
             options->hash = optarg;
         options->twice |= option == '2';
         options->trace |= option == 't';
         options->smaller |= option == 's';
-        good = option != '?' && (option != 'w' || plan_leave_out(optarg));
     }
     return good && optind == argc;
 }
@@ -163,6 +172,8 @@ int main(int argc, char **argv)
 {
     struct options options = {.first = 1, .seeds = 500, .stop_after = UINT64_MAX};
 
+    if (argc == 2 && strcmp(argv[1], "--help") == 0)
+        return output_print("simulation", usage);
     fix_addresses(argv);
     if (!read_options(&options, argc, argv)) {
         fputs(usage, stderr);

@@ -282,6 +282,7 @@ describe("misuse", function()
     "integration_test.sh x", "run x", "testshell x",
     "rabbitmq", "rabbitmq nonsense", "rabbitmq start x", "rabbitmq eval", "lint x", "run_circle.sh x",
     "bench x", "bench --json x", "setup", "setup x", "setup run x86_64 x", "test x",
+    "fuzz", "fuzz x", "fuzz 0", "fuzz 1.5",
   }) do
     it("is " .. command, function()
       local status, said, complaint = run("bin/" .. command .. " </dev/null")
@@ -290,4 +291,25 @@ describe("misuse", function()
       assert.matches("Usage: ", complaint)
     end)
   end
+end)
+
+-- make test builds it, make build does not.
+local simulation = system.build .. "/simulation"
+describe("the simulation, where it is built,", function()
+  if not system.run("ls " .. system.build):find("%f[^\n%z]simulation\n") then return end
+
+  for _, options in ipairs { "--seeds 0", "--seeds x", "--seed ''", "--first -1", "--stop-after 0", "--no", "x" } do
+    it("refuses " .. options, function()
+      local status, said, complaint = run(simulation .. " " .. options)
+      assert.are.same({ 2, "" }, { status, said })
+      assert.matches("Usage: ", complaint)
+    end)
+  end
+
+  it("explains itself", function()
+    local status, said = run(simulation .. " --help")
+    assert.are.equal(0, status)
+    assert.matches("^Usage: ", said)
+    assert.is_true(run(simulation .. " --help >/dev/full") > 0)
+  end)
 end)

@@ -148,3 +148,16 @@ describe("bin/setup", function()
     assert.matches("ARCH=mips cannot be built here", output)
   end)
 end)
+
+describe("make asks bin/setup for the least that its goals need:", function()
+  for goals, purpose in pairs {
+    ["build/spec/host/amqp/broker_spec"] = "specs", ["specs build/simulation"] = "specs", build = "run",
+    ["build test-rules"] = "run", ["build build/spec/host/amqp/broker_spec"] = "specs", ["test-rules"] = "rules",
+    package = "package", test = "check", soak = "check", ["coverage build"] = "coverage", fuzz = "fuzz",
+  } do
+    it(goals, function()
+      local printed = system.run("env -u MAKEFLAGS -u MAKELEVEL make -n " .. goals .. " 2>&1")
+      assert.equal(purpose, printed:match "bin/setup %-q (%a+)")
+    end)
+  end
+end)

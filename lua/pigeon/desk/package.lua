@@ -100,7 +100,7 @@ local function check_files(options)
     options.shadow_name = name
   end
   if is("e", options.to) then fail("%s exists; remove it, or name another zip", options.to) end
-  if options.from and not is("f", options.from) then 
+  if options.from and not is("f", options.from) then
     fail("--from is %s; there is no such file: it is the zip that was deployed, from AWS or the last make package",
       options.from)
   end

@@ -108,6 +108,14 @@ zip.only(describe)("pigeon package", function()
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
   end)
 
+  it("takes no program that was unpacked alone: its zip would lack the rest", function()
+    system.run(("cd %s && mkdir alone && unzip -q old.zip bootstrap rules.lua -d alone"):format(folder))
+    local status, said = package("mine.lua -o new.zip", folder .. "/alone/bootstrap")
+    assert.equal(1, status)
+    assert.matches("%-%-from OLD.zip is missing, and there is no LICENSES beside [^\n]*/alone/bootstrap", said)
+    assert.equal("", system.run(("ls %s | grep '^new' || true"):format(folder)))
+  end)
+
   it("is done so in the image of deploy/Containerfile, and check and test, by the lines of rules/README.md", function()
     -- As in the image: the program and its zip in one folder, the rules in another beside it.
     system.run(("cd %s && mkdir pigeon rules && unzip -q old.zip bootstrap -d pigeon && mv old.zip pigeon/pigeon.zip")

@@ -109,7 +109,7 @@ describe("with a broker", function()
   it("consume_queue shows which rules sent an id", function()
     env.PIGEON_QUEUE = "one"
     run(accepted, env)
-    local version = system.run("sha256sum rules/rules.lua"):sub(1, 12)
+    local version = system.run("sha256sum " .. system.rules_folder .. "/rules.lua"):sub(1, 12)
     assert.are.equal(("item: %s rules_version=%s\n"):format(system.id(1), version), consume("--headers one"))
     run(accepted, env)
     assert.are.equal(item, consume("one"))

@@ -91,6 +91,13 @@ describe("pigeon test", function()
     end)
   end
 
+  it("fails where there is no spec, and says what writes one", function()
+    local said = system.run(("cd %s && %s test 2>&1; echo $?"):format(folder, program))
+    assert.matches("No test files found[^\n]*\n", said)
+    assert.matches("pigeon test: no spec was read; pigeon test %-%-init %. writes the first one", said)
+    assert.matches("\n1\n$", said)
+  end)
+
   it("fails where a spec has no test, though another has", function()
     system.write(folder .. "/other_spec.lua", HEAD)
     local status, said = test(ACCEPTS)
@@ -145,7 +152,7 @@ describe("pigeon test", function()
     it("a --filter that fits no test is a failure", function()
       local status, said = test(two, "--filter third")
       assert.are.equal(1, status, said)
-      assert.matches("pigeon test: no test ran[^\n]*\n$", said)
+      assert.matches("pigeon test: no test ran; busted's filters [^\n]*\n$", said)
     end)
 
     it("a folder to change to", function()

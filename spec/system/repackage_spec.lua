@@ -108,6 +108,14 @@ zip.only(describe)("pigeon package", function()
     assert.is_true(made("rules/antenna.lua") == system.read(folder .. "/new.zip"))
   end)
 
+  it("takes no program that was unpacked alone: its zip would lack the rest", function()
+    system.run(("cd %s && mkdir alone && unzip -q old.zip bootstrap rules.lua -d alone"):format(folder))
+    local status, said = package("mine.lua -o new.zip", folder .. "/alone/bootstrap")
+    assert.equal(1, status)
+    assert.matches("%-%-from OLD.zip is missing, and there is no LICENSES beside [^\n]*/alone/bootstrap", said)
+    assert.equal("", system.run(("ls %s | grep '^new' || true"):format(folder)))
+  end)
+
   it("is done so in the image of deploy/Containerfile, and check and test, by the lines of rules/README.md", function()
     -- As in the image: the program and its zip in one folder, the rules in another beside it.
     system.run(("cd %s && mkdir pigeon rules && unzip -q old.zip bootstrap -d pigeon && mv old.zip pigeon/pigeon.zip")
@@ -192,12 +200,13 @@ end
       ["an option that there is not"] = { "unknown option: --form", "mine.lua --form old.zip -o new.zip", 2 },
       ["an option without a value"] = { "-o has no value", "mine.lua --from old.zip -o", 2 },
       ["two scripts"] = { "one script too many: candidate.lua", "mine.lua candidate.lua --from old.zip -o n.zip", 2 },
-      ["a script that is not there"] = { "RULES is nosuch.lua; there is no such file",
+      ["a script that is not there"] = {
+        "RULES is nosuch.lua; there is no such file that can be read. The one in a zip: unzip OLD.zip rules.lua",
         "nosuch.lua --from old.zip -o new.zip" },
       ["a folder"] = { "RULES is ., a folder; name the script in it", ". --from old.zip -o new.zip" },
       ["a shadow script named rules.lua"] = { "in the zip it needs another name than rules.lua",
         "mine.lua --shadow ./sub/rules.lua --from old.zip -o new.zip" },
-      ["an old zip that is not there"] = { "--from is nosuch.zip; there is no such file",
+      ["an old zip that is not there"] = { "--from is nosuch.zip; there is no such file: it is the zip",
         "mine.lua --from nosuch.zip -o new.zip" },
       ["what is not a zip"] = { "mine.lua is not a zip, or it is damaged", "mine.lua --from mine.lua -o new.zip" },
       ["a zip that is there already"] = { "old.zip exists; remove it, or name another zip",

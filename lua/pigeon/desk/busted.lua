@@ -113,10 +113,11 @@ local function watch_output()
 end
 
 -- Counts the tests of the run that follows, and calls on_file(name) and on_exit(failed). Returns a table
--- with `ran`, and `empty`, the files without a test.
+-- with `ran`, `files` = how many began, and `empty`, the files without a test. Where none began, busted ends
+-- the process itself.
 local function count_tests(on_file, on_exit)
   local core = require "busted.core"
-  local counted, in_file, failed = { ran = 0, empty = {} }, 0, false
+  local counted, in_file, failed = { ran = 0, files = 0, empty = {} }, 0, false
   package.loaded["busted.core"] = function(...)
     local busted = core(...)
     package.loaded["busted.core"] = core -- the runs for mutants are not counted
@@ -127,7 +128,7 @@ local function count_tests(on_file, on_exit)
       end)
     end
     subscribe({ "file", "start" }, function(file)
-      in_file = 0
+      in_file, counted.files = 0, counted.files + 1
       on_file(file.name)
     end)
     subscribe({ "test", "end" }, function(_, _, status)
@@ -140,7 +141,12 @@ local function count_tests(on_file, on_exit)
     for _, channel in ipairs { "failure", "error" } do
       subscribe({ channel }, function() failed = true end)
     end
-    subscribe({ "exit" }, function() on_exit(failed) end)
+    subscribe({ "exit" }, function()
+      if failed and counted.files == 0 then
+        say("no spec was read; pigeon test --init . writes the first one of ./rules.lua")
+      end
+      on_exit(failed)
+    end)
     return busted
   end
   return counted
@@ -153,7 +159,8 @@ end
 
 local function check_tests(counted, options)
   if counted.ran == 0 then
-    say("no test ran; a spec has it(\"...\", function() ... end), and its file ends in _spec.lua")
+    say(filters(options) and "no test ran; busted's filters (--filter, --tags and the like) leave out each of them"
+      or "no test ran; a spec has it(\"...\", function() ... end), and its file ends in _spec.lua")
     os.exit(1)
   end
   if #counted.empty == 0 or filters(options) then return end

@@ -34,8 +34,8 @@ what to write instead. Needs neither network nor broker. It checks
     that no object reaches is only a note
   * what the script keeps above its function, which must not grow meanwhile
   * the program itself: its newest Debian package should be at most 90 days old,
-    by the clock or, where it is set, by SOURCE_DATE_EPOCH. This warning does
-    not count, neither with --strict nor in the summary
+    by the clock or, where it is set, by SOURCE_DATE_EPOCH. That is a note, too:
+    notes are counted, and change no status
   FILE          the script (also: --rules FILE); else rules.lua beside the
                 program, else the repository's
   --strict      warnings count, too: what may be meant, but seldom is
@@ -80,8 +80,15 @@ local function finding_of(problem, script)
   return set_place(new_finding(what or problem), file, line)
 end
 
-local function counted(count, noun)
-  return count == 0 and "" or ("%d %s%s"):format(count, noun, count == 1 and "" or "s")
+-- {error, warning, note = how many} -> "nothing found", "1 error, 2 notes", "no error, no warning, 1 note".
+local function summary_of(counts)
+  local only_notes = counts.error + counts.warning == 0
+  local parts = { only_notes and "no error, no warning" or nil }
+  for _, level in ipairs { "error", "warning", "note" } do
+    local count = counts[level]
+    if count > 0 then parts[#parts + 1] = ("%d %s%s"):format(count, level, count == 1 and "" or "s") end
+  end
+  return only_notes and counts.note == 0 and "nothing found" or table.concat(parts, ", ")
 end
 
 local function line_of(finding)
@@ -112,7 +119,7 @@ end
 -- now = SOURCE_DATE_EPOCH or nil} -> the report. The first batch has no
 -- objects: it returns the findings that need none. Without rules there is no batch at all.
 function check.open(settings)
-  local report, errors, warnings = {}, 0, 0
+  local report, counts = {}, { error = 0, warning = 0, note = 0 }
   local objects, probing, verdicts -- made when the first probe is asked for
   local surplus -- the first call with too many arguments that was seen: {word, entry}
   local wrong_lines = {} -- with an error in their text: what the rules do there is not reported again
@@ -124,8 +131,7 @@ function check.open(settings)
   local function show(list)
     local lines = {}
     for i, finding in ipairs(list) do
-      errors = errors + (finding.level == "error" and 1 or 0)
-      warnings = warnings + (finding.level == "warning" and 1 or 0)
+      counts[finding.level] = counts[finding.level] + 1
       lines[i] = (settings.json and json.encode(finding) or line_of(finding)) .. "\n"
     end
     return table.concat(lines)
@@ -181,13 +187,13 @@ function check.open(settings)
     return show(problems)
   end
 
-  -- What is wrong with the program: nothing that a script or a setting could cure, so it is not counted.
+  -- What is wrong with the program: nothing that a script or a setting could cure, so it is a note.
   local function show_age()
     local what, fix = age.problem(settings.parts or "", tonumber(settings.now) or os.time())
     if not what then return "" end
-    local finding = set_place(new_finding(what, "warning"), "bootstrap")
+    local finding = set_place(new_finding(what, "note"), "bootstrap")
     finding.fix = fix
-    return (settings.json and json.encode(finding) or line_of(finding)) .. "\n"
+    return show { finding }
   end
 
   -- What stands in the text; and why it does not load, where the text does not show it.
@@ -232,10 +238,10 @@ function check.open(settings)
   -- are, and another PIGEON_ENV may lead there.
   local function notes()
     local list = {}
-    for i, item in ipairs(verdicts and not objects.missing() and not lacks_env() and verdicts.missed() or {}) do
-      list[i] = set_place(new_finding(("none of %d objects reaches %s"):format(objects.count, item.text), "note"),
-        rules.name, item.line)
-      list[i].fix = "is a condition above it always the same?"
+    for _, item in ipairs(verdicts and not objects.missing() and not lacks_env() and verdicts.missed() or {}) do
+      local finding = new_finding(("none of %d objects reaches %s"):format(objects.count, item.text), "note")
+      finding.fix = "is a condition above it always the same?"
+      list[#list + 1] = set_place(finding, rules.name, item.line)
     end
     return list
   end
@@ -286,22 +292,21 @@ function check.open(settings)
   local function show_end()
     if settings.json then
       return json.encode { summary = {
-        findings = errors + warnings, errors = errors, queues = queues, rules = clean(rules and rules.name),
+        findings = counts.error + counts.warning, errors = counts.error, notes = counts.note, queues = queues,
+        rules = clean(rules and rules.name),
         objects = rules and (objects and objects.count or 0), of = objects and objects.total,
       } } .. "\n"
     end
     if not rules then return "" end
     local count = objects and objects.count or 0
     return ("%s: %d objects%s decided, %s\n"):format(clean(rules.name), count,
-      objects and objects.total > count and (" of %d"):format(objects.total) or "",
-      errors + warnings == 0 and "nothing found"
-      or counted(errors, "error") .. (errors > 0 and warnings > 0 and ", " or "") .. counted(warnings, "warning"))
+      objects and objects.total > count and (" of %d"):format(objects.total) or "", summary_of(counts))
   end
 
   --- The last text, and the exit status.
   function report.finish()
     local rest = rules and show(probe_findings()) or show_arguments()
-    return rest .. show_age() .. show_end(), (errors > 0 or settings.strict and warnings > 0) and 1 or 0
+    return rest .. show_age() .. show_end(), (counts.error > 0 or settings.strict and counts.warning > 0) and 1 or 0
   end
 
   return report

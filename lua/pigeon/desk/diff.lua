@@ -68,8 +68,7 @@ local function notes_of(counted)
 end
 
 local function text_of(counted, list, old, new)
-  local old_name, new_name = scripts.names(old, new)
-  local lines = { scripts.line("old", old_name, old), scripts.line("new", new_name, new) }
+  local lines = scripts.lines(old, new)
   if #counted.kinds == 0 then
     lines[3] = ("no difference in %d objects, made from the constants of both"):format(list.count)
   else

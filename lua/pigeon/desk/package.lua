@@ -14,7 +14,7 @@ no zip. It needs the programs zip and unzip.
   RULES          the script that becomes rules.lua in the zip
   --from OLD.zip takes the program from there, and every other file that is not a
                  Lua script; not needed where this program lies in a folder that
-                 such a zip was unpacked into
+                 such a zip was unpacked into, and has no files of yours
   -o NEW.zip     the zip to make; it must not exist yet
   --shadow FILE  a second script beside it, under its own name, for
                  PIGEON_SHADOW_RULES
@@ -84,7 +84,9 @@ end
 
 local function check_script(what, path)
   if is("d", path) then fail("%s is %s, a folder; name the script in it", what, path) end
-  if not is("r", path) then fail("%s is %s; there is no such file that can be read", what, path) end
+  if not is("r", path) then
+    fail("%s is %s; there is no such file that can be read. The one in a zip: unzip OLD.zip rules.lua", what, path)
+  end
 end
 
 local function check_files(options)
@@ -98,7 +100,10 @@ local function check_files(options)
     options.shadow_name = name
   end
   if is("e", options.to) then fail("%s exists; remove it, or name another zip", options.to) end
-  if options.from and not is("f", options.from) then fail("--from is %s; there is no such file", options.from) end
+  if options.from and not is("f", options.from) then
+    fail("--from is %s; there is no such file: it is the zip that was deployed, from AWS or the last make package",
+      options.from)
+  end
   for _, name in ipairs { "zip", "unzip" } do
     if select(2, shell.run("command -v " .. name)) ~= 0 then
       fail("the program %s is not installed; apt-get install %s (Amazon Linux: dnf install %s)", name, name, name)
@@ -128,24 +133,20 @@ local function unpack(zip, folder)
   return others, former
 end
 
--- The program that runs, where it lies beside a rules script, into the folder, with the papers that are
--- there -> the names of those.
+-- The program that runs, where it lies beside a rules script and the papers, into the folder, with these ->
+-- their names.
 local function take_own_program(folder)
   local own = must("this program's path", "readlink /proc/$PPID/exe")
-  if not is("f", own:match("^(.*)/") .. "/" .. RULES) then
-    fail("--from OLD.zip is missing, and there is no %s beside %s, as in a folder that a zip was unpacked into", RULES,
-      own)
-  end
-  must(own, "cp %s %s", own, folder .. "/" .. PROGRAM)
-  local papers = {}
-  for _, name in ipairs(PAPERS) do
-    local path = own:match("^(.*/)") .. name
-    if is("f", path) then
-      must(path, "cp %s %s", path, folder .. "/" .. name)
-      papers[#papers + 1] = name
+  local beside = own:match("^(.*/)")
+  for _, name in ipairs { RULES, table.unpack(PAPERS) } do
+    if not is("f", beside .. name) then
+      fail("--from OLD.zip is missing, and there is no %s beside %s, as in a folder that a zip was unpacked into", name,
+        own)
     end
   end
-  return papers
+  must(own, "cp %s %s", own, folder .. "/" .. PROGRAM)
+  for _, name in ipairs(PAPERS) do must(name, "cp %s %s", beside .. name, folder .. "/" .. name) end
+  return table.move(PAPERS, 1, #PAPERS, 1, {})
 end
 
 -- What the program is for, from its header.

@@ -11,9 +11,14 @@ function scripts.names(old, new)
   return text.clean(old[member] or old.name, LONGEST), text.clean(new[member] or new.name, LONGEST)
 end
 
---- "old: rules.lua (0123456789ab)", for people.
-function scripts.line(which, name, script)
-  return ("%s: %s (%s)"):format(which, name, script.hash)
+--- Two scripts -> {"old: rules.lua (0123456789ab)", "new: new.lua (0123456789ab)"}, for people. Where both
+-- are one, byte for byte, the second line says so: perhaps a change was not saved.
+function scripts.lines(old, new)
+  local old_name, new_name = scripts.names(old, new)
+  return {
+    ("old: %s (%s)"):format(old_name, old.hash),
+    ("new: %s (%s)%s"):format(new_name, new.hash, old.source == new.source and ": the same script as old" or ""),
+  }
 end
 
 --- The same for a program.

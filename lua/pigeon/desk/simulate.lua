@@ -152,8 +152,7 @@ end
 local function text_of(counted, list, rules, against, width)
   local lines, sections = {}, counts.sections(counted.totals, counted.new)
   if against then
-    local old, new = scripts.names(rules, against)
-    lines = { scripts.line("old", old, rules), scripts.line("new", new, against) }
+    lines = scripts.lines(rules, against)
     difference_lines(lines, sections)
     change_lines(lines, counted)
   else

@@ -59,11 +59,24 @@ end
     local NOTE = 'rules%.lua:4: note: none of %d+ objects reaches accept%(id, { "submitter" }%): is a condition above '
       .. "it always the same%?\n"
 
-    it("which is not a finding", function()
+    it("which is not a finding, but is counted", function()
       local text, probes, last, status = check(DEAD, { strict = true })
       assert.equal("", text)
       assert.matches("^" .. NOTE .. "$", probes)
-      assert.matches("nothing found\n$", last)
+      assert.matches("objects decided, no error, no warning, 1 note\n$", last)
+      assert.equal(0, status)
+      local _, found, summary = check(DEAD, { strict = true, json = true })
+      assert.equal("note", cjson.decode(found).level)
+      summary = cjson.decode(summary).summary
+      assert.same({ 0, 0, 1 }, { summary.errors, summary.findings, summary.notes })
+    end)
+
+    it("also that the program is old", function()
+      local now = tostring(os.time { year = 2026, month = 11, day = 30 })
+      local _, found, last, status = check(read("spec/fixtures/right/rules.lua"),
+        { strict = true, parts = "zlib1g-dev 1 2026-01-01\n", now = now })
+      assert.matches("^bootstrap: note: the newest of its Debian packages, zlib1g%-dev 1, is of [^\n]*\n$", found)
+      assert.matches("objects decided, no error, no warning, 1 note\n$", last)
       assert.equal(0, status)
     end)
 
@@ -443,7 +456,7 @@ end
     assert.is_true(long.more > 0)
     local objects = summary.objects
     assert.is_true(objects > 100)
-    assert.same({ rules = "rules.lua", objects = objects, of = objects, findings = 7, errors = 5, queues = {
+    assert.same({ rules = "rules.lua", objects = objects, of = objects, findings = 7, errors = 5, notes = 0, queues = {
       { queue = "there", ok = true, what = "there" }, { queue = "secret.1", ok = false, what = "ask: 403" },
       { queue = "missing", ok = false, what = "ask: 404 NOT_FOUND" } } }, summary)
     assert.equal(1, status)
@@ -465,7 +478,7 @@ end
     local first, probes, last, status = check("return function() return ignore('x') end", { json = true })
     assert.equal("", first)
     assert.equal("", probes)
-    assert.matches('^{"summary":{"errors":0,"findings":0,"objects":(%d+),"of":%1,"queues":%[%],'
+    assert.matches('^{"summary":{"errors":0,"findings":0,"notes":0,"objects":(%d+),"of":%1,"queues":%[%],'
       .. '"rules":"rules.lua"}}\n$', last)
     assert.equal(0, status)
   end)
@@ -478,7 +491,7 @@ end
       if json then
         assert.equal('{"level":"error","what":"PIGEON_PORT is bad"}\n'
           .. '{"file":"rules.lua","level":"error","line":2,"what":"<eof> expected"}\n'
-          .. '{"summary":{"errors":2,"findings":2,"queues":[]}}\n', last)
+          .. '{"summary":{"errors":2,"findings":2,"notes":0,"queues":[]}}\n', last)
       else
         assert.equal("PIGEON_PORT is bad\nrules.lua:2: <eof> expected\n", last)
       end

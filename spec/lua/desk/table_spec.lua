@@ -2,7 +2,8 @@ local cjson = require "cjson"
 local made = require "spec.support.made"
 local walk = require "spec.support.walk"
 
-local RULES = walk.read("rules/rules.lua")
+-- Not one that ships: whoever changes a rule changes its spec alone.
+local RULES = walk.read("spec/fixtures/right/rules.lua")
 
 local function lines_of(text)
   local lines = {}

@@ -1,7 +1,7 @@
 local made = require "spec.support.made"
 local walk = require "spec.support.walk"
 
-local RULES = walk.read("rules/rules.lua")
+local RULES = walk.read("spec/fixtures/right/rules.lua")
 
 -- The page of pigeon diff, and its status.
 local function page_of(old, new, stops)

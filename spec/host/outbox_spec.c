@@ -58,6 +58,17 @@ static void grows_in_order(void **state)
     outbox_clear(&outbox);
 }
 
+static void what_has_no_memory_is_not_added(void **state)
+{
+    struct outbox outbox = {0};
+    struct bytes huge = {.data = "", .len = SIZE_MAX / 2};
+
+    (void)state;
+    assert_false(outbox_add(&outbox, bytes_of(""), bytes_of("q"), bytes_of("id"), huge));
+    assert_int_equal(outbox.count, 0);
+    outbox_clear(&outbox);
+}
+
 static void a_fate_brings_its_words(void **state)
 {
     struct outbox outbox = {0};
@@ -73,8 +84,10 @@ static void a_fate_brings_its_words(void **state)
     assert_string_equal(message->stage, "return");
     assert_int_equal(message->code, 312);
     assert_string_equal(message->text, "NO_ROUTE");
+    message->lasting = true;
     outbox_settle(message, FATE_UNKNOWN, "confirm", 0, message->text);
     assert_string_equal(message->text, "NO_ROUTE");
+    assert_false(message->lasting);
     outbox_settle(message, FATE_CONFIRMED, NULL, 0, NULL);
     assert_int_equal(message->fate, FATE_CONFIRMED);
     assert_null(message->stage);
@@ -122,6 +135,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_copies),
         cmocka_unit_test(grows_in_order),
+        cmocka_unit_test(what_has_no_memory_is_not_added),
         cmocka_unit_test(a_fate_brings_its_words),
         cmocka_unit_test(fates_have_names),
         cmocka_unit_test(truncates_and_clears),

@@ -33,6 +33,7 @@ static void ends_as_the_row_says(const struct row *row)
     if (!ok)
         assert_failure(row->stage, row->code, row->text);
     assert_int_equal(failure.final, row->final);
+    assert_false(failure.silent); /* it had the whole time */
     for (size_t i = 0; i < outbox.count; i++)
         if (outbox.messages[i].fate == FATE_RETURNED) {
             assert_string_equal(outbox.messages[i].text, NO_ROUTE);

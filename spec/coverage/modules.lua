@@ -2,9 +2,9 @@
 -- (LUA_INIT_5_4): a module is then loaded with a call at each of its decisions (source/decisions.lua). When
 -- the process ends the counts are written to a file in the folder COVERAGE, as gcovr reads them: a
 -- statement is a line, and the two ways of a condition are its branches. Run with files as arguments it
--- writes them with nothing reached.
+-- writes them with nothing reached. A program that a spec runs in another folder is not counted.
 local FOLDER <const> = os.getenv "COVERAGE"
-if not FOLDER then return end
+if not FOLDER or not package.searchpath("pigeon.source.decisions", "lua/?.lua") then return end
 
 package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 local decisions = require "pigeon.source.decisions"

@@ -37,6 +37,12 @@ describe("a module that is counted", function()
   it("is reached both ways, also where the process ends by os.exit", function()
     assert.same({ 2, 1, 1 }, trim_after 'local trim = require("pigeon.text").trim trim " a " trim "" os.exit(true)')
   end)
+
+  it("is none where a program runs in another folder", function()
+    local command = "counters=$PWD/spec/coverage/modules.lua; cd %s && COVERAGE=%s LUA_INIT_5_4=@$counters lua5.4 -e ''"
+    assert(os.execute(command:format(folder, folder)))
+    assert(os.execute("rmdir " .. folder .. " && mkdir " .. folder)) -- nothing was written
+  end)
 end)
 
 describe("bin/coverage", function()

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "outbox.h"
@@ -58,14 +59,27 @@ static void grows_in_order(void **state)
     outbox_clear(&outbox);
 }
 
+static bool out_of_memory;
+
+/* libc's, which the outbox grows by. */
+void *reallocarray(void *block, size_t count, size_t size)
+{
+    return out_of_memory ? NULL : realloc(block, count * size);
+}
+
 static void what_has_no_memory_is_not_added(void **state)
 {
     struct outbox outbox = {0};
-    struct bytes huge = {.data = "", .len = SIZE_MAX / 2};
+    struct bytes huge = {.data = "", .len = SIZE_MAX / 2}, id = bytes_of("id");
 
     (void)state;
-    assert_false(outbox_add(&outbox, bytes_of(""), bytes_of("q"), bytes_of("id"), huge));
-    assert_int_equal(outbox.count, 0);
+    assert_false(outbox_add(&outbox, bytes_of(""), bytes_of("q"), id, huge));
+    for (int i = 0; i < 4; i++)
+        assert_true(outbox_add(&outbox, bytes_of(""), bytes_of("q"), id, id));
+    out_of_memory = true;
+    assert_false(outbox_add(&outbox, bytes_of(""), bytes_of("q"), id, id));
+    out_of_memory = false;
+    assert_int_equal(outbox.count, 4);
     outbox_clear(&outbox);
 }
 

@@ -194,6 +194,27 @@ static void shuts_down_at_channel_open(struct session *s)
                  "'shutdown'");
 }
 
+static void blocks_at_channel_open(struct session *s)
+{
+    session_log_in(s, STEP_CHANNEL_OPEN);
+    session_send_blocked(s, "low on memory");
+    session_be_silent(s);
+}
+
+static void closes_the_channel_at_once(struct session *s)
+{
+    session_log_in(s, STEP_CONFIRM_SELECT);
+    session_send_channel_close(s, 540, "NOT_IMPLEMENTED");
+    session_be_silent(s);
+}
+
+static void answers_open_with_tune(struct session *s)
+{
+    session_log_in(s, STEP_OPEN);
+    session_send_method(s, 0, 10, 30, "sls", 2047, (uint32_t)131072, 60);
+    session_be_silent(s);
+}
+
 /* ------------------------------------------------------------- the table */
 
 static const struct row rows[] = {
@@ -219,6 +240,14 @@ static const struct row rows[] = {
      "the broker's end closed the connection" PORT, false},
     {"closes after channel.open", ends_after_channel_open, MINUTE_MS, NULL, "channel", 0,
      "the broker's end closed the connection" LOG, false},
+    {"blocks at channel.open", blocks_at_channel_open, MINUTE_MS, NULL, "confirm", 0,
+     "the broker takes no messages (connection.blocked): low on memory; next: free "
+     "memory or disk space on the broker; AWS retries the event",
+     true},
+    {"closes the channel at once", closes_the_channel_at_once, MINUTE_MS, NULL, "channel",
+     540, "NOT_IMPLEMENTED" LOG, false},
+    {"answers open with tune", answers_open_with_tune, MINUTE_MS, NULL, "login", 0,
+     "unexpected method received" PORT, false},
     {"speaks HTTP", speaks_http, MINUTE_MS, NULL, "login", 0, "invalid AMQP data" PORT,
      false},
     {"speaks TLS", speaks_tls, MINUTE_MS, NULL, "tls", 0,

@@ -114,7 +114,7 @@ function system.vhost(queues, rules)
     env[variable] = env[variable] or value
   end
   env.PIGEON_VIRTUAL_HOST = name
-  system.declare(env, queues)
+  if #queues > 0 then system.declare(env, queues) end
   if rules then
     folders[env] = system.run("mktemp -d"):gsub("\n", "")
     system.write(folders[env] .. "/rules.lua", rules)

@@ -23,11 +23,12 @@ function step.run(command, folder, log, seconds)
   return TIMED_OUT[status] and "too long" or "badly"
 end
 
---- Takes a list of steps, {name, command}, and a function that runs a command as above. The words for the change:
+--- Takes a list of steps, {name, command, patience = seconds}, and a function that runs a command so long. The
+--- words for the change:
 --- "seen by NAME", "TOO LONG: NAME" (which proves nothing), "NOT SEEN", or "interrupted".
 function step.verdict(steps, run)
   for _, each in ipairs(steps) do
-    local ended = run(each[2])
+    local ended = run(each[2], each.patience)
     if ended == "interrupted" then return ended end
     if ended == "too long" then return "TOO LONG: " .. each[1] end
     if ended == "badly" then return "seen by " .. each[1] end

@@ -249,6 +249,14 @@ static void is_blocked_with_acks_behind(struct session *s)
     session_be_silent(s);
 }
 
+static void is_blocked_and_has_all(struct session *s)
+{
+    ready(s, 3);
+    session_send_blocked(s, "low on memory");
+    session_send_ack(s, 3, true);
+    session_be_silent(s);
+}
+
 static void is_blocked_with_an_ack_behind(struct session *s)
 {
     ready(s, 3);
@@ -466,6 +474,18 @@ static void half_a_return_does_not_reach_into_the_next_connection(void **state)
     assert_string_equal(fates(), "crc");
 }
 
+/* The next event connects again: another node may take messages. */
+static void a_broker_that_stays_blocked_may_have_acked_all(void **state)
+{
+    (void)state;
+    play_broker(is_blocked_and_has_all);
+    fill(3, 36);
+    assert_true(log_in(MINUTE_MS));
+    assert_true(publish(MINUTE_MS));
+    assert_string_equal(fates(), "ccc");
+    assert_false(broker_connected(broker));
+}
+
 /* ------------------------------------------------------------- main */
 
 #define CASE(name) \
@@ -473,6 +493,7 @@ static void half_a_return_does_not_reach_into_the_next_connection(void **state)
 
 static const struct CMUnitTest single_cases[] = {
     CASE(half_a_return_does_not_reach_into_the_next_connection),
+    CASE(a_broker_that_stays_blocked_may_have_acked_all),
 };
 
 int main(void)

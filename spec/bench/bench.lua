@@ -45,14 +45,14 @@ local function measure_event()
     system.bootstrap, "env AWS_LAMBDA_LOG_LEVEL=ERROR " .. system.bootstrap)
   add { name = "  of it for the log at INFO", unit = "us",
     pigeon = (talking.cpu - silent.cpu) / 1e3, most = 20 }
-  least, pigeon = drive(1, ("events %s 100 1500"):format(path), floor(words), system.bootstrap)
+  least, pigeon = drive(2, ("events %s 100 1500"):format(path), floor(words), system.bootstrap)
   compare({ name = "peak memory, 1,600 such events", unit = "kB", of = "peak", most = 2.5, most_value = 10240 },
     least, pigeon)
 end
 
 local function measure_start()
   progress("starts")
-  local least, pigeon = drive(1, "starts 50", floor("0 0 1"), system.bootstrap)
+  local least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
   add_wall("start to the first /next", least, pigeon, 1.6)
   add_cpu("CPU of a start", least, pigeon)
 end
@@ -62,14 +62,14 @@ local CUT = [[bin/rabbitmq eval '[exit(P, kill) || P <- rabbit_networking:local_
 
 local function measure_reconnect(name)
   local path, words = write_event(s3_record, 1)
-  local least, pigeon = drive(1, ("reconnects %s 50 %s"):format(path, system.quote(CUT)),
+  local least, pigeon = drive(1, ("reconnects %s 100 %s"):format(path, system.quote(CUT)),
     floor(words .. " each"), system.bootstrap)
   add_wall(name, least, pigeon)
 end
 
 local function measure_tls_with(cas, file)
   measure.variables = { PIGEON_PORT = tls.listen("good"), PIGEON_TLS = "on", PIGEON_TLS_CA_FILE = tls.path(file) }
-  local least, pigeon = drive(1, "starts 50", floor("0 0 1"), system.bootstrap)
+  local least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
   add_wall("start over TLS, " .. cas, least, pigeon, 1.6)
   add_cpu("CPU of such a start", least, pigeon)
   measure_reconnect("event that connects again so")
@@ -109,7 +109,7 @@ local function measure_network()
   local path, words = write_event(s3_record, 1)
   local least, pigeon = drive(3, ("events %s 20 200"):format(path), floor(words), system.bootstrap)
   add_wall("warm one-object event, 1 ms away", least, pigeon)
-  least, pigeon = drive(1, "starts 50", floor("0 0 1"), system.bootstrap)
+  least, pigeon = drive(1, "starts 100", floor("0 0 1"), system.bootstrap)
   add_wall("start to the first /next, 1 ms away", least, pigeon)
   measure_reconnect("event that connects again, 1 ms away")
   measure.variables = {}
@@ -119,7 +119,7 @@ end
 local function measure_batch()
   progress("SQS batches")
   local path, words = write_event(sqs_record, 1000)
-  local least, pigeon = drive(ROUNDS, ("events %s 3 20"):format(path), floor(words), system.bootstrap)
+  local least, pigeon = drive(ROUNDS, ("events %s 3 40"):format(path), floor(words), system.bootstrap)
   compare({ name = "SQS batch of 1,000", unit = "ms", of = "wall", most = 1.4 }, least, pigeon)
   compare({ name = "CPU of such a batch", unit = "ms", of = "cpu" }, least, pigeon)
   compare({ name = "peak memory of such batches", unit = "kB", of = "peak" }, least, pigeon)

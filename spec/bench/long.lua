@@ -30,7 +30,7 @@ local function measure_quorum()
   local least, pigeon = drive(3, ("events %s 100 300"):format(path), floor(words), system.bootstrap)
   compare({ name = "warm one-object event, quorum queue", unit = "us", of = "wall" }, least, pigeon)
   path, words = measure.write_event(measure.sqs_record, 1000)
-  least, pigeon = drive(3, ("events %s 3 20"):format(path), floor(words), system.bootstrap)
+  least, pigeon = drive(3, ("events %s 3 40"):format(path), floor(words), system.bootstrap)
   compare({ name = "SQS batch of 1,000, quorum queue", unit = "ms", of = "wall" }, least, pigeon)
   measure.virtual_host = measure.classic
 end
@@ -65,7 +65,7 @@ local function percentile(share)
   return function(found) return found.walls[math.max(1, math.ceil(#found.walls * share))] end
 end
 
--- Paced, so that the quota is not the load: each of four programs has an event in 200 ms.
+-- Paced, so that the quota is not the load: each of the two programs has an event in 200 ms.
 local function measure_share(memory_mb, where)
   local groups = { new_group("floor", memory_mb / FULL_MB), new_group("pigeon", memory_mb / FULL_MB) }
   if not groups[2] then
@@ -74,7 +74,7 @@ local function measure_share(memory_mb, where)
   end
   progress(("events with the CPU of %d MB, %s"):format(memory_mb, where))
   local path, words = measure.write_event(measure.s3_record, 1)
-  measure.variables = { PACE_MS = "50", DEADLINE_MS = "10000", AWS_LAMBDA_FUNCTION_MEMORY_SIZE = tostring(memory_mb) }
+  measure.variables = { PACE_MS = "100", DEADLINE_MS = "10000", AWS_LAMBDA_FUNCTION_MEMORY_SIZE = tostring(memory_mb) }
   local command = "spec/bench/under %s %s"
   local least, pigeon = drive(1, ("events %s 20 %d"):format(path, EVENTS),
     command:format(groups[1], floor(words)), command:format(groups[2], system.bootstrap))

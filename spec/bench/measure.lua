@@ -1,8 +1,8 @@
 --- Drives programs for `make bench`: the events, and what driver.c measured.
 --
 -- Floor and Pigeon get the same events by turns from one driver, so that other load on the machine affects
--- both; the figures are medians. Each runs twice, and how the second Pigeon compares with the first is the
--- noise of a row. Where there are two CPUs or more, the two have the last for themselves, and
+-- both; the figures are medians. What one half of Pigeon's turns shows beside the other half is the noise of a
+-- row. Where there are two CPUs or more, the two have the last for themselves, and
 -- broker and driver have the others: a function's broker does not run on its CPU either, and placed by the
 -- scheduler a program's CPU differs by a fifth from its own beside it.
 local system = require "spec.support.system"
@@ -86,11 +86,7 @@ function measure.classic()
 end
 measure.virtual_host = measure.classic
 
-local function empty()
-  return { wall = {}, cpu = {}, peak = 0 }
-end
-
--- Adds what the driver measured, in a virtual host of their own, to the list of each program.
+-- Adds what the driver measured, in a virtual host of their own, to a list for each command.
 local function drive_once(words, programs, found)
   local env = measure.virtual_host()
   env._HANDLER, env.LAMBDA_TASK_ROOT = "rules.lua", system.run("pwd"):gsub("\n", "") .. "/rules"
@@ -110,45 +106,48 @@ local function drive_once(words, programs, found)
     local kind, i, first, second = line:match("^(%a+) (%d+) (%d+) ?(%d*)$")
     local of = found[tonumber(i)]
     if kind == "peak" then
-      of.peak = math.max(of.peak, tonumber(first))
+      table.insert(of.peaks, tonumber(first))
     else
-      table.insert(of.wall, tonumber(first))
-      table.insert(of.cpu, tonumber(second))
+      table.insert(of.walls, tonumber(first))
+      table.insert(of.cpus, tonumber(second))
     end
   end
   system.drop(env)
 end
 
--- What two of the same program found, as one.
-local function together(one, other)
-  local both = empty()
-  for _, of in ipairs { one, other } do
-    table.move(of.wall, 1, #of.wall, #both.wall + 1, both.wall)
-    table.move(of.cpu, 1, #of.cpu, #both.cpu + 1, both.cpu)
-    both.peak = math.max(both.peak, of.peak)
+-- Every other two values, beginning with the first two or the next: in two turns that follow each other the
+-- programs come in both orders.
+local function half(values, second)
+  local list = {}
+  for i, value in ipairs(values) do
+    if ((i - 1) // 2 % 2 == 1) == second then list[#list + 1] = value end
   end
-  return both
+  return list
 end
 
-local function finish(found)
-  found.walls, found.wall, found.cpu = found.wall, median(found.wall), median(found.cpu)
-  return found
+local function figures(walls, cpus, peak)
+  return { wall = median(walls), cpu = median(cpus), peak = peak, walls = walls }
 end
 
---- Runs the driver so often with these words, and two commands or one -> for each command the median wall and
--- cpu of its events and, of events, its highest peak; and walls, all of them, sorted. Of two commands each runs
--- twice, as first, second, second, first; `once` and `again` of the second have the same of each of its two.
-function measure.drive(rounds, words, first, second)
-  local programs = second and { first, second, second, first } or { first }
+--- Runs the driver so often with these words and commands -> for each command its median wall and cpu and, of
+-- events, its highest peak; and walls, all of them, sorted. `once` and `again` have the same of half of the
+-- turns each, and the peaks of the first and of the last run.
+function measure.drive(rounds, words, ...)
   local found = {}
-  for i in ipairs(programs) do found[i] = empty() end
-  for _ = 1, rounds do
-    drive_once(words, programs, found)
+  for i = 1, select("#", ...) do
+    found[i] = { walls = {}, cpus = {}, peaks = {} }
   end
-  if not second then return finish(found[1]) end
-  local least, other = finish(together(found[1], found[4])), finish(together(found[2], found[3]))
-  other.once, other.again = finish(found[2]), finish(found[3])
-  return least, other
+  for _ = 1, rounds do
+    drive_once(words, { ... }, found)
+  end
+  for i, of in ipairs(found) do
+    local once = figures(half(of.walls, false), half(of.cpus, false), of.peaks[1])
+    local again = figures(half(of.walls, true), half(of.cpus, true), of.peaks[#of.peaks])
+    table.sort(of.peaks)
+    found[i] = figures(of.walls, of.cpus, of.peaks[#of.peaks])
+    found[i].once, found[i].again = once, again
+  end
+  return table.unpack(found)
 end
 
 --- The least for the same work, with the words of write_event().

@@ -47,7 +47,7 @@ local function print_table()
     print((line:format(row.name .. unit, number(row.floor), number(row.pigeon), number(row.ratio), most,
       number(row.noise))))
   end
-  print("\nnoise: Pigeon beside itself in the same run\n" .. bill.WORDS)
+  print("\nnoise: Pigeon beside itself, half of its turns by the other half\n" .. bill.WORDS)
 end
 
 --- All rows, for people or as JSON.

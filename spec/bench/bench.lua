@@ -125,7 +125,7 @@ local function measure_batch()
   compare({ name = "peak memory of such batches", unit = "kB", of = "peak" }, least, pigeon)
   progress("more SQS batches")
   least, pigeon = drive(1, ("events %s 100 40"):format(path), floor(words), system.bootstrap)
-  compare({ name = "such a batch, after 100 of them", unit = "ms", of = "wall" }, least, pigeon)
+  compare({ name = "such a batch after 100", unit = "ms", of = "wall" }, least, pigeon)
 end
 
 -- The line goes through the first and the last size; how far the others are from it, and how

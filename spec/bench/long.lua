@@ -1,4 +1,4 @@
---- The rows of `make bench LONG=1`, which take 40 minutes: events under the CPU that Lambda gives, quorum
+--- The rows of `make bench LONG=1`, which take 20 minutes: events under the CPU that Lambda gives, quorum
 -- queues, a newer RabbitMQ, and what a user would write instead.
 local cjson = require "cjson"
 local measure = require "spec.bench.measure"

@@ -22,9 +22,10 @@ describe("bin/test debian13", function()
     local status, said = run([[printf '    3 passed             a\n3 passed, 0 failed\n']])
     assert.equal("      3 passed             a\n3 passed, 0 failed\n", said)
     assert.equal(0, status)
-    status, said = run([[printf '    3 passed     2 FAILED a\n3 passed, 2 failed\n'; exit 1]])
-    assert.equal("      3 passed     2 FAILED a\nFailed, once more:\n    3 passed     2 FAILED a\n"
-      .. "3 passed, 2 failed\n", said)
+    status, said = run(
+      [[printf '    3 passed     2 FAILED a\n    | # said FAILED\n3 passed, 2 failed\n'; exit 1]])
+    assert.equal("      3 passed     2 FAILED a\n      | # said FAILED\n"
+      .. "Failed, once more:\n    3 passed     2 FAILED a\n3 passed, 2 failed\n", said)
     assert.equal(1, status)
   end)
 

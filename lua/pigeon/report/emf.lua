@@ -73,7 +73,7 @@ local ADD = {
   differences = adder("ShadowDifferences"), skipped = adder("ShadowSkipped"),
 }
 
--- What does not count: times, and what the shadow script did.
+-- What is not a count: times, and what the shadow script did.
 local function add_others(definitions, members, batch, facts, lags)
   ADD.decide(definitions, members, encode(facts.decide_us / 1000))
   if batch.messages > 0 then ADD.publish(definitions, members, encode(facts.publish_us / 1000)) end

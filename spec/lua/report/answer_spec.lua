@@ -101,6 +101,21 @@ describe("answer.make", function()
     assert.is_true(#message < 1000)
   end)
 
+  it("keeps 300 bytes of a name, 400 of a reason and of the broker's cause, and 1,000 of what is wrong", function()
+    local long = ("x"):rep(1001)
+    assert.equal(("1 of 1 objects failed: %s...: %s..."):format(("x"):rep(300), ("x"):rep(400)),
+      (error_of { failed { cause = "unknown", text = long, name = long } }))
+    assert.equal(("1 of 1 objects failed: %s...: who: why"):format(("x"):rep(400)),
+      (error_of({ failed { cause = "unknown", text = "why", name = "who" } }, long)))
+    local body = answer.make({ entries = {}, problem = long }, {})
+    assert.equal(("x"):rep(1000) .. "...; next: ", cjson.decode(body).errorMessage:match("^.-; next: "))
+  end)
+
+  it("says the broker's cause once where an entry says it first", function()
+    assert.equal("1 of 1 objects failed: connect: refused",
+      (error_of({ failed { cause = "unknown", text = "connect: refused" } }, "connect: refused")))
+  end)
+
   it("tells of an event that is wrong as a whole", function()
     local body, error_type = answer.make({ entries = {}, problem = "the event has no Records" }, {})
     assert.same({

@@ -436,6 +436,8 @@ return function(object)
     for _, case in ipairs {
       { "at an error of Lua", 'local x = nil\nlocal y = x.y.z',
         "rules.lua:3: x is nil here: check it first, as in: if x then" },
+      { "at an error of Lua in a helper", "local function f(x)\nreturn x.y\nend\nlocal y = f()\nreturn y",
+        "rules.lua:3: x is nil here: check it first, as in: if x then" },
       { "at error()", "error('boom')", "rules.lua:2: boom" },
       { "at error() by return", "\n\nreturn error('boom')", "rules.lua:4: boom" },
       { "at error() with a level", "\nerror('boom', 2)", "rules.lua:3: boom" },

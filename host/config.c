@@ -208,6 +208,19 @@ static bool check_port(struct config *config, struct err *err)
     return true;
 }
 
+/* Also, so that it is no way into another host. */
+static bool check_region(const struct config *config, struct err *err)
+{
+    const char *region = config->aws_region;
+
+    if (region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0')
+        return true;
+    return err_set(err, CAUSE_BAD_SETTING,
+                   "PIGEON_AWS_REGION is \"%s\", which is not a region name (example: "
+                   "us-west-2)",
+                   show(region).text);
+}
+
 static bool check_tls(const struct config *config, struct err *err)
 {
     bool with_certificate = config->tls_cert_file != NULL;
@@ -241,7 +254,7 @@ bool config_check_switches(const struct config *config, struct err *err)
 bool config_check(struct config *config, struct err *err)
 {
     return check_required(config, err) && check_port(config, err) &&
-           config_check_switches(config, err);
+           check_region(config, err) && config_check_switches(config, err);
 }
 
 bool config_extends(const struct config *config)

@@ -91,7 +91,8 @@ bool config_hide(struct config *config, struct err *err);
 void config_close(struct config *config);
 
 /* Checks what Lambda needs: each required variable set (set but empty counts as missing),
- * the port a port, TLS and the extension on or off, a certificate with its key. False:
+ * the port a port, the region a region's name, TLS and the extension on or off, a
+ * certificate with its key. False:
  * the cause is CAUSE_MISSING_SETTING (the text names every missing one), or
  * CAUSE_BAD_SETTING (variable, position and value). */
 bool config_check(struct config *config, struct err *err);

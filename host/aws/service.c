@@ -46,16 +46,6 @@ const char *service_name(enum service service)
 
 /* ------------------------------------------------------------- opening */
 
-static bool check_region(const char *region, struct err *err)
-{
-    if (region[strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-")] == '\0')
-        return true;
-    return err_set(err, CAUSE_BAD_SETTING,
-                   "PIGEON_AWS_REGION is \"%s\", which is not a region name (example: "
-                   "us-west-2)",
-                   show(region).text);
-}
-
 static bool place(struct service_client *client, enum service service, struct err *err)
 {
     const struct config *config = client->config;
@@ -90,7 +80,7 @@ bool service_open(struct service_client *client, const struct config *config,
     bool tls = false;
 
     *client = (struct service_client){.config = config};
-    if (!check_region(config->aws_region, err) || !credentials_check(config, err))
+    if (!credentials_check(config, err))
         return false;
     for (int service = 0; service < AWS_SERVICES; service++) {
         if (!wanted[service])

@@ -35,8 +35,8 @@ struct service_client {
 /* "kms", as references and signatures name it. */
 const char *service_name(enum service service);
 
-/* Prepares for calls to these services, and calls none. False: region or endpoint is
- * wrong, or no CAs were found. */
+/* Prepares for calls to these services, and calls none. The config passed config_check().
+ * False: an endpoint is wrong, or no CAs were found. */
 bool service_open(struct service_client *client, const struct config *config,
                   const bool services[AWS_SERVICES], struct err *err);
 

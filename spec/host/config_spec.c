@@ -379,6 +379,26 @@ static void somebody_waits_for_a_start_on_demand(void **state)
     }
 }
 
+static void a_region_is_a_name_and_no_way_into_another_host(void **state)
+{
+    struct config config;
+    struct err err;
+
+    (void)state;
+    setenv("PIGEON_AWS_REGION", "evil.example/", 1);
+    assert_false(check(&config, &err));
+    assert_string_equal(err_type(&err), "ValueError");
+    assert_string_equal(err.text,
+                        "PIGEON_AWS_REGION is \"evil.example/\", which is not a "
+                        "region name (example: us-west-2)");
+    setenv("PIGEON_AWS_REGION", "us west\n", 1);
+    assert_false(check(&config, &err));
+    assert_string_equal(err.text, "PIGEON_AWS_REGION is \"us west\\x0a\", which is not a "
+                                  "region name (example: us-west-2)");
+    setenv("PIGEON_AWS_REGION", "ap-southeast-2", 1);
+    assert_true(check(&config, &err));
+}
+
 static void tls_is_on_or_off(void **state)
 {
     static const char *const bad[] = {"yes", "ON", "on ", "0"};
@@ -491,6 +511,7 @@ int main(void)
         CASE(a_token_needs_no_user),
         CASE(a_certificate_is_the_login_where_nothing_else_is),
         CASE(ports),
+        CASE(a_region_is_a_name_and_no_way_into_another_host),
         CASE(tls_is_on_or_off),
         CASE(the_extension_is_on_or_off),
         CASE(somebody_waits_for_a_start_on_demand),

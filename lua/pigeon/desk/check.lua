@@ -30,8 +30,8 @@ what to write instead. Needs neither network nor broker. It checks
     table shows them) and awkward ones, each of them twice: it must not fail,
     take over 10 ms, or decide differently the second time. A key that takes it
     a second is a finding too, and the others go on
-  * that a script with accept sends any of these objects to a queue; a verdict
-    that no object reaches is only a note
+  * that a script with accept sends any of these objects to a queue; a script
+    without, and a verdict that no object reaches, are only notes
   * what the script keeps above its function, which must not grow meanwhile
   * the program itself: its newest Debian package should be at most 90 days old,
     by the clock or, where it is set, by SOURCE_DATE_EPOCH. That is a note, too:
@@ -222,13 +222,18 @@ function check.open(settings)
   end
 
   -- The finding where the rules decide all objects without a failure, and send none; or nil. A script
-  -- without accept need not, and with another PIGEON_QUEUE or PIGEON_ENV than none it may.
+  -- without accept can be meant so, and with another PIGEON_QUEUE or PIGEON_ENV than none it may send some.
   local function nothing_sent()
     if not probing or objects.missing() then return nil end
     local accepted, sent = probing.accepted()
     if (settings.assumed_queue and accepted or sent) > 0 then return nil end
     local line = lines_of_words(rules).accept
-    if not line or lacks_env() then return nil end
+    if not line then
+      local finding = new_finding("no accept in this script: nothing goes to a queue", "note")
+      finding.fix = "is it the script that was meant?"
+      return set_place(finding, rules.name)
+    end
+    if lacks_env() then return nil end
     local finding = new_finding(("no accept sends any of %d objects to a queue"):format(objects.count), "warning")
     finding.fix = "pigeon table shows what becomes of them"
     return set_place(finding, rules.name, line)
@@ -262,8 +267,10 @@ function check.open(settings)
       found[#found + 1] = set_place(new_finding(growth.what), rules.name, growth.line)
     end
     if #found > 0 or next(wrong_lines) then return found end
-    found[1] = nothing_sent()
-    return found[1] and found or notes()
+    local nothing, list = nothing_sent(), notes()
+    if not nothing or nothing.level ~= "note" then return nothing and { nothing } or list end
+    table.insert(list, 1, nothing)
+    return list
   end
 
   --- The position of the first probe -> a batch of them; an empty one is the end.

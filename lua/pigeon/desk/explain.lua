@@ -20,7 +20,7 @@ what to type; after -- there are no hints.
   --json        one JSON object per line; with --trace, the numbers of the lines
                 that ran
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
-Status 1: something failed, or there was a hint.
+Status 1: something failed, there was a hint, or no object.
 ]]
 
 -- The numbers of the lines that ran, or nil where the trace is missing.
@@ -68,7 +68,7 @@ function explain.open(settings)
 
   --- The last text, and the exit status.
   function report.finish()
-    if objects == 0 and not settings.json then return "No object: there is nothing to decide.\n", 0 end
+    if objects == 0 then return settings.json and "" or "No object: there is nothing to decide.\n", 1 end
     return "", failed > 0 and 1 or 0
   end
 

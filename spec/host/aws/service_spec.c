@@ -133,24 +133,6 @@ static void what_is_not_asked_is_not_judged(void **state)
     assert_true(service_open(&client, &config, ssm, &err));
 }
 
-static void a_region_is_no_way_into_another_host(void **state)
-{
-    struct config config = settings();
-    struct service_client client;
-    struct err err;
-
-    (void)state;
-    config.aws_region = "evil.example/";
-    assert_false(service_open(&client, &config, all, &err));
-    assert_string_equal(err.text,
-                        "PIGEON_AWS_REGION is \"evil.example/\", which is not a "
-                        "region name (example: us-west-2)");
-    config.aws_region = "us west\n";
-    assert_false(service_open(&client, &config, all, &err));
-    assert_string_equal(err.text, "PIGEON_AWS_REGION is \"us west\\x0a\", which is not a "
-                                  "region name (example: us-west-2)");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,7 +140,6 @@ int main(void)
         cmocka_unit_test(an_endpoint_of_its_own_goes_before_the_one_for_all),
         cmocka_unit_test(http_is_for_loopback_alone),
         cmocka_unit_test(what_is_not_asked_is_not_judged),
-        cmocka_unit_test(a_region_is_no_way_into_another_host),
     };
 
     return cmocka_run_group_tests_name("service", tests, NULL, NULL);

@@ -22,6 +22,14 @@ local function check(source, more, stops)
   return first, probes, rest, status
 end
 
+-- In which nothing is found.
+local GOOD = [[
+return function(object)
+  local id = crash_id(object.key)
+  return id and accept(id, { "normal" }) or ignore("x")
+end
+]]
+
 -- Lines of JSON -> the findings, and the summary, which has to be the last line.
 local function decode_lines(text)
   local lines = {}
@@ -91,8 +99,8 @@ end
 
   describe("finds memory that the script itself keeps,", function()
     local function kept(head, body)
-      local _, probes = check(head .. "\nreturn function(object)\n" .. body .. "\nreturn ignore('x')\nend")
-      return probes
+      return (select(2, check(("%s\nreturn function(object)\n%s\nreturn accept('x', { 'normal' })\nend")
+        :format(head, body))))
     end
 
     for _, case in ipairs {
@@ -138,14 +146,14 @@ end
   end)
 
   it("ends with 0 where there are only warnings, and with 1 where it is strict", function()
-    local source = "local unused = 1\nreturn function() return ignore('x') end"
+    local source = "local unused = 1\n" .. GOOD
     local text, _, last, status = check(source)
     assert.matches("^rules%.lua:1: warning: ", text)
     assert.matches("%d+ objects decided, 1 warning\n$", last)
     assert.equal(0, status)
     _, _, _, status = check(source, { strict = true })
     assert.equal(1, status)
-    _, _, _, status = check("return function() return ignore('x') end", { strict = true })
+    _, _, _, status = check(GOOD, { strict = true })
     assert.equal(0, status)
   end)
 
@@ -184,8 +192,18 @@ end
       assert.matches(NONE, probes)
     end)
 
+    it("but only notes that there is none", function()
+      local text, probes, last, status = check(script("if id then return defer('y') end"), { strict = true })
+      assert.equal("", text)
+      assert.equal("rules.lua: note: no accept in this script: nothing goes to a queue: "
+        .. "is it the script that was meant?\n", probes)
+      assert.matches("objects decided, no error, no warning, 1 note\n$", last)
+      assert.equal(0, status)
+      _, probes = check("return function(object) return object.key:rep(9) end") -- which fails
+      assert.is_nil(probes:find("note:", 1, true))
+    end)
+
     for what, case in pairs {
-      ["the lack of an accept"] = { "if id then return defer('y') end" },
       ["an exchange"] = { 'if id then return accept(id, { exchange("amq.topic", "a") }) end' },
       ["the lack of known queues"] = { "local list = {}\nfor _, queue in ipairs(queues) do\n"
         .. "if queue.name == 'nightly' then list[1] = queue.name end\nend\n"
@@ -216,7 +234,7 @@ end
   end)
 
   it("shows misspelt variables", function()
-    local first, _, last, status = check("return function() return ignore('x') end",
+    local first, _, last, status = check(GOOD,
       { known = "PIGEON_QUEUE PIGEON_ENV ", set = "PIGEON_QUEUS PIGEON_ENV PIGEON_OTHER " })
     assert.equal("PIGEON_QUEUS is set, but Pigeon has no such variable: did you mean PIGEON_QUEUE?\n"
       .. "warning: PIGEON_OTHER is set, but Pigeon has no such variable: unset it; "
@@ -363,7 +381,7 @@ end
     assert.matches('^rules%.lua[:%d]*: took over 10 ms %(key "a"%)\n$', probes)
   end)
 
-  local LITTLE = "return function() local unused return ignore('x') end"
+  local LITTLE = GOOD:gsub("\n.*", " local unused%0", 1)
   local UNUSED = 'warning: nothing reads the local "unused": remove it, or is a name misspelt below?\n'
   local FAULTY = "return function(object)\n  local unused\n  return ignore(object.key)\nend\n"
   local FOUND = {
@@ -387,7 +405,7 @@ end
       .. "rules.lua:1: " .. UNUSED, first)
     assert.matches(" 3 errors, 1 warning\n$", last)
     assert.equal(1, status)
-    _, _, last, status = check("return function() return ignore('x') end", { found = FOUND })
+    _, _, last, status = check(GOOD, { found = FOUND })
     assert.matches(" 2 errors\n$", last)
     assert.equal(1, status)
   end)
@@ -416,7 +434,7 @@ end
     for i, name in ipairs({ "a", "b", "c" }) do
       found[i] = { queue = name, ok = false, what = "login: 530 limit is reached", fix = "raise it", missing = "limit" }
     end
-    local first, _, last, status = check("return function() return ignore('x') end", { found = found })
+    local first, _, last, status = check(GOOD, { found = found })
     assert.equal("broker: login: 530 limit is reached; next: raise it\non the broker:\n"
       .. "    rabbitmqctl list_vhost_limits -p VHOST\n    rabbitmqctl list_user_limits --user USER\n", first)
     assert.matches(" 1 error\n$", last)
@@ -475,7 +493,7 @@ end
   end)
 
   it("is only the summary where there are no findings", function()
-    local first, probes, last, status = check("return function() return ignore('x') end", { json = true })
+    local first, probes, last, status = check(GOOD, { json = true })
     assert.equal("", first)
     assert.equal("", probes)
     assert.matches('^{"summary":{"errors":0,"findings":0,"notes":0,"objects":(%d+),"of":%1,"queues":%[%],'

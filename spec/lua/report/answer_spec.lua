@@ -112,8 +112,8 @@ describe("answer.make", function()
   end)
 
   it("says the broker's cause once where an entry says it first", function()
-    assert.equal("1 of 1 objects failed: connect: refused",
-      (error_of({ failed { cause = "unknown", text = "connect: refused" } }, "connect: refused")))
+    assert.equal("1 of 1 objects failed: connect: [refused",
+      (error_of({ failed { cause = "unknown", text = "connect: [refused" } }, "connect: [refused")))
   end)
 
   it("tells of an event that is wrong as a whole", function()

@@ -10,9 +10,9 @@ function walk.read(path)
   return file:read("a")
 end
 
-local RULES = walk.read("rules/rules.lua")
+local RULES = walk.read("spec/fixtures/right/rules.lua")
 
---- The settings of pigeon.open() in Lambda: the queues, a rules script (default: rules/rules.lua), and
+--- The settings of pigeon.open() in Lambda: the queues, a rules script (default: a right one), and
 -- PIGEON_ENV.
 function walk.settings(queue, source, env)
   return {

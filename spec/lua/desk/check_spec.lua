@@ -45,7 +45,7 @@ local function read(path)
 end
 
 describe("pigeon check", function()
-  for _, path in ipairs { "rules/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
+  for _, path in ipairs { "spec/fixtures/right/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
     it("finds nothing in " .. path, function()
       local lint, probes, last, status = check(read(path))
       assert.equal("", lint)

@@ -140,7 +140,7 @@ describe("pigeon.desk.coverage", function()
     assert.is_false(complete)
   end)
 
-  for _, path in ipairs { "rules/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
+  for _, path in ipairs { "spec/fixtures/right/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
     it("counts every decision of " .. path .. " over the objects that it tells apart", function()
       local file <close> = assert(io.open(path))
       local text = file:read("a")

@@ -26,7 +26,7 @@ describe("the first spec", function()
   after_each(function() os.execute("rm -rf " .. folder) end)
 
   it("expects what the rules decide, with their queues", function()
-    write(folder .. "/rules.lua", read("rules/rules.lua"))
+    write(folder .. "/rules.lua", read("spec/fixtures/right/rules.lua"))
     local said = assert(first.write(folder, "normal,15:submitter"))
     assert.equal(("D/spec/rules_spec.lua\nD/.luarc.json\nD/types/pigeon.lua\nD/types/pigeon/testing.lua\n"
       .. "run the spec with: ./bootstrap test\n"):gsub("D", folder), said)
@@ -39,7 +39,7 @@ describe("the first spec", function()
   end)
 
   it("replaces no file", function()
-    write(folder .. "/rules.lua", read("rules/rules.lua"))
+    write(folder .. "/rules.lua", read("spec/fixtures/right/rules.lua"))
     write(folder .. "/.luarc.json", "mine")
     assert.matches(".luarc.json: is there already, left as it is\n", assert(first.write(folder, "normal")), 1, true)
     assert.equal("mine", read(folder .. "/.luarc.json"))

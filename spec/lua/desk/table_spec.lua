@@ -25,7 +25,7 @@ describe("pigeon table", function()
     assert.equal(0, status)
   end)
 
-  for _, path in ipairs { "rules/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
+  for _, path in ipairs { "spec/fixtures/right/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
     it("fits on 80 columns, and what it counts adds up: " .. path, function()
       local text = made.run("table", {}, walk.read(path))
       local sum = 0
@@ -60,7 +60,7 @@ describe("pigeon table", function()
     local last = made.run("table", { json = true }, "return function(o)\n  if o.key == o.bucket .. o.key then\n"
       .. "    return ignore('odd')\n  end\n  return ignore('x')\nend"):match("([^\n]*)\n$")
     assert.same({ { line = 3, what = "ignore: odd" } }, cjson.decode(last).summary.unreached)
-    for _, path in ipairs { "rules/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
+    for _, path in ipairs { "spec/fixtures/right/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
       assert.is_nil((made.run("table", {}, walk.read(path)):find("No object reaches", 1, true)), path)
     end
   end)

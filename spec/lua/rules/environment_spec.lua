@@ -134,7 +134,7 @@ describe("a script's environment", function()
     end
   end)
 
-  it("sorts by a bad comparator the same in every process, and refuses what it cannot sort", function()
+  it("loses nothing by a bad comparator, and refuses what it cannot sort", function()
     local list = {}
     for i = 1, 1000 do list[i] = i end
     words.table.sort(list, function() return true end)

@@ -107,7 +107,7 @@ describe("crash_ids", function()
     end
   end)
 
-  it("are the same in every process", function()
+  it("are the same each time", function()
     assert.same({ of(SAMPLES, "15:a,3:b") }, { of(SAMPLES, "15:a,3:b") })
   end)
 end)

@@ -68,7 +68,7 @@ describe("pigeon.source.mutants", function()
   end)
 
   it("makes mutants that load, none twice", function()
-    for _, path in ipairs { "rules/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
+    for _, path in ipairs { "spec/fixtures/right/rules.lua", "rules/antenna.lua", "rules/bucket.lua" } do
       local file <close> = assert(io.open(path))
       local text = file:read("a")
       local known, list = { [text] = true }, texts(text)

@@ -287,6 +287,12 @@ describe("deploy/template.yaml", function()
     assert.equal("live", fn.AutoPublishAlias)
   end)
 
+  it("takes no deploy back for a few objects that were deferred or ignored", function()
+    for _, name in ipairs { "NothingPublishedAlarm", "JunkAlarm" } do
+      assert.matches("^IF%(objects > 20 ?[,A]", resources[name].Properties.Metrics[1].Expression, name)
+    end
+  end)
+
   it("alarms only on metrics that Pigeon writes, under the dimensions that it writes", function()
     for _, env in ipairs { "", "prod" } do
       local written, found = pigeon_metrics.written(env), 0

@@ -4,10 +4,10 @@
 --
 -- The file is changed in a copy of this folder, build/mutants/tree, at SAMPLE places that SEED chooses, one
 -- at a time (c.lua; for Lua the mutants of `pigeon test --mutate`). Each change is tried by the specs of the
--- file, then by 200 seeds of the simulation, then by the whole suites lua and host, until one fails. A change
--- that does not compile is none. One whose step takes 20 times as long as without a change, and a minute, is
--- counted apart: it may hang for ever, or the machine was busy. Status 1 where one was seen by nothing, or took
--- too long.
+-- file (those of C also with sanitizers, which see a leak), then by 200 seeds of the simulation, then by the
+-- whole suites lua and host, until one fails. A change that does not compile is none. One whose step takes 20
+-- times as long as without a change, and a minute, is counted apart: it may hang for ever, or the machine was
+-- busy. Status 1 where one was seen by nothing, or took too long.
 package.path = "lua/?.lua;lua/?/init.lua;./?.lua;" .. package.path
 local step = require "spec.mutants.step"
 
@@ -56,13 +56,20 @@ end
 
 -- What tries a change, the quickest first: {name, command}.
 local function steps()
-  local list = {}
+  local list, sanitized = {}, {}
   local is_c = file:find "%.c$"
   for _, spec in ipairs(own_specs()) do
     local program = "build/" .. spec:gsub("%.c$", "")
     list[#list + 1] = is_c and { spec, ("make %s && %s"):format(program, program) } or { spec, "busted " .. spec }
+    sanitized[#sanitized + 1] = program:gsub("^build/", "build/asan/")
   end
-  if not is_c then list[#list + 1] = { "bin/test lua", "bin/test lua rules" } end
+  if not is_c then
+    list[#list + 1] = { "bin/test lua", "bin/test lua rules" }
+  elseif sanitized[1] then
+    list[#list + 1] = { "them with sanitizers", ("make BUILD=build/asan SANITIZE=address,undefined %s && "
+      .. "export ASAN_OPTIONS=allocator_may_return_null=1 && %s"):format(
+      table.concat(sanitized, " "), table.concat(sanitized, " && ")) }
+  end
   list[#list + 1] = { SEEDS .. " seeds of the simulation",
     ("make build/simulation && build/simulation --seeds %d --stop-after 1"):format(SEEDS) }
   list[#list + 1] = { "bin/test host", "make specs && bin/test host" }

@@ -66,9 +66,10 @@ local function steps()
   if not is_c then
     list[#list + 1] = { "bin/test lua", "bin/test lua rules" }
   elseif sanitized[1] then
-    list[#list + 1] = { "them with sanitizers", ("make BUILD=build/asan SANITIZE=address,undefined %s && "
-      .. "export ASAN_OPTIONS=allocator_may_return_null=1 && %s"):format(
-      table.concat(sanitized, " "), table.concat(sanitized, " && ")) }
+    list[#list + 1] = { "them with sanitizers", ("make %s %s && export %s && %s"):format(
+      "BUILD=build/asan SANITIZE=address,undefined", table.concat(sanitized, " "),
+      "ASAN_OPTIONS=allocator_may_return_null=1 LSAN_OPTIONS=suppressions=$PWD/spec/support/leaks.txt",
+      table.concat(sanitized, " && ")) }
   end
   list[#list + 1] = { SEEDS .. " seeds of the simulation",
     ("make build/simulation && build/simulation --seeds %d --stop-after 1"):format(SEEDS) }

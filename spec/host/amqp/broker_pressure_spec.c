@@ -12,6 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -25,6 +26,29 @@
 
 static bool no_user_timeout;
 static char corks[16]; /* "10": on, then off */
+static pthread_t client;
+static size_t written, most_written; /* since the socket had room, by the client */
+
+int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+    struct timespec time = {timeout / 1000, timeout % 1000 * 1000000L};
+    int n = (int)syscall(SYS_ppoll, fds, count, timeout < 0 ? NULL : &time, NULL, 0);
+
+    if (n > 0 && (fds[0].revents & POLLOUT) && pthread_equal(pthread_self(), client))
+        written = 0;
+    return n;
+}
+
+ssize_t send(int fd, const void *bytes, size_t len, int flags)
+{
+    ssize_t sent = syscall(SYS_sendto, fd, bytes, len, flags, NULL, 0);
+
+    if (sent > 0 && pthread_equal(pthread_self(), client)) {
+        written += (size_t)sent;
+        most_written = written > most_written ? written : most_written;
+    }
+    return sent;
+}
 
 /* Without the short user timeouts, the other ways to end a connection can be tested. */
 int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
@@ -40,6 +64,7 @@ static int setup(void **state)
 {
     no_user_timeout = false;
     memset(corks, 0, sizeof(corks));
+    client = pthread_self();
     return broker_case_setup(state);
 }
 
@@ -109,6 +134,41 @@ static void messages_are_gathered_behind_the_first(void **state)
     fill(2, 36);
     assert_true(publish(MINUTE_MS));
     assert_string_equal(corks, "10");
+    fake_broker_stop(fake);
+}
+
+static void acks_each_batch(struct session *s)
+{
+    ready(s, 100);
+    for (uint64_t tag = 100; tag <= 400; tag += 100) {
+        session_send_ack(s, tag, true);
+        session_read_publishes(s, 100);
+    }
+    session_be_silent(s);
+}
+
+/* What surely fits where a socket has room; else a write could wait for the broker. In
+ * each batch another text is long. */
+static void no_more_is_written_than_the_socket_has_room_for(void **state)
+{
+    char text[250];
+
+    (void)state;
+    memset(text, 't', sizeof(text));
+    play_broker(acks_each_batch);
+    assert_true(log_in(MINUTE_MS));
+    for (int batch = 0; batch < 4; batch++) {
+        struct bytes texts[4] = {bytes_of(""), bytes_of("q"), bytes_of("i"),
+                                 bytes_of("b")};
+
+        texts[batch] = (struct bytes){text, sizeof(text)};
+        outbox_clear(&outbox);
+        for (size_t i = 0; i < 100; i++)
+            assert_true(outbox_add(&outbox, texts[0], texts[1], texts[2], texts[3]));
+        most_written = 0;
+        assert_true(publish(MINUTE_MS));
+        assert_in_range(most_written, 2000, 4096);
+    }
     fake_broker_stop(fake);
 }
 
@@ -379,6 +439,7 @@ int main(void)
     static const struct CMUnitTest tests[] = {
         CASE(no_more_than_the_window_waits_for_a_confirm),
         CASE(messages_are_gathered_behind_the_first),
+        CASE(no_more_is_written_than_the_socket_has_room_for),
         CASE(frames_are_not_kept),
         CASE(a_reader_that_stalls_is_left_by_the_deadline),
         CASE(a_reader_that_stalls_is_left_before_the_deadline),

@@ -65,7 +65,8 @@ describe("the sandbox", function()
       ["\n\nlocal x = " .. ("{"):rep(300)] = "^rules%.lua:3: an expression is nested more than 200 deep ",
       ["\nlocal s = string.rep"] = '^rules%.lua:2: string has no "rep"$',
       [""] = "^rules%.lua:1: the script returns a nil, but must return a function",
-      ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, but must return a function",
+      ["\nreturn { }"] = "^rules%.lua:2: the script returns a table, but must return a function from an object "
+        .. "to a verdict$",
       ["\nreturn 'x'"] = "^rules%.lua:2: the script returns a string, but must return a function",
       ["\27Lua"] = "^rules%.lua:1: compiled Lua, not a script",
       ["\nwhile true do end"] = "^rules%.lua:2: spent its budget of 1000000 instructions",

@@ -144,6 +144,21 @@ describe("with a broker", function()
     assert.matches("FAILED +arrived +item: ", said)
   end)
 
+  it("integration_test.sh fails where no sample has to arrive", function()
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run(("cp -r bin %s && ln -s $PWD/build $PWD/lua %s && mkdir -p %s/spec/fixtures"):format(folder, folder, folder))
+    local sample = folder .. "/spec/fixtures/sample_keys"
+    system.write(sample, "deferred " .. system.key(system.id(1, "0")) .. "\n")
+    local status, said = run(folder .. "/bin/integration_test.sh", env)
+    assert.are.equal(1, status, said)
+    assert.matches('FAILED  no key of spec/fixtures/sample_keys is "accepted", so nothing had to arrive\n', said, 1, true)
+    system.write(sample, "accepted " .. system.key(system.id(1))) -- without the last newline
+    status, said = run(folder .. "/bin/integration_test.sh", env)
+    assert.are.equal(0, status, said)
+    assert.matches("ok +arrived +item: ", said)
+    os.execute("rm -rf " .. quote(folder))
+  end)
+
   it("consume_queue names a queue that is not there", function()
     local status, said, complaint = run("bin/consume_queue nosuch", env)
     assert.are.equal(1, status)

@@ -113,6 +113,24 @@ describe("pigeon test", function()
     assert.matches("256 errors", said)
   end)
 
+  it("fails where a spec ends the run before its end", function()
+    for _, code in ipairs { "", "0", "true", "256" } do
+      local exit = "os.exit(" .. code .. ")"
+      for body, line in pairs {
+        ["it('x', function() " .. exit .. " end)\nit('y', function() error('z') end)"] = 3,
+        [ACCEPTS .. "\n" .. exit] = 4,
+      } do
+        local status, said = test(body)
+        assert.are.equal(1, status, said)
+        assert.matches(("my_spec.lua:%d: a spec called os.exit, which would end the run before all tests are done")
+          :format(line), said, 1, true)
+      end
+    end
+    system.write(folder .. "/helper.lua", "os.exit()\n")
+    assert.are.equal(1, (test(ACCEPTS, "--helper=helper.lua")))
+    assert.are.equal(0, (test("it('x', function() local e = stub(os, 'exit') os.exit(0) e:revert() end)")))
+  end)
+
   it("refuses what is not a spec", function()
     system.write(folder .. "/README.md", "# Rules\n")
     local status, said = test(ACCEPTS, "my_spec.lua README.md")

@@ -226,6 +226,13 @@ end
       refuses("other.zip has no file bootstrap", "mine.lua --from other.zip -o new.zip")
     end)
 
+    it("a zip with another program", function()
+      system.run(("cd %s && printf '#!/bin/sh\\necho hello \"$1\"\\n' >bootstrap && chmod 755 bootstrap && "
+        .. "zip -q other.zip bootstrap && rm bootstrap"):format(folder))
+      refuses('the program of other.zip is not Pigeon, so it cannot check the rules: its --version is "hello --version"; '
+        .. "take the zip that was deployed", "mine.lua --from other.zip -o new.zip")
+    end)
+
     it("a script, or a shadow script, with a finding", function()
       system.write(folder .. "/bad.lua", "\nreturn function(object) return acept(object.key, {}) end\n")
       refuses("made no zip; fix bad.lua first\n", "bad.lua --from old.zip -o new.zip")

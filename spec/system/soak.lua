@@ -21,16 +21,17 @@ local DEADLINE_MS = 8000
 local SETTINGS = { "normal,30:submitter,0:never", "submitter,a", "50:a,normal,1:missing", "a,never", "15:normal" }
 local NAMES = { "normal", "submitter", "never", "a" } -- and "missing", which nobody declared
 
--- A whole number, or where there is none the usual one.
-local function whole(text, usual)
+-- A whole number from `least`, or where there is none the usual one.
+local function whole(text, usual, least)
   if not text or text == "" then return usual end
-  if text:find("^%d+$") then return math.tointeger(tonumber(text)) end
-  io.stderr:write("Usage: soak.lua [SECONDS [SEED]], whole numbers\n")
+  local number = text:find("^%d+$") and math.tointeger(tonumber(text))
+  if number and number >= least then return number end
+  io.stderr:write("Usage: soak.lua [SECONDS [SEED]], whole numbers, SECONDS from 1\n")
   os.exit(2)
 end
 
-local seconds = whole(arg[1], 60)
-local seed = whole(arg[2], os.time())
+local seconds = whole(arg[1], 60, 1)
+local seed = whole(arg[2], os.time(), 0)
 local folder = system.build .. "/test/soak" .. (os.getenv "RABBITMQ" or "") -- two may run side by side
 
 local quote = system.quote

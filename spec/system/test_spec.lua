@@ -1,4 +1,4 @@
---- bin/test debian13, with a spec/debian13/enter that is made up: what is counted, and when it fails.
+--- bin/test and bin/run_circle.sh with programs that are made up: what is counted, and when they fail.
 local system = require "spec.support.system"
 
 describe("bin/test debian13", function()
@@ -70,5 +70,47 @@ describe("bin/test rabbitmq-4.0 rabbitmq-newest", function()
       .. "    | start newest\nFAILED RABBITMQ=newest bin/rabbitmq start\n"
       .. "Failed, once more:\nFAILED RABBITMQ=4.0 bin/rabbitmq start\nFAILED RABBITMQ=newest bin/rabbitmq start\n"
       .. "0 passed, 2 failed\n", said)
+  end)
+end)
+
+describe("bin/test", function()
+  it("fails where a suite has no spec, though another has", function()
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run(("mkdir -p %s/bin %s/spec/rules && cp bin/test %s/bin"):format(folder, folder, folder))
+    system.write(folder .. "/spec/rules/a_spec.lua", "it('a', function() end)\n")
+    local _, _, status = os.execute(("BUILD= %s/bin/test rules deploy >%s/said 2>&1"):format(folder, folder))
+    local said = system.read(folder .. "/said")
+    os.execute("rm -rf " .. folder)
+    assert.equal(1, status)
+    assert.matches("FAILED spec/deploy has no file that ends in _spec.lua\n1 passed, 1 failed\n$", said)
+  end)
+end)
+
+describe("bin/run_circle.sh", function()
+  -- With a make that prints this for `check`, and ends with these; the status, and the last lines.
+  local function run(said, check, bench)
+    local folder = system.run("mktemp -d"):gsub("\n", "")
+    system.run(("mkdir %s/bin && cp bin/run_circle.sh %s/bin"):format(folder, folder))
+    system.write(folder .. "/make", ([[#!/bin/sh
+      case $1 in
+      check) printf '%s'; exit %d ;;
+      bench) echo measured; exit %d ;;
+      esac]]):format(said, check, bench))
+    local _, _, status = os.execute(("chmod +x %s/make && PATH=%s:$PATH %s/bin/run_circle.sh >%s/said 2>&1")
+      :format(folder, folder, folder, folder))
+    local printed = system.read(folder .. "/said")
+    os.execute("rm -rf " .. folder)
+    return status, printed:match("measured\n(.*)$")
+  end
+
+  it("has the total last, in which make bench counts where it failed", function()
+    local failed = "Failed, once more:\nFAILED a\n3 passed, 1 failed\n"
+    assert.same({ 0, "3 passed, 0 failed\n" }, { run("3 passed, 0 failed\\n", 0, 0) })
+    assert.same({ 2, failed }, { run((failed:gsub("\n", "\\n")), 2, 0) })
+    assert.same({ 1, "Failed, once more:\nFAILED make bench\n3 passed, 1 failed\n" },
+      { run("3 passed, 0 failed\\n", 0, 2) })
+    assert.same({ 1, "Failed, once more:\nFAILED a\nFAILED make bench\n3 passed, 2 failed\n" },
+      { run((failed:gsub("\n", "\\n")), 2, 2) })
+    assert.same({ 2, "0 passed, 1 failed\n" }, { run("cc1: error\\n", 2, 0) })
   end)
 end)

@@ -92,7 +92,7 @@ end
 local unwritten -- why not all of the output was written
 
 -- busted does not look whether its output arrives.
--- luacheck: globals io print
+-- luacheck: globals io print os
 local function watch_output()
   local methods = getmetatable(io.stdout).__index
   local function watched(method)
@@ -112,9 +112,19 @@ local function watch_output()
   end
 end
 
+-- A spec that ends the process with success would leave out all tests after it, and their failures: until busted
+-- is done that raises, at the spec's line.
+local function watch_exit(counted)
+  local exit = os.exit
+  function os.exit(code, ...)
+    if counted.done or math.type(code) == "integer" and code & 255 ~= 0 or code == false then exit(code, ...) end
+    error("a spec called os.exit, which would end the run before all tests are done", 2)
+  end
+end
+
 -- Counts the tests of the run that follows, and calls on_file(name) and on_exit(failed). Returns a table
--- with `ran`, `files` = how many began, and `empty`, the files without a test. Where none began, busted ends
--- the process itself.
+-- with `ran`, `files` = how many began, `empty`, the files without a test, and `done` = all have ended. Where none
+-- began, busted ends the process itself.
 local function count_tests(on_file, on_exit)
   local core = require "busted.core"
   local counted, in_file, failed = { ran = 0, files = 0, empty = {} }, 0, false
@@ -142,6 +152,7 @@ local function count_tests(on_file, on_exit)
       subscribe({ channel }, function() failed = true end)
     end
     subscribe({ "exit" }, function()
+      counted.done = true
       if failed and counted.files == 0 then
         say("no spec was read; pigeon test --init . writes the first one of ./rules.lua")
       end
@@ -191,6 +202,7 @@ if options.version or options.list then own = {} end -- no test runs
 local proofs = require("pigeon.desk.proofs").open(own, options, say, misuse)
 local counted = count_tests(proofs.on_file, proofs.on_exit)
 watch_output()
+if not options.version then watch_exit(counted) end
 run({ standalone = false }) -- ends the process where a test failed
 io.stdout:flush()
 if not options.list then check_tests(counted, options) end

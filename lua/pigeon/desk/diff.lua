@@ -21,8 +21,9 @@ other objects; simulate --against counts the changes among real keys.
   --html FILE.html  also a page, for who reviews the change: counts as bars,
           each kind of change, the lines that differ
 PIGEON_QUEUE names the queues; where it is not set, there is one, normal.
-Status 0: no difference. 1: there is one. 2: a script does not load, or not all
-objects were decided and there is no difference among those that were.
+Status 0: no difference. 1: there is one. 2: a script does not load, all objects
+fail in both, or not all were decided and there is no difference among those
+that were.
 ]]
 
 local ANOTHER_ID = ", with another id"
@@ -67,9 +68,16 @@ local function notes_of(counted)
   return notes
 end
 
+-- Whether no object has a verdict of either script: then that they are the same proves nothing.
+local function fails_all(counted, list)
+  return list.count > 0 and counted.both_fail == list.count
+end
+
 local function text_of(counted, list, old, new)
   local lines = scripts.lines(old, new)
-  if #counted.kinds == 0 then
+  if fails_all(counted, list) then
+    lines[3] = ("nothing to compare: each of %d objects, made from the constants of both, fails"):format(list.count)
+  elseif #counted.kinds == 0 then
     lines[3] = ("no difference in %d objects, made from the constants of both"):format(list.count)
   else
     lines[3] = ("%d of %d objects, made from the constants of both, change; kinds of change: %d"):format(
@@ -122,7 +130,8 @@ function diff.open(settings)
     local list = get_list()
     sort(counted.kinds)
     local show = settings.json and json_of or text_of
-    local status = counted.differences > 0 and 1 or (list.missing() or counted.skipped > 0) and 2 or 0
+    local unknown = list.missing() or counted.skipped > 0 or fails_all(counted, list)
+    local status = counted.differences > 0 and 1 or unknown and 2 or 0
     return show(counted, list, settings.rules, report.against), status, nil,
       settings.html and require("pigeon.desk.page.diff").of(settings, counted, list, report.against,
         notes_of(counted)) or nil

@@ -11,8 +11,8 @@ Usage: pigeon explain [--rules FILE] [--trace] [--json] KEY...
 Shows for each key, or each object of an event, what the rules decide: accept,
 defer, ignore or fail, why, on which line, each queue with its sample against
 its throttle, and the messages. A KEY is used as it is, without decoding. Where
-an ignored KEY looks like a file, an address or a crash id alone, a hint says
-what to type; after -- there are no hints.
+an ignored KEY is empty or looks like a file, an address or a crash id alone, a
+hint says what to type; after -- there are no hints.
   --rules FILE  the script; else rules.lua beside the program, else the
                 repository's
   --trace       also the script: " >" marks a line that ran, ">>" the one that

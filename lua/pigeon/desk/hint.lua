@@ -20,6 +20,7 @@ end
 --- A word that was typed for a key, and which words are names of files {name = true} -> what to type
 -- instead, or nil.
 function hint.of(word, files)
+  if word == "" then return "an empty key, which no object has; is the variable set that it came from?" end
   if files[word] then return "a file; explain the event in it: bin/pigeon explain <" .. quoted(word) end
   if word:find("^[^/]*%.%a%w*$") or word:find("^[./~]") then
     return "the name of a file, and there is none here; an event goes to stdin: bin/pigeon explain <FILE"

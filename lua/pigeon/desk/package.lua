@@ -2,6 +2,7 @@
 -- from an older zip, byte for byte; unzip and zip do the work, with the same words as
 -- bin/build/package, so that the same script gives the same bytes.
 local shell = require "pigeon.shell"
+local text = require "pigeon.text"
 
 local package = {}
 
@@ -36,6 +37,7 @@ local function fail(message, ...)
   error({ problem = message:format(...) })
 end
 
+local LONGEST = 80 -- bytes of what another program prints
 local SIGNALS = { [129] = true, [130] = true, [143] = true } -- of a program that SIGHUP, ^C or SIGTERM ended
 
 -- shell.run(), where a signal is a failure: it was meant for this command (host/desk/desk.c).
@@ -157,10 +159,15 @@ local function machine_of(path)
   return MACHINES[string.unpack("<I2", header, 19)] or "another processor"
 end
 
--- The program has to run here, since it is the one that checks the scripts -> its name and version.
+-- The program has to be Pigeon and to run here, since it is the one that checks the scripts -> its name and version.
 local function try(program, source)
   local said, status = call("%s --version", program)
-  if status == 0 then return said:match("^[^\n]*") end
+  if status == 0 then
+    local version = said:match("^pigeon %d[^\n]*")
+    if version then return version end
+    fail('the program of %s is not Pigeon, so it cannot check the rules: its --version is "%s"; take the zip that was '
+      .. "deployed", source, text.clean(said:match("^[^\n]*"), LONGEST))
+  end
   fail("the program of %s is for %s and does not run on this machine (%s), so it cannot check the rules; "
     .. "make the zip on a machine that runs it: %s", source, machine_of(program), (shell.run("uname -m")),
     said:match("[^\n]*$"))

@@ -118,6 +118,7 @@ none
       ["s3://crashes"] = "an address that names no object; an address is s3://BUCKET/KEY",
       ["https://crashes.s3.amazonaws.com/a"] = "a URL; explain the key alone, without host and bucket",
       [ID] = "a crash id alone; explain its key: bin/pigeon explain v2/raw_crash/000/20180313/" .. ID,
+      [""] = "an empty key, which no object has; is the variable set that it came from?",
       ["nosuch.json"] = "the name of a file, and there is none here; an event goes to stdin: bin/pigeon explain <FILE",
       ["../e"] = "the name of a file, and there is none here; an event goes to stdin: bin/pigeon explain <FILE",
       ['{"Records":[]}'] = "an event goes to stdin: bin/pigeon explain <FILE",

@@ -146,12 +146,14 @@ describe("with a broker", function()
 
   it("integration_test.sh fails where no sample has to arrive", function()
     local folder = system.run("mktemp -d"):gsub("\n", "")
-    system.run(("cp -r bin %s && ln -s $PWD/build $PWD/lua %s && mkdir -p %s/spec/fixtures"):format(folder, folder, folder))
+    system.run(("cp -r bin %s && ln -s $PWD/build $PWD/lua %s && mkdir -p %s/spec/fixtures")
+      :format(folder, folder, folder))
     local sample = folder .. "/spec/fixtures/sample_keys"
     system.write(sample, "deferred " .. system.key(system.id(1, "0")) .. "\n")
     local status, said = run(folder .. "/bin/integration_test.sh", env)
     assert.are.equal(1, status, said)
-    assert.matches('FAILED  no key of spec/fixtures/sample_keys is "accepted", so nothing had to arrive\n', said, 1, true)
+    assert.matches('FAILED  no key of spec/fixtures/sample_keys is "accepted", so nothing had to arrive\n', said, 1,
+      true)
     system.write(sample, "accepted " .. system.key(system.id(1))) -- without the last newline
     status, said = run(folder .. "/bin/integration_test.sh", env)
     assert.are.equal(0, status, said)

@@ -229,8 +229,8 @@ end
     it("a zip with another program", function()
       system.run(("cd %s && printf '#!/bin/sh\\necho hello \"$1\"\\n' >bootstrap && chmod 755 bootstrap && "
         .. "zip -q other.zip bootstrap && rm bootstrap"):format(folder))
-      refuses('the program of other.zip is not Pigeon, so it cannot check the rules: its --version is "hello --version"; '
-        .. "take the zip that was deployed", "mine.lua --from other.zip -o new.zip")
+      refuses("the program of other.zip is not Pigeon, so it cannot check the rules: its --version is "
+        .. '"hello --version"; take the zip that was deployed', "mine.lua --from other.zip -o new.zip")
     end)
 
     it("a script, or a shadow script, with a finding", function()

@@ -79,7 +79,8 @@ describe("pigeon diff", function()
   end)
 
   it("has status 2 where each object fails in both, since nothing was compared", function()
-    local text, status = made.run("diff", {}, "return function(o) return o.a.b end", "return function(o) error('x') end")
+    local text, status = made.run("diff", {}, "return function(o) return o.a.b end",
+      "return function(o) error('x') end")
     assert.matches("\nnothing to compare: each of %d+ objects, made from the constants of both, fails\n", text)
     assert.is_nil(text:find("no difference", 1, true))
     assert.equal(2, status)

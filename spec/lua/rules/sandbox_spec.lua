@@ -433,6 +433,23 @@ return function(object)
     end
   end)
 
+  -- Where even what calls the script fails: the same as without memory.
+  it_uncounted("fails, and decides nothing, where Lua's own stack of C is nearly full", function()
+    local decide = open("return function() return ignore('x') end")
+    local kinds = {}
+    local function deep(n)
+      if n > 0 then return select(2, pcall(deep, n - 1)) end
+      local says, why = decide(object())
+      kinds[says and (says.kind or "no verdict") or why] = true
+    end
+    for n = 150, 220 do
+      deep(n)
+      assert_clean()
+    end
+    assert.same({ ignore = true, ["rules.lua: C stack overflow"] = true }, kinds)
+    assert.equal("x", decide(object()).reason)
+  end)
+
   describe("says which line failed", function()
     for _, case in ipairs {
       { "at an error of Lua", 'local x = nil\nlocal y = x.y.z',

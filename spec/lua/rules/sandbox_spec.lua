@@ -4,7 +4,7 @@ local verdict = require "pigeon.rules.verdict"
 
 local QUEUES = { { name = "normal", throttle = 100 }, { name = "submitter", throttle = 15 } }
 
--- The counters of `make coverage` spend the script's budget, too: then this case is left out.
+-- The counters of `make coverage` spend the script's budget and the stack, too: then these cases are left out.
 local it_uncounted = os.getenv "COVERAGE" and function() end or it
 
 local function open(source)

@@ -26,7 +26,7 @@ if [ -z "${PIGEON_HOST:-}" ]; then
     eval "$env"
 fi
 event=$(cat)
-if [ -z "$event" ]; then
+if [ -z "$(printf %s "$event" | tr -d '[:space:]')" ]; then
     echo "run_invoke.sh: no event on stdin" >&2
     exit 2
 fi

@@ -116,10 +116,12 @@ describe("with a broker", function()
   end)
 
   it("run_invoke.sh refuses an empty stdin, which is a command before it that failed", function()
-    local status, said, complained = run("bin/run_invoke.sh </dev/null", env)
-    assert.are.equal(2, status)
-    assert.are.equal("", said)
-    assert.matches("no event on stdin", complained)
+    for _, text in ipairs { "", "\\n", " \\t\\r\\n\\n" } do
+      local status, said, complained = run(("printf '%s' | bin/run_invoke.sh"):format(text), env)
+      assert.are.equal(2, status)
+      assert.are.equal("", said)
+      assert.matches("no event on stdin", complained)
+    end
   end)
 
   it("run_invoke.sh has status 1 for an error", function()

@@ -262,6 +262,11 @@ static bool read_options(int argc, char **argv, enum action *action)
             return false;
         *action = (enum action)option;
     }
+    for (int i = optind; i < argc; i++)
+        if (argv[i][0] == '\0') { /* to a broker a new name, or the queue declared last */
+            fputs("consume: a queue's name is empty; is a variable not set?\n\n", stderr);
+            return false;
+        }
     return optind < argc;
 }
 

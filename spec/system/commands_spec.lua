@@ -170,6 +170,15 @@ describe("with a broker", function()
     assert.matches("nosuch", complaint)
   end)
 
+  it("consume refuses an empty name, which each broker takes for another", function()
+    for _, option in ipairs { "", "--declare", "--delete", "--count-only" } do
+      local status, said, complaint = run(("%s/tools/consume %s item ''"):format(system.build, option), env)
+      assert.are.equal(2, status)
+      assert.are.equal("", said)
+      assert.matches("^consume: a queue's name is empty; is a variable not set%?\n\nUsage: ", complaint)
+    end
+  end)
+
   it("consume counts, declares, deletes and empties 4,000 messages", function()
     system.declare(env, { "-three" })
     local expected = {}

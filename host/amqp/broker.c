@@ -3,8 +3,8 @@
  *
  * Two traps of rabbitmq-c 0.11 shape it: a publish may block for ever
  * (https://github.com/alanxz/rabbitmq-c/issues/519), so the guard shuts the socket at the
- * deadline; and so may a publish after a long silence (the same, issues/788), so the
- * socket is drained before each batch. */
+ * deadline; and after two heartbeats of silence a publish waits for one (the same,
+ * issues/788), so a connection that was silent for one is not used again. */
 #include "amqp/broker.h"
 
 #include <amqp.h>
@@ -268,11 +268,13 @@ bool broker_connected(struct broker *broker)
 {
     struct deadline soon;
     struct err why;
+    int64_t heartbeat_ms; /* of both sides */
     bool good;
 
     if (!broker->connection.amqp)
         return false;
-    good = clock_ms() - broker->channel.used_ms <= HEARTBEAT_S * 1000;
+    heartbeat_ms = (int64_t)amqp_get_heartbeat(broker->connection.amqp) * 1000;
+    good = clock_ms() - broker->channel.used_ms <= heartbeat_ms;
     if (good && has_mail(broker)) {
         soon = deadline_in(DRAIN_MS);
         good = guard_start(broker->connection.fd, &soon, &why) &&

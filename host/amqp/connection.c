@@ -115,6 +115,7 @@ static enum cause cause_for_token(enum cause cause)
     case CAUSE_VHOST_REFUSED:
     case CAUSE_MAY_NOT_ASK:
     case CAUSE_NO_WRITE:
+    case CAUSE_NO_TOPIC:
         return CAUSE_TOKEN_NO_RIGHT;
     default:
         return cause;
@@ -131,9 +132,10 @@ static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
     case AMQP_CONNECTION_FORCED:
         return CAUSE_CLOSED_BY_OPERATOR;
     case AMQP_ACCESS_REFUSED:
-        return in_login ? CAUSE_LOGIN_REFUSED
-               : in_ask ? CAUSE_MAY_NOT_ASK
-                        : CAUSE_NO_WRITE;
+        return in_login                           ? CAUSE_LOGIN_REFUSED
+               : in_ask                           ? CAUSE_MAY_NOT_ASK
+               : holds(text, "access to topic '") ? CAUSE_NO_TOPIC
+                                                  : CAUSE_NO_WRITE;
     case AMQP_NOT_FOUND:
         return in_ask ? CAUSE_NO_QUEUE : CAUSE_NO_EXCHANGE;
     case AMQP_NOT_ALLOWED:

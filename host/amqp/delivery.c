@@ -8,6 +8,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "amqp/blame.h"
+
 #define NACK_ROUNDS 5
 /* A channel whose first message finds a quorum queue without a leader can be nacked for
  * as long as it lives (RabbitMQ 3.10), so each later round opens a new channel. */
@@ -230,7 +232,7 @@ static void settle_all(struct outbox *outbox, enum fate from, enum fate to,
 }
 
 /* A missing exchange, or one that may not be written to, closes the channel for all
- * messages. Those that name it are settled, so that the rest can be published without
+ * messages. Those that it is about are settled, so that the rest can be published without
  * them. True: at least one was settled. */
 static bool settle_exchange(struct outbox *outbox, const struct err *err)
 {
@@ -241,13 +243,8 @@ static bool settle_exchange(struct outbox *outbox, const struct err *err)
         return false;
     for (size_t i = 0; i < outbox->count; i++) {
         struct message *message = &outbox->messages[i];
-        struct bytes name = message->exchange;
-        char quoted[300];
 
-        if (name.len == 0)
-            name = (struct bytes){"amq.default", sizeof("amq.default") - 1};
-        snprintf(quoted, sizeof(quoted), "exchange '%.*s' in", (int)name.len, name.data);
-        if (message->fate == FATE_NONE && strstr(err->text, quoted)) {
+        if (message->fate == FATE_NONE && blame(err->text, message)) {
             settle(message, FATE_UNKNOWN, err);
             found = true;
         }

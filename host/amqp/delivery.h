@@ -5,8 +5,9 @@
  * nack: up to five more publishes in 3 s. After a failed connect: a pause before the next
  * one. After a refused login: another one, where AWS has new values; after a refused
  * publish, or a token that has ended, the one reconnect has them. So an event makes at
- * most five connects (the first, the reconnect, three for nacks), and one more for each
- * exchange that is missing; each connect tries every host once. Broker, connector and
+ * most seven connects (the first, the reconnect, one for each publish after a nack), and
+ * one more for each exchange that is missing or refused; each connect tries every host
+ * once. Broker, connector and
  * secrets stay the caller's. */
 #ifndef PIGEON_AMQP_DELIVERY_H
 #define PIGEON_AMQP_DELIVERY_H

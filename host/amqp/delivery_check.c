@@ -43,6 +43,15 @@ bool delivery_check_queue(struct delivery *delivery, const char *queue,
            hide(delivery, err);
 }
 
+/* Where no message comes back, a confirm is no proof that a queue has it. */
+static bool fail_return(struct err *err)
+{
+    return err_set_at(err, CAUSE_NOT_RETURNED, "confirm", 0,
+                      "no queue has the name `%s`, but a mandatory message for it did "
+                      "not come back, so no confirm proves that a queue has a message",
+                      NO_QUEUE);
+}
+
 bool delivery_check_publish(struct delivery *delivery, const struct deadline *deadline,
                             struct err *err)
 {
@@ -52,7 +61,8 @@ bool delivery_check_publish(struct delivery *delivery, const struct deadline *de
               err_set(err, CAUSE_MEMORY, "out of memory");
 
     ok = ok && delivery_connect(delivery, deadline, err) &&
-         broker_publish(delivery->broker, &outbox, deadline, deadline, err);
+         broker_publish(delivery->broker, &outbox, deadline, deadline, err) &&
+         (outbox.messages[0].fate == FATE_RETURNED || fail_return(err));
     outbox_clear(&outbox);
     return ok || hide(delivery, err);
 }

@@ -14,7 +14,8 @@
 #include "amqp/connection.h"
 #include "base/wipe.h"
 
-#define FRAME_MAX 8192 /* enough: messages are small, and buffers have its size */
+#define SHORT_STRING 255 /* bytes, the most that a name of AMQP has */
+#define FRAME_MAX 8192   /* enough: messages are small, and buffers have its size */
 
 static amqp_table_entry_t true_entry(const char *key)
 {
@@ -278,6 +279,11 @@ bool login_run(struct connection *connection, const struct deadline *deadline,
     size_t len = 0;
     bool ok;
 
+    if (open.virtual_host.len > SHORT_STRING)
+        return err_set_at(err, CAUSE_VHOST_MISSING, "login", 0,
+                          "PIGEON_VIRTUAL_HOST has %zu bytes, and a virtual host's name "
+                          "at most %d",
+                          open.virtual_host.len, SHORT_STRING);
     if (send_header(connection, err))
         start = await(connection, 0, AMQP_CONNECTION_START_METHOD, deadline, err);
     if (start)

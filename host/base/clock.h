@@ -1,4 +1,5 @@
-/* clock.h -- the three clocks that Pigeon reads, and nothing else reads a clock. */
+/* clock.h -- the clocks of deadlines and durations; a time of day for people and for the
+ * broker is libc's time(). */
 #ifndef PIGEON_BASE_CLOCK_H
 #define PIGEON_BASE_CLOCK_H
 

@@ -99,6 +99,10 @@ static const char *const advices[CAUSES] = {
     [CAUSE_NO_EXCHANGE] = "declare the exchange, or correct its name in the rules",
     [CAUSE_NO_WRITE] = "give the user write permission on the exchange (amq.default for "
                        "queues)",
+    [CAUSE_NO_TOPIC] = "let the user write this routing key: rabbitmqctl "
+                       "set_topic_permissions -p VHOST USER EXCHANGE WRITE READ",
+    [CAUSE_NOT_RETURNED] = "is a proxy or another program in the way that answers for "
+                           "RabbitMQ? connect to RabbitMQ itself",
     [CAUSE_NACKED] = "is the queue full (overflow=reject-publish), or its leader gone?",
 };
 

@@ -56,45 +56,64 @@ static struct timespec timespec_of(int64_t ms)
     return (struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
 }
 
-/* The addresses of a host, to be freed by freeaddrinfo(); NULL: err. */
-static struct addrinfo *resolve(const struct host *host, struct target *target,
-                                const struct deadline *deadline, struct err *err)
+/* Begins a look-up in libc's thread, which then reads hints and lookup. */
+static bool begin(const struct host *host, struct target *target, struct err *err)
 {
-    const struct gaicb *lookups[] = {&target->lookup};
     struct gaicb *started[] = {&target->lookup};
-    struct addrinfo *found = NULL;
     int status;
 
-    if (!target->looking) { /* else libc's thread reads hints and lookup */
-        target->hints = (struct addrinfo){.ai_socktype = SOCK_STREAM,
-                                          .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
-        if (getaddrinfo(host->name, host->port, &target->hints, &found) == 0)
-            return found; /* an address needs no thread */
-        target->hints.ai_flags = AI_NUMERICSERV;
-        target->lookup = (struct gaicb){.ar_name = host->name,
-                                        .ar_service = host->port,
-                                        .ar_request = &target->hints};
-        status = getaddrinfo_a(GAI_NOWAIT, started, 1, NULL);
-        if (status != 0) {
-            err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "%s", gai_strerror(status));
-            return NULL;
-        }
-        target->looking = true;
-    }
-    status = gai_error(&target->lookup);
+    target->hints =
+        (struct addrinfo){.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    target->lookup = (struct gaicb){
+        .ar_name = host->name, .ar_service = host->port, .ar_request = &target->hints};
+    status = getaddrinfo_a(GAI_NOWAIT, started, 1, NULL);
+    if (status != 0)
+        return err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "%s", gai_strerror(status));
+    target->looking = true;
+    return true;
+}
+
+/* gai_error() of what was begun: EAI_INPROGRESS if it still runs at the deadline. */
+static int await(struct target *target, const struct deadline *deadline)
+{
+    const struct gaicb *lookups[] = {&target->lookup};
+    int status = gai_error(&target->lookup);
+
     while (status == EAI_INPROGRESS && deadline_left_ms(deadline) > 0) {
         struct timespec left = timespec_of(deadline_left_ms(deadline));
 
         gai_suspend(lookups, 1, &left);
         status = gai_error(&target->lookup);
     }
-    if (status == EAI_INPROGRESS) {
-        err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "the name look-up took too long");
+    target->looking = status == EAI_INPROGRESS;
+    return status;
+}
+
+/* The addresses of a host, to be freed by freeaddrinfo(); NULL: err. */
+static struct addrinfo *resolve(const struct host *host, struct target *target,
+                                const struct deadline *deadline, struct err *err)
+{
+    const struct addrinfo numeric = {.ai_socktype = SOCK_STREAM,
+                                     .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV};
+    bool earlier = target->looking; /* for an event whose time was over */
+    struct addrinfo *found = NULL;
+    int status;
+
+    if (!earlier && getaddrinfo(host->name, host->port, &numeric, &found) == 0)
+        return found; /* an address needs no thread */
+    if (!earlier && !begin(host, target, err))
         return NULL;
+    status = await(target, deadline);
+    /* its time may have run out while Lambda froze it */
+    if (earlier && status != 0 && status != EAI_INPROGRESS) {
+        if (!begin(host, target, err))
+            return NULL;
+        status = await(target, deadline);
     }
-    target->looking = false;
     if (status != 0) {
-        err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "%s", gai_strerror(status));
+        err_set_at(err, CAUSE_LOOK_UP, "resolve", 0, "%s",
+                   status == EAI_INPROGRESS ? "the name look-up took too long"
+                                            : gai_strerror(status));
         return NULL;
     }
     return target->lookup.ar_result;

@@ -228,6 +228,19 @@ function broker.permit(env, write)
       <<".*">>, <<"%s">>, <<".*">>, <<"spec">>).]], env.PIGEON_USER, env.PIGEON_VIRTUAL_HOST, write)
 end
 
+--- Which routing keys the user of env may write to an exchange of topics: a regular expression.
+function broker.permit_topics(env, exchange, write)
+  evaluate([[rabbit_auth_backend_internal:set_topic_permissions(<<"%s">>, <<"%s">>,
+      <<"%s">>, <<"%s">>, <<".*">>, <<"spec">>).]], env.PIGEON_USER, env.PIGEON_VIRTUAL_HOST, exchange, write)
+end
+
+--- An exchange brings what has this routing key to a queue.
+function broker.bind(env, exchange, key, queue)
+  evaluate([[rabbit_binding:add({binding, {resource, <<"%s">>, exchange, <<"%s">>}, <<"%s">>,
+      {resource, <<"%s">>, queue, <<"%s">>}, []}, fun(_, _) -> ok end, <<"spec">>).]],
+    env.PIGEON_VIRTUAL_HOST, exchange, key, env.PIGEON_VIRTUAL_HOST, queue)
+end
+
 function broker.change_password(env, password)
   evaluate('rabbit_auth_backend_internal:change_password(<<"%s">>, <<"%s">>, <<"spec">>).', env.PIGEON_USER, password)
 end

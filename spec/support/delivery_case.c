@@ -30,10 +30,11 @@ static void fill(const char *messages)
     outbox_clear(&outbox);
     for (const char *m = messages; *m; m += strcspn(m, " ") + (strchr(m, ' ') != NULL)) {
         size_t len = strcspn(m, " ");
-        struct bytes exchange = {m + 2, len > 2 ? len - 2 : 0};
+        struct bytes exchange = {m + 2, len > 2 ? 1 : 0};
+        struct bytes key = len > 4 ? (struct bytes){m + 4, 1} : bytes_of("q");
         struct bytes id = {m, 1};
 
-        assert_true(outbox_add(&outbox, exchange, bytes_of("q"), id, id));
+        assert_true(outbox_add(&outbox, exchange, key, id, id));
     }
 }
 

@@ -24,7 +24,8 @@ int delivery_case_setup(void **state);
 int delivery_case_teardown(void **state);
 
 /* An event with these messages, this long before its deadline, and these turns of the
- * broker. "a b:x" is message a for a queue and message b for exchange x. */
+ * broker. "a b:x c:x/k" is message a for a queue and messages b and c for exchange x, c
+ * with the routing key k. All names have one letter. */
 void deliver(const char *messages, int64_t deadline_ms, const struct turn *turns);
 
 #define CASE(name) \

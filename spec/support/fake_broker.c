@@ -471,7 +471,8 @@ bool session_log_in(struct session *session, enum step last)
     session_send_method(session, 0, 10, 10, "ooTTT", 0, 9, "", "AMQPLAIN PLAIN", "en_US");
     if (!session_read(session, 10, 11) || last == STEP_START_OK)
         return !session->gone;
-    session_send_method(session, 0, 10, 30, "sls", 2047, (uint32_t)131072, 60);
+    session_send_method(session, 0, 10, 30, "sls", 2047, (uint32_t)131072,
+                        session->heartbeat);
     if (!session_read(session, 10, 40) || last == STEP_OPEN)
         return !session->gone;
     session_send_method(session, 0, 10, 41, "S", "");
@@ -520,7 +521,7 @@ static void *run(void *data)
 
     while (next_connection(fake) >= 0) {
         struct session session = {
-            .fake = fake, .number = number++, .before = fake->count};
+            .fake = fake, .number = number++, .before = fake->count, .heartbeat = 60};
 
         fake->script(&session);
         session_flush(&session);

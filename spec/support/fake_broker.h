@@ -65,6 +65,7 @@ struct session {
     struct fake_broker *fake;
     unsigned number; /* 0: the server's first connection */
     size_t slice;    /* 0, or how many bytes a write may have */
+    int heartbeat;   /* seconds that the server wants, 60 */
     size_t before;   /* publishes read on earlier connections */
     bool gone;
     unsigned char *out; /* what was sent and is not yet written */

@@ -58,13 +58,18 @@ local function set(name, value)
   return function(env) env[name] = value end
 end
 
--- With rules that send to an exchange that is not there.
-local function exchange_rules(env)
-  env.LAMBDA_TASK_ROOT = system.run("mktemp -d"):gsub("\n", "")
-  env._HANDLER = "rules.lua"
-  system.write(env.LAMBDA_TASK_ROOT .. "/rules.lua",
-    'return function(object) return accept(crash_id(object.key), { exchange("nowhere", "key") }) end')
+-- With rules that send to these destinations, as Lua.
+local function rules(destinations, change)
+  return function(env)
+    env.LAMBDA_TASK_ROOT = system.run("mktemp -d"):gsub("\n", "")
+    env._HANDLER = "rules.lua"
+    system.write(env.LAMBDA_TASK_ROOT .. "/rules.lua",
+      ("return function(object) return accept(crash_id(object.key), { %s }) end"):format(destinations))
+    if change then change(env) end
+  end
 end
+
+local function remove_rules(env) system.run("rm -rf " .. system.quote(env.LAMBDA_TASK_ROOT)) end
 
 local function user(change)
   return function(env)
@@ -135,8 +140,18 @@ local cases = {
   { "no permission to write", before = user(function(env) broker.permit(env, "^$") end),
     "publish: 403 ", "access to exchange 'amq.default' in vhost '$VHOST' refused for user '$USER'",
     "give the user write permission on the exchange (amq.default for queues)" },
-  { "a missing exchange", before = exchange_rules,
-    after = function(env) system.run("rm -rf " .. system.quote(env.LAMBDA_TASK_ROOT)) end,
+  { "no permission for one topic, and not for another", after = remove_rules,
+    before = rules('exchange("amq.topic", "good"), exchange("amq.topic", "bad"), queues[1].name',
+      user(function(env)
+        broker.permit_topics(env, "amq.topic", "^good$")
+        broker.bind(env, "amq.topic", "good", "normal")
+      end)),
+    "publish: 403 ", "access to topic 'bad' in exchange 'amq.topic' in vhost '$VHOST' refused for user '$USER'",
+    "let the user write this routing key: rabbitmqctl set_topic_permissions -p VHOST USER EXCHANGE WRITE READ" },
+  { "a missing exchange with a name too long for the broker's words", after = remove_rules,
+    before = rules(('exchange("%s", "key"), queues[1].name'):format(("x"):rep(250))),
+    "publish: 404 ", "NOT_FOUND - no exchange 'xxx", "declare the exchange, or correct its name in the rules" },
+  { "a missing exchange", before = rules('exchange("nowhere", "key")'), after = remove_rules,
     "publish: 404 ", "NOT_FOUND - no exchange 'nowhere' in vhost '$VHOST'",
     "declare the exchange, or correct its name in the rules" },
   { "a missing queue", before = set("PIGEON_QUEUE", "missing"), fate = "returned",

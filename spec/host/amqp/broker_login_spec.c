@@ -298,6 +298,24 @@ static const struct row rows[] = {
      false},
 };
 
+/* AMQP's short string has no room for more; rabbitmq-c says "invalid AMQP data". */
+static void a_virtual_host_that_is_too_long_is_named_by_its_setting(void **state)
+{
+    char name[257] = "";
+
+    (void)state;
+    memset(name, 'v', 255);
+    play_broker(acks_each);
+    broker_log_in_as(broker, name, "pigeon", "coo");
+    assert_true(log_in(MINUTE_MS));
+    broker_drop(broker);
+    name[255] = 'v';
+    assert_false(log_in(MINUTE_MS));
+    assert_failure("login", 0,
+                   "PIGEON_VIRTUAL_HOST has 256 bytes, and a virtual host's name at most "
+                   "255; next: check PIGEON_VIRTUAL_HOST");
+}
+
 /* ------------------------------------------------------------- what it sends */
 
 static void assert_start_ok_has(const char *text)
@@ -354,6 +372,7 @@ static void a_login_waits_for_no_answer_that_it_does_not_need(void **state)
     cmocka_unit_test_setup_teardown(name, broker_rows_setup, broker_case_teardown)
 
 static const struct CMUnitTest single_cases[] = {
+    CASE(a_virtual_host_that_is_too_long_is_named_by_its_setting),
     CASE(it_says_who_it_is_and_what_it_understands),
     CASE(a_login_waits_for_no_answer_that_it_does_not_need),
 };

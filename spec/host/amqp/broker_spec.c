@@ -153,6 +153,26 @@ static void idle_for_longer_than_the_heartbeat_means_no_connection(void **state)
     assert_false(broker_connected(broker));
 }
 
+static void wants_a_short_heartbeat(struct session *s)
+{
+    s->heartbeat = 2;
+    acks_batches(s);
+}
+
+/* rabbitmq-c would wait for the broker, without a bound, in the publish. */
+static void the_heartbeat_may_be_the_brokers(void **state)
+{
+    (void)state;
+    play_broker(wants_a_short_heartbeat);
+    fill(3, 36);
+    assert_true(log_in(MINUTE_MS));
+    fake_clock.ahead_ms = 1000;
+    assert_true(broker_connected(broker));
+    assert_true(publish(MINUTE_MS));
+    fake_clock.ahead_ms = 4000;
+    assert_false(broker_connected(broker));
+}
+
 /* Sent in one write: the second frame is there when the first is read. */
 static void acks_and_closes(struct session *s)
 {
@@ -326,6 +346,7 @@ int main(void)
         CASE(the_tags_go_on_with_the_next_batch),
         CASE(the_tags_begin_anew_with_a_connection),
         CASE(idle_for_longer_than_the_heartbeat_means_no_connection),
+        CASE(the_heartbeat_may_be_the_brokers),
         CASE(a_close_that_waits_is_seen_before_the_next_batch),
         CASE(an_end_that_waits_is_seen_before_the_next_batch),
         CASE(late_acks_do_no_harm),

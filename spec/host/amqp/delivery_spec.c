@@ -280,6 +280,20 @@ static void a_missing_exchange_harms_only_those_that_name_it(void **state)
                         "connect:0 login publish:e");
 }
 
+/* RabbitMQ with topic permissions. */
+static void a_refused_topic_harms_no_other_of_its_exchange(void **state)
+{
+    static const char words[] = "ACCESS_REFUSED - access to topic 'k' in exchange 'x' in "
+                                "vhost '/' refused for user 'u'";
+    const struct turn turns[] = {{.fates = "---", .words = words, .code = 403},
+                                 {.fates = "cc"}};
+
+    (void)state;
+    deliver("a:x b:x/k c", MINUTE_MS, turns);
+    assert_string_equal(fates(), "cuc");
+    assert_string_equal(facts.broker_wide, "");
+}
+
 static void a_refused_default_exchange_harms_the_queues(void **state)
 {
     static const char words[] = "ACCESS_REFUSED - access to exchange 'amq.default' in "
@@ -390,6 +404,7 @@ int main(void)
         CASE(nacks_end_with_the_deadline),
         CASE(a_nacked_message_whose_connection_then_ends_is_unknown),
         CASE(a_missing_exchange_harms_only_those_that_name_it),
+        CASE(a_refused_topic_harms_no_other_of_its_exchange),
         CASE(a_refused_default_exchange_harms_the_queues),
         CASE(a_user_who_may_write_nowhere_is_the_brokers_cause),
         CASE(a_refused_exchange_is_not_the_cause_of_a_return),

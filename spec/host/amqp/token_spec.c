@@ -54,6 +54,10 @@ static void a_refusal_means_something_else_where_the_login_was_a_token(void **st
          CAUSE_TOKEN_NO_RIGHT},
         {"publish", 403, "ACCESS_REFUSED - " EXCHANGE, CAUSE_NO_WRITE,
          CAUSE_TOKEN_NO_RIGHT},
+        {"publish", 403,
+         "ACCESS_REFUSED - access to topic 'k' in "
+         "exchange 'x' in vhost '/'",
+         CAUSE_NO_TOPIC, CAUSE_TOKEN_NO_RIGHT},
         {"publish", 404, "NOT_FOUND - no exchange 'x'", CAUSE_NO_EXCHANGE,
          CAUSE_NO_EXCHANGE},
         {"confirm", 320,

@@ -188,6 +188,27 @@ static void a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again(void 
     close(fd);
 }
 
+/* As where Lambda froze libc's thread until its time was over. */
+static void a_look_up_that_failed_since_an_earlier_event_is_made_anew(void **state)
+{
+    struct err err;
+    int fd;
+
+    (void)state;
+    bind_port(8);
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.hangs = true;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", &err), -1);
+    fake_dns.hangs = false;
+    fake_dns.status = EAI_AGAIN;
+    fake_dns.mended = true;
+    fd = connect_first("connect", &err);
+    assert_true(fd >= 0);
+    assert_int_equal(fake_dns.count, 2);
+    close(fd);
+}
+
 /* The leak sanitizer checks the first part, the address sanitizer the second. */
 static void a_look_up_may_end_after_the_close_or_before_it(void **state)
 {
@@ -222,6 +243,7 @@ int main(void)
         CASE(an_unknown_name_is_told),
         CASE(a_look_up_that_cannot_begin_is_told),
         CASE(a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again),
+        CASE(a_look_up_that_failed_since_an_earlier_event_is_made_anew),
         CASE(a_look_up_may_end_after_the_close_or_before_it),
     };
 

@@ -55,7 +55,7 @@ return {
   { "silence is not noticed", "host/amqp/broker.c",
     "    connector_notice_silence(broker->connection.fd, deadline, &broker->silence_ms);\n", "" },
   { "an idle connection is kept beyond its heartbeats", "host/amqp/broker.c",
-    "good = clock_ms() - broker->channel.used_ms <= HEARTBEAT_S * 1000;", "good = true;" },
+    "good = clock_ms() - broker->channel.used_ms <= heartbeat_ms;", "good = true;" },
   { "a dead connection is not dropped", "host/amqp/broker.c",
     "if (!good || broker->channel.blocked)", "if (broker->channel.blocked)" },
   { "blocked is not noticed", "host/amqp/channel.c", "channel->blocked = true;", "channel->blocked = false;" },

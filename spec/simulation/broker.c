@@ -18,11 +18,8 @@
 #include "tls.h"
 #include "trace.h"
 
-#define HEARTBEAT_S 60
-#define LEAST_FRAME_4 8192     /* frame_max that RabbitMQ 4.1 takes */
-#define LEAST_FRAME_3 4096     /* and 3.10: AMQP's frame-min-size */
-#define BEAT (15 * SECOND)     /* half of the 30 s that Pigeon asks for */
-#define NO_BEATS (75 * SECOND) /* after 2 to 3 times that the server closes */
+#define LEAST_FRAME_4 8192 /* frame_max that RabbitMQ 4.1 takes */
+#define LEAST_FRAME_3 4096 /* and 3.10: AMQP's frame-min-size */
 
 char broker_password[PASSWORD_BYTES] = FIRST_PASSWORD;
 
@@ -166,7 +163,7 @@ static void hear_start_ok(struct session *session, const unsigned char *at)
     frame_method(0, CONNECTION_TUNE);
     frame_16(2047);
     frame_32(131072);
-    frame_16(HEARTBEAT_S);
+    frame_16((unsigned)plan.heartbeat_s);
     frame_send(session->end);
 }
 
@@ -402,6 +399,12 @@ void broker_was_read(struct end *end, uint64_t bytes)
 
 /* ------------------------------------------------------------- a connection */
 
+/* The server closes after 2 to 3 heartbeats. */
+static int64_t no_beats(void)
+{
+    return plan_heartbeat() / 2 * 5;
+}
+
 static void beat(void *what, int64_t unused)
 {
     struct session *session = what;
@@ -411,7 +414,7 @@ static void beat(void *what, int64_t unused)
     if (end->gone || session->ignored)
         return;
     if (!broker_stands_still(end) && !session->blocked &&
-        now - session->heard_at > NO_BEATS) {
+        now - session->heard_at > no_beats()) {
         trace("broker", end->number, "missed heartbeats from the client");
         network_close(end);
         return;
@@ -420,7 +423,7 @@ static void beat(void *what, int64_t unused)
         frame_begin(FRAME_HEARTBEAT, 0);
         frame_send(end);
     }
-    schedule_at(now + BEAT, beat, session, 0);
+    schedule_at(now + plan_heartbeat() / 2, beat, session, 0);
 }
 
 void broker_accepts(struct end *end)
@@ -435,5 +438,5 @@ void broker_accepts(struct end *end)
     end->session = session;
     end->stalled = broker_stands_still(end);
     faults_at_connection(end);
-    schedule_at(now + BEAT, beat, session, 0);
+    schedule_at(now + plan_heartbeat() / 2, beat, session, 0);
 }

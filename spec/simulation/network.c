@@ -19,10 +19,9 @@
 #include "trace.h"
 
 #define MOST_ENDS 4096
-#define LOCAL_LATENCY 20000       /* to the Runtime API */
-#define RETRIES_NS (924 * SECOND) /* tcp_retries2, Documentation/networking/ip-sysctl */
-#define SYN_NS (130 * SECOND)     /* tcp_syn_retries = 6 */
-#define IDLE (30 * SECOND) /* then a connection is not trusted any more, broker.c */
+#define LOCAL_LATENCY 20000        /* to the Runtime API */
+#define RETRIES_NS (924 * SECOND)  /* tcp_retries2, Documentation/networking/ip-sysctl */
+#define SYN_NS (130 * SECOND)      /* tcp_syn_retries = 6 */
 #define KEEPALIVE_NS (60 * SECOND) /* 15 s idle and 3 probes, connector.c */
 
 enum host_mode host_modes[MOST_HOSTS];
@@ -237,7 +236,7 @@ ssize_t sock_send(struct sock *sock, const unsigned char *data, size_t len)
 void sock_let_go(const struct sock *sock)
 {
     if (sock->host != API_HOST && sock->end && sock->state == SOCK_OPEN &&
-        !sock->fin_came && !sock->silent && now - sock->read_at < IDLE)
+        !sock->fin_came && !sock->silent && now - sock->read_at < plan_heartbeat())
         broker_loses_client(sock->end);
 }
 

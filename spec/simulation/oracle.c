@@ -12,9 +12,8 @@
 #include "schedule.h"
 #include "trace.h"
 
-#define INIT_NS (10 * SECOND)   /* Lambda's own limit */
-#define MOST_IDLE (31 * SECOND) /* two heartbeats of the broker, broker.c */
-#define MOST_DESCRIPTORS 3      /* the Runtime API, the Extensions API, the broker */
+#define INIT_NS (10 * SECOND) /* Lambda's own limit */
+#define MOST_DESCRIPTORS 3    /* the Runtime API, the Extensions API, the broker */
 
 struct counts counted;
 
@@ -71,7 +70,7 @@ void oracle_publishes_on(int64_t ended, int64_t read_at)
     if (busy && ended > 0 && ended < current.begun)
         violation("a publish on a connection that had ended before event %d",
                   current.number);
-    if (now - read_at > MOST_IDLE)
+    if (now - read_at > plan_heartbeat() + SECOND)
         violation("a publish on a connection that was idle for %.1f s",
                   (double)(now - read_at) / 1e9);
 }

@@ -12,6 +12,9 @@
 #include "schedule.h"
 #include "trace.h"
 
+#define HEARTBEAT_S 60         /* that RabbitMQ wants, unless set */
+#define PIGEONS_HEARTBEAT_S 30 /* that Pigeon wants */
+
 struct plan plan;
 
 static bool outs[128][MOST_LEFT_OUT];
@@ -79,6 +82,7 @@ static const char *const setting_names[SETTINGS + 1] = {
     "secrets in AWS",
     "tasks of S3 Batch Operations",
     "the extension",
+    "the short heartbeat",
 };
 
 const char *plan_setting_name(int number)
@@ -109,6 +113,7 @@ static void leave_out(void)
     plan.secrets = plan.secrets && !out[15];
     plan.tasks = plan.tasks && !out[16];
     plan.extension = plan.extension && !out[17];
+    plan.heartbeat_s = out[18] ? HEARTBEAT_S : plan.heartbeat_s;
 }
 
 static void draw_function(struct chance *chance)
@@ -163,6 +168,19 @@ static void draw_tasks(void)
     plan.partial = plan.partial && !plan.tasks;
 }
 
+static void draw_heartbeat(void)
+{
+    struct chance chance = chance_for(FOR_SETTINGS, 2);
+
+    plan.heartbeat_s = happens(&chance, 300) ? (int)between(&chance, 3, 14) : HEARTBEAT_S;
+}
+
+int64_t plan_heartbeat(void)
+{
+    return SECOND * (plan.heartbeat_s < PIGEONS_HEARTBEAT_S ? plan.heartbeat_s
+                                                            : PIGEONS_HEARTBEAT_S);
+}
+
 void plan_draw(void)
 {
     struct chance chance = chance_for(FOR_SETTINGS, 0);
@@ -181,6 +199,7 @@ void plan_draw(void)
     plan.storm = short_or_long(&chance, 20 * SECOND, 1200 * SECOND);
     plan.restarts = happens(&chance, 400) ? 1 + (int)below(&chance, 3) : 0;
     draw_tasks();
+    draw_heartbeat();
     plan.extension = happens(&extension, 800);
     leave_out();
     trace("plan", 0,

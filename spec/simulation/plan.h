@@ -20,6 +20,7 @@ struct plan {
     bool monotonic_stops;
     /* the broker */
     bool version_4;
+    int heartbeat_s; /* that it wants */
     enum ack_mode ack_mode;
     int64_t ack_delay, ack_jitter;
     /* the network */
@@ -38,6 +39,10 @@ struct plan {
 
 extern struct plan plan;
 
+/* What the function and the broker agree on. Without a frame for so long, Pigeon does not
+ * trust a connection any more (broker.c). */
+int64_t plan_heartbeat(void);
+
 /* Draws the settings of this seed. */
 void plan_draw(void);
 
@@ -46,7 +51,7 @@ void plan_environment(void);
 
 /* What can be left out: "f12" the twelfth fault, "e3" the third event, "s4" a setting. */
 enum kind { FAULT = 'f', EVENT = 'e', SETTING = 's' };
-#define SETTINGS 17
+#define SETTINGS 18
 #define MOST_LEFT_OUT 4096
 
 bool plan_leave_out(const char *list);

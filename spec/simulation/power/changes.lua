@@ -56,6 +56,8 @@ return {
     "    connector_notice_silence(broker->connection.fd, deadline, &broker->silence_ms);\n", "" },
   { "an idle connection is kept beyond its heartbeats", "host/amqp/broker.c",
     "good = clock_ms() - broker->channel.used_ms <= heartbeat_ms;", "good = true;" },
+  { "an idle connection is kept beyond the broker's heartbeats", "host/amqp/broker.c",
+    "heartbeat_ms = (int64_t)amqp_get_heartbeat(broker->connection.amqp) * 1000;", "heartbeat_ms = HEARTBEAT_S * 1000;" },
   { "a dead connection is not dropped", "host/amqp/broker.c",
     "if (!good || broker->channel.blocked)", "if (broker->channel.blocked)" },
   { "blocked is not noticed", "host/amqp/channel.c", "channel->blocked = true;", "channel->blocked = false;" },

@@ -19,6 +19,7 @@
 #        cluster.sh pause NODE        SIGSTOP; resume NODE: SIGCONT
 #        cluster.sh cut NODE NODE     packets between these two vanish, until "heal"
 #        cluster.sh apart NODE NODE   whether neither has a connection to the other any more
+#        cluster.sh paused NODE       whether it paused itself, as pause_minority has it
 #        cluster.sh heal              all reach each other again; returns when all are back
 set -eu
 
@@ -258,7 +259,7 @@ command=$1
 node=${2:-}
 case $command in
     run | wait | env | leader | heal) [[ $# -eq 1 ]] || usage ;;
-    port | kill | kill_busy | start | stop | pause | resume | runs) [[ $# -eq 2 && $node == [123] ]] || usage ;;
+    port | kill | kill_busy | start | stop | pause | resume | runs | paused) [[ $# -eq 2 && $node == [123] ]] || usage ;;
     cut | apart) [[ $# -eq 3 && " ${pairs[*]} " == *" $2$3 "* ]] || usage ;;
     *) usage ;;
 esac
@@ -274,6 +275,7 @@ case $command in
     cut) cut_way "$2" "$3" ;;
     apart) apart "$2" "$3" ;;
     heal) heal ;;
+    paused) [[ $(rabbitmq "$node" eval "rabbit:is_running().") == false ]] ;;
     kill_busy) kill_busy "$node" ;;
     start) rabbitmq "$node" start --keep ;;
     stop) rabbitmq "$node" stop ;;

@@ -9,6 +9,8 @@ local SILENT = { "unknown at confirm: no answer in time; next: is the broker ove
   .. "its cluster? see its log", "Function.BrokerUnavailable" }
 local NACKED = { "nacked at confirm: basic.nack: refused by the queue; next: is the queue full "
   .. "(overflow=reject-publish), or its leader gone?", "Function.MessageRefused" }
+local RESET = { "unknown at confirm: connection lost: Connection reset by peer; next: see the broker's log; AWS "
+  .. "retries the event", "Function.BrokerUnavailable" }
 local REFUSED = { "Connection refused; next: is RabbitMQ running, and is PIGEON_PORT its port?",
   "Function.BrokerUnavailable" } -- of each host
 
@@ -69,6 +71,19 @@ describe("a cluster of three", function()
     for _ = 1, 2 do assert.equal(3, run:round()) end
   end
 
+  -- Each has a majority, but of two ends that lose each other one or both pause themselves (RabbitMQ
+  -- with pause_minority, before 4.3): both where they notice it in the same moment, and then the third
+  -- has no majority.
+  local function assert_goes_on_or_two_pause(one, other)
+    local paused
+    system.wait("all events to succeed, or two nodes to pause", function()
+      local failed = run:round()
+      paused = cluster.is("paused " .. one) and cluster.is("paused " .. other)
+      return paused or failed == 0
+    end, 300)
+    if paused then assert_stands_still() else run:round() end
+  end
+
   local function finish(...)
     assert_named(run:finish(), ...)
   end
@@ -104,18 +119,18 @@ describe("a cluster of three", function()
     finish(SILENT, NACKED, REFUSED)
   end)
 
-  it("goes on in a ring of majorities: the leader and one follower reach each other by the other alone", function()
+  it("has a ring of majorities: the leader and one follower reach each other by the other alone", function()
     cut({ leader, a })
-    assert_goes_on()
+    assert_goes_on_or_two_pause(leader, a)
     cluster.ask("heal")
-    finish(SILENT, NACKED)
+    finish(SILENT, NACKED, RESET, REFUSED)
   end)
 
-  it("goes on in a ring of majorities with the leader in the middle", function()
+  it("has a ring of majorities with the leader in the middle", function()
     cut({ a, b })
-    assert_goes_on()
+    assert_goes_on_or_two_pause(a, b)
     cluster.ask("heal")
-    finish(SILENT, NACKED)
+    finish(SILENT, NACKED, RESET, REFUSED)
   end)
 
   it("goes on while its nodes are restarted in turn", function()

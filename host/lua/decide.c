@@ -216,7 +216,7 @@ static bool decide_one(struct script *script, size_t object, bool shadow,
     if (!memory->refused)
         return false;
     decision.line = script->greedy_line;
-    decision.megabytes = (memory->limit - memory->start) / MEGABYTE;
+    decision.megabytes = memory_allowed(memory) / MEGABYTE;
     script_watch(script, shadow, LOADING, strlen(LOADING));
     ok = door_visit(&script->door, reload_body, &decision, MEMORY_ALL, err);
     if (!shadow && memory_strained(memory))

@@ -114,6 +114,16 @@ static void a_table_without_end_fails_alone(void **state)
     assert_told("Function.RulesFailed", "rules.lua:6: out of memory: used the 64 MB");
 }
 
+/* To the last byte: what handles the error finds no memory at first, either. */
+static void small_tables_without_end_have_their_line(void **state)
+{
+    (void)state;
+    run_five("local s, t = object.key, {} for i = 1, 10 do s = s .. s end\n"
+             "for i = 1, 58000 do t = { s .. i, t } end\n"
+             "while true do t = { t } end");
+    assert_told("Function.RulesFailed", "rules.lua:7: out of memory: used the 64 MB");
+}
+
 static void a_message_can_be_forged_a_refusal_cannot(void **state)
 {
     (void)state;
@@ -543,6 +553,7 @@ int main(int argc, char **argv)
         CASE(a_decision_that_takes_48_megabytes_is_one_of_many),
         CASE(what_was_loaded_leaves_room_to_decide),
         CASE(a_table_without_end_fails_alone),
+        CASE(small_tables_without_end_have_their_line),
         CASE(a_message_can_be_forged_a_refusal_cannot),
         CASE(a_spent_budget_is_not_out_of_memory),
         CASE(garbage_is_collected_before_anything_fails),

@@ -44,9 +44,10 @@ static void rest_collector(struct script *script, size_t input_len)
 void script_note_greed(void *argument, bool grows)
 {
     struct script *script = argument;
+    int line = !grows || !STACK_MOVES_IN_PIECES ? place_line() : 0;
 
-    if (!grows || !STACK_MOVES_IN_PIECES)
-        script->greedy_line = place_line();
+    if (line > 0) /* not what handles the error, for which there is no memory, either */
+        script->greedy_line = line;
 }
 
 void script_watch(struct script *script, bool shadow, const char *label, size_t label_len)
@@ -216,7 +217,7 @@ static bool decide_one(struct script *script, size_t object, bool shadow,
     if (!memory->refused)
         return false;
     decision.line = script->greedy_line;
-    decision.megabytes = (memory->limit - memory->start) / MEGABYTE;
+    decision.megabytes = memory_allowed(memory) / MEGABYTE;
     script_watch(script, shadow, LOADING, strlen(LOADING));
     ok = door_visit(&script->door, reload_body, &decision, MEMORY_ALL, err);
     if (!shadow && memory_strained(memory))

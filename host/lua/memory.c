@@ -11,6 +11,12 @@ static size_t ceiling(const struct memory *memory)
     return memory->base + memory->room + memory->input;
 }
 
+/* Of the rules. */
+static size_t reach(const struct memory *memory)
+{
+    return ceiling(memory) - memory->room / 8;
+}
+
 void memory_open(struct memory *memory, long memory_mb)
 {
     size_t most = memory_mb > 0 ? (size_t)memory_mb * MEGABYTE / 4 * 3 : ROOM;
@@ -21,10 +27,8 @@ void memory_open(struct memory *memory, long memory_mb)
 
 void memory_allow(struct memory *memory, size_t growth)
 {
-    size_t top = ceiling(memory);
+    size_t top = growth == MEMORY_ALL ? ceiling(memory) : reach(memory);
 
-    if (growth != MEMORY_ALL)
-        top -= memory->room / 8;
     memory->refused = false;
     memory->start = memory->bytes;
     memory->limit = top;
@@ -40,6 +44,16 @@ void memory_settle(struct memory *memory)
 bool memory_strained(const struct memory *memory)
 {
     return memory->bytes > ceiling(memory) / 2;
+}
+
+bool memory_overdrawn(const struct memory *memory)
+{
+    return memory->bytes > reach(memory);
+}
+
+size_t memory_allowed(const struct memory *memory)
+{
+    return memory->limit > memory->start ? memory->limit - memory->start : 0;
 }
 
 static void *refuse(struct memory *memory, bool grows)

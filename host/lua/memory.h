@@ -44,6 +44,12 @@ void memory_settle(struct memory *memory);
 /* More than half of the ceiling is in use. */
 bool memory_strained(const struct memory *memory);
 
+/* More is in use than the rules may reach now: the input that made room for it is gone. */
+bool memory_overdrawn(const struct memory *memory);
+
+/* The bytes that the visit might use. */
+size_t memory_allowed(const struct memory *memory);
+
 /* A lua_Alloc; ud is the struct memory. */
 void *memory_alloc(void *ud, void *ptr, size_t old, size_t new);
 

@@ -143,7 +143,7 @@ void script_blame_load(const struct script *script, bool shadow, struct err *err
             "%s:%d: used the %zu MB that loading may have: does a string or table grow "
             "in a loop?",
             shadow ? script->shadow.name : script->source.name, script->greedy_line,
-            (memory->limit - memory->start) >> 20);
+            memory_allowed(memory) >> 20);
 }
 
 static bool load(struct script *script, const struct script_settings *settings,
@@ -285,6 +285,17 @@ static int tell_body(lua_State *L)
     return 0;
 }
 
+/* The room that a big event had is gone with it: where the rules filled it, no other event
+ * can be received. */
+static void forget_input(struct script *script)
+{
+    script->door.memory.input = 0;
+    if (!memory_overdrawn(&script->door.memory))
+        return;
+    lua_gc(script->door.L, LUA_GCCOLLECT);
+    script->exhausted |= memory_overdrawn(&script->door.memory);
+}
+
 bool script_tell(struct script *script, struct err *err)
 {
     bool ok;
@@ -296,7 +307,7 @@ bool script_tell(struct script *script, struct err *err)
         script_wake_collector(script);
         lua_gc(script->door.L, LUA_GCCOLLECT);
     }
-    script->door.memory.input = 0;
+    forget_input(script);
     return ok || err_wrap(err, "the event is answered, but its log is not complete");
 }
 

@@ -305,8 +305,8 @@ function pigeon.tell()
   if done.whole then settle(done, {}) end
   local lines = log_lines.of(done, setup.level)
   if setup.shadow then
-    local more = setup.tallies.lines(done.shadow, setup.shadow.hash)
-    table.move(more, 1, #more, #lines + 1, lines)
+    local first = setup.tallies.lines(done.shadow, setup.shadow.hash) -- few, where the log may get full
+    lines = table.move(lines, 1, #lines, #first + 1, first)
   end
   return lines, measure(done, done.facts)
 end

@@ -104,17 +104,22 @@ local function add_lines(lines, entry, rank)
 end
 
 -- An event has 1 MB of the log (host/base/log.h): the longer the list, the more counts what is first.
--- So what was published comes before what was left out, and many bad records are last.
+-- So failures come before what was published, that before what was left out, and many bad records are
+-- last: where the answer is partial, only the log has why.
 local function order(lines)
   if #lines <= MOST_IN_ORDER then return lines end
-  local first, debug, rest, bad = {}, {}, {}, 0
-  for _, one in ipairs(lines) do
+  local first, rest, bad = {}, {}, 0
+  local others = { info = {}, debug = {} }
+  for i = 1, #lines do
+    local one = lines[i]
     if one.bad then bad = bad + 1 end
-    local list = one.level == "debug" and debug or one.bad and bad > MOST_BAD and rest or first
+    local list = others[one.level] or one.bad and bad > MOST_BAD and rest or first
     list[#list + 1] = one
   end
-  table.move(debug, 1, #debug, #first + 1, first)
-  return table.move(rest, 1, #rest, #first + 1, first)
+  for _, list in ipairs { others.info, others.debug, rest } do
+    table.move(list, 1, #list, #first + 1, first)
+  end
+  return first
 end
 
 -- One for all objects: nothing is lost by what the rules did, and each event would have it.

@@ -194,6 +194,32 @@ static void more_than_half_of_the_ceiling_is_a_strain(void **state)
     assert_false(memory_strained(&memory));
 }
 
+static void more_than_the_rules_may_reach_is_overdrawn(void **state)
+{
+    (void)state;
+    memory.base = 1000;
+    memory.input = 200;
+    memory.bytes = REACH + 1200;
+    assert_false(memory_overdrawn(&memory));
+    memory.bytes++;
+    assert_true(memory_overdrawn(&memory));
+    memory.input = 201;
+    assert_false(memory_overdrawn(&memory));
+}
+
+static void above_the_ceiling_a_visit_might_use_nothing(void **state)
+{
+    (void)state;
+    memory_allow(&memory, 100);
+    assert_int_equal(memory_allowed(&memory), 100);
+    memory.bytes = REACH - 10;
+    memory_allow(&memory, 100);
+    assert_int_equal(memory_allowed(&memory), 10);
+    memory.bytes = REACH + 10;
+    memory_allow(&memory, 100);
+    assert_int_equal(memory_allowed(&memory), 0);
+}
+
 static void lua_gives_back_every_byte(void **state)
 {
     lua_State *L;
@@ -256,6 +282,8 @@ int main(void)
         CASE(the_kind_of_a_new_block_is_not_counted),
         CASE(memory_that_the_system_refuses_is_refused),
         CASE(more_than_half_of_the_ceiling_is_a_strain),
+        CASE(more_than_the_rules_may_reach_is_overdrawn),
+        CASE(above_the_ceiling_a_visit_might_use_nothing),
         CASE(lua_gives_back_every_byte),
         CASE(lua_collects_before_it_fails_and_goes_on_after_it),
     };

@@ -114,6 +114,16 @@ static void a_table_without_end_fails_alone(void **state)
     assert_told("Function.RulesFailed", "rules.lua:6: out of memory: used the 64 MB");
 }
 
+/* To the last byte: what handles the error finds no memory at first, either. */
+static void small_tables_without_end_have_their_line(void **state)
+{
+    (void)state;
+    run_five("local s, t = object.key, {} for i = 1, 10 do s = s .. s end\n"
+             "for i = 1, 58000 do t = { s .. i, t } end\n"
+             "while true do t = { t } end");
+    assert_told("Function.RulesFailed", "rules.lua:7: out of memory: used the 64 MB");
+}
+
 static void a_message_can_be_forged_a_refusal_cannot(void **state)
 {
     (void)state;
@@ -233,6 +243,41 @@ static void what_is_hoarded_does_not_keep_events_from_being_concluded(void **sta
     }
     assert_in_range(failed, 2, 50);
     assert_false(script_exhausted(script));
+}
+
+/* Rules that keep 7 MB at a key, where work has 6 and the event 7 more; it is told. */
+static void keep_at_key(const char *key)
+{
+    open_small("local s, kept = 'x', {} for i = 1, 20 do s = s .. s end\n"
+               "return function(object)\n"
+               "  if object.key == 'keep' then\n"
+               "    for i = 1, 7 do kept[i] = s .. i end\n"
+               "  end\n"
+               "  return accept(object.key, {'normal'})\n"
+               "end\n",
+               8);
+    log_set_level(LOG_LEVEL_ERROR);
+    add_objects(&event, 10001, 14999);
+    add_object(&event, key);
+    assert_true(decide());
+    assert_int_equal(outbox.count, 5000);
+    assert_true(confirm_and_conclude());
+    assert_string_equal(answer.body.data, "null");
+    assert_false(script_exhausted(script));
+    assert_true(script_tell(script, &err));
+}
+
+/* The room of a big event is gone with it: no other event could be received. */
+static void what_only_a_big_event_has_room_for_exhausts_the_process(void **state)
+{
+    (void)state;
+    keep_at_key("other");
+    assert_false(script_exhausted(script));
+    script_close(script);
+    buffer_clear(&event);
+    outbox_clear(&outbox);
+    keep_at_key("keep");
+    assert_true(script_exhausted(script));
 }
 
 /* Records that are lists in lists: their tables need more than 16 times their bytes. */
@@ -508,6 +553,7 @@ int main(int argc, char **argv)
         CASE(a_decision_that_takes_48_megabytes_is_one_of_many),
         CASE(what_was_loaded_leaves_room_to_decide),
         CASE(a_table_without_end_fails_alone),
+        CASE(small_tables_without_end_have_their_line),
         CASE(a_message_can_be_forged_a_refusal_cannot),
         CASE(a_spent_budget_is_not_out_of_memory),
         CASE(garbage_is_collected_before_anything_fails),
@@ -515,6 +561,7 @@ int main(int argc, char **argv)
         CASE(nothing_is_left_of_a_big_event_that_was_told),
         CASE(what_is_hoarded_over_many_objects_is_freed),
         CASE(what_is_hoarded_does_not_keep_events_from_being_concluded),
+        CASE(what_only_a_big_event_has_room_for_exhausts_the_process),
         CASE(an_event_that_does_not_fit_is_told_and_the_next_one_decided),
         CASE(where_loading_anew_does_not_help_the_process_is_exhausted),
         CASE(an_event_of_6_megabytes_is_decided),

@@ -78,13 +78,15 @@ describe("log_lines.of", function()
   end
 
   describe("with more lines than the log may have room for", function()
-    -- Entries in which these come by turns: a bad record, one that is deferred, one that is published.
-    local function levels_of(count)
+    -- Entries in which these come by turns: a bad record, one that is deferred, one that is published; with
+    -- others too: the broker refused it.
+    local function levels_of(count, others)
       local entries = {}
       for i = 1, count, 3 do
         entries[i] = { label = "Records", failures = { { cause = "record", text = "bad" } } }
         entries[i + 1] = { label = "k", object = {}, verdict = { kind = "defer", reason = "later" } }
         entries[i + 2] = { object = {}, verdict = { kind = "accept", id = "x" }, destinations = { "q" } }
+        if others then entries[i].failures[2] = { cause = "nacked", text = "no" } end
       end
       local letters = {}
       for i, one in ipairs(log_lines.of({ entries = entries }, "debug")) do letters[i] = one.level:sub(1, 1) end
@@ -95,8 +97,13 @@ describe("log_lines.of", function()
       assert.equal(("edi"):rep(33), levels_of(99))
     end)
 
-    it("has 50 of what cannot be read among what was published, then the rest at debug, and then the others", function()
-      assert.equal(("ei"):rep(50) .. ("i"):rep(50) .. ("d"):rep(100) .. ("e"):rep(50), levels_of(300))
+    it("has failures first, of what cannot be read 50, then what was published, then the rest", function()
+      assert.equal(("e"):rep(50) .. ("i"):rep(100) .. ("d"):rep(100) .. ("e"):rep(50), levels_of(300))
+    end)
+
+    it("has all failures of another cause before what was published", function()
+      assert.equal(("ew"):rep(50) .. ("w"):rep(50) .. ("i"):rep(100) .. ("d"):rep(100) .. ("e"):rep(50),
+        levels_of(300, true))
     end)
   end)
 

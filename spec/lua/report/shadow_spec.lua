@@ -191,6 +191,18 @@ end]]
     return body, said
   end
 
+  it("has its lines before all others: an event's log may be full before its end", function()
+    open(CANDIDATE)
+    receive("raises", "raises too", "one")
+    for i = 1, 4 do pigeon.decide(i) end
+    for i = 1, 4 do pigeon.decide(i, true) end
+    pigeon.rest_shadow()
+    pigeon.conclude({}, { confirmed = 2 })
+    local said = {}
+    for i, line in ipairs((pigeon.tell())) do said[i] = line.message:match("^[^:]*") end
+    assert.same({ "shadow", "shadow", "failed", "published", "published", "ignored" }, said)
+  end)
+
   it("publishes nothing, and fails no object", function()
     open(CANDIDATE)
     receive("raises too", "one")
@@ -200,7 +212,7 @@ end]]
     assert.same({}, pigeon.decide(2, true))
     assert.equal("null", (pigeon.conclude({}, { confirmed = 2 })))
     local lines = pigeon.tell()
-    assert.equal("shadow: raises too: accept: normal -> fail: candidate.lua:4: no", lines[#lines].message)
+    assert.equal("shadow: raises too: accept: normal -> fail: candidate.lua:4: no", lines[1].message)
   end)
 
   it("is asked about objects alone, and those that the rules have decided", function()
@@ -228,8 +240,8 @@ end]]
     assert.equal("null", (pigeon.conclude({}, { confirmed = 3 })))
     local lines = pigeon.tell()
     assert.equal("shadow: two: accept: normal -> fail: candidate.lua:5: out of memory: used the 64 MB that an object "
-      .. "may have: does a string or table grow in a loop?", lines[#lines - 1].message)
-    assert.equal("shadow: counted: accept: normal -> ignore: asked 1", lines[#lines].message)
+      .. "may have: does a string or table grow in a loop?", lines[1].message)
+    assert.equal("shadow: counted: accept: normal -> ignore: asked 1", lines[2].message)
   end)
 
   it("that failed and then ran out of memory is counted once", function()
@@ -241,7 +253,7 @@ end]]
     pigeon.conclude({}, { confirmed = 1 })
     local lines = pigeon.tell()
     assert.equal(2 + 1, #lines)
-    assert.equal("shadow: raises too: accept: normal -> fail: candidate.lua:4: no", lines[3].message)
+    assert.equal("shadow: raises too: accept: normal -> fail: candidate.lua:4: no", lines[1].message)
   end)
 
   it("that does not load is told, and each object counts as skipped", function()

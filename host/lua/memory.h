@@ -44,7 +44,8 @@ void memory_settle(struct memory *memory);
 /* More than half of the ceiling is in use. */
 bool memory_strained(const struct memory *memory);
 
-/* More is in use than the rules may reach now: the input that made room for it is gone. */
+/* More is in use than the rules may reach now: the input that made room for it is gone.
+ */
 bool memory_overdrawn(const struct memory *memory);
 
 /* The bytes that the visit might use. */

@@ -285,8 +285,8 @@ static int tell_body(lua_State *L)
     return 0;
 }
 
-/* The room that a big event had is gone with it: where the rules filled it, no other event
- * can be received. */
+/* The room that a big event had is gone with it: where the rules filled it, no other
+ * event can be received. */
 static void forget_input(struct script *script)
 {
     script->door.memory.input = 0;

@@ -142,8 +142,8 @@ bool script_tell(struct script *script, struct err *err);
 bool script_finish(struct script *script, struct buffer *text, struct buffer *page,
                    int *status, struct err *problem, struct err *err);
 
-/* Whether the rules hold so much memory, even loaded anew or, after script_tell(), with the
- * event gone, that the process should end after this event. */
+/* Whether the rules hold so much memory, even loaded anew or, after script_tell(), with
+ * the event gone, that the process should end after this event. */
 bool script_exhausted(const struct script *script);
 
 void script_close(struct script *script);

@@ -18,7 +18,7 @@ local envelope = {}
 -- failed itself.
 local MOST_ENVELOPES = 8
 
--- Of a list, that are told one by one: 3 bytes of an event can be a record that is wrong.
+-- Of an event, that are told one by one: 3 bytes of it can be a record that is wrong.
 local MOST_PROBLEMS = 100
 
 local read_document
@@ -29,6 +29,7 @@ local function add(batch, entry)
 end
 
 local function add_problem(batch, place, problem)
+  batch.bad = (batch.bad or 0) + 1
   add(batch, { label = checked.name(place), problem = checked.at(place, problem) })
 end
 
@@ -41,11 +42,23 @@ local function add_skipped(batch, label, why, source)
   add(batch, { label = label, skipped = why, source = source })
 end
 
--- Those of a list at a place that are wrong and have no entry of their own.
-local function add_rest(batch, place, count)
-  if count <= 0 then return end
-  add(batch, { label = checked.name(place), problem = ("%d more entries of %s cannot be read"):format(
-    count, checked.name(place)) })
+-- What is wrong at a place of a list, and which of that list have no entry of their own, {count, first}, or
+-- nil -> the same after it has an entry, as `always`, or is one of them.
+local function note_problem(batch, rest, place, problem, always)
+  if always or (batch.bad or 0) < MOST_PROBLEMS then
+    add_problem(batch, place, problem)
+  else
+    rest = rest or { count = 0, first = checked.at(place, problem) }
+    rest.count = rest.count + 1
+  end
+  return rest
+end
+
+-- Each list with such ones has an entry for them, so that its message of SQS fails.
+local function add_rest(batch, place, rest)
+  if not rest then return end
+  add(batch, { label = checked.name(place), problem = rest.count == 1 and rest.first
+    or ("%d more entries of %s cannot be read"):format(rest.count, checked.name(place)) })
 end
 
 local function add_object(batch, object)
@@ -70,10 +83,10 @@ end
 -- What SNS sends to an endpoint, or to a function as Records[].Sns; the other types of message are
 -- about the subscription.
 local function check_is_notification(sns, place)
-  if sns.Type == nil or sns.Type == "Notification" then return end
-  checked.fail('%s is a "%s" from SNS, but must be a "Notification"%s', checked.name(place),
-    text.clean(tostring(sns.Type), 100),
-    sns.Type == "SubscriptionConfirmation" and "; open its SubscribeURL to confirm the subscription" or "")
+  local kind = checked.optional(sns.Type, checked.member(place, "Type"), "string")
+  if kind == nil or kind == "Notification" then return end
+  checked.fail('%s is a "%s" from SNS, but must be a "Notification"%s', checked.name(place), text.clean(kind, 100),
+    kind == "SubscriptionConfirmation" and "; open its SubscribeURL to confirm the subscription" or "")
 end
 
 local function is_sns(content)
@@ -98,7 +111,7 @@ local function read_invocation(content, place, depth, batch)
   local at = checked.member(place, "requestPayload")
   local payload = content.requestPayload
   if checked.is_missing(payload) then
-    checked.fail("%s is missing: SNS drops a payload over 256 KB; find out what failed and send it again", at)
+    checked.fail("%s is missing (SNS drops one over 256 KB); find out what failed and send it again", at)
   end
   unwrap(payload, at, depth, batch)
 end
@@ -120,11 +133,12 @@ local function place_of(list_place, i)
   return list_place .. "[" .. i - 1 .. "]"
 end
 
--- An object of an unknown source may have an encoding of its keys that Pigeon does not know.
+-- An object of an unknown source may have an encoding of its keys that Pigeon does not know, and a
+-- record of Kinesis may hold an event of S3 (EventBridge has streams as targets).
 local function read_other(record, source, i, list_place, batch)
   local name = type(record.EventSource) == "string" and ".EventSource" or ".eventSource"
   if name == ".eventSource" then checked.string(source, name) end
-  if type(record.s3) == "table" and record.s3.bucket and record.s3.object then
+  if source == "aws:kinesis" or type(record.s3) == "table" and record.s3.bucket and record.s3.object then
     checked.fail('%s is "%s", which Pigeon does not read', name, text.clean(source, 100))
   end
   add_skipped(batch, place_of(list_place, i), "a record of another source", source)
@@ -183,22 +197,20 @@ local function read_each(list, list_place, read, depth, batch)
   local outermost = depth == 0 -- only the outermost messages can be reported to AWS
   if outermost then batch.queue = queue_of(list) end
   local messages = outermost and batch.queue -- of which the answer names each that failed
-  local problems = 0
+  local rest
   for i = 1, #list do
     local record = list[i]
     if messages then batch.message = record.messageId end
-    if problems >= MOST_PROBLEMS and type(record) ~= "table" then
-      problems = problems + 1
+    if rest and type(record) ~= "table" then
+      rest.count = rest.count + 1
     else
       local ok, raised = pcall(read, record, i, list_place, depth, batch)
-      local problem = not ok and checked.problem(raised)
-      problems = problems + (problem and 1 or 0)
-      if problem and (problems <= MOST_PROBLEMS or messages) then
-        add_problem(batch, place_of(list_place, i), problem)
+      if not ok then
+        rest = note_problem(batch, rest, place_of(list_place, i), checked.problem(raised), messages)
       end
     end
   end
-  if not messages then add_rest(batch, list_place, problems - MOST_PROBLEMS) end
+  add_rest(batch, list_place, rest)
 end
 
 local function read_records(records, place, depth, batch)
@@ -220,7 +232,7 @@ end
 local function read_tasks(event, place, depth, batch)
   local batch_operations = require "pigeon.event.batch_operations"
   local tasks, job = batch_operations.open(event, place)
-  local list_place, problems = checked.member(place, "tasks"), 0
+  local list_place, rest = checked.member(place, "tasks"), nil
   if depth == 0 then batch.job = job end
   for i = 1, #tasks do
     local task = tasks[i]
@@ -229,13 +241,11 @@ local function read_tasks(event, place, depth, batch)
     if ok then
       add_object(batch, read)
     else
-      local problem = checked.problem(read)
-      if not id then problems = problems + 1 end
-      if id or problems <= MOST_PROBLEMS then add_problem(batch, place_of(list_place, i), problem) end
+      rest = note_problem(batch, rest, place_of(list_place, i), checked.problem(read), id)
     end
     if ok or id then batch.entries[#batch.entries].task = id end
   end
-  add_rest(batch, list_place, problems - MOST_PROBLEMS)
+  add_rest(batch, list_place, rest)
 end
 
 -- ------------------------------------------------------------------------ all of it

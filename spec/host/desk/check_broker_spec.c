@@ -52,8 +52,10 @@ bool broker_publish(struct broker *broker, struct outbox *outbox,
     assert_int_equal(outbox->count, 1);
     assert_int_equal(outbox->messages[0].exchange.len, 0);
     assert_true(outbox->messages[0].routing_key.len > 0);
-    if (takes == CAUSES)
+    if (takes == CAUSES) {
+        outbox_settle(&outbox->messages[0], FATE_RETURNED, "publish", 312, "NO_ROUTE");
         return true;
+    }
     return takes == CAUSE_BLOCKED
                ? err_set_at(failure, takes, "confirm", 0, "low on memory")
                : err_set_at(failure, takes, "publish", 403, "ACCESS_REFUSED");

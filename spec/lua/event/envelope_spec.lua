@@ -77,7 +77,7 @@ local REFUSED = {
   rustfs = 'Records[0].eventSource is "rustfs:s3", which Pigeon does not read',
   sqs_sns_confirmation = 'Records[0].body is a "SubscriptionConfirmation" from SNS, but must be a "Notification"; '
     .. "open its SubscribeURL to confirm the subscription",
-  sqs_failure_without_payload = "Records[0].body.requestPayload is missing: SNS drops a payload over 256 KB; "
+  sqs_failure_without_payload = "Records[0].body.requestPayload is missing (SNS drops one over 256 KB); "
     .. "find out what failed and send it again",
 }
 
@@ -179,7 +179,7 @@ describe("an SQS batch", function()
     { "a confirmation of SNS that ended", '{"Type":"UnsubscribeConfirmation","TopicArn":"t","Message":"m"}',
       'Records[0].body is a "UnsubscribeConfirmation" from SNS, but must be a "Notification"' },
     { "a failure without its event", fixtures.event("sqs_failure_without_payload").Records[1].body,
-      "Records[0].body.requestPayload is missing: SNS drops a payload over 256 KB" },
+      "Records[0].body.requestPayload is missing (SNS drops one over 256 KB)" },
     { "a failure whose event is null", '{"requestContext":{"condition":"x"},"requestPayload":null}',
       "Records[0].body.requestPayload is missing" },
     { "a failure whose event is a number", '{"requestContext":{"condition":"x"},"requestPayload":7}',
@@ -247,6 +247,17 @@ describe("an SQS batch", function()
     local entries = envelope.read(in_sqs(table.unpack(bodies))).entries
     assert.equal(150, #entries)
     assert.equal("m150", entries[150].message)
+  end)
+
+  it("has 100 entries for what is wrong in all its messages, and then one for each message", function()
+    local entries = envelope.read(in_sqs('{"Records":[' .. ("0,"):rep(59) .. "0]}",
+      '{"Records":[' .. ("0,"):rep(59) .. "0]}", '{"Records":[{"eventSource":"aws:s3"}]}', "{")).entries
+    local ids = {}
+    for _, entry in ipairs(entries) do ids[entry.message] = (ids[entry.message] or 0) + 1 end
+    assert.same({ m1 = 60, m2 = 41, m3 = 1, m4 = 1 }, ids)
+    assert.equal("20 more entries of Records[1].body.Records cannot be read", entries[101].problem)
+    assert.equal("Records[2].body.Records[0].s3 is missing", entries[102].problem)
+    assert.matches("^Records%[3%]%.body is not JSON: ", entries[103].problem)
   end)
 
   it("inside something else has no queue either", function()
@@ -427,6 +438,15 @@ describe("envelope.read", function()
     event.Records[1].Sns.Type = "SubscriptionConfirmation"
     assert.equal('Records[0].Sns is a "SubscriptionConfirmation" from SNS, but must be a "Notification"; '
       .. "open its SubscribeURL to confirm the subscription", only_entry(cjson.encode(event)).problem)
+    event.Records[1].Sns.Type = cjson.null
+    assert.equal(KEY, only_entry(cjson.encode(event)).object.key)
+    event.Records[1].Sns.Type = {}
+    assert.equal("Records[0].Sns.Type is an object, but must be a string", only_entry(cjson.encode(event)).problem)
+  end)
+
+  it("names a record of Kinesis, which may hold an event of S3", function()
+    assert.equal('Records[0].eventSource is "aws:kinesis", which Pigeon does not read',
+      only_entry('{"Records":[{"eventSource":"aws:kinesis","kinesis":{"data":"e30="}}]}').problem)
   end)
 
   it("leaves records of other sources alone, with a capital letter too", function()

@@ -447,6 +447,8 @@ describe("envelope.read", function()
   it("names a record of Kinesis, which may hold an event of S3", function()
     assert.equal('Records[0].eventSource is "aws:kinesis", which Pigeon does not read',
       only_entry('{"Records":[{"eventSource":"aws:kinesis","kinesis":{"data":"e30="}}]}').problem)
+    assert.equal('[0].eventSource is "aws:kinesis", which Pigeon does not read',
+      only_entry('[{"eventSource":"aws:kinesis","kinesis":{"data":"e30="}}]').problem)
   end)
 
   it("leaves records of other sources alone, with a capital letter too", function()

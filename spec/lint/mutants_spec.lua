@@ -75,8 +75,15 @@ describe("a step of make mutants", function()
       :format(script))
     assert.equal("interrupted\n", pipe:read "a")
     local pid = assert(io.open(log)):read "n"
-    local stat = io.open(("/proc/%d/stat"):format(pid))
-    assert.truthy(not stat or stat:read("a"):find "%) Z", "sleep still runs")
+    local function is_gone()
+      local stat <close> = io.open(("/proc/%d/stat"):format(pid))
+      return not stat or stat:read("a"):find "%) Z"
+    end
+    for _ = 1, 600 do -- a signal takes a moment
+      if is_gone() then break end
+      os.execute "sleep 0.1"
+    end
+    assert.truthy(is_gone(), "sleep still runs")
   end)
 
   local function verdict(...)

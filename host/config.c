@@ -208,7 +208,7 @@ static bool check_port(struct config *config, struct err *err)
     return true;
 }
 
-/* Also, so that it is no way into another host. */
+/* Also, so that it cannot lead to another host. */
 static bool check_region(const struct config *config, struct err *err)
 {
     const char *region = config->aws_region;

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TOPIC "access to topic '"
 #define EXCHANGE "exchange '"
 #define CUT "..." /* behind 252 bytes of a longer text */
 
@@ -23,18 +22,17 @@ static bool begins(const char *words, const char *place)
 bool blame(const char *words, const struct message *message)
 {
     struct bytes name = message->exchange, key = message->routing_key;
-    const char *topic = strstr(words, TOPIC);
+    const char *topic = strstr(words, BLAME_TOPIC);
     const char *exchange = strstr(words, EXCHANGE);
     char place[600]; /* two names of at most 255 bytes */
 
     if (name.len == 0)
         name = (struct bytes){"amq.default", sizeof("amq.default") - 1};
-    if (topic)
-        snprintf(place, sizeof(place), TOPIC "%.*s' in " EXCHANGE "%.*s' in",
+    if (topic) {
+        snprintf(place, sizeof(place), BLAME_TOPIC "%.*s' in " EXCHANGE "%.*s' in",
                  (int)key.len, key.data, (int)name.len, name.data);
-    else
-        snprintf(place, sizeof(place), EXCHANGE "%.*s' in", (int)name.len, name.data);
-    if (topic)
         return begins(topic, place);
+    }
+    snprintf(place, sizeof(place), EXCHANGE "%.*s' in", (int)name.len, name.data);
     return exchange && begins(exchange, place);
 }

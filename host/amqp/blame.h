@@ -7,6 +7,9 @@
 
 #include "outbox.h"
 
+/* How the words of a 403 begin that are about a routing key. */
+#define BLAME_TOPIC "access to topic '"
+
 /* Whether the words of a 403 or 404 are about where this message goes. */
 bool blame(const char *words, const struct message *message);
 

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "amqp/blame.h"
 #include "net/connector.h"
 #include "net/guard.h"
 
@@ -132,10 +133,10 @@ static enum cause cause_of(const char *stage, int code, amqp_bytes_t text)
     case AMQP_CONNECTION_FORCED:
         return CAUSE_CLOSED_BY_OPERATOR;
     case AMQP_ACCESS_REFUSED:
-        return in_login                           ? CAUSE_LOGIN_REFUSED
-               : in_ask                           ? CAUSE_MAY_NOT_ASK
-               : holds(text, "access to topic '") ? CAUSE_NO_TOPIC
-                                                  : CAUSE_NO_WRITE;
+        return in_login                   ? CAUSE_LOGIN_REFUSED
+               : in_ask                   ? CAUSE_MAY_NOT_ASK
+               : holds(text, BLAME_TOPIC) ? CAUSE_NO_TOPIC
+                                          : CAUSE_NO_WRITE;
     case AMQP_NOT_FOUND:
         return in_ask ? CAUSE_NO_QUEUE : CAUSE_NO_EXCHANGE;
     case AMQP_NOT_ALLOWED:

@@ -7,8 +7,7 @@
  * publish, or a token that has ended, the one reconnect has them. So an event makes at
  * most seven connects (the first, the reconnect, one for each publish after a nack), and
  * one more for each exchange that is missing or refused; each connect tries every host
- * once. Broker, connector and
- * secrets stay the caller's. */
+ * once. Broker, connector and secrets stay the caller's. */
 #ifndef PIGEON_AMQP_DELIVERY_H
 #define PIGEON_AMQP_DELIVERY_H
 

@@ -43,7 +43,7 @@ bool delivery_check_queue(struct delivery *delivery, const char *queue,
            hide(delivery, err);
 }
 
-/* Where no message comes back, a confirm is no proof that a queue has it. */
+/* Where no message comes back, a confirm does not prove that a queue has it. */
 static bool fail_return(struct err *err)
 {
     return err_set_at(err, CAUSE_NOT_RETURNED, "confirm", 0,

@@ -23,8 +23,8 @@ bool delivery_check_queue(struct delivery *delivery, const char *queue,
 
 /* Connects where there is no connection, and publishes a message that the broker has to
  * return, since no queue has its routing key: only then does the broker say that it
- * takes no messages, or none of this user. False: err has the broker's answer, without
- * the secrets. */
+ * takes no messages, or none of this user. False: it did not come back, or err has the
+ * broker's answer, without the secrets. */
 bool delivery_check_publish(struct delivery *delivery, const struct deadline *deadline,
                             struct err *err);
 

@@ -1,5 +1,5 @@
-/* clock.h -- the clocks of deadlines and durations; a time of day for people and for the
- * broker is libc's time(). */
+/* clock.h -- the clocks of deadlines and durations. The time of day in a log line or a
+ * message is read there. */
 #ifndef PIGEON_BASE_CLOCK_H
 #define PIGEON_BASE_CLOCK_H
 

@@ -159,7 +159,7 @@ static void wants_a_short_heartbeat(struct session *s)
     acks_batches(s);
 }
 
-/* rabbitmq-c would wait for the broker, without a bound, in the publish. */
+/* In the publish rabbitmq-c would wait for a heartbeat, until the guard ends it. */
 static void the_heartbeat_may_be_the_brokers(void **state)
 {
     (void)state;

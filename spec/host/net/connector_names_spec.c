@@ -162,6 +162,16 @@ static void a_look_up_that_cannot_begin_is_told(void **state)
     assert_string_equal(err.text, "Memory allocation failure");
 }
 
+/* Its event's deadline has passed then. */
+static void begin_a_look_up_that_hangs(struct err *err)
+{
+    bind_port(8);
+    fake_dns.addresses[0] = "127.0.0.1";
+    fake_dns.hangs = true;
+    open_connector("rabbit");
+    assert_int_equal(connect_first("resolve", err), -1);
+}
+
 static void a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again(void **state)
 {
     int64_t start = clock_ms();
@@ -169,11 +179,7 @@ static void a_look_up_that_hangs_ends_with_the_deadline_and_is_asked_again(void 
     int fd;
 
     (void)state;
-    bind_port(8);
-    fake_dns.addresses[0] = "127.0.0.1";
-    fake_dns.hangs = true;
-    open_connector("rabbit");
-    assert_int_equal(connect_first("resolve", &err), -1);
+    begin_a_look_up_that_hangs(&err);
     assert_string_equal(err.text, "the name look-up took too long");
     assert_in_range(clock_ms() - start, MINUTE_MS, MINUTE_MS + 30000);
     assert_int_equal(connect_first("resolve", &err), -1);
@@ -195,14 +201,10 @@ static void a_look_up_that_failed_since_an_earlier_event_is_made_anew(void **sta
     int fd;
 
     (void)state;
-    bind_port(8);
-    fake_dns.addresses[0] = "127.0.0.1";
-    fake_dns.hangs = true;
-    open_connector("rabbit");
-    assert_int_equal(connect_first("resolve", &err), -1);
+    begin_a_look_up_that_hangs(&err);
     fake_dns.hangs = false;
     fake_dns.status = EAI_AGAIN;
-    fake_dns.mended = true;
+    fake_dns.recovers = true;
     fd = connect_first("connect", &err);
     assert_true(fd >= 0);
     assert_int_equal(fake_dns.count, 2);

@@ -33,7 +33,7 @@ int getaddrinfo_a(int mode, struct gaicb *list[], int count, struct sigevent *ev
     fake_dns.count++;
     fake_dns.last = list[0];
     fake_dns.flags = list[0]->ar_request->ai_flags;
-    if (fake_dns.mended)
+    if (fake_dns.recovers)
         fake_dns.status = 0;
     return fake_dns.refused;
 }

@@ -13,7 +13,7 @@ extern struct fake_dns {
     const char *addresses[3]; /* the answer for every name, or */
     int status;               /* why there is none */
     bool hangs;               /* no answer yet */
-    bool mended;              /* the next look-up that begins has no status */
+    bool recovers;            /* the next look-up that begins has no status */
     int refused;              /* what getaddrinfo_a() itself returns */
 
     int count; /* how many look-ups began */
